@@ -1,0 +1,1 @@
+"""Conversion between checkpoint formats: commands that use the library, never used by it."""

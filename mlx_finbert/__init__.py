@@ -1,0 +1,11 @@
+"""Fine-tune DistilBERT and FinBERT text classifiers with MLX, and ship them with Core ML."""
+
+from mlx_finbert.blas import use_fast_blas
+
+use_fast_blas()  # before the first import of mlx.core
+
+from mlx_finbert.checkpoint import load, save  # noqa: E402
+from mlx_finbert.errors import InputError  # noqa: E402
+
+__version__ = "0.1.0"
+__all__ = ["InputError", "__version__", "load", "save"]

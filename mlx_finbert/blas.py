@@ -1,0 +1,67 @@
+"""A fast BLAS for MLX's CPU backend on Linux.
+
+The `mlx-cpu` wheel bundles the reference BLAS, some thirty times slower than MKL or OpenBLAS. Its
+`libmlx.so` looks `cblas_sgemm` up in the global scope first, so a fast library loaded there before
+`mlx.core` is imported takes over. On macOS MLX uses Metal and Accelerate: nothing here runs.
+"""
+
+import ctypes
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+NOT_FOUND = (
+    "MLX's CPU backend will run on its slow built-in BLAS: install a fast one with"
+    " `pip install mkl` (x86_64) or `apt-get install libopenblas0-pthread`"
+)
+TOO_LATE = (
+    "MLX's CPU backend runs on its slow built-in BLAS: import mlx_finbert before mlx.core, so that"
+    " a fast one can be put before it"
+)
+
+
+def use_fast_blas() -> str | None:
+    """Load MKL or OpenBLAS ahead of MLX's own BLAS; warn once where neither can be had.
+
+    Returns:
+        The path of the library that serves, or None on macOS, where none is needed, and where
+        none was found.
+    """
+    if sys.platform != "linux" or _has_global_blas():
+        return None
+    if "mlx.core" in sys.modules:
+        warnings.warn(TOO_LATE, RuntimeWarning, stacklevel=3)
+        return None
+    # The number of threads must not change with the machine's load: sums would round otherwise.
+    os.environ.setdefault("MKL_DYNAMIC", "FALSE")
+    for path in _candidates():
+        try:
+            ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+        except OSError:
+            continue
+        return str(path)
+    warnings.warn(NOT_FOUND, RuntimeWarning, stacklevel=3)
+    return None
+
+
+def _has_global_blas() -> bool:
+    """Whether the process already has one, through LD_PRELOAD for instance."""
+    return hasattr(ctypes.CDLL(None), "cblas_sgemm")
+
+
+def _candidates() -> Iterator[Path]:
+    yield from _mkl()
+    for folder in ("/usr/lib", "/usr/lib64", "/usr/local/lib"):
+        yield from sorted(Path(folder).glob("**/libopenblas.so*"))
+
+
+def _mkl() -> list[Path]:
+    """`libmkl_rt.so.N` of the PyPI package `mkl`, wherever pip put it."""
+    try:
+        listed = files("mkl") or []
+    except PackageNotFoundError:
+        return []
+    return [Path(f.locate()) for f in listed if f.name.startswith("libmkl_rt.so")]

@@ -1,0 +1,295 @@
+"""Checkpoints on disk: Hugging Face folders in, Hugging Face folders out."""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+from mlx.utils import tree_flatten, tree_unflatten
+
+from mlx_finbert.errors import InputError
+from mlx_finbert.hub import resolve
+from mlx_finbert.labels import relabel
+from mlx_finbert.models import FAMILIES, Classifier, build, family_of
+from mlx_finbert.tokenizer import Tokenizer, load_tokenizer
+from mlx_finbert.torch_file import read_torch_file
+
+log = logging.getLogger(__name__)
+
+DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
+
+Weights = dict[str, mx.array]
+
+
+@dataclass
+class LoadReport:
+    """What `load` did with the tensors of a checkpoint."""
+
+    source: Path
+    files: list[str]
+    new: list[str] = field(default_factory=list)
+    """Parameters that the checkpoint lacks and that were drawn afresh: the head or part of it."""
+    unused: list[str] = field(default_factory=list)
+    """Tensors of the checkpoint that the classifier has no place for."""
+
+    def __str__(self) -> str:
+        parts = []
+        if self.new:
+            parts.append(f"newly initialised: {', '.join(self.new)} (fine-tune before use)")
+        if self.unused:
+            parts.append(f"not used: {', '.join(self.unused)}")
+        return f"{self.source}: {'; '.join(parts) or 'every tensor was used'}"
+
+
+def load(
+    path_or_repo: str | Path,
+    num_labels: int | None = None,
+    labels: Sequence[str] | None = None,
+    dtype: str | mx.Dtype | None = None,
+    revision: str | None = None,
+    new_head: bool = False,
+) -> tuple[Classifier, Tokenizer]:
+    """Load a BERT, DistilBERT or RoBERTa sequence classifier and its tokenizer.
+
+    Args:
+        path_or_repo: a folder in Hugging Face's layout, `minilm` for the packaged encoder, or a
+            hub id. Weights are read from `model.safetensors`, from sharded safetensors, or from
+            `pytorch_model.bin`, without PyTorch.
+        num_labels: size of the head; the checkpoint's own where it has one, else 2.
+        labels: names of the head's outputs, in their order.
+        dtype: `float32`, `float16` or `bfloat16`; the checkpoint's own where None.
+        revision: branch, tag or commit on the hub.
+        new_head: draw a fresh head from MLX's random state even where the checkpoint has one.
+
+    Returns:
+        The model, in evaluation mode, and a transformers tokenizer. A checkpoint without a head
+        gets a fresh one, and one logged line names what is new and what was not used.
+
+    Raises:
+        InputError: one sentence on what is missing, damaged, unsupported or does not fit.
+    """
+    model, tokenizer, report = load_with_report(
+        path_or_repo, num_labels, labels, dtype, revision, new_head
+    )
+    if report.new:
+        log.warning("%s", report)
+    return model, tokenizer
+
+
+def load_with_report(
+    path_or_repo: str | Path,
+    num_labels: int | None = None,
+    labels: Sequence[str] | None = None,
+    dtype: str | mx.Dtype | None = None,
+    revision: str | None = None,
+    new_head: bool = False,
+) -> tuple[Classifier, Tokenizer, LoadReport]:
+    """`load`, and what it did."""
+    dtype = as_dtype(dtype)
+    folder = resolve(path_or_repo, revision)
+    config = read_config(folder)
+    weights, files = read_weights(folder)
+    if not config.get("model_type"):
+        config["model_type"] = model_type_of(weights, folder)
+    report = LoadReport(folder, files)
+
+    weights = rename(weights, config)
+    has_head = any(k.startswith("classifier.") for k in weights) and not new_head
+    if has_head:
+        require_sequence_head(config, folder)
+    config["id2label"] = relabel(config, num_labels, labels, has_head, folder)
+    model = build(config)
+    if new_head:
+        report.unused += [k for k in weights if k.startswith(model.head)]
+        weights = {k: v for k, v in weights.items() if not k.startswith(model.head)}
+
+    fill(model, weights, report, dtype)
+    return model, load_tokenizer(folder, model.args), report
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """`config.json` of a folder."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{folder} has no config.json: not a checkpoint folder") from None
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path} holds a {type(config).__name__}, not a JSON object")
+    return config
+
+
+def read_weights(folder: Path) -> tuple[Weights, list[str]]:
+    """The tensors of a folder and the names of the files they came from."""
+    for name, read in (
+        ("model.safetensors", read_safetensors),
+        ("pytorch_model.bin", read_torch_file),
+    ):
+        if (folder / name).is_file():
+            return read(folder / name), [name]
+        if (folder / f"{name}.index.json").is_file():
+            shards = shards_of(folder / f"{name}.index.json")
+            weights: Weights = {}
+            for shard in shards:
+                weights |= read(folder / shard)
+            return weights, shards
+    raise InputError(
+        f"{folder} has no weights: model.safetensors (or its shards) or pytorch_model.bin"
+    )
+
+
+def shards_of(index: Path) -> list[str]:
+    """File names of a sharded checkpoint, all of them present."""
+    try:
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise InputError(f"{index} is not an index of shards: fetch it again") from None
+    for shard in shards:
+        if not (index.parent / shard).is_file():
+            raise InputError(f"{index} names {shard}, which is not there: fetch it again")
+    return shards
+
+
+def read_safetensors(path: Path) -> Weights:
+    try:
+        weights = mx.load(str(path), format="safetensors")
+        mx.eval(weights)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"{path} is damaged: {error}; fetch it again") from None
+    return weights
+
+
+def model_type_of(weights: Weights, folder: Path) -> str:
+    """The family by its key names, for configs from before `model_type` existed."""
+    for model_type in FAMILIES:
+        if any(key.startswith(f"{model_type}.") for key in weights):
+            return model_type
+    raise InputError(
+        f"{folder}/config.json has no model_type and the names of the weights do not tell it:"
+        f" add one of {', '.join(FAMILIES)}"
+    )
+
+
+def rename(weights: Weights, config: dict[str, Any]) -> Weights:
+    """Old names of layer norms and missing prefixes brought to today's key names."""
+    _, model_class = family_of(config)
+    renamed = {}
+    for key, value in weights.items():
+        key = key.removeprefix("module.")
+        if key.endswith((".gamma", ".beta")):
+            key = key.replace(".gamma", ".weight").replace(".beta", ".bias")
+        if key.startswith(("embeddings.", "encoder.", "transformer.", "pooler.")):
+            key = model_class.prefix + key
+        renamed[key] = value
+    return renamed
+
+
+def require_sequence_head(config: dict[str, Any], folder: Path) -> None:
+    """A token classifier's head has the same key names: tell it by `architectures`."""
+    for name in config.get("architectures") or []:
+        if "For" in name and not name.endswith("ForSequenceClassification"):
+            raise InputError(
+                f"{folder} is a {name}: its head does not classify sequences;"
+                " ask for a fresh one (new_head=True, --new-head) to use its encoder alone"
+            )
+
+
+def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtype | None) -> None:
+    """Put the weights into the model, every tensor accounted for.
+
+    Raises:
+        InputError: for a shape that does not fit, a parameter outside the head that is missing,
+            or a tensor that no part of the family explains.
+    """
+    expected = dict(tree_flatten(model.parameters()))
+    unused = sorted(key for key in weights if key not in expected)
+    new = [key for key in expected if key not in weights]
+    for key in unused:
+        if not (
+            key.startswith(model.pretraining) or key.endswith(("position_ids", "token_type_ids"))
+        ):
+            raise InputError(
+                f"{report.source}: the tensor {key} has no place in {type(model).__name__};"
+                " config.json and weights do not belong together"
+            )
+    for key in new:
+        if not key.startswith(model.head):
+            raise InputError(
+                f"{report.source}: the tensor {key} is missing: fetch the weights again"
+            )
+    for key, parameter in expected.items():
+        if key in weights and weights[key].shape != parameter.shape:
+            raise InputError(
+                f"{report.source}: the tensor {key} has shape {weights[key].shape} in the"
+                f" checkpoint and {parameter.shape} by config.json and labels"
+            )
+    filled = {key: weights[key] for key in expected if key in weights}
+    own_dtype = next(iter(filled.values())).dtype
+    filled |= {key: fresh(key, expected[key].shape, model.args.initializer_range) for key in new}
+    filled = {key: value.astype(dtype or own_dtype) for key, value in filled.items()}
+    model.update(tree_unflatten(list(filled.items())))
+    mx.eval(model.parameters())
+    report.new += new
+    report.unused += unused
+
+
+def fresh(key: str, shape: tuple[int, ...], initializer_range: float) -> mx.array:
+    """A head's parameter as Hugging Face starts it: normal weights, zero biases."""
+    if key.endswith(".bias"):
+        return mx.zeros(shape)
+    return mx.random.normal(shape, scale=initializer_range)
+
+
+def as_dtype(dtype: str | mx.Dtype | None) -> mx.Dtype | None:
+    if dtype is None or isinstance(dtype, mx.Dtype):
+        return dtype
+    if dtype not in DTYPES:
+        raise InputError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
+    return DTYPES[dtype]
+
+
+def save(model: Classifier, tokenizer: Tokenizer, folder: str | Path) -> Path:
+    """Write a folder that `transformers` opens as it is.
+
+    `config.json`, `model.safetensors` under Hugging Face's key names, and the tokenizer's files
+    are written beside the folder and then moved in, each whole; other files there stay.
+    """
+    folder = Path(folder)
+    with written_beside(folder) as part:
+        write_model(model, part)
+        tokenizer.save_pretrained(part)
+    return folder
+
+
+def write_model(model: Classifier, folder: Path) -> None:
+    weights = dict(tree_flatten(model.parameters()))
+    mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "pt"})
+    config = model.args.to_config() | {
+        "architectures": [type(model).__name__],
+        "dtype": str(next(iter(weights.values())).dtype).removeprefix("mlx.core."),
+    }
+    text = json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True)
+    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def written_beside(folder: Path) -> Iterator[Path]:
+    """A new folder next to `folder`, whose files move into it when the block has succeeded."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield part
+        folder.mkdir(exist_ok=True)
+        for file in sorted(part.iterdir()):
+            os.replace(file, folder / file.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

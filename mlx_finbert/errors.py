@@ -1,0 +1,9 @@
+"""The one exception for input that cannot be used."""
+
+
+class InputError(ValueError):
+    """What the user gave cannot be used.
+
+    The message is one sentence that names the file, row, key or flag, says what is wrong with it
+    and what to do. The commands print it and exit with status 2.
+    """

@@ -1,0 +1,47 @@
+"""Sequence classifiers, one file per `model_type` of the Hugging Face config."""
+
+from typing import Any
+
+from mlx_finbert.errors import InputError
+from mlx_finbert.models.bert import BertArgs, BertForSequenceClassification
+from mlx_finbert.models.config import ClassifierArgs
+from mlx_finbert.models.distilbert import DistilBertArgs, DistilBertForSequenceClassification
+from mlx_finbert.models.roberta import RobertaArgs, RobertaForSequenceClassification
+
+Classifier = (
+    BertForSequenceClassification
+    | DistilBertForSequenceClassification
+    | RobertaForSequenceClassification
+)
+
+FAMILIES: dict[str, tuple[type[ClassifierArgs], type[Classifier]]] = {
+    "bert": (BertArgs, BertForSequenceClassification),
+    "distilbert": (DistilBertArgs, DistilBertForSequenceClassification),
+    "roberta": (RobertaArgs, RobertaForSequenceClassification),
+}
+
+
+def family_of(config: dict[str, Any]) -> tuple[type[ClassifierArgs], type[Classifier]]:
+    """The args and model classes for a config.
+
+    Raises:
+        InputError: names the architecture that is not supported.
+    """
+    model_type = config.get("model_type")
+    if model_type not in FAMILIES:
+        raise InputError(
+            f"config.json: model_type = {model_type!r} is not supported;"
+            f" these are: {', '.join(FAMILIES)}"
+        )
+    return FAMILIES[model_type]
+
+
+def build(config: dict[str, Any]) -> Classifier:
+    """A model of the config's architecture with random weights, in evaluation mode."""
+    args_class, model_class = family_of(config)
+    model = model_class(args_class.from_config(config))
+    model.eval()
+    return model
+
+
+__all__ = ["FAMILIES", "Classifier", "ClassifierArgs", "build", "family_of"]

@@ -1,0 +1,187 @@
+"""BERT for sequence classification (Devlin et al. 2019); FinBERT is this model.
+
+Attribute names are the key names of the Hugging Face checkpoints.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from mlx_finbert.models.activations import ACTIVATIONS
+from mlx_finbert.models.attention import attend, padding_mask
+from mlx_finbert.models.config import ClassifierArgs
+
+
+@dataclass(kw_only=True)
+class BertArgs(ClassifierArgs):
+    """Fields and defaults of transformers' `BertConfig`."""
+
+    model_type: ClassVar[str] = "bert"
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    classifier_dropout: float | None = None
+    """Dropout before the classifier; `hidden_dropout_prob` where None."""
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    layer_norm_eps: float = 1e-12
+    pad_token_id: int = 0
+
+    def __post_init__(self) -> None:
+        self.check_shape(self.hidden_size, self.num_attention_heads, self.hidden_act)
+
+    @property
+    def head_dropout(self) -> float:
+        if self.classifier_dropout is None:
+            return self.hidden_dropout_prob
+        return self.classifier_dropout
+
+
+class BertEmbeddings(nn.Module):
+    def __init__(self, args: BertArgs) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(args.vocab_size, args.hidden_size)
+        self.position_embeddings = nn.Embedding(args.max_position_embeddings, args.hidden_size)
+        self.token_type_embeddings = nn.Embedding(args.type_vocab_size, args.hidden_size)
+        self.LayerNorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
+        self.dropout = nn.Dropout(args.hidden_dropout_prob)
+
+    def position_ids(self, input_ids: mx.array) -> mx.array:
+        return mx.arange(input_ids.shape[1])
+
+    def __call__(self, input_ids: mx.array, token_type_ids: mx.array | None) -> mx.array:
+        if token_type_ids is None:
+            segments = self.token_type_embeddings.weight[0]
+        else:
+            segments = self.token_type_embeddings(token_type_ids)
+        positions = self.position_embeddings(self.position_ids(input_ids))
+        return self.dropout(self.LayerNorm(self.word_embeddings(input_ids) + positions + segments))
+
+
+class BertSelfAttention(nn.Module):
+    def __init__(self, args: BertArgs) -> None:
+        super().__init__()
+        self.num_heads = args.num_attention_heads
+        self.query = nn.Linear(args.hidden_size, args.hidden_size)
+        self.key = nn.Linear(args.hidden_size, args.hidden_size)
+        self.value = nn.Linear(args.hidden_size, args.hidden_size)
+        self.dropout = nn.Dropout(args.attention_probs_dropout_prob)
+
+    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
+        return attend(self.query(x), self.key(x), self.value(x), mask, self.num_heads, self.dropout)
+
+
+class BertResidual(nn.Module):
+    """Linear, dropout, residual, layer norm: the end of both halves of a layer."""
+
+    def __init__(self, input_size: int, args: BertArgs) -> None:
+        super().__init__()
+        self.dense = nn.Linear(input_size, args.hidden_size)
+        self.LayerNorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
+        self.dropout = nn.Dropout(args.hidden_dropout_prob)
+
+    def __call__(self, x: mx.array, residual: mx.array) -> mx.array:
+        return self.LayerNorm(self.dropout(self.dense(x)) + residual)
+
+
+class BertAttention(nn.Module):
+    def __init__(self, args: BertArgs) -> None:
+        super().__init__()
+        self.self = BertSelfAttention(args)
+        self.output = BertResidual(args.hidden_size, args)
+
+    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
+        return self.output(self.self(x, mask), x)
+
+
+class BertIntermediate(nn.Module):
+    def __init__(self, args: BertArgs) -> None:
+        super().__init__()
+        self.dense = nn.Linear(args.hidden_size, args.intermediate_size)
+        self.activation = ACTIVATIONS[args.hidden_act]
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.activation(self.dense(x))
+
+
+class BertLayer(nn.Module):
+    def __init__(self, args: BertArgs) -> None:
+        super().__init__()
+        self.attention = BertAttention(args)
+        self.intermediate = BertIntermediate(args)
+        self.output = BertResidual(args.intermediate_size, args)
+
+    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
+        x = self.attention(x, mask)
+        return self.output(self.intermediate(x), x)
+
+
+class BertEncoder(nn.Module):
+    def __init__(self, args: BertArgs) -> None:
+        super().__init__()
+        self.layer = [BertLayer(args) for _ in range(args.num_hidden_layers)]
+
+    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
+        for layer in self.layer:
+            x = layer(x, mask)
+        return x
+
+
+class BertPooler(nn.Module):
+    def __init__(self, args: BertArgs) -> None:
+        super().__init__()
+        self.dense = nn.Linear(args.hidden_size, args.hidden_size)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return mx.tanh(self.dense(x[:, 0]))
+
+
+class BertModel(nn.Module):
+    def __init__(self, args: BertArgs) -> None:
+        super().__init__()
+        self.embeddings = BertEmbeddings(args)
+        self.encoder = BertEncoder(args)
+        self.pooler = BertPooler(args)
+
+    def __call__(
+        self, input_ids: mx.array, attention_mask: mx.array, token_type_ids: mx.array | None
+    ) -> mx.array:
+        x = self.embeddings(input_ids, token_type_ids)
+        return self.pooler(self.encoder(x, padding_mask(attention_mask)))
+
+
+class BertForSequenceClassification(nn.Module):
+    """Same function as transformers' class of that name."""
+
+    prefix = "bert."
+    head = ("bert.pooler.", "classifier.")
+    pretraining = ("cls.",)
+
+    def __init__(self, args: BertArgs) -> None:
+        super().__init__()
+        self.args = args
+        self.bert = BertModel(args)
+        self.dropout = nn.Dropout(args.head_dropout)
+        self.classifier = nn.Linear(args.hidden_size, args.num_labels)
+
+    def __call__(
+        self,
+        input_ids: mx.array,
+        attention_mask: mx.array,
+        token_type_ids: mx.array | None = None,
+    ) -> mx.array:
+        """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L)."""
+        pooled = self.bert(input_ids, attention_mask, token_type_ids)
+        return self.classifier(self.dropout(pooled))
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return self.bert.encoder.layer

@@ -1,0 +1,147 @@
+"""DistilBERT for sequence classification (Sanh et al. 2019).
+
+Attribute names are the key names of the Hugging Face checkpoints.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from mlx_finbert.models.activations import ACTIVATIONS
+from mlx_finbert.models.attention import attend, padding_mask
+from mlx_finbert.models.config import ClassifierArgs
+
+# DistilBERT's config has no field for it.
+LAYER_NORM_EPS = 1e-12
+
+
+@dataclass(kw_only=True)
+class DistilBertArgs(ClassifierArgs):
+    """Fields and defaults of transformers' `DistilBertConfig`."""
+
+    model_type: ClassVar[str] = "distilbert"
+
+    vocab_size: int = 30522
+    dim: int = 768
+    n_layers: int = 6
+    n_heads: int = 12
+    hidden_dim: int = 3072
+    activation: str = "gelu"
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    seq_classif_dropout: float = 0.2
+    max_position_embeddings: int = 512
+    pad_token_id: int = 0
+
+    def __post_init__(self) -> None:
+        self.check_shape(self.dim, self.n_heads, self.activation)
+
+
+class Embeddings(nn.Module):
+    def __init__(self, args: DistilBertArgs) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(args.vocab_size, args.dim)
+        self.position_embeddings = nn.Embedding(args.max_position_embeddings, args.dim)
+        self.LayerNorm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
+        self.dropout = nn.Dropout(args.dropout)
+
+    def __call__(self, input_ids: mx.array) -> mx.array:
+        positions = self.position_embeddings(mx.arange(input_ids.shape[1]))
+        return self.dropout(self.LayerNorm(self.word_embeddings(input_ids) + positions))
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, args: DistilBertArgs) -> None:
+        super().__init__()
+        self.num_heads = args.n_heads
+        self.q_lin = nn.Linear(args.dim, args.dim)
+        self.k_lin = nn.Linear(args.dim, args.dim)
+        self.v_lin = nn.Linear(args.dim, args.dim)
+        self.out_lin = nn.Linear(args.dim, args.dim)
+        self.dropout = nn.Dropout(args.attention_dropout)
+
+    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
+        q, k, v = self.q_lin(x), self.k_lin(x), self.v_lin(x)
+        return self.out_lin(attend(q, k, v, mask, self.num_heads, self.dropout))
+
+
+class FeedForward(nn.Module):
+    def __init__(self, args: DistilBertArgs) -> None:
+        super().__init__()
+        self.lin1 = nn.Linear(args.dim, args.hidden_dim)
+        self.lin2 = nn.Linear(args.hidden_dim, args.dim)
+        self.activation = ACTIVATIONS[args.activation]
+        self.dropout = nn.Dropout(args.dropout)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.dropout(self.lin2(self.activation(self.lin1(x))))
+
+
+class TransformerBlock(nn.Module):
+    def __init__(self, args: DistilBertArgs) -> None:
+        super().__init__()
+        self.attention = SelfAttention(args)
+        self.sa_layer_norm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
+        self.ffn = FeedForward(args)
+        self.output_layer_norm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
+
+    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
+        x = self.sa_layer_norm(self.attention(x, mask) + x)
+        return self.output_layer_norm(self.ffn(x) + x)
+
+
+class Transformer(nn.Module):
+    def __init__(self, args: DistilBertArgs) -> None:
+        super().__init__()
+        self.layer = [TransformerBlock(args) for _ in range(args.n_layers)]
+
+    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
+        for layer in self.layer:
+            x = layer(x, mask)
+        return x
+
+
+class DistilBertModel(nn.Module):
+    def __init__(self, args: DistilBertArgs) -> None:
+        super().__init__()
+        self.embeddings = Embeddings(args)
+        self.transformer = Transformer(args)
+
+    def __call__(self, input_ids: mx.array, attention_mask: mx.array) -> mx.array:
+        return self.transformer(self.embeddings(input_ids), padding_mask(attention_mask))
+
+
+class DistilBertForSequenceClassification(nn.Module):
+    """Same function as transformers' class of that name."""
+
+    prefix = "distilbert."
+    head = ("pre_classifier.", "classifier.")
+    pretraining = ("vocab_transform.", "vocab_layer_norm.", "vocab_projector.")
+
+    def __init__(self, args: DistilBertArgs) -> None:
+        super().__init__()
+        self.args = args
+        self.distilbert = DistilBertModel(args)
+        self.pre_classifier = nn.Linear(args.dim, args.dim)
+        self.classifier = nn.Linear(args.dim, args.num_labels)
+        self.dropout = nn.Dropout(args.seq_classif_dropout)
+
+    def __call__(
+        self,
+        input_ids: mx.array,
+        attention_mask: mx.array,
+        token_type_ids: mx.array | None = None,
+    ) -> mx.array:
+        """Logits (B, num_labels) for int32 ids and mask of shape (B, L).
+
+        DistilBERT has no segments: `token_type_ids` is accepted, as by the other families, and
+        has no effect.
+        """
+        x = self.distilbert(input_ids, attention_mask)
+        return self.classifier(self.dropout(nn.relu(self.pre_classifier(x[:, 0]))))
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return self.distilbert.transformer.layer

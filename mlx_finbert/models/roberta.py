@@ -1,0 +1,90 @@
+"""RoBERTa for sequence classification (Liu et al. 2019); DistilRoBERTa is this model.
+
+The encoder is BERT's. What differs: positions count the tokens that are not padding and start
+after `pad_token_id`, there is no pooler, and the classifier has a hidden layer of its own.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from mlx_finbert.models.attention import padding_mask
+from mlx_finbert.models.bert import BertArgs, BertEmbeddings, BertEncoder
+
+
+@dataclass(kw_only=True)
+class RobertaArgs(BertArgs):
+    """Fields and defaults of transformers' `RobertaConfig`."""
+
+    model_type: ClassVar[str] = "roberta"
+
+    vocab_size: int = 50265
+    pad_token_id: int = 1
+
+    @property
+    def max_length(self) -> int:
+        return self.max_position_embeddings - self.pad_token_id - 1
+
+
+class RobertaEmbeddings(BertEmbeddings):
+    def __init__(self, args: RobertaArgs) -> None:
+        super().__init__(args)
+        self.pad_token_id = args.pad_token_id
+
+    def position_ids(self, input_ids: mx.array) -> mx.array:
+        is_token = (input_ids != self.pad_token_id).astype(mx.int32)
+        return mx.cumsum(is_token, axis=1) * is_token + self.pad_token_id
+
+
+class RobertaModel(nn.Module):
+    def __init__(self, args: RobertaArgs) -> None:
+        super().__init__()
+        self.embeddings = RobertaEmbeddings(args)
+        self.encoder = BertEncoder(args)
+
+    def __call__(
+        self, input_ids: mx.array, attention_mask: mx.array, token_type_ids: mx.array | None
+    ) -> mx.array:
+        x = self.embeddings(input_ids, token_type_ids)
+        return self.encoder(x, padding_mask(attention_mask))
+
+
+class RobertaClassificationHead(nn.Module):
+    def __init__(self, args: RobertaArgs) -> None:
+        super().__init__()
+        self.dense = nn.Linear(args.hidden_size, args.hidden_size)
+        self.dropout = nn.Dropout(args.head_dropout)
+        self.out_proj = nn.Linear(args.hidden_size, args.num_labels)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        x = mx.tanh(self.dense(self.dropout(x[:, 0])))
+        return self.out_proj(self.dropout(x))
+
+
+class RobertaForSequenceClassification(nn.Module):
+    """Same function as transformers' class of that name."""
+
+    prefix = "roberta."
+    head = ("classifier.",)
+    pretraining = ("lm_head.", "roberta.pooler.")
+
+    def __init__(self, args: RobertaArgs) -> None:
+        super().__init__()
+        self.args = args
+        self.roberta = RobertaModel(args)
+        self.classifier = RobertaClassificationHead(args)
+
+    def __call__(
+        self,
+        input_ids: mx.array,
+        attention_mask: mx.array,
+        token_type_ids: mx.array | None = None,
+    ) -> mx.array:
+        """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L)."""
+        return self.classifier(self.roberta(input_ids, attention_mask, token_type_ids))
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return self.roberta.encoder.layer

