@@ -2,11 +2,7 @@
 
 import json
 import logging
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +10,7 @@ from typing import Any
 import mlx.core as mx
 from mlx.utils import tree_flatten, tree_unflatten
 
+from mlx_finbert.atomic import written_beside
 from mlx_finbert.errors import InputError
 from mlx_finbert.hub import resolve
 from mlx_finbert.labels import relabel
@@ -90,8 +87,12 @@ def load_with_report(
     dtype: str | mx.Dtype | None = None,
     revision: str | None = None,
     new_head: bool = False,
+    fresh_labels: Sequence[str] | None = None,
 ) -> tuple[Classifier, Tokenizer, LoadReport]:
-    """`load`, and what it did."""
+    """`load`, and what it did.
+
+    `fresh_labels` names the outputs of a fresh head, and says nothing about one that is there.
+    """
     dtype = as_dtype(dtype)
     folder = resolve(path_or_repo, revision)
     config = read_config(folder)
@@ -104,6 +105,8 @@ def load_with_report(
     has_head = any(k.startswith("classifier.") for k in weights) and not new_head
     if has_head:
         require_sequence_head(config, folder)
+    if not has_head and labels is None:
+        labels = fresh_labels
     config["id2label"] = relabel(config, num_labels, labels, has_head, folder)
     model = build(config)
     if new_head:
@@ -279,17 +282,3 @@ def write_model(model: Classifier, folder: Path) -> None:
     }
     text = json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
-
-
-@contextmanager
-def written_beside(folder: Path) -> Iterator[Path]:
-    """A new folder next to `folder`, whose files move into it when the block has succeeded."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        yield part
-        folder.mkdir(exist_ok=True)
-        for file in sorted(part.iterdir()):
-            os.replace(file, folder / file.name)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

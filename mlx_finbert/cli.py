@@ -1,0 +1,33 @@
+"""What every command does around its work."""
+
+import logging
+import sys
+from collections.abc import Callable
+from functools import wraps
+
+from mlx_finbert.errors import InputError
+
+
+def command(main: Callable[..., int | None]) -> Callable[..., int]:
+    """Print bad input as one sentence and return the exit status.
+
+    0 for success, 1 for work that failed, 2 for input that cannot be used, 130 after Ctrl-C.
+    """
+
+    @wraps(main)
+    def run(argv: list[str] | None = None) -> int:
+        logging.basicConfig(format="%(message)s", stream=sys.stderr)
+        try:
+            return main(argv) or 0
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("stopped", file=sys.stderr)
+            return 130
+        except BrokenPipeError:
+            # The reader of our output, `head` for instance, has gone.
+            sys.stderr.close()
+            return 0
+
+    return run

@@ -1,0 +1,58 @@
+"""FiQA 2018, task 1: financial headlines and posts with a sentiment score from -1 to 1.
+
+The organisers define no classes. Here a sentence is neutral where |score| <= 0.1 and otherwise has
+the sign of its score; a sentence with several targets gets the mean of their scores, so that no
+sentence stands twice. The official test files have no scores and are not read.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlx_finbert.data.texts import SENTIMENT_ORDER, LabelledTexts, from_columns
+from mlx_finbert.errors import InputError
+
+HUB_REPOSITORY = "TheFinAI/fiqa-sentiment-classification"
+FILES = ("task1_headline_ABSA_train.json", "task1_post_ABSA_train.json")
+NEUTRAL_BELOW = 0.1
+LICENCE = "research use, by the terms of the shared task"
+
+
+def is_fiqa(path: Path) -> bool:
+    """Whether a folder holds the organisers' JSON files."""
+    return any((path / name).is_file() for name in FILES)
+
+
+def load_fiqa(path: Path) -> LabelledTexts:
+    """The organisers' training files in a folder."""
+    return from_scores(_scores(path), str(path))
+
+
+def from_scores(scores: Iterable[tuple[str, float]], name: str) -> LabelledTexts:
+    """Three classes from pairs of sentence and score, one row a sentence."""
+    by_sentence: dict[str, list[float]] = {}
+    for sentence, score in scores:
+        by_sentence.setdefault(sentence, []).append(score)
+    labels = [sentiment(sum(s) / len(s)) for s in by_sentence.values()]
+    return from_columns(
+        list(by_sentence), labels, name, label_names=SENTIMENT_ORDER, licence=LICENCE
+    )
+
+
+def sentiment(score: float) -> str:
+    if abs(score) <= NEUTRAL_BELOW:
+        return "neutral"
+    return "positive" if score > 0 else "negative"
+
+
+def _scores(path: Path) -> Iterable[tuple[str, float]]:
+    for name in FILES:
+        if not (path / name).is_file():
+            raise InputError(f"{path} lacks {name}: FiQA needs both {' and '.join(FILES)}")
+        records = json.loads((path / name).read_text(encoding="utf-8"))
+        for key, record in records.items():
+            for info in record["info"]:
+                try:
+                    yield record["sentence"], float(info["sentiment_score"])
+                except (KeyError, ValueError):
+                    raise InputError(f"{path / name}, record {key}: no sentiment_score") from None

@@ -1,0 +1,29 @@
+"""IMDB movie reviews (Maas et al. 2011): 25,000 for training and 25,000 for testing."""
+
+from pathlib import Path
+
+from mlx_finbert.data.texts import LabelledTexts, from_columns
+
+HUB_REPOSITORY = "stanfordnlp/imdb"
+LABELS = ["negative", "positive"]
+FOLDERS = {"neg": "negative", "pos": "positive"}
+LICENCE = "none stated by its authors; cite Maas et al. 2011"
+
+
+def is_acl_imdb(path: Path) -> bool:
+    """Whether a folder is the unpacked `aclImdb`."""
+    return (path / "train" / "pos").is_dir() and (path / "test" / "neg").is_dir()
+
+
+def load_acl_imdb(path: Path) -> LabelledTexts:
+    """The folder `aclImdb`: one review a file in `{train,test}/{pos,neg}`, in order of name."""
+    texts, labels, splits = [], [], []
+    for split in ("train", "test"):
+        for folder, label in FOLDERS.items():
+            for file in sorted((path / split / folder).glob("*.txt")):
+                texts.append(file.read_text(encoding="utf-8"))
+                labels.append(label)
+                splits.append(split)
+    return from_columns(
+        texts, labels, str(path), label_names=LABELS, splits=splits, licence=LICENCE
+    )

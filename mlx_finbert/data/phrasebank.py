@@ -1,0 +1,102 @@
+"""Financial PhraseBank v1.0 (Malo et al. 2014), read from its own files.
+
+The archive holds one file for each level of agreement between the annotators; the files are nested
+(all-agree lies inside 75, 66 and 50), so no two of them may be mixed. Each line is
+`sentence@label` in ISO-8859-1. The data set's loading script on the hub no longer runs in
+datasets >= 4; the archive itself still lies in its repository.
+"""
+
+import zipfile
+from pathlib import Path
+
+from mlx_finbert.data.texts import LabelledTexts, from_columns
+from mlx_finbert.errors import InputError
+
+HUB_REPOSITORY = "takala/financial_phrasebank"
+HUB_FILE = "data/FinancialPhraseBank-v1.0.zip"
+LICENCE = "CC BY-NC-SA 3.0 (non-commercial; models trained on it inherit the question)"
+
+LEVELS = {
+    "allagree": "Sentences_AllAgree.txt",
+    "75agree": "Sentences_75Agree.txt",
+    "66agree": "Sentences_66Agree.txt",
+    "50agree": "Sentences_50Agree.txt",
+}
+LABELS = ["negative", "neutral", "positive"]
+
+
+def load_phrasebank(path: Path, level: str | None = None) -> LabelledTexts:
+    """The sentences of one level of agreement.
+
+    Args:
+        path: the zip archive, the folder of its files, or one `Sentences_*.txt`.
+        level: `allagree` (the default), `75agree`, `66agree` or `50agree`.
+
+    Raises:
+        InputError: names the file and the line.
+    """
+    if path.is_file() and path.suffix.lower() == ".txt":
+        return parse(path.read_bytes(), str(path))
+    level = level or "allagree"
+    if level not in LEVELS:
+        raise InputError(
+            f"Financial PhraseBank has no {level!r}: choose one of {', '.join(LEVELS)}"
+        )
+    name = LEVELS[level]
+    data = _from_zip(path, name) if path.is_file() else _from_folder(path, name)
+    return parse(data, f"{path}:{level}")
+
+
+def download() -> Path:
+    """The archive from the hub, or from its cache."""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(HUB_REPOSITORY, HUB_FILE, repo_type="dataset"))
+    except OSError as error:
+        raise InputError(
+            "Financial PhraseBank could not be fetched from the hub: download"
+            f" https://huggingface.co/datasets/{HUB_REPOSITORY}/resolve/main/{HUB_FILE}"
+            " and give the file's path as --data"
+        ) from error
+
+
+def is_phrasebank(path: Path) -> bool:
+    """Whether a path looks like the archive, its folder or one of its files."""
+    if path.is_dir():
+        return any(path.glob("**/Sentences_*Agree.txt"))
+    return path.suffix.lower() == ".zip" or path.name.startswith("Sentences_")
+
+
+def parse(data: bytes, name: str) -> LabelledTexts:
+    """Lines of `sentence@label`; only the last @ separates."""
+    texts, labels = [], []
+    for number, line in enumerate(data.decode("latin-1").splitlines(), 1):
+        if not line.strip():
+            continue
+        text, at, label = line.rpartition("@")
+        if not at or label.strip() not in LABELS:
+            raise InputError(
+                f"{name}, line {number}: does not end in @negative, @neutral or @positive"
+            )
+        texts.append(text.strip())
+        labels.append(label.strip())
+    return from_columns(texts, labels, name, label_names=LABELS, licence=LICENCE)
+
+
+def _from_zip(path: Path, name: str) -> bytes:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if member.endswith(f"/{name}") and not member.startswith("__MACOSX"):
+                    return archive.read(member)
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path} is not a readable zip file: {error}") from None
+    raise InputError(f"{path} holds no {name}: it is not the archive of Financial PhraseBank")
+
+
+def _from_folder(path: Path, name: str) -> bytes:
+    found = sorted(path.glob(f"**/{name}"))
+    if not found:
+        raise InputError(f"{path} holds no {name}")
+    return found[0].read_bytes()

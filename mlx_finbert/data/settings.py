@@ -1,0 +1,40 @@
+"""The flags by which every command names its data."""
+
+from dataclasses import dataclass
+
+from mlx_finbert.data.sources import Columns, load_texts
+from mlx_finbert.data.texts import LabelledTexts
+from mlx_finbert.errors import InputError
+from mlx_finbert.settings import setting
+
+
+@dataclass(kw_only=True)
+class DataSettings:
+    """Which labelled texts, and how to read them."""
+
+    data: str = setting(
+        "sample",
+        "sample, financial_phrasebank[:allagree|75agree|66agree|50agree], imdb, fiqa, a hub data"
+        " set, or a path: CSV, TSV, JSONL, Parquet, a PhraseBank zip, an aclImdb or FiQA folder",
+    )
+    text_column: str = setting("text", "column of the texts")
+    label_column: str = setting("label", "column of the labels")
+    split_column: str | None = setting(None, "column that says train, validation or test")
+    labels: list[str] | None = setting(
+        None, "names of the data's labels; for integer labels, in the order 0, 1, 2, ..."
+    )
+    encoding: str = setting("utf-8", "encoding of text files")
+
+    def load_texts(self) -> LabelledTexts:
+        return load_texts(
+            self.data,
+            Columns(
+                self.text_column, self.label_column, self.split_column, self.labels, self.encoding
+            ),
+        )
+
+
+def require(condition: bool, flag: str, value: object, rule: str) -> None:
+    """Refuse a setting by its flag, its value and the rule that it breaks."""
+    if not condition:
+        raise InputError(f"{flag} is {value}: {rule}")

@@ -1,0 +1,60 @@
+"""Tokenized texts in one flat array."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+CHUNK = 1024
+"""Texts a call of the tokenizer, which spreads them over the cores."""
+
+
+@dataclass
+class Tokens:
+    """The rows of token ids of N texts, one after the other."""
+
+    ids: np.ndarray
+    """int32, all rows end to end."""
+    offsets: np.ndarray
+    """int64 (N + 1,): row i is `ids[offsets[i]:offsets[i + 1]]`."""
+    truncated: int
+    """How many rows were cut."""
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 (N,), special tokens included."""
+        return np.diff(self.offsets)
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
+    """Token ids of texts, cut to `max_length` so that the last special token stays.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers.
+        texts: N strings.
+        max_length: the longest row, special tokens included.
+    """
+    rows: list[np.ndarray] = []
+    truncated = 0
+    for start in range(0, len(texts), CHUNK):
+        encoded = tokenizer(
+            list(texts[start : start + CHUNK]),
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
+        for ids in encoded["input_ids"]:
+            if len(ids) > max_length:
+                ids = [*ids[: max_length - 1], ids[-1]]
+                truncated += 1
+            rows.append(np.array(ids, dtype=np.int32))
+    offsets = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)
+    flat = np.concatenate(rows) if rows else np.zeros(0, np.int32)
+    return Tokens(flat, offsets, truncated)

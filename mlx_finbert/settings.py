@@ -1,0 +1,156 @@
+"""Settings of a command: one dataclass, from which its flags and its YAML file both come.
+
+Each field becomes a flag: `learning_rate: float = setting(5e-5, "peak of ...")` is
+`--learning-rate`, and `learning_rate:` in the file after `--config`. Flags beat the file, the file
+beats the defaults.
+"""
+
+import argparse
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from mlx_finbert.errors import InputError
+
+Settings = TypeVar("Settings")
+
+
+def setting(default: Any, help: str, **more: Any) -> Any:
+    """A field with its help text; `positional=True` for arguments without a flag."""
+    return dataclasses.field(default=default, metadata={"help": help, **more})
+
+
+def parse(
+    settings_class: type[Settings],
+    module: str,
+    description: str,
+    argv: Sequence[str] | None = None,
+) -> Settings:
+    """Settings from the command line and, where `--config` names one, a YAML file.
+
+    Raises:
+        InputError: names the flag, or the file and its key.
+    """
+    given = vars(_parser(settings_class, module, description).parse_args(argv))
+    config = given.pop("config", None)
+    values = read_config_file(Path(config), settings_class) if config else {}
+    return settings_class(**values | given)
+
+
+def flag_of(field: dataclasses.Field) -> str:
+    return "--" + field.name.replace("_", "-")
+
+
+def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
+    """The values of a YAML file, each held against the type of its field."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--config {path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"--config {path} is not valid YAML: {' '.join(str(error).split())}"
+        ) from (None)
+    if not isinstance(found, dict):
+        raise InputError(f"--config {path} must hold lines of `key: value`")
+    fields = {f.name: f for f in dataclasses.fields(settings_class)}
+    hints = typing.get_type_hints(settings_class)
+    values = {}
+    for key, value in found.items():
+        name = str(key).replace("-", "_")
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=1)
+            advice = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"--config {path}: there is no setting {key!r}{advice}")
+        values[name] = _from_yaml(value, hints[name], f"--config {path}: {key}")
+    return values
+
+
+def write_config_file(settings: Any, path: Path) -> None:
+    """The settings as a YAML file that `--config` reads."""
+    import yaml
+
+    values = {k: v for k, v in dataclasses.asdict(settings).items() if v is not None}
+    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+class _Parser(argparse.ArgumentParser):
+    """One sentence for a wrong flag, without the page of usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def _parser(settings_class: type, module: str, description: str) -> argparse.ArgumentParser:
+    # Absent flags leave no trace, so that the file and the defaults can speak.
+    parser = _Parser(
+        prog=f"python -m {module}",
+        description=description,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    hints = typing.get_type_hints(settings_class)
+    for field in dataclasses.fields(settings_class):
+        hint, default = _bare(hints[field.name]), field.default
+        text = field.metadata["help"]
+        if field.metadata.get("positional"):
+            parser.add_argument(field.name, nargs="*", metavar=field.metadata["metavar"], help=text)
+            continue
+        if default is not None and default is not False:
+            text += f" (default: {default})"
+        options: dict[str, Any] = {"help": text.replace("%", "%%")}
+        if hint is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        elif typing.get_origin(hint) is typing.Literal:
+            options["choices"] = typing.get_args(hint)
+        elif typing.get_origin(hint) is list:
+            options |= {"type": _comma_separated, "metavar": "A,B,..."}
+        else:
+            options |= {"type": hint, "metavar": field.metadata.get("metavar", _metavar(hint))}
+        parser.add_argument(flag_of(field), **options)
+    parser.add_argument("--config", metavar="FILE", help="YAML file of these settings")
+    return parser
+
+
+def _bare(hint: Any) -> Any:
+    """`int` for `int | None`."""
+    if isinstance(hint, types.UnionType):
+        return next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    return hint
+
+
+def _metavar(hint: type) -> str:
+    return {int: "N", float: "X"}.get(hint, "TEXT")
+
+
+def _comma_separated(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _from_yaml(value: Any, hint: Any, where: str) -> Any:
+    if value is None and isinstance(hint, types.UnionType):
+        return None
+    hint = _bare(hint)
+    choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else None
+    if choices:
+        if value in choices:
+            return value
+        raise InputError(f"{where} is {value!r}, not one of {', '.join(choices)}")
+    if typing.get_origin(hint) is list:
+        return [str(v) for v in value] if isinstance(value, list) else _comma_separated(str(value))
+    # YAML 1.1 reads 1e-5, which has no dot, as text.
+    right = isinstance(value, bool) if hint is bool else not isinstance(value, bool | list | dict)
+    try:
+        converted = hint(value)
+        if right and not (hint is int and converted != value):
+            return converted
+    except (TypeError, ValueError):
+        pass
+    raise InputError(f"{where} is {value!r}, which is no {hint.__name__}") from None

@@ -1,0 +1,67 @@
+"""The model card of a fine-tuned folder."""
+
+from mlx_finbert.metrics import Metrics
+from mlx_finbert.training.fit import Record
+from mlx_finbert.training.settings import TrainSettings
+
+CARD = """\
+---
+library_name: mlx
+pipeline_tag: text-classification
+base_model: {base_model}
+tags: [mlx, mlx-finbert, {model_type}]
+---
+
+# {title}
+
+`{base_model}`, fine-tuned with [mlx-finbert](https://pypi.org/project/mlx-finbert/) on {data}
+({train_rows:,} training rows). Labels, in the order of the logits: {labels}.
+
+| rows | loss | accuracy | macro-F1 |
+|---|---|---|---|
+{rows}
+
+The epoch ({epoch:g}) was chosen by macro-F1 on the validation rows. The settings of the run are in
+`config.yaml`, its course in `history.csv` and `curves.png`.
+
+```python
+import mlx_finbert
+
+model, tokenizer = mlx_finbert.load("{folder}")
+mlx_finbert.predict(model, tokenizer, ["Operating loss narrowed to EUR 1.2 mn."])
+```
+
+The folder is a Hugging Face checkpoint: `transformers.pipeline("text-classification", "{folder}")`
+opens it too.
+
+Licence of the training data: {licence}.
+"""
+
+
+def model_card(
+    settings: TrainSettings,
+    model_type: str,
+    labels: list[str],
+    train_rows: int,
+    licence: str,
+    best: Record,
+    test: Metrics | None,
+) -> str:
+    """Markdown, with the metadata block that the hub reads."""
+    figures = {"validation": (best.val_loss, best.val_accuracy, best.val_macro_f1)}
+    if test:
+        figures["test"] = (test.loss, test.accuracy, test.macro_f1)
+    rows = [f"| {name} | {a:.4f} | {b:.4f} | {c:.4f} |" for name, (a, b, c) in figures.items()]
+    folder = settings.output_dir or ""
+    return CARD.format(
+        title=folder.rstrip("/").rpartition("/")[2],
+        base_model=settings.model,
+        model_type=model_type,
+        data=settings.data,
+        train_rows=train_rows,
+        labels=", ".join(labels),
+        rows="\n".join(rows),
+        epoch=best.epoch,
+        folder=folder,
+        licence=licence or "not known",
+    )
