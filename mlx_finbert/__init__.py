@@ -6,6 +6,7 @@ use_fast_blas()  # before the first import of mlx.core
 
 from mlx_finbert.checkpoint import load, save  # noqa: E402
 from mlx_finbert.errors import InputError  # noqa: E402
+from mlx_finbert.predict import Predictor, predict  # noqa: E402
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "__version__", "load", "save"]
+__all__ = ["InputError", "Predictor", "__version__", "load", "predict", "save"]

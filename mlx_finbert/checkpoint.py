@@ -117,6 +117,19 @@ def load_with_report(
     return model, load_tokenizer(folder, model.args), report
 
 
+def load_trained(
+    path_or_repo: str | Path, labels: Sequence[str] | None = None, revision: str | None = None
+) -> tuple[Classifier, Tokenizer]:
+    """`load` for use: a checkpoint without a trained head is refused."""
+    model, tokenizer, report = load_with_report(path_or_repo, labels=labels, revision=revision)
+    if report.new:
+        raise InputError(
+            f"{path_or_repo} has no trained classifier ({', '.join(report.new)} would be random):"
+            " fine-tune it first with python -m mlx_finbert.train"
+        )
+    return model, tokenizer
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """`config.json` of a folder."""
     path = folder / "config.json"

@@ -121,9 +121,14 @@ def _parser(settings_class: type, module: str, description: str) -> argparse.Arg
 
 def _bare(hint: Any) -> Any:
     """`int` for `int | None`."""
-    if isinstance(hint, types.UnionType):
+    if _is_optional(hint):
         return next(part for part in typing.get_args(hint) if part is not types.NoneType)
     return hint
+
+
+def _is_optional(hint: Any) -> bool:
+    # A Literal with `| None` comes back from get_type_hints as typing.Union.
+    return typing.get_origin(hint) in (types.UnionType, typing.Union)
 
 
 def _metavar(hint: type) -> str:
@@ -135,7 +140,7 @@ def _comma_separated(text: str) -> list[str]:
 
 
 def _from_yaml(value: Any, hint: Any, where: str) -> Any:
-    if value is None and isinstance(hint, types.UnionType):
+    if value is None and _is_optional(hint):
         return None
     hint = _bare(hint)
     choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else None

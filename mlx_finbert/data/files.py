@@ -56,7 +56,7 @@ def split_files(folder: Path) -> dict[str, Path]:
                         " split; keep one of them there"
                     )
                 found[split] = path
-    return found
+    return {split: found[split] for split in SPLIT_FILES if split in found}
 
 
 def load_folder(

@@ -39,8 +39,8 @@ def read_rows(path: Path, encoding: str = "utf-8") -> Iterator[Row]:
             for row, values in enumerate(reader(file, path), 1):
                 _require_decoded(values, row, path, encoding)
                 yield values
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: not {encoding} ({error.reason}); {SAY_ENCODING}") from None
+        except UnicodeError as error:
+            raise InputError(f"{path}: not {encoding} ({error}); {SAY_ENCODING}") from None
 
 
 def _require_decoded(values: Row, row: int, path: Path, encoding: str) -> None:

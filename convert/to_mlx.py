@@ -1,0 +1,26 @@
+"""Convert a checkpoint: `python -m mlx_finbert.convert.to_mlx`."""
+
+import sys
+
+from mlx_finbert.cli import command
+from mlx_finbert.convert.checkpoints import convert
+from mlx_finbert.convert.settings import ToMlxSettings
+from mlx_finbert.settings import parse
+
+DESCRIPTION = """\
+Convert a supported checkpoint, `pytorch_model.bin` included, into a folder that mlx-finbert and
+transformers both open:
+
+  python -m mlx_finbert.convert.to_mlx --model ProsusAI/finbert --output finbert
+"""
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    report = convert(parse(ToMlxSettings, "mlx_finbert.convert.to_mlx", DESCRIPTION, argv))
+    print(report)
+    return 0 if report.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Writing tables chunk by chunk; the file appears whole, when all was written."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlx_finbert.atomic import replaced
+from mlx_finbert.data.tables import Row
+from mlx_finbert.errors import InputError
+
+Write = Callable[[list[Row]], None]
+
+
+@contextmanager
+def open_writer(target: Path, source: Path) -> Iterator[Write]:
+    """A function that takes lists of rows, all with the columns of the first.
+
+    Args:
+        target: `.csv`, `.tsv`, `.jsonl` or `.parquet`.
+        source: where the rows come from; a Parquet file's column types are kept in Parquet.
+    """
+    with replaced(target) as part, WRITERS[target.suffix.lower()](part, source) as write:
+        yield write
+
+
+@contextmanager
+def _csv_writer(path: Path, source: Path, delimiter: str = ",") -> Iterator[Write]:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer: csv.DictWriter | None = None
+
+        def write(rows: list[Row]) -> None:
+            nonlocal writer
+            if writer is None:
+                writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+                writer.writeheader()
+            for row in rows:
+                if extra := row.keys() - set(writer.fieldnames):
+                    raise InputError(
+                        f"{source}: some rows have a field {min(extra)!r} that the first row lacks;"
+                        " write .jsonl instead"
+                    )
+                writer.writerow(row)
+
+        yield write
+
+
+@contextmanager
+def _tsv_writer(path: Path, source: Path) -> Iterator[Write]:
+    with _csv_writer(path, source, delimiter="\t") as write:
+        yield write
+
+
+@contextmanager
+def _json_writer(path: Path, source: Path) -> Iterator[Write]:
+    with open(path, "w", encoding="utf-8") as file:
+
+        def write(rows: list[Row]) -> None:
+            file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+
+        yield write
+
+
+@contextmanager
+def _parquet_writer(path: Path, source: Path) -> Iterator[Write]:
+    import pyarrow
+    import pyarrow.parquet
+
+    known = pyarrow.parquet.read_schema(source) if source.suffix == ".parquet" else None
+    writer: pyarrow.parquet.ParquetWriter | None = None
+
+    def write(rows: list[Row]) -> None:
+        nonlocal writer
+        if writer is None:
+            schema = pyarrow.Table.from_pylist(rows).schema
+            if known:
+                schema = pyarrow.schema(
+                    [f if f.name not in known.names else known.field(f.name) for f in schema]
+                )
+            writer = pyarrow.parquet.ParquetWriter(path, schema)
+        try:
+            writer.write_table(pyarrow.Table.from_pylist(rows, schema=writer.schema))
+        except pyarrow.ArrowException as error:
+            raise InputError(
+                f"{source}: its columns change their type from row to row ({error});"
+                " write .jsonl instead"
+            ) from None
+
+    try:
+        yield write
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+WRITERS = {
+    ".csv": _csv_writer,
+    ".tsv": _tsv_writer,
+    ".jsonl": _json_writer,
+    ".parquet": _parquet_writer,
+}

@@ -1,0 +1,25 @@
+"""Score texts or a file: `python -m mlx_finbert.predict`."""
+
+import sys
+
+from mlx_finbert.cli import command
+from mlx_finbert.predict.run import run
+from mlx_finbert.predict.settings import PredictSettings
+from mlx_finbert.settings import parse
+
+DESCRIPTION = """\
+Score texts with a fine-tuned classifier, or a whole file in constant memory:
+
+  python -m mlx_finbert.predict --model DIR "Orders rose." "The plant will close."
+  python -m mlx_finbert.predict --model DIR --input news.csv --output scored.csv
+"""
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    for line in run(parse(PredictSettings, "mlx_finbert.predict", DESCRIPTION, argv)):
+        print(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

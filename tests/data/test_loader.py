@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlx_finbert.data import load_texts
+from mlx_finbert.data.loader import Loader, padded_length
+from mlx_finbert.data.tokens import Tokens, tokenize
+from mlx_finbert.tokenizer import load_tokenizer
+
+PAD = 99
+
+
+def tokens_of(lengths):
+    ids = [np.arange(n, dtype=np.int32) for n in lengths]
+    offsets = np.cumsum([0, *lengths], dtype=np.int64)
+    return Tokens(np.concatenate(ids), offsets, 0)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    lengths=st.lists(st.integers(1, 200), min_size=1, max_size=90),
+    batch_size=st.integers(1, 17),
+    seed=st.none() | st.integers(0, 9),
+    epoch=st.integers(0, 3),
+)
+def test_every_example_once_whole_and_padded(lengths, batch_size, seed, epoch):
+    labels = np.arange(len(lengths), dtype=np.int32)
+    loader = Loader(tokens_of(lengths), labels, batch_size, PAD, max_length=200, seed=seed)
+    batches = list(loader.epoch(epoch))
+    assert len(batches) == len(loader)
+    assert sorted(np.concatenate([b.rows for b in batches])) == list(range(len(lengths)))
+    for batch in batches:
+        count, length = len(batch.rows), batch.input_ids.shape[1]
+        assert batch.input_ids.shape == batch.attention_mask.shape == (batch_size, length)
+        assert batch.weights.tolist() == [1.0] * count + [0.0] * (batch_size - count)
+        assert batch.labels[:count].tolist() == batch.rows.tolist()
+        for i in range(batch_size):
+            n = lengths[batch.rows[i]] if i < count else 0
+            assert batch.attention_mask[i].tolist() == [1] * n + [0] * (length - n)
+            assert batch.input_ids[i].tolist() == [*range(n), *[PAD] * (length - n)]
+        assert {a.dtype for a in (batch.input_ids, batch.attention_mask, batch.labels)} == {
+            np.dtype(np.int32)
+        }
+
+
+def test_lengths_come_from_a_small_set():
+    assert len({padded_length(n) for n in range(1, 513)}) == 25
+    assert all(padded_length(n) >= n and padded_length(n) % 8 == 0 for n in range(1, 513))
+    loader = Loader(tokens_of([100, 90]), None, 2, PAD, max_length=100)
+    assert next(loader.epoch()).input_ids.shape == (2, 100)
+
+
+def test_epochs_differ_and_seeds_decide():
+    tokens = tokens_of(np.random.default_rng(0).integers(1, 60, 300))
+
+    def rows(seed, epoch):
+        loader = Loader(tokens, None, 8, PAD, 64, seed)
+        return [batch.rows.tolist() for batch in loader.epoch(epoch)]
+
+    assert rows(1, 0) == rows(1, 0)
+    assert rows(1, 0) != rows(1, 1)
+    assert rows(1, 0) != rows(2, 0)
+    assert rows(None, 0) == rows(None, 1)
+
+
+def test_training_batches_are_not_in_order_of_length():
+    tokens = tokens_of(np.random.default_rng(0).integers(1, 60, 3000))
+    loader = Loader(tokens, None, 8, PAD, 64, seed=0)
+    lengths = [batch.input_ids.shape[1] for batch in loader.epoch()]
+    assert abs(np.corrcoef(lengths, range(len(lengths)))[0, 1]) < 0.2
+
+
+def test_waste_is_what_the_batches_hold():
+    tokens = tokens_of(np.random.default_rng(0).integers(1, 60, 100))
+    loader = Loader(tokens, None, 16, PAD, 64, seed=0)
+    batches = list(loader.epoch())
+    held = sum(b.num_tokens for b in batches) / sum(b.input_ids.size for b in batches)
+    assert loader.padding_waste() == pytest.approx(1 - held)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_truncation_is_that_of_transformers(checkpoint, family):
+    from mlx_finbert.checkpoint import read_config
+    from mlx_finbert.models import family_of
+
+    folder = checkpoint(family)
+    config = read_config(folder)
+    tokenizer = load_tokenizer(folder, family_of(config)[0].from_config(config))
+    texts = ["", "profit", "profit rose by 12 percent , said the company", "x" * 60]
+    for length in (3, 5, 8, 40):
+        tokens = tokenize(tokenizer, texts, length)
+        expected = tokenizer(texts, truncation=True, max_length=length)["input_ids"]
+        assert [tokens[i].tolist() for i in range(4)] == expected
+        full = tokenizer(texts, verbose=False)["input_ids"]
+        assert tokens.truncated == sum(len(row) > length for row in full)
+
+
+def test_waste_on_real_sentences(real_data, minilm):
+    from mlx_finbert.models import build
+
+    tokenizer = load_tokenizer(minilm, build({"model_type": "bert"}).args)
+    data = load_texts(f"{real_data / 'FinancialPhraseBank-v1.0.zip'}:50agree")
+    loader = Loader(tokenize(tokenizer, data.texts, 512), data.labels, 32, 0, 512, seed=0)
+    assert loader.padding_waste() < 0.16
+    assert len({loader.length(rows) for rows in loader.plan()}) <= 14

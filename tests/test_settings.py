@@ -1,0 +1,142 @@
+import dataclasses
+import typing
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from mlx_finbert.convert.settings import ToMlxSettings
+from mlx_finbert.errors import InputError
+from mlx_finbert.evaluation import EvaluateSettings
+from mlx_finbert.predict.settings import PredictSettings
+from mlx_finbert.settings import flag_of, parse, setting, write_config_file
+from mlx_finbert.training.settings import TrainSettings
+
+
+@dataclass(kw_only=True)
+class Example:
+    epochs: int = setting(3, "passes")
+    learning_rate: float = setting(5e-5, "peak")
+    name: str | None = setting(None, "a name")
+    labels: list[str] | None = setting(None, "names")
+    mode: Literal["fast", "slow"] | None = setting(None, "how")
+    overwrite: bool = setting(False, "write over")
+
+
+def example(*argv):
+    return parse(Example, "example", "An example.", argv)
+
+
+def config(tmp_path, text):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    return "--config", str(path)
+
+
+def test_defaults_file_and_flags_in_this_order(tmp_path):
+    assert example() == Example()
+    file = config(tmp_path, "epochs: 7\nlearning-rate: 1e-5\nlabels: [a, b]\noverwrite: true\n")
+    assert example(*file) == Example(
+        epochs=7, learning_rate=1e-5, labels=["a", "b"], overwrite=True
+    )
+    given = example(*file, "--epochs", "9", "--no-overwrite", "--labels", "x, y", "--mode", "slow")
+    assert given == Example(
+        epochs=9, learning_rate=1e-5, labels=["x", "y"], overwrite=False, mode="slow"
+    )
+
+
+def test_a_written_file_reads_back(tmp_path):
+    settings = Example(epochs=2, name="ä", labels=["a", "b"], mode="fast")
+    write_config_file(settings, tmp_path / "c.yaml")
+    assert example("--config", str(tmp_path / "c.yaml")) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("epoch: 3", "no setting 'epoch'; did you mean 'epochs'"),
+        ("epochs: many", "epochs is 'many', which is no int"),
+        ("epochs: 2.5", "epochs is 2.5, which is no int"),
+        ("epochs: true", "epochs is True"),
+        ("overwrite: 1", "overwrite is 1, which is no bool"),
+        ("epochs: [1]", "which is no int"),
+        ("mode: medium", "not one of fast, slow"),
+        ("epochs: {", "not valid YAML"),
+        ("- epochs", "key: value"),
+    ],
+)
+def test_a_wrong_file_names_itself_and_the_key(tmp_path, text, words):
+    with pytest.raises(InputError, match=words) as caught:
+        example(*config(tmp_path, text))
+    assert "run.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--epochs", "x"], "--epochs"),
+        (["--nothing"], "--nothing"),
+        (["--epoch", "3"], "--epoch"),
+        (["--config", "missing.yaml"], "missing.yaml"),
+    ],
+)
+def test_a_wrong_flag_is_one_sentence(argv, words):
+    with pytest.raises(InputError, match=words):
+        example(*argv)
+
+
+VALUES = {int: "7", float: "0.25", str: "word", bool: None}
+
+
+def value_for(hint):
+    """A command-line word for a type and the value that it must become."""
+    for kind, word in VALUES.items():
+        if kind in (hint, *typing.get_args(hint)):
+            return word, True if kind is bool else kind(word)
+    choices = next(
+        (h for h in (hint, *typing.get_args(hint)) if typing.get_origin(h) is Literal), None
+    )
+    if choices:
+        return typing.get_args(choices)[-1], typing.get_args(choices)[-1]
+    return "a,b", ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("settings_class", "needed"),
+    [
+        (TrainSettings, {}),
+        (EvaluateSettings, {"model": "m"}),
+        (PredictSettings, {"model": "m", "input": "i", "output": "o"}),
+        (ToMlxSettings, {"model": "m", "output": "o"}),
+    ],
+)
+def test_every_flag_of_every_command_reaches_its_field(settings_class, needed):
+    hints = typing.get_type_hints(settings_class)
+    for field in dataclasses.fields(settings_class):
+        if field.metadata.get("positional"):
+            continue
+        word, value = value_for(hints[field.name])
+        argv = [part for k, v in needed.items() if k != field.name for part in (f"--{k}", v)]
+        argv += [flag_of(field)] if word is None else [flag_of(field), word]
+        settings = parse(settings_class, "module", "", argv)
+        assert getattr(settings, field.name) == value, field.name
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--epochs", "0"], ["--batch-size", "0"], ["--learning-rate", "0"], ["--warmup-ratio", "2"],
+        ["--weight-decay", "-1"], ["--max-grad-norm", "0"], ["--eval-every", "-1"],
+        ["--max-length", "2"], ["--seed", "-1"], ["--split-seed", "-1"],
+    ],
+)  # fmt: skip
+def test_values_out_of_range_are_refused_by_flag(argv):
+    with pytest.raises(InputError, match=f"^{argv[0]} is"):
+        parse(TrainSettings, "module", "", argv)
+
+
+def test_predict_needs_one_kind_of_input():
+    for argv in ([], ["--model", "m"], ["--model", "m", "text", "--input", "f"]):
+        with pytest.raises(InputError):
+            parse(PredictSettings, "module", "", argv)
+    assert parse(PredictSettings, "module", "", ["--model", "m", "a b", "c"]).texts == ["a b", "c"]
