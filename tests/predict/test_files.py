@@ -1,0 +1,135 @@
+"""Scoring files: columns, formats, memory, and what cannot be scored."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import mlx_finbert
+from mlx_finbert.errors import InputError
+from mlx_finbert.predict import Predictor
+from mlx_finbert.predict import files as scoring
+from mlx_finbert.predict.__main__ import main
+
+parquet = pytest.importorskip("pyarrow.parquet")
+pyarrow = pytest.importorskip("pyarrow")
+
+ROWS = [
+    {"id": "1", "text": "profit rose, again"},
+    {"id": "2", "text": ""},
+    {"id": "3", "text": "sales\nfell"},
+    {"id": "4", "text": 'the "board" said Ä'},
+] * 3
+
+
+def write(path, rows):
+    if path.suffix == ".parquet":
+        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            delimiter = "\t" if path.suffix == ".tsv" else ","
+            writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+            writer.writeheader()
+            writer.writerows(rows)
+    return path
+
+
+def read(path):
+    if path.suffix == ".parquet":
+        return parquet.read_table(path).to_pylist()
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+
+
+@pytest.mark.parametrize("source", ["in.csv", "in.tsv", "in.jsonl", "in.parquet"])
+@pytest.mark.parametrize("target", ["out.csv", "out.tsv", "out.jsonl", "out.parquet"])
+def test_every_format_into_every_other(tiny, tmp_path, monkeypatch, source, target):
+    monkeypatch.setattr(scoring, "CHUNK", 5)
+    report = scoring.score_file(Predictor(*tiny), write(tmp_path / source, ROWS), tmp_path / target)
+    assert (report.rows, report.empty) == (12, 3)
+    found = read(tmp_path / target)
+    assert [{k: row[k] for k in ("id", "text")} for row in found] == ROWS
+    expected = mlx_finbert.predict(*tiny, [row["text"] for row in ROWS])
+    labels = tiny[0].args.labels
+    for row, probabilities in zip(found, expected, strict=True):
+        if not row["text"]:
+            assert not row["predicted_label"] and row["score"] in ("", None)
+            continue
+        assert row["predicted_label"] == labels[probabilities.argmax()]
+        got = [float(row[f"probability_{label}"]) for label in labels]
+        np.testing.assert_allclose(got, probabilities, atol=1e-5)
+        assert float(row["score"]) == pytest.approx(probabilities[2] - probabilities[0], abs=1e-5)
+
+
+def test_text_lines(tiny, tmp_path):
+    (tmp_path / "in.txt").write_text("profit rose\n\nsales fell\n")
+    scoring.score_file(Predictor(*tiny), tmp_path / "in.txt", tmp_path / "out.csv")
+    assert [row["text"] for row in read(tmp_path / "out.csv")] == ["profit rose", "sales fell"]
+
+
+def test_no_score_without_sentiments(checkpoint, tmp_path):
+    model = mlx_finbert.load(checkpoint(labels=["spam", "ham"]))
+    scoring.score_file(Predictor(*model), write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv")
+    assert list(read(tmp_path / "out.csv")[0]) == [
+        "id", "text", "predicted_label", "probability_spam", "probability_ham",
+    ]  # fmt: skip
+
+
+def test_parquet_keeps_the_types_of_its_columns(tiny, tmp_path):
+    table = pyarrow.table({"n": pyarrow.array([1, None], pyarrow.int16()), "text": ["a", "b"]})
+    parquet.write_table(table, tmp_path / "in.parquet")
+    scoring.score_file(Predictor(*tiny), tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert parquet.read_schema(tmp_path / "out.parquet").field("n").type == pyarrow.int16()
+
+
+def test_what_cannot_be_scored_leaves_no_file(tiny, tmp_path):
+    predictor, target = Predictor(*tiny), tmp_path / "out.csv"
+    good = write(tmp_path / "in.csv", ROWS)
+    numbers = write(tmp_path / "numbers.jsonl", [{"text": "a"}, {"text": 5}])
+    taken = write(tmp_path / "taken.csv", [{"text": "a", "score": "1"}])
+    (tmp_path / "empty.csv").write_text("text\n")
+    for source, output, column, words in (
+        (good, target, "headline", "--text-column"),
+        (numbers, target, "text", "row 2, column 'text': 5 is no text"),
+        (taken, target, "text", "a column 'score' already"),
+        (tmp_path / "empty.csv", target, "text", "no rows"),
+        (tmp_path / "missing.csv", target, "text", "no such file"),
+        (good, tmp_path / "out.xlsx", "text", "--output .*out.xlsx"),
+        (good, good, "text", "is the --input file"),
+    ):
+        with pytest.raises(InputError, match=words):
+            scoring.score_file(predictor, source, output, column)
+        assert not target.exists()
+    assert read(good) == ROWS
+
+
+def test_a_failure_on_the_way_keeps_the_old_output(tiny, tmp_path, monkeypatch):
+    target = tmp_path / "out.jsonl"
+    target.write_text("old")
+    source = write(tmp_path / "in.csv", ROWS)
+    monkeypatch.setattr(scoring, "predictions", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        scoring.score_file(Predictor(*tiny), source, target)
+    assert target.read_text() == "old"
+    assert {p.name for p in tmp_path.iterdir()} >= {"in.csv", "out.jsonl"}
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_the_command(checkpoint, tmp_path, capsys):
+    folder = str(checkpoint())
+    assert main(["--model", folder, "profit rose", "sales fell"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[1].endswith("sales fell")
+    source, target = write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv"
+    assert main(["--model", folder, "--input", str(source), "--output", str(target)]) == 0
+    assert "12 rows scored\n3 rows have no text" in capsys.readouterr().out
+
+
+def test_a_model_without_a_trained_head_is_refused(minilm, capsys):
+    assert main(["--model", str(minilm), "profit rose"]) == 2
+    assert "no trained classifier" in capsys.readouterr().err

@@ -1,0 +1,82 @@
+"""`mlx_finbert.predict` on lists of texts."""
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+import mlx_finbert
+from mlx_finbert.errors import InputError
+
+TEXTS = ["profit rose", "", "sales fell by 12 percent , said the company in the quarter", "x"] * 20
+
+
+def one_by_one(model, tokenizer, texts):
+    rows = []
+    for text in texts:
+        encoded = tokenizer(text, return_tensors="np")
+        ids, mask = (mx.array(encoded[k]) for k in ("input_ids", "attention_mask"))
+        rows.append(np.array(mx.softmax(model(ids, mask), axis=-1))[0])
+    return np.stack(rows)
+
+
+def test_probabilities_in_the_order_of_the_texts(tiny):
+    model, tokenizer = tiny
+    found = mlx_finbert.predict(model, tokenizer, TEXTS)
+    assert found.dtype == np.float32
+    assert found.shape == (80, 3)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(found, one_by_one(model, tokenizer, TEXTS), atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 31, 33])
+@pytest.mark.parametrize("batch_size", [1, 7, 32])
+def test_any_count_and_batch_size(tiny, count, batch_size):
+    texts = TEXTS[:count]
+    found = mlx_finbert.predict(*tiny, texts, batch_size=batch_size)
+    assert found.shape == (count, 3)
+    if count:
+        np.testing.assert_allclose(found, mlx_finbert.predict(*tiny, texts), atol=1e-6)
+
+
+def test_a_model_in_training_mode_predicts_without_dropout_and_stays_so(tiny):
+    model, tokenizer = tiny
+    expected = mlx_finbert.predict(model, tokenizer, TEXTS)
+    model.train()
+    np.testing.assert_array_equal(mlx_finbert.predict(model, tokenizer, TEXTS), expected)
+    assert model.training
+
+
+def test_a_predictor_sees_later_weights_and_counts_cut_texts(tiny):
+    model, tokenizer = tiny
+    predictor = mlx_finbert.Predictor(model, tokenizer, max_length=5)
+    before = predictor(TEXTS)
+    model.classifier.weight = model.classifier.weight + 1
+    model.classifier.bias = mx.array([1.0, 0.0, 0.0])
+    assert np.abs(predictor(TEXTS) - before).max() > 0.01
+    assert predictor.truncated == 40
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision(checkpoint, dtype):
+    folder = checkpoint()
+    found = mlx_finbert.predict(*mlx_finbert.load(folder, dtype=dtype), TEXTS)
+    expected = mlx_finbert.predict(*mlx_finbert.load(folder), TEXTS)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=2e-2)
+
+
+def test_wrong_arguments(tiny):
+    for texts, words in (("one", "list of strings"), (["a", None], r"texts\[1\] is None")):
+        with pytest.raises(InputError, match=words):
+            mlx_finbert.predict(*tiny, texts)
+    for options, words in (({"max_length": 41}, "from 3 to 40"), ({"batch_size": 0}, "at least 1")):
+        with pytest.raises(InputError, match=words):
+            mlx_finbert.predict(*tiny, ["a"], **options)
+
+
+def test_the_function_survives_an_import_of_the_package():
+    import mlx_finbert.predict
+    from mlx_finbert.predict.__main__ import main
+
+    assert callable(main)
+    assert callable(mlx_finbert.predict)

@@ -1,0 +1,173 @@
+"""Whole runs on a small checkpoint: what they leave on disk."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+import mlx_finbert
+from mlx_finbert.errors import InputError
+from mlx_finbert.settings import parse
+from mlx_finbert.train import main
+from mlx_finbert.training.run import run
+from mlx_finbert.training.settings import TrainSettings
+
+FILES = {
+    "README.md", "config.json", "config.yaml", "confusion.png", "curves.png", "history.csv",
+    "history.json", "metrics.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+}  # fmt: skip
+
+
+@pytest.fixture
+def table(tmp_path):
+    """60 rows that a model can learn by one word."""
+    path = tmp_path / "news.csv"
+    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for i in range(60):
+            label = list(verbs)[i % 3]
+            writer.writerow([f"sales {verbs[label]} by {i} percent", label])
+    return path
+
+
+def settings(checkpoint_folder, table, output, **more):
+    values = {"epochs": 2, "batch_size": 8, "learning_rate": 3e-3} | more
+    return TrainSettings(
+        model=str(checkpoint_folder), data=str(table), output_dir=str(output), **values
+    )
+
+
+def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path):
+    lines = []
+    result = run(settings(checkpoint(), table, tmp_path / "out", epochs=25), lines.append)
+    assert {p.name for p in result.folder.iterdir()} == FILES
+    assert result.outcome.end == "finished"
+    assert result.test.accuracy == 1.0
+    model, tokenizer = mlx_finbert.load(result.folder)
+    probabilities = mlx_finbert.predict(model, tokenizer, ["sales rose", "sales fell"])
+    assert [model.args.labels[i] for i in probabilities.argmax(axis=1)] == ["positive", "negative"]
+    history = json.loads((result.folder / "history.json").read_text())
+    rows = list(csv.DictReader((result.folder / "history.csv").read_text().splitlines()))
+    assert [{k: float(v) for k, v in row.items()} for row in rows] == history
+    assert json.loads((result.folder / "metrics.json").read_text())["accuracy"] == 1.0
+    said = " ".join(lines)
+    assert "60 rows (negative 20, neutral 20, positive 20); 42 train, 6 validation, 12 test" in said
+    assert "padding is" in said
+
+
+def test_the_written_config_repeats_the_run(checkpoint, table, tmp_path):
+    first = run(settings(checkpoint(), table, tmp_path / "a", seed=3, max_length=20))
+    config = first.folder / "config.yaml"
+    argv = ["--config", str(config), "--output-dir", str(tmp_path / "b")]
+    second = run(parse(TrainSettings, "train", "", argv))
+    assert yaml.safe_load(config.read_text())["seed"] == 3
+    for name in ("history.json", "history.csv", "model.safetensors", "metrics.json"):
+        assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes(), name
+
+
+def test_another_seed_is_another_run(checkpoint, table, tmp_path):
+    folder = checkpoint()
+    one, two = (run(settings(folder, table, tmp_path / f"{s}", seed=s)).folder for s in (0, 1))
+    assert (one / "history.json").read_bytes() != (two / "history.json").read_bytes()
+
+
+def test_the_head_of_a_checkpoint_keeps_its_order_of_labels(checkpoint, table, tmp_path):
+    folder = checkpoint(labels=["Positive", "Negative", "Neutral"])
+    result = run(settings(folder, table, tmp_path / "out", epochs=25))
+    model, tokenizer = mlx_finbert.load(result.folder)
+    assert model.args.labels == ["Positive", "Negative", "Neutral"]
+    assert result.test.accuracy == 1.0
+    assert mlx_finbert.predict(model, tokenizer, ["sales rose"]).argmax() == 0
+
+
+def test_the_split_does_not_depend_on_the_models_order_of_labels(checkpoint, table, tmp_path):
+    supports = []
+    for i, labels in enumerate(
+        (["positive", "negative", "neutral"], ["negative", "neutral", "positive"])
+    ):
+        folder = checkpoint(labels=labels, name=f"m{i}")
+        lines = []
+        run(settings(folder, table, tmp_path / f"o{i}", epochs=1), lines.append)
+        supports.append([line for line in lines if "training tokens" in line])
+    assert supports[0] == supports[1]
+
+
+def test_input_that_cannot_be_used_writes_nothing(checkpoint, table, tmp_path):
+    generic = checkpoint(labels=["LABEL_0", "LABEL_1", "LABEL_2"], name="generic")
+    two = checkpoint(labels=["negative", "positive"], name="two")
+    good = checkpoint()
+    out = tmp_path / "out"
+    for bad, words in (
+        (settings(generic, table, out), "--model-labels"),
+        (settings(two, table, out), "negative, neutral, positive"),
+        (settings(good, table, out, max_length=41), "positions for 40 tokens"),
+        (settings(good, table, out, labels=["a", "b", "c"]), "'negative' is not one of a, b, c"),
+        (settings(good, tmp_path / "missing.csv", out), "no such file"),
+        (settings(tmp_path / "missing", table, out), "no such folder"),
+    ):
+        with pytest.raises(InputError, match=words):
+            run(bad)
+        assert not out.exists()
+    run(settings(two, table, out, new_head=True))
+    with pytest.raises(InputError, match="--overwrite"):
+        run(settings(good, table, out))
+    run(settings(good, table, out, overwrite=True, epochs=1))
+
+
+def test_rows_that_are_cut_are_counted(checkpoint, table, tmp_path):
+    lines = []
+    run(settings(checkpoint(), table, tmp_path / "out", epochs=1, max_length=5), lines.append)
+    assert any("42 of 42 rows have more than 5 tokens and were cut" in line for line in lines)
+
+
+def test_default_folders_are_numbered(checkpoint, table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = checkpoint()
+    for name in ("runs/tiny-news-csv", "runs/tiny-news-csv-2"):
+        argv = ["--model", str(folder), "--data", str(table), "--epochs", "1"]
+        assert main(argv) == 0
+        assert (tmp_path / name / "config.json").exists()
+
+
+def test_a_diverging_run_keeps_the_best_and_fails(checkpoint, table, tmp_path, capsys):
+    out = tmp_path / "out"
+    argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", str(out)]
+    assert main([*argv, "--learning-rate", "1e38", "--epochs", "3"]) == 1
+    assert "is not finite" in capsys.readouterr().out
+
+
+def test_bad_input_is_one_line_and_status_2(capsys):
+    assert main(["--data", "missing.csv"]) == 2
+    assert capsys.readouterr().err == "error: --data missing.csv: there is no such file or folder\n"
+
+
+def test_ctrl_c_saves_and_says_so(checkpoint, table, tmp_path):
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [
+            sys.executable, "-u", "-m", "mlx_finbert.train", "--model", str(checkpoint()),
+            "--data", str(table), "--output-dir", str(out), "--epochs", "100000",
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (out / "history.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert re.search(
+        r"stopped after step [\d,]+: its weights are in .*interrupted; the best", output
+    )
+    assert "Traceback" not in output
+    for folder in (out, out / "interrupted"):
+        mlx_finbert.load(folder)
