@@ -100,8 +100,10 @@ def run(settings: TrainSettings, say: Say = print) -> Result:
         save(model, tokenizer, folder / INTERRUPTED)
     for sentence in how_it_ended(outcome, folder):
         say(sentence)
-    figures = finish(settings, splits, outcome, model, validation, test) if outcome.best else None
-    return Result(folder, outcome, figures)
+    # After Ctrl-C nobody waits for a test set.
+    if outcome.best is None or outcome.end == "interrupted":
+        return Result(folder, outcome, None)
+    return Result(folder, outcome, finish(settings, splits, outcome, model, validation, test))
 
 
 def output_folder(settings: TrainSettings) -> Path:

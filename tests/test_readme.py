@@ -1,0 +1,48 @@
+"""README says what is there: its flags, its commands, its figures of the sample."""
+
+import dataclasses
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mlx_finbert.convert.settings import ToMlxSettings
+from mlx_finbert.data import load_texts
+from mlx_finbert.evaluation import EvaluateSettings
+from mlx_finbert.predict.settings import PredictSettings
+from mlx_finbert.settings import flag_of, parse
+from mlx_finbert.training.settings import TrainSettings
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+
+SETTINGS = {
+    "mlx_finbert.train": TrainSettings,
+    "mlx_finbert.evaluate": EvaluateSettings,
+    "mlx_finbert.predict": PredictSettings,
+    "mlx_finbert.convert.to_mlx": ToMlxSettings,
+}
+COMMANDS = re.findall(r"^python -m (\S+) (.*)$", README, flags=re.MULTILINE)
+
+
+def test_the_table_of_flags_is_complete_and_has_the_defaults():
+    table = dict(re.findall(r"^\| `(--[\w-]+)` \| (.*?) \|", README, flags=re.MULTILINE))
+    fields = {flag_of(f): f for f in dataclasses.fields(TrainSettings)}
+    assert set(table) - {"--data"} == set(fields) - {"--data"} | {"--config"}
+    for flag, field in fields.items():
+        if field.default not in (None, False):
+            assert table[flag] == f"`{field.default}`", flag
+
+
+@pytest.mark.parametrize(("module", "flags"), COMMANDS)
+def test_every_command_parses(module, flags):
+    flags = re.sub(r"\bS\b", "0", flags)
+    parse(SETTINGS[module], module, "", shlex.split(flags))
+
+
+def test_the_commands_of_every_module_are_shown():
+    assert {module for module, _ in COMMANDS} == set(SETTINGS)
+
+
+def test_the_size_of_the_sample():
+    assert f"holds {len(load_texts('sample')):,} sentences" in README
