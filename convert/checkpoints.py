@@ -7,7 +7,7 @@ import mlx.core as mx
 from mlx.utils import tree_flatten
 
 from mlx_finbert.checkpoint import DTYPES, LoadReport, load_with_report, save
-from mlx_finbert.convert.parity import logits_difference
+from mlx_finbert.convert.parity import logits_difference, require_torch
 from mlx_finbert.convert.settings import ToMlxSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
@@ -62,6 +62,8 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
     output = Path(settings.output).expanduser()
     if (output / "config.json").exists() and not settings.overwrite:
         raise InputError(f"--output {output} holds a model already: add --overwrite")
+    if settings.verify:
+        require_torch()
     model, tokenizer, report = load_with_report(
         settings.model,
         settings.num_labels,

@@ -1,5 +1,6 @@
 """Our logits against those of transformers, where PyTorch is installed."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +21,12 @@ TEXTS = [
 ]
 
 
+def require_torch() -> None:
+    """Refuse `--verify` where there is nothing to compare with."""
+    if find_spec("torch") is None:
+        raise InputError("--verify needs PyTorch, which nothing else here does: pip install torch")
+
+
 def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) -> float:
     """Largest absolute difference of a logit over a few texts, padded together.
 
@@ -27,8 +34,8 @@ def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) 
         model, tokenizer: ours, in evaluation mode.
         reference: the checkpoint folder that transformers reads.
     """
-    if find_spec("torch") is None:
-        raise InputError("--verify needs PyTorch, which nothing else here does: pip install torch")
+    # On an M5 and on CUDA, MLX would multiply float32 in TF32; it reads this at its first product.
+    os.environ.setdefault("MLX_ENABLE_TF32", "0")
     import torch
     import transformers
 

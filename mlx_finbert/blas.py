@@ -23,6 +23,15 @@ TOO_LATE = (
 )
 
 
+# Debian and Ubuntu, Fedora, and an own build.
+OPENBLAS = (
+    "usr/lib/*/openblas-pthread/libopenblas.so.0",
+    "usr/lib/*/libopenblas.so.0",
+    "usr/lib64/libopenblas*.so.0",
+    "usr/local/lib/libopenblas.so.0",
+)
+
+
 def use_fast_blas() -> str | None:
     """Load MKL or OpenBLAS ahead of MLX's own BLAS; warn once where neither can be had.
 
@@ -54,8 +63,8 @@ def _has_global_blas() -> bool:
 
 def _candidates() -> Iterator[Path]:
     yield from _mkl()
-    for folder in ("/usr/lib", "/usr/lib64", "/usr/local/lib"):
-        yield from sorted(Path(folder).glob("**/libopenblas.so*"))
+    for pattern in OPENBLAS:
+        yield from sorted(Path("/").glob(pattern))
 
 
 def _mkl() -> list[Path]:

@@ -13,14 +13,24 @@ from mlx.utils import tree_flatten, tree_unflatten
 from mlx_finbert.atomic import written_beside
 from mlx_finbert.errors import InputError
 from mlx_finbert.hub import resolve
-from mlx_finbert.labels import relabel
 from mlx_finbert.models import FAMILIES, Classifier, build, family_of
+from mlx_finbert.models.id2label import fresh_id2label, id2label_of, kept_id2label
 from mlx_finbert.tokenizer import Tokenizer, load_tokenizer
 from mlx_finbert.torch_file import read_torch_file
 
 log = logging.getLogger(__name__)
 
 DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
+
+# Heads that classify sequences, and those that give way to a fresh one.
+USABLE_ARCHITECTURES = (
+    "ForSequenceClassification",
+    "Model",
+    "ForMaskedLM",
+    "ForPreTraining",
+    "WithLMHead",
+)
+BUFFERS = ("position_ids", "token_type_ids")
 
 Weights = dict[str, mx.array]
 
@@ -61,7 +71,8 @@ def load(
             `pytorch_model.bin`, without PyTorch.
         num_labels: size of the head; the checkpoint's own where it has one, else 2.
         labels: names of the head's outputs, in their order.
-        dtype: `float32`, `float16` or `bfloat16`; the checkpoint's own where None.
+        dtype: `float32`, `float16` or `bfloat16`; the checkpoint's own where None (float32 where
+            it has several).
         revision: branch, tag or commit on the hub.
         new_head: draw a fresh head from MLX's random state even where the checkpoint has one.
 
@@ -87,32 +98,34 @@ def load_with_report(
     dtype: str | mx.Dtype | None = None,
     revision: str | None = None,
     new_head: bool = False,
-    fresh_labels: Sequence[str] | None = None,
+    *,
+    labels_if_fresh: Sequence[str] | None = None,
 ) -> tuple[Classifier, Tokenizer, LoadReport]:
     """`load`, and what it did.
 
-    `fresh_labels` names the outputs of a fresh head, and says nothing about one that is there.
+    `labels_if_fresh` names the outputs of a fresh head, and says nothing about one that is there.
     """
     dtype = as_dtype(dtype)
+    labels = labels and [str(label) for label in labels]
     folder = resolve(path_or_repo, revision)
     config = read_config(folder)
     weights, files = read_weights(folder)
+    report = LoadReport(folder, files)
     if not config.get("model_type"):
         config["model_type"] = model_type_of(weights, folder)
-    report = LoadReport(folder, files)
 
     weights = rename(weights, config)
-    has_head = any(k.startswith("classifier.") for k in weights) and not new_head
-    if has_head:
-        require_sequence_head(config, folder)
-    if not has_head and labels is None:
-        labels = fresh_labels
-    config["id2label"] = relabel(config, num_labels, labels, has_head, folder)
-    model = build(config)
     if new_head:
-        report.unused += [k for k in weights if k.startswith(model.head)]
-        weights = {k: v for k, v in weights.items() if not k.startswith(model.head)}
-
+        weights, dropped = encoder_only(weights, config)
+        report.unused += dropped
+    else:
+        require_sequence_head(config, folder)
+    own = id2label_of(config)
+    if any(key.startswith("classifier.") for key in weights):
+        config["id2label"] = kept_id2label(own, num_labels, labels, folder)
+    else:
+        config["id2label"] = fresh_id2label(own, num_labels, labels or labels_if_fresh)
+    model = build(config)
     fill(model, weights, report, dtype)
     return model, load_tokenizer(folder, model.args), report
 
@@ -127,6 +140,8 @@ def load_trained(
             f"{path_or_repo} has no trained classifier ({', '.join(report.new)} would be random):"
             " fine-tune it first with python -m mlx_finbert.train"
         )
+    if model.args.num_labels < 2:
+        raise InputError(f"{path_or_repo} has one output: a regression model, not a classifier")
     return model, tokenizer
 
 
@@ -167,15 +182,17 @@ def shards_of(index: Path) -> list[str]:
     """File names of a sharded checkpoint, all of them present."""
     try:
         shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        paths = [index.parent / shard for shard in shards]
     except (ValueError, KeyError, AttributeError, TypeError):
         raise InputError(f"{index} is not an index of shards: fetch it again") from None
-    for shard in shards:
-        if not (index.parent / shard).is_file():
-            raise InputError(f"{index} names {shard}, which is not there: fetch it again")
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"{index} names {path.name}, which is not there: fetch it again")
     return shards
 
 
 def read_safetensors(path: Path) -> Weights:
+    """The tensors of one file, read whole, so that damage shows here."""
     try:
         weights = mx.load(str(path), format="safetensors")
         mx.eval(weights)
@@ -209,10 +226,19 @@ def rename(weights: Weights, config: dict[str, Any]) -> Weights:
     return renamed
 
 
+def encoder_only(weights: Weights, config: dict[str, Any]) -> tuple[Weights, list[str]]:
+    """The weights without any head, and the names of what a head had."""
+    _, model_class = family_of(config)
+    head = [
+        k for k in weights if not k.startswith(model_class.prefix) or k.startswith(model_class.head)
+    ]
+    return {k: v for k, v in weights.items() if k not in head}, sorted(head)
+
+
 def require_sequence_head(config: dict[str, Any], folder: Path) -> None:
     """A token classifier's head has the same key names: tell it by `architectures`."""
     for name in config.get("architectures") or []:
-        if "For" in name and not name.endswith("ForSequenceClassification"):
+        if not str(name).endswith(USABLE_ARCHITECTURES):
             raise InputError(
                 f"{folder} is a {name}: its head does not classify sequences;"
                 " ask for a fresh one (new_head=True, --new-head) to use its encoder alone"
@@ -227,35 +253,46 @@ def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtyp
             or a tensor that no part of the family explains.
     """
     expected = dict(tree_flatten(model.parameters()))
-    unused = sorted(key for key in weights if key not in expected)
-    new = [key for key in expected if key not in weights]
-    for key in unused:
-        if not (
-            key.startswith(model.pretraining) or key.endswith(("position_ids", "token_type_ids"))
-        ):
+    report.unused += explained(sorted(weights.keys() - expected.keys()), model, report.source)
+    report.new += missing([key for key in expected if key not in weights], model, report.source)
+    found = {key: value for key, value in weights.items() if key in expected}
+    for key, value in found.items():
+        if not mx.issubdtype(value.dtype, mx.floating):
             raise InputError(
-                f"{report.source}: the tensor {key} has no place in {type(model).__name__};"
+                f"{report.source}: the tensor {key} is {value.dtype}, not of floating point:"
+                " quantized checkpoints of other tools cannot be read"
+            )
+        if value.shape != expected[key].shape:
+            raise InputError(
+                f"{report.source}: the tensor {key} has shape {value.shape} in the checkpoint"
+                f" and {expected[key].shape} by config.json and labels"
+            )
+    own_dtypes = {value.dtype for value in found.values()}
+    dtype = dtype or (own_dtypes.pop() if len(own_dtypes) == 1 else mx.float32)
+    found |= {
+        key: fresh(key, expected[key].shape, model.args.initializer_range) for key in report.new
+    }
+    model.update(tree_unflatten([(key, value.astype(dtype)) for key, value in found.items()]))
+    mx.eval(model.parameters())
+
+
+def explained(keys: list[str], model: Classifier, source: Path) -> list[str]:
+    """Refuse a tensor that is neither a pretraining head's nor a buffer of old versions."""
+    for key in keys:
+        if not key.startswith(model.pretraining) and not key.endswith(BUFFERS):
+            raise InputError(
+                f"{source}: the tensor {key} has no place in {type(model).__name__};"
                 " config.json and weights do not belong together"
             )
-    for key in new:
+    return keys
+
+
+def missing(keys: list[str], model: Classifier, source: Path) -> list[str]:
+    """Refuse a missing tensor that is not the head's."""
+    for key in keys:
         if not key.startswith(model.head):
-            raise InputError(
-                f"{report.source}: the tensor {key} is missing: fetch the weights again"
-            )
-    for key, parameter in expected.items():
-        if key in weights and weights[key].shape != parameter.shape:
-            raise InputError(
-                f"{report.source}: the tensor {key} has shape {weights[key].shape} in the"
-                f" checkpoint and {parameter.shape} by config.json and labels"
-            )
-    filled = {key: weights[key] for key in expected if key in weights}
-    own_dtype = next(iter(filled.values())).dtype
-    filled |= {key: fresh(key, expected[key].shape, model.args.initializer_range) for key in new}
-    filled = {key: value.astype(dtype or own_dtype) for key, value in filled.items()}
-    model.update(tree_unflatten(list(filled.items())))
-    mx.eval(model.parameters())
-    report.new += new
-    report.unused += unused
+            raise InputError(f"{source}: the tensor {key} is missing: fetch the weights again")
+    return keys
 
 
 def fresh(key: str, shape: tuple[int, ...], initializer_range: float) -> mx.array:
@@ -266,6 +303,7 @@ def fresh(key: str, shape: tuple[int, ...], initializer_range: float) -> mx.arra
 
 
 def as_dtype(dtype: str | mx.Dtype | None) -> mx.Dtype | None:
+    """MLX's dtype for a name."""
     if dtype is None or isinstance(dtype, mx.Dtype):
         return dtype
     if dtype not in DTYPES:
@@ -277,9 +315,10 @@ def save(model: Classifier, tokenizer: Tokenizer, folder: str | Path) -> Path:
     """Write a folder that `transformers` opens as it is.
 
     `config.json`, `model.safetensors` under Hugging Face's key names, and the tokenizer's files
-    are written beside the folder and then moved in, each whole; other files there stay.
+    are all written before the first moves into its place, so that each is whole; other files in
+    the folder stay.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     with written_beside(folder) as part:
         write_model(model, part)
         tokenizer.save_pretrained(part)
@@ -287,8 +326,13 @@ def save(model: Classifier, tokenizer: Tokenizer, folder: str | Path) -> Path:
 
 
 def write_model(model: Classifier, folder: Path) -> None:
+    """`model.safetensors` and `config.json`, as `transformers` names and reads them."""
     weights = dict(tree_flatten(model.parameters()))
-    mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "pt"})
+    path = folder / "model.safetensors"
+    try:
+        mx.save_safetensors(str(path), weights, metadata={"format": "pt"})
+    except RuntimeError as error:
+        raise OSError(None, f"cannot be written: {error}", str(path)) from error
     config = model.args.to_config() | {
         "architectures": [type(model).__name__],
         "dtype": str(next(iter(weights.values())).dtype).removeprefix("mlx.core."),

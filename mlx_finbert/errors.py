@@ -7,3 +7,9 @@ class InputError(ValueError):
     The message is one sentence that names the file, row, key or flag, says what is wrong with it
     and what to do. The commands print it and exit with status 2.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's exception says, in one line."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else repr(error)

@@ -6,41 +6,34 @@ from typing import Any, Literal
 
 import yaml
 
-from mlx_finbert.checkpoint import load_trained
 from mlx_finbert.data import LabelledTexts, make_splits
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.data.settings import DataSettings, require
-from mlx_finbert.data.tokens import tokenize
+from mlx_finbert.data.settings import DataSettings
+from mlx_finbert.data.tokens import checked_max_length, tokenize
 from mlx_finbert.errors import InputError
-from mlx_finbert.forward import all_logits, make_forward
+from mlx_finbert.forward import Forward
 from mlx_finbert.labels import match_labels
 from mlx_finbert.metrics import Metrics, bootstrap_intervals, measure
+from mlx_finbert.model_settings import ModelSettings
 from mlx_finbert.models import Classifier
-from mlx_finbert.settings import setting
+from mlx_finbert.settings import require, setting
 from mlx_finbert.tokenizer import Tokenizer
 
 
 @dataclass(kw_only=True)
-class EvaluateSettings(DataSettings):
+class EvaluateSettings(DataSettings, ModelSettings):
     """The flags of `python -m mlx_finbert.evaluate`."""
 
-    model: str | None = setting(None, "a fine-tuned folder or hub id (required)")
-    revision: str | None = setting(None, "branch, tag or commit of the model on the hub")
-    model_labels: list[str] | None = setting(
-        None, "names of the head's outputs in their order, where the checkpoint has none"
-    )
     split: Literal["test", "validation", "train", "all"] = setting("test", "which rows")
     split_seed: int | None = setting(
-        None, "of the split (default: that of the model's training on the same data, else 0)"
+        None, "of the split (default: that of the model's training run, or 0)"
     )
-    batch_size: int = setting(32, "rows computed together")
-    max_length: int | None = setting(None, "cut rows to so many tokens (default: the model's most)")
     json: bool = setting(False, "print JSON")
 
     def __post_init__(self) -> None:
-        if not self.model:
-            raise InputError("--model is missing: name a fine-tuned folder or a hub id")
-        require(self.batch_size >= 1, "--batch-size", self.batch_size, "at least 1")
+        super().__post_init__()
+        seed = self.split_seed
+        require(seed is None or seed >= 0, "--split-seed", seed, "at least 0")
 
 
 @dataclass
@@ -53,6 +46,7 @@ class Evaluation:
     metrics: Metrics
     intervals: dict[str, tuple[float, float]]
     truncated: int
+    """Rows that were cut."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
@@ -95,12 +89,12 @@ def run(settings: EvaluateSettings) -> Evaluation:
     Raises:
         InputError: for data or a model that cannot be used, or labels that do not match.
     """
-    model, tokenizer = load_trained(settings.model, settings.model_labels, settings.revision)
-    texts = settings.load_texts()
-    if settings.split == "all":
-        rows = texts
-    else:
-        rows = make_splits(texts, split_seed(settings)).part(settings.split)
+    model, tokenizer = settings.load_model()
+    rows = settings.load_texts()
+    if settings.split != "all":
+        seed = split_seed(settings)
+        rows = make_splits(rows, seed).part(settings.split)
+        rows.name = f"{rows.name}, split seed {seed}"
     return evaluate(
         model, tokenizer, rows, settings.batch_size, settings.max_length, name=settings.model
     )
@@ -114,22 +108,38 @@ def evaluate(
     max_length: int | None = None,
     name: str = "",
 ) -> Evaluation:
-    """Metrics of a model in evaluation mode on labelled texts, labels matched by name."""
+    """Metrics of a model on labelled texts, labels matched by name.
+
+    Args:
+        model, tokenizer: from `load`.
+        rows: N texts.
+        batch_size: rows computed together.
+        max_length: longer rows are cut to so many tokens; the tokenizer's `model_max_length` where
+            None.
+        name: what to call the model.
+
+    Raises:
+        InputError: where the labels' names are not the same set, or max_length is out of range.
+    """
     labels = match_labels(rows.label_names, model.args.labels)[rows.labels]
-    max_length = min(max_length or model.args.max_length, model.args.max_length)
+    max_length = checked_max_length(max_length, tokenizer.model_max_length, model.args.max_length)
     tokens = tokenize(tokenizer, rows.texts, max_length)
     loader = Loader(tokens, labels, batch_size, tokenizer.pad_token_id, max_length)
-    metrics = measure(all_logits(make_forward(model), loader, model.args.num_labels), labels)
+    metrics = measure(Forward(model).all_logits(loader), labels)
     intervals = bootstrap_intervals(metrics.confusion)
     return Evaluation(name, rows, model.args.labels, metrics, intervals, tokens.truncated)
 
 
 def split_seed(settings: EvaluateSettings) -> int:
     """The seed asked for, or that of the training run, so that no training row is tested."""
+    path = Path(settings.model) / "config.yaml"
     if settings.split_seed is not None:
         return settings.split_seed
-    path = Path(settings.model) / "config.yaml"
     if not path.is_file():
         return 0
-    run = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    return run.get("split_seed", 0) if run.get("data") == settings.data else 0
+    try:
+        return int(yaml.safe_load(path.read_text(encoding="utf-8"))["split_seed"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise InputError(
+            f"{path} names no split_seed: give the run's own as --split-seed"
+        ) from None

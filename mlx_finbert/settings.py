@@ -14,13 +14,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from mlx_finbert.atomic import write_text
 from mlx_finbert.errors import InputError
 
 Settings = TypeVar("Settings")
 
 
 def setting(default: Any, help: str, **more: Any) -> Any:
-    """A field with its help text; `positional=True` for arguments without a flag."""
+    """A field with its help text.
+
+    `positional=True` is for arguments without a flag, `recorded=False` for what a written file
+    leaves out.
+    """
     return dataclasses.field(default=default, metadata={"help": help, **more})
 
 
@@ -41,7 +46,14 @@ def parse(
     return settings_class(**values | given)
 
 
+def require(condition: bool, flag: str, value: object, rule: str) -> None:
+    """Refuse a setting by its flag, its value and the rule that it breaks."""
+    if not condition:
+        raise InputError(f"{flag} is {value}: {rule}")
+
+
 def flag_of(field: dataclasses.Field) -> str:
+    """`--learning-rate` for the field `learning_rate`."""
     return "--" + field.name.replace("_", "-")
 
 
@@ -54,9 +66,8 @@ def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--config {path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise InputError(
-            f"--config {path} is not valid YAML: {' '.join(str(error).split())}"
-        ) from (None)
+        reason = " ".join(str(error).split())
+        raise InputError(f"--config {path} is not valid YAML: {reason}") from None
     if not isinstance(found, dict):
         raise InputError(f"--config {path} must hold lines of `key: value`")
     fields = {f.name: f for f in dataclasses.fields(settings_class)}
@@ -76,8 +87,12 @@ def write_config_file(settings: Any, path: Path) -> None:
     """The settings as a YAML file that `--config` reads."""
     import yaml
 
-    values = {k: v for k, v in dataclasses.asdict(settings).items() if v is not None}
-    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    values = {
+        f.name: getattr(settings, f.name)
+        for f in dataclasses.fields(settings)
+        if f.metadata.get("recorded", True) and getattr(settings, f.name) is not None
+    }
+    write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -151,11 +166,12 @@ def _from_yaml(value: Any, hint: Any, where: str) -> Any:
     if typing.get_origin(hint) is list:
         return [str(v) for v in value] if isinstance(value, list) else _comma_separated(str(value))
     # YAML 1.1 reads 1e-5, which has no dot, as text.
-    right = isinstance(value, bool) if hint is bool else not isinstance(value, bool | list | dict)
+    container = isinstance(value, list | dict | types.NoneType)
+    right = isinstance(value, bool) == (hint is bool) and not container
     try:
         converted = hint(value)
         if right and not (hint is int and converted != value):
             return converted
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     raise InputError(f"{where} is {value!r}, which is no {hint.__name__}") from None

@@ -1,12 +1,16 @@
 """The tokenizer of a checkpoint folder."""
 
+import os
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.models import ClassifierArgs
 
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
+WORD_PIECES = ["tokenizer.json"], ["vocab.txt"]
+BYTE_PAIRS = ["tokenizer.json"], ["vocab.json", "merges.txt"]
+FILES = {"bert": WORD_PIECES, "distilbert": WORD_PIECES, "roberta": BYTE_PAIRS}
+"""By model type, the sets of files of which a folder needs one."""
 
 Tokenizer = Any
 """transformers' `PreTrainedTokenizerFast`; not imported here because that takes a second."""
@@ -20,25 +24,31 @@ def load_tokenizer(folder: Path, args: ClassifierArgs) -> Tokenizer:
     never truncate.
 
     Raises:
-        InputError: where the files are missing or broken, or the vocabulary has more entries than
+        InputError: where the files are missing or broken, or the vocabulary is not of the size of
             the model's embedding.
     """
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+    wanted = FILES[args.model_type]
+    if not any(all((folder / name).is_file() for name in names) for names in wanted):
         raise InputError(
-            f"{folder} has no tokenizer: add one of {', '.join(TOKENIZER_FILES)} of the same model"
+            f"{folder} has no tokenizer of a {args.model_type} model: add"
+            f" {' or '.join(' and '.join(names) for names in wanted)} of the same model"
         )
     tokenizer = _from_files(folder, args)
-    highest = max(tokenizer.get_vocab().values())
-    if highest >= args.vocab_size:
+    size = max(tokenizer.get_vocab().values()) + 1
+    if not args.vocab_size / 2 <= size <= args.vocab_size:
         raise InputError(
-            f"{folder}: the tokenizer's ids go up to {highest} and the model's embedding has"
+            f"{folder}: the tokenizer has {size} entries and the model's embedding"
             f" {args.vocab_size} rows, so they do not belong together; use the files of one model"
         )
+    if tokenizer.pad_token_id is None:
+        raise InputError(f"{folder}: the tokenizer has no padding token; use the model's own files")
     tokenizer.model_max_length = min(tokenizer.model_max_length, args.max_length)
     return tokenizer
 
 
 def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
+    # transformers warns that there is no PyTorch, which is the point here.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     from transformers import AutoConfig, AutoTokenizer
 
     try:
@@ -47,5 +57,5 @@ def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
         )
     except Exception as error:
         # transformers and tokenizers raise bare Exceptions for broken files.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise InputError(f"{folder}: its tokenizer files cannot be read: {reason}") from error
+        reason = f"{folder}: its tokenizer files cannot be read: {first_line(error)}"
+        raise InputError(reason) from error

@@ -12,6 +12,7 @@ unpickler below knows the few that a file of weights needs and refuses every oth
 
 import pickle
 import zipfile
+import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,12 +71,16 @@ class Tensor:
     stride: tuple[int, ...]
 
     def to_mlx(self) -> mx.array:
-        view = np.lib.stride_tricks.as_strided(
-            self.storage.values[self.offset :],
-            self.size,
-            [s * self.storage.type.dtype.itemsize for s in self.stride],
-            writeable=False,
-        )
+        """The elements, bounds checked here, by numpy, against the real buffer.
+
+        No earlier check would hold: a pickle may change these fields after the object is built.
+        """
+        flat = self.storage.values
+        if min((*self.size, *self.stride, self.offset), default=0) < 0:
+            raise ValueError(f"a tensor of shape {self.size}, stride {self.stride}")
+        strides = [s * flat.itemsize for s in self.stride]
+        offset = self.offset * flat.itemsize
+        view = np.ndarray(self.size, flat.dtype, buffer=flat, offset=offset, strides=strides)
         array = mx.array(np.ascontiguousarray(view))
         # numpy makes a 1-vector of a contiguous scalar.
         array = array.reshape(self.size)
@@ -99,16 +104,15 @@ def read_torch_file(path: Path) -> dict[str, mx.array]:
         read = _read_zip if zipfile.is_zipfile(path) else _read_legacy
         with open(path, "rb") as file:
             found = read(file, path)
+        return {key: tensor.to_mlx() for key, tensor in _state_dict(found, path).items()}
     except InputError:
         raise
     except (
-        pickle.UnpicklingError, zipfile.BadZipFile, EOFError, AttributeError, IndexError, KeyError,
-        TypeError, ValueError, OverflowError, MemoryError, UnicodeDecodeError,
+        pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, EOFError, AttributeError,
+        LookupError, TypeError, ValueError, OverflowError, MemoryError, RuntimeError,
     ) as error:  # fmt: skip
-        raise InputError(
-            f"{path} is damaged or not a PyTorch file ({error}): fetch it again"
-        ) from (error)
-    return {key: tensor.to_mlx() for key, tensor in _state_dict(found, path).items()}
+        reason = f"{path} is damaged or not a PyTorch file ({error}): fetch it again"
+        raise InputError(reason) from error
 
 
 class WeightsUnpickler(pickle.Unpickler):
@@ -120,8 +124,8 @@ class WeightsUnpickler(pickle.Unpickler):
         self.persistent_load = find_storage
         self.allowed = {
             ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor"): self.rebuild_tensor,
-            ("torch._utils", "_rebuild_tensor_v2"): self.rebuild_tensor,
+            ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
+            ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
             ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
             **{("torch", name): StorageType(name) for name in STORAGE_DTYPES},
         }
@@ -135,20 +139,9 @@ class WeightsUnpickler(pickle.Unpickler):
                 " it was not run; do not trust the file"
             ) from None
 
-    def rebuild_tensor(
-        self, storage: Storage, offset: int, size: tuple, stride: tuple, *_: Any
-    ) -> Tensor:
-        if not all(isinstance(n, int) and n >= 0 for n in (offset, *size, *stride)):
-            raise InputError(
-                f"{self.path} holds a tensor of shape {size}, stride {stride}: damaged"
-            )
-        last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-        if 0 not in size and last >= storage.numel:
-            raise InputError(
-                f"{self.path} holds a tensor that reaches beyond its storage"
-                f" ({last + 1} of {storage.numel} elements): damaged"
-            )
-        return Tensor(storage, offset, tuple(size), tuple(stride))
+
+def _rebuild_tensor(storage: Storage, offset: int, size: tuple, stride: tuple, *_: Any) -> Tensor:
+    return Tensor(storage, offset, tuple(size), tuple(stride))
 
 
 def _rebuild_parameter(tensor: Tensor, *_: Any) -> Tensor:

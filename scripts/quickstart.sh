@@ -16,8 +16,9 @@ make_venv
 install -e .
 install_encoder
 
-if [ ! -e "$MODEL/model.safetensors" ]; then
-    "$PYTHON" -m mlx_finbert.train --model minilm --data sample --output-dir "$MODEL"
+# metrics.json is what a run writes at its end: without it an earlier one was cut short.
+if [ ! -e "$MODEL/metrics.json" ]; then
+    "$PYTHON" -m mlx_finbert.train --model minilm --data sample --output-dir "$MODEL" --overwrite
 fi
 echo
 "$PYTHON" -m mlx_finbert.evaluate --model "$MODEL" --data sample

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import mlx.core as mx
 import pytest
+from mlx.utils import tree_flatten
 
 from mlx_finbert.models import build
 
@@ -77,7 +78,7 @@ def checkpoint(tmp_path):
         }
         mx.random.seed(0)
         (folder / "config.json").write_text(json.dumps(config))
-        weights = dict(mlx_finbert.checkpoint.tree_flatten(build(config).parameters()))
+        weights = dict(tree_flatten(build(config).parameters()))
         mx.save_safetensors(str(folder / "model.safetensors"), weights)
         return folder
 

@@ -202,6 +202,36 @@ def test_wishes_that_the_head_contradicts(checkpoint, arguments, words):
         mlx_finbert.load(checkpoint(), **arguments)
 
 
+SIX_PIECES = "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "profit"])
+
+
+def damage_index(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": 5}}')
+
+
+def test_a_question_answering_checkpoint_gives_its_encoder_only_on_request(checkpoint):
+    folder = checkpoint()
+    weights = {k: v for k, v in weights_of(folder).items() if not k.startswith("classifier")}
+    mx.eval(weights)
+    rewrite(folder, weights | {"qa_outputs.weight": mx.zeros((2, 15))})
+    edit_config(folder, architectures=["BertForQuestionAnswering"])
+    with pytest.raises(InputError, match="BertForQuestionAnswering: its head does not"):
+        mlx_finbert.load(folder)
+    _, _, report = ckpt.load_with_report(folder, new_head=True)
+    assert "qa_outputs.weight" in report.unused
+
+
+def test_mixed_dtypes_become_float32(checkpoint):
+    folder = checkpoint()
+    weights = weights_of(folder)
+    mx.eval(weights)
+    key = "bert.embeddings.word_embeddings.weight"
+    rewrite(folder, weights | {key: weights[key].astype(mx.float16)})
+    model, _ = mlx_finbert.load(folder)
+    assert {v.dtype for _, v in tree_flatten(model.parameters())} == {mx.float32}
+
+
 def test_damaged_folders_give_one_sentence(checkpoint, tmp_path):
     def broken(name, words, change):
         folder = checkpoint(name=name)
@@ -232,6 +262,10 @@ def test_damaged_folders_give_one_sentence(checkpoint, tmp_path):
     broken("b", "not valid JSON", cut("config.json", 30))
     broken("c", "no weights", lambda f: (f / "model.safetensors").unlink())
     broken("d", "damaged", cut("model.safetensors", 900))
+    broken("k", "no tokenizer", lambda f: (f / "vocab.txt").rename(f / "vocab.json"))
+    broken("l", "has 6 entries", lambda f: (f / "vocab.txt").write_text(SIX_PIECES))
+    broken("m", "is mlx.core.int8", put(classifier__weight=mx.zeros((3, 15), mx.int8)))
+    broken("n", "not an index", lambda f: damage_index(f))
     broken("e", "no tokenizer", lambda f: (f / "vocab.txt").unlink())
     broken("f", "query.weight is missing", drop("bert.encoder.layer.1.attention.self.query.weight"))
     broken(

@@ -57,7 +57,8 @@ def test_the_split_is_that_of_the_training_run(checkpoint):
     (folder / "config.yaml").write_text("data: news.csv\nsplit_seed: 7\n")
     assert split_seed(EvaluateSettings(model=str(folder), data="news.csv")) == 7
     assert split_seed(EvaluateSettings(model=str(folder), data="news.csv", split_seed=1)) == 1
-    assert split_seed(EvaluateSettings(model=str(folder), data="other.csv")) == 0
+    assert split_seed(EvaluateSettings(model=str(folder), data="./news.csv")) == 7
+    assert split_seed(EvaluateSettings(model="someone/finbert", data="news.csv")) == 0
 
 
 def test_bad_input(checkpoint, capsys):

@@ -1,5 +1,6 @@
 """The package as a wheel, as an editable install and as a bare checkout."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -80,10 +81,30 @@ def test_importing_the_package_is_light():
     assert python("-c", code).strip() == "[]"
 
 
-def test_the_library_never_imports_commands_or_convert():
-    commands = {"train.py", "evaluate.py", "__main__.py"}
-    for path in (ROOT / "mlx_finbert").rglob("*.py"):
-        text = path.read_text()
-        for name in ("mlx_finbert.convert", "mlx_finbert.train import", "mlx_finbert.evaluate "):
-            assert path.name in commands or f"import {name}" not in text, path
-            assert path.name in commands or f"from {name}" not in text, path
+def imports_of(path):
+    """The modules that a file imports anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+# What stands left never imports what stands right.
+FORBIDDEN = {
+    "**": ["mlx_finbert.convert", "mlx_finbert.train.", "mlx_finbert.evaluate."],
+    "data/*": ["mlx_finbert.models", "mlx_finbert.checkpoint", "mlx_finbert.training", "mlx"],
+    "models/*": ["mlx_finbert.data", "mlx_finbert.checkpoint", "mlx_finbert.training", "pathlib"],
+    "training/fit.py": ["mlx_finbert.data.sources", "mlx_finbert.checkpoint", "json", "pathlib"],
+    "training/step.py": ["mlx_finbert.data.sources", "mlx_finbert.checkpoint", "json", "pathlib"],
+}
+
+
+@pytest.mark.parametrize("pattern", FORBIDDEN)
+def test_imports_go_in_one_direction(pattern):
+    library = ROOT / "mlx_finbert"
+    for path in library.glob(f"{pattern}/*.py" if pattern == "**" else pattern):
+        if path.suffix == ".py" and "convert" not in path.relative_to(library).parts:
+            for name in imports_of(path):
+                for forbidden in FORBIDDEN[pattern]:
+                    assert not f"{name}.".startswith(f"{forbidden.rstrip('.')}."), (path, name)

@@ -46,3 +46,7 @@ def test_the_commands_of_every_module_are_shown():
 
 def test_the_size_of_the_sample():
     assert f"holds {len(load_texts('sample')):,} sentences" in README
+
+
+def test_no_figure_is_still_to_be_filled_in():
+    assert not re.search(r"\b(QUICK|RESULTS|FLAGS|SAMPLE|TODO)[A-Z]*\b", README)

@@ -95,8 +95,8 @@ def test_other_names_are_refused(tmp_path, name):
         read_torch_file(path)
 
 
-def tensor_pickle(numel, size, stride, offset=0):
-    """A zip file with one tensor of chosen geometry over four floats."""
+def tensor_pickle(numel, size, stride, offset=0, then=None):
+    """A pickle of one tensor of chosen geometry; `then` overwrites its fields afterwards."""
 
     class Reference:
         def __init__(self, *saved_id):
@@ -110,7 +110,7 @@ def tensor_pickle(numel, size, stride, offset=0):
             if isinstance(obj, Fake):
                 storage = Reference("storage", torch.FloatStorage, "0", "cpu", numel)
                 args = (storage, offset, size, stride, False, OrderedDict())
-                return torch._utils._rebuild_tensor_v2, args
+                return torch._utils._rebuild_tensor_v2, args, then
             return NotImplemented
 
     class Fake:
@@ -132,6 +132,9 @@ def tensor_pickle(numel, size, stride, offset=0):
         {"numel": 4, "size": (2,), "stride": (-1,), "offset": 1},
         {"numel": 4, "size": (2,), "stride": (1,), "offset": -1},
         {"numel": 400, "size": (400,), "stride": (1,)},
+        {"numel": 4, "size": (4,), "stride": (1,), "then": {"size": (4000,)}},
+        {"numel": 4, "size": (4,), "stride": (1,), "then": {"storage": None}},
+        {"numel": 4, "size": (10**15,), "stride": (0,)},
     ],
 )
 def test_a_tensor_cannot_reach_beyond_its_storage(tmp_path, geometry):

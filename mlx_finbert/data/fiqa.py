@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mlx_finbert.data.texts import SENTIMENT_ORDER, LabelledTexts, from_columns
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, first_line
 
 HUB_REPOSITORY = "TheFinAI/fiqa-sentiment-classification"
 FILES = ("task1_headline_ABSA_train.json", "task1_post_ABSA_train.json")
@@ -40,6 +40,7 @@ def from_scores(scores: Iterable[tuple[str, float]], name: str) -> LabelledTexts
 
 
 def sentiment(score: float) -> str:
+    """The class of a mean score."""
     if abs(score) <= NEUTRAL_BELOW:
         return "neutral"
     return "positive" if score > 0 else "negative"
@@ -49,10 +50,12 @@ def _scores(path: Path) -> Iterable[tuple[str, float]]:
     for name in FILES:
         if not (path / name).is_file():
             raise InputError(f"{path} lacks {name}: FiQA needs both {' and '.join(FILES)}")
-        records = json.loads((path / name).read_text(encoding="utf-8"))
-        for key, record in records.items():
-            for info in record["info"]:
-                try:
+        try:
+            records = json.loads((path / name).read_text(encoding="utf-8"))
+            for record in records.values():
+                for info in record["info"]:
                     yield record["sentence"], float(info["sentiment_score"])
-                except (KeyError, ValueError):
-                    raise InputError(f"{path / name}, record {key}: no sentiment_score") from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"{path / name} is not FiQA's file of sentences and scores ({first_line(error)})"
+            ) from None

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mlx_finbert.data.texts import LabelledTexts, from_columns
+from mlx_finbert.errors import InputError
 
 HUB_REPOSITORY = "stanfordnlp/imdb"
 LABELS = ["negative", "positive"]
@@ -21,9 +22,16 @@ def load_acl_imdb(path: Path) -> LabelledTexts:
     for split in ("train", "test"):
         for folder, label in FOLDERS.items():
             for file in sorted((path / split / folder).glob("*.txt")):
-                texts.append(file.read_text(encoding="utf-8"))
+                texts.append(_text(file))
                 labels.append(label)
                 splits.append(split)
     return from_columns(
         texts, labels, str(path), label_names=LABELS, splits=splits, licence=LICENCE
     )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not UTF-8 ({error.reason}): unpack aclImdb again") from None

@@ -7,10 +7,11 @@ datasets >= 4; the archive itself still lies in its repository.
 """
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from mlx_finbert.data.texts import LabelledTexts, from_columns
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, first_line
 
 HUB_REPOSITORY = "takala/financial_phrasebank"
 HUB_FILE = "data/FinancialPhraseBank-v1.0.zip"
@@ -35,13 +36,15 @@ def load_phrasebank(path: Path, level: str | None = None) -> LabelledTexts:
     Raises:
         InputError: names the file and the line.
     """
-    if path.is_file() and path.suffix.lower() == ".txt":
-        return parse(path.read_bytes(), str(path))
-    level = level or "allagree"
-    if level not in LEVELS:
+    if level is not None and level not in LEVELS:
         raise InputError(
             f"Financial PhraseBank has no {level!r}: choose one of {', '.join(LEVELS)}"
         )
+    if path.name in LEVELS.values():
+        if level is not None and LEVELS[level] != path.name:
+            raise InputError(f"{path} is not the file of {level!r}: leave the level out")
+        return parse(path.read_bytes(), str(path))
+    level = level or "allagree"
     name = LEVELS[level]
     data = _from_zip(path, name) if path.is_file() else _from_folder(path, name)
     return parse(data, f"{path}:{level}")
@@ -65,13 +68,14 @@ def is_phrasebank(path: Path) -> bool:
     """Whether a path looks like the archive, its folder or one of its files."""
     if path.is_dir():
         return any(path.glob("**/Sentences_*Agree.txt"))
-    return path.suffix.lower() == ".zip" or path.name.startswith("Sentences_")
+    return path.suffix.lower() == ".zip" or path.name in LEVELS.values()
 
 
 def parse(data: bytes, name: str) -> LabelledTexts:
     """Lines of `sentence@label`; only the last @ separates."""
     texts, labels = [], []
-    for number, line in enumerate(data.decode("latin-1").splitlines(), 1):
+    # Not splitlines(): in latin-1 it would also break at bytes that are no line ends.
+    for number, line in enumerate(data.decode("latin-1").split("\n"), 1):
         if not line.strip():
             continue
         text, at, label = line.rpartition("@")
@@ -88,10 +92,11 @@ def _from_zip(path: Path, name: str) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
-                if member.endswith(f"/{name}") and not member.startswith("__MACOSX"):
+                if member.rpartition("/")[2] == name and not member.startswith("__MACOSX"):
                     return archive.read(member)
-    except zipfile.BadZipFile as error:
-        raise InputError(f"{path} is not a readable zip file: {error}") from None
+    except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        reason = f"{path} is not a readable zip file: {first_line(error)}"
+        raise InputError(reason) from None
     raise InputError(f"{path} holds no {name}: it is not the archive of Financial PhraseBank")
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from mlx_finbert.data.sources import Columns, load_texts
+from mlx_finbert.data.columns import Columns
+from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.texts import LabelledTexts
-from mlx_finbert.errors import InputError
 from mlx_finbert.settings import setting
 
 
@@ -26,15 +26,10 @@ class DataSettings:
     encoding: str = setting("utf-8", "encoding of text files")
 
     def load_texts(self) -> LabelledTexts:
+        """The texts that the flags name."""
         return load_texts(
             self.data,
             Columns(
                 self.text_column, self.label_column, self.split_column, self.labels, self.encoding
             ),
         )
-
-
-def require(condition: bool, flag: str, value: object, rule: str) -> None:
-    """Refuse a setting by its flag, its value and the rule that it breaks."""
-    if not condition:
-        raise InputError(f"{flag} is {value}: {rule}")

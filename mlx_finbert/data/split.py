@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_finbert.data.texts import SPLIT_NAMES, LabelledTexts
+from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts
 from mlx_finbert.errors import InputError
 
 TEST_FRACTION = 0.2
@@ -59,13 +59,13 @@ def make_splits(
         draw(side, "test", test_fraction, data.labels, groups, rng)
     if "validation" not in own:
         draw(side, "validation", validation_fraction, data.labels, groups, rng)
-    parts = {name: np.flatnonzero(side == name) for name in SPLIT_NAMES}
+    parts = {name: np.flatnonzero(side == name) for name in SPLIT_SPELLINGS}
     for name in ("train", "validation"):
         if not len(parts[name]):
             raise InputError(f"{data.name} has too few rows ({len(data)}): no {name} row is left")
-    train, validation, test = (data.take(parts[n], f"{data.name} ({n})") for n in SPLIT_NAMES)
+    train, validation, test = (data.take(parts[n], f"{data.name} ({n})") for n in SPLIT_SPELLINGS)
     notes = [sizes(data, parts), *duplicate_notes(data, groups, side)]
-    return Splits(train, validation, test if len(parts["test"]) else None, data.notes + notes)
+    return Splits(train, validation, test if len(parts["test"]) else None, notes)
 
 
 def fold(text: str) -> str:
@@ -104,6 +104,7 @@ def draw(
 
 
 def sizes(data: LabelledTexts, parts: dict[str, np.ndarray]) -> str:
+    """A sentence on rows, labels and parts."""
     shares = ", ".join(
         f"{name} {count:,}"
         for name, count in zip(

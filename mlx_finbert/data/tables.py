@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, first_line
 
 Row = dict[str, Any]
 
 SAY_ENCODING = "save the file as UTF-8 or name its encoding with --encoding (for instance latin-1)"
+
+PARQUET_ROWS = 4096
+"""Rows of a Parquet file in memory at a time."""
 
 # A cell may hold a whole report; csv's own limit is 128 KiB.
 csv.field_size_limit(2**31 - 1)
@@ -46,20 +49,25 @@ def read_rows(path: Path, encoding: str = "utf-8") -> Iterator[Row]:
 def _require_decoded(values: Row, row: int, path: Path, encoding: str) -> None:
     """Bytes that the encoding does not know arrive as lone surrogates, which cannot be encoded."""
     for column, value in values.items():
-        try:
-            if isinstance(value, str) and not value.isascii():
-                value.encode("utf-8")
-        except UnicodeEncodeError:
+        if not is_encodable(column) or (isinstance(value, str) and not is_encodable(value)):
             raise InputError(
                 f"{path}, row {row}, column {column!r}: not {encoding}; {SAY_ENCODING}"
-            ) from None
+            )
 
 
-def require_column(row: Row, column: str, path: Path, flag: str) -> None:
-    """Refuse a table without the column, and list those that it has."""
+def is_encodable(text: str) -> bool:
+    """Whether a string holds characters alone, and no lone halves of a pair."""
+    try:
+        return text.isascii() or bool(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
+
+
+def require_column(row: Row, column: str, where: str, flag: str) -> None:
+    """Refuse a row without the column, and list those that it has."""
     if column not in row:
         raise InputError(
-            f"{path} has no column {column!r}; its columns are {', '.join(map(repr, row))}:"
+            f"{where} has no column {column!r}; its columns are {', '.join(map(repr, row))}:"
             f" name one with {flag}"
         )
 
@@ -80,7 +88,9 @@ def _csv_rows(file: TextIO, path: Path, delimiter: str = ",") -> Iterator[Row]:
             raise InputError(f"{path} is empty: it needs a header line")
         if len(set(header)) < len(header):
             raise InputError(f"{path}: two columns have one name: {', '.join(header)}")
-        for row, values in enumerate((v for v in reader if v), 1):
+        # An empty line is a row where the table has one column, and nothing where it has more.
+        rows = ((v or [""]) for v in reader if v or len(header) == 1)
+        for row, values in enumerate(rows, 1):
             if len(values) != len(header):
                 raise InputError(
                     f"{path}, row {row}: {len(values)} fields where the header has {len(header)};"
@@ -92,7 +102,14 @@ def _csv_rows(file: TextIO, path: Path, delimiter: str = ",") -> Iterator[Row]:
 
 
 def _tsv_rows(file: TextIO, path: Path) -> Iterator[Row]:
-    return _csv_rows(file, path, delimiter="\t")
+    for number, row in enumerate(_csv_rows(file, path, delimiter="\t"), 1):
+        # Most often a text that begins with a stray quotation mark and swallows what follows.
+        if any("\n" in value for value in row.values()):
+            raise InputError(
+                f"{path}, row {number}: a quoted field runs over several lines; double the"
+                " quotation marks that belong to texts, or use .csv for texts of several lines"
+            )
+        yield row
 
 
 def _json_rows(file: TextIO, path: Path) -> Iterator[Row]:
@@ -118,10 +135,11 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=4096):
+            for batch in file.iter_batches(batch_size=PARQUET_ROWS):
                 yield from batch.to_pylist()
-    except pyarrow.ArrowException as error:
-        raise InputError(f"{path} is not a readable Parquet file: {error}") from None
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = f"{path} is not a readable Parquet file: {first_line(error)}"
+        raise InputError(reason) from None
 
 
 READERS = {

@@ -1,7 +1,8 @@
 """Texts with integer labels and label names, and how raw label values become that."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,13 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.labels import canonical, check_names
 
 SENTIMENT_ORDER = ["negative", "neutral", "positive"]
-SPLIT_NAMES = ("train", "validation", "test")
+SPLIT_SPELLINGS = {
+    "train": ("train",),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test",),
+}
+
+Where = Callable[[int], str]
 
 MAX_LABELS = 200
 """A column with more values than this is no label column, unless --labels names them."""
@@ -29,8 +36,6 @@ class LabelledTexts:
     splits: list[str] | None = None
     """`train`, `validation` or `test` of each row, where the source has splits of its own."""
     licence: str = ""
-    notes: list[str] = field(default_factory=list)
-    """Sentences about the data that a user should read once."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -39,13 +44,6 @@ class LabelledTexts:
         """The given rows, under a name of their own."""
         texts = [self.texts[i] for i in rows]
         return LabelledTexts(texts, self.labels[rows], self.label_names, name, None, self.licence)
-
-    def with_labels(self, ids: np.ndarray, label_names: list[str]) -> "LabelledTexts":
-        """The same rows with every label i replaced by `ids[i]`."""
-        labels = ids[self.labels].astype(np.int32)
-        return LabelledTexts(
-            self.texts, labels, label_names, self.name, self.splits, self.licence, self.notes
-        )
 
 
 def from_columns(
@@ -56,6 +54,7 @@ def from_columns(
     label_names: Sequence[str] | None = None,
     splits: Sequence[Any] | None = None,
     licence: str = "",
+    where: Where | None = None,
 ) -> LabelledTexts:
     """Check two raw columns and make labelled texts of them.
 
@@ -66,79 +65,92 @@ def from_columns(
         columns: the names of the two columns, for messages.
         label_names: the names of the integers, or the names that may occur.
         splits: each row's own split, where the source marks it.
+        licence: of the data.
+        where: what to call row i, counted from 0, in messages; `NAME, row i + 1` where None.
 
     Raises:
-        InputError: names the row (counted from 1, header not counted) and the column.
+        InputError: names the row (the header not counted) and the column.
     """
-    text_column, label_column = columns
-    for row, text in enumerate(texts, 1):
-        if not isinstance(text, str) or not text.strip():
-            raise InputError(
-                f"{name}, row {row}, column {text_column!r}: the text is empty or no text"
-                f" ({text!r}); fill it in or remove the row"
-            )
+    where = where or (lambda i: f"{name}, row {i + 1}")
     if not len(texts):
         raise InputError(f"{name} has no rows")
-    ids, names = encode_labels(labels, f"{name}, column {label_column!r}", label_names)
-    own = None if splits is None else [split_name(s, i, name) for i, s in enumerate(splits, 1)]
+    for i, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            raise InputError(
+                f"{where(i)}, column {columns[0]!r}: the text is empty or no text"
+                f" ({text!r}); fill it in or remove the row"
+            )
+    ids, names = encode_labels(labels, columns[1], label_names, name, where)
+    own = None if splits is None else [split_name(s, where(i)) for i, s in enumerate(splits)]
     return LabelledTexts(list(texts), ids, names, name, own, licence)
 
 
 def encode_labels(
-    values: Sequence[Any], where: str, label_names: Sequence[str] | None = None
+    values: Sequence[Any],
+    column: str,
+    label_names: Sequence[str] | None,
+    name: str,
+    where: Where,
 ) -> tuple[np.ndarray, list[str]]:
     """Integer labels (int32) and their names from names or integers.
 
-    Without `label_names`, sentiments come in the order negative, neutral, positive, integers in
-    their own order, and other names alphabetically.
+    Names that differ in case or are spellings of one sentiment are one label, called as it is
+    first. Without `label_names`, sentiments come in the order negative, neutral, positive,
+    integers in their own order, and other names alphabetically.
     """
-    keys = [label_key(value, row, where) for row, value in enumerate(values, 1)]
-    names = named(set(keys), label_names, where)
+    spelled: dict[str, str] = {}
+    keys = []
+    for i, value in enumerate(values):
+        text = label_text(value, f"{where(i)}, column {column!r}")
+        keys.append(canonical(text))
+        spelled.setdefault(keys[-1], text)
+    names = list(label_names) if label_names else ordered(spelled, f"{name}, column {column!r}")
+    check_names(names)
     ids = {canonical(name): i for i, name in enumerate(names)}
-    if label_names and not set(keys) & ids.keys() and all(key.isdecimal() for key in keys):
+    if not spelled.keys() & ids.keys() and all(map(is_integer, spelled)):
         ids = {str(i): i for i in range(len(names))}
-    for row, key in enumerate(keys, 1):
+    for i, key in enumerate(keys):
         if key not in ids:
             raise InputError(
-                f"{where}, row {row}: the label {values[row - 1]!r} is not one of"
+                f"{where(i)}, column {column!r}: the label {values[i]!r} is not one of"
                 f" {', '.join(names)}; correct the row or --labels"
             )
     return np.array([ids[key] for key in keys], dtype=np.int32), names
 
 
-def label_key(value: Any, row: int, where: str) -> str:
-    """One spelling of a raw label."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if value is None or isinstance(value, float) or not str(value).strip():
-        raise InputError(
-            f"{where}, row {row}: {value!r} is no label, neither a name nor an integer"
-        )
-    return canonical(str(value))
+def label_text(value: Any, where: str) -> str:
+    """A raw label as text; an integer that became a float on the way is an integer again."""
+    text = str(value).strip() if isinstance(value, str | int | float) else ""
+    if not text or text.lower() == "nan":
+        raise InputError(f"{where}: {value!r} is no label, neither a name nor an integer")
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", text)
 
 
-def named(keys: set[str], label_names: Sequence[str] | None, where: str) -> list[str]:
-    if label_names:
-        check_names(label_names)
-        return list(label_names)
-    if len(keys) > MAX_LABELS:
+def is_integer(text: str) -> bool:
+    """Whether a label is written as an integer."""
+    return re.fullmatch(r"-?\d+", text) is not None
+
+
+def ordered(spelled: dict[str, str], where: str) -> list[str]:
+    """Names for the labels that occur, in the order of their ids."""
+    if len(spelled) > MAX_LABELS:
         raise InputError(
-            f"{where} has {len(keys)} different values, too many for labels:"
+            f"{where} has {len(spelled)} different values, too many for labels:"
             " choose another --label-column or name the labels with --labels"
         )
-    if len(keys) < 2:
-        raise InputError(f"{where} has one label only ({', '.join(keys)}): nothing to tell apart")
-    if keys <= set(SENTIMENT_ORDER):
-        return [name for name in SENTIMENT_ORDER if name in keys]
-    return sorted(keys, key=lambda key: (int(key) if key.isdecimal() else -1, key))
+    if len(spelled) < 2:
+        only = ", ".join(spelled.values())
+        raise InputError(f"{where} has one label only ({only}): nothing to tell apart")
+    if spelled.keys() <= set(SENTIMENT_ORDER):
+        return [spelled[name] for name in SENTIMENT_ORDER if name in spelled]
+    in_order = sorted(spelled, key=lambda key: (int(key) if is_integer(key) else -1, key))
+    return [spelled[key] for key in in_order]
 
 
-def split_name(value: Any, row: int, name: str) -> str:
+def split_name(value: Any, where: str) -> str:
     """`train`, `validation` or `test` from the spellings in use."""
     spelling = str(value).strip().casefold()
-    split = {"valid": "validation", "val": "validation", "dev": "validation"}.get(
-        spelling, spelling
-    )
-    if split not in SPLIT_NAMES:
-        raise InputError(f"{name}, row {row}: the split {value!r} is not one of {SPLIT_NAMES}")
-    return split
+    for split, spellings in SPLIT_SPELLINGS.items():
+        if spelling in spellings:
+            return split
+    raise InputError(f"{where}: the split {value!r} is not one of {', '.join(SPLIT_SPELLINGS)}")

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from mlx_finbert.errors import InputError
+
 CHUNK = 1024
 """Texts a call of the tokenizer, which spreads them over the cores."""
 
@@ -33,6 +35,15 @@ class Tokens:
         return np.diff(self.offsets)
 
 
+def checked_max_length(max_length: int | None, default: int, most: int) -> int:
+    """The longest row that is asked for, at most what the model has positions for."""
+    if max_length is None:
+        return default
+    if not 3 <= max_length <= most:
+        raise InputError(f"--max-length is {max_length}: from 3 to {most}, the model's most")
+    return max_length
+
+
 def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
     """Token ids of texts, cut to `max_length` so that the last special token stays.
 
@@ -41,6 +52,8 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
         texts: N strings.
         max_length: the longest row, special tokens included.
     """
+    # The tokenizer is not asked to cut: it would not say how often it did, and the setting would
+    # stay in an object that is shared.
     rows: list[np.ndarray] = []
     truncated = 0
     for start in range(0, len(texts), CHUNK):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlx_finbert.atomic import replaced
 from mlx_finbert.data.tables import Row
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, first_line
 
 Write = Callable[[list[Row]], None]
 
@@ -25,6 +25,15 @@ def open_writer(target: Path, source: Path) -> Iterator[Write]:
         yield write
 
 
+def _require_columns(rows: list[Row], columns: list[str], source: Path) -> None:
+    for row in rows:
+        if extra := row.keys() - set(columns):
+            raise InputError(
+                f"{source}: some rows have a field {min(extra)!r} that the first row lacks;"
+                " write .jsonl instead"
+            )
+
+
 @contextmanager
 def _csv_writer(path: Path, source: Path, delimiter: str = ",") -> Iterator[Write]:
     with open(path, "w", encoding="utf-8", newline="") as file:
@@ -35,13 +44,8 @@ def _csv_writer(path: Path, source: Path, delimiter: str = ",") -> Iterator[Writ
             if writer is None:
                 writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
                 writer.writeheader()
-            for row in rows:
-                if extra := row.keys() - set(writer.fieldnames):
-                    raise InputError(
-                        f"{source}: some rows have a field {min(extra)!r} that the first row lacks;"
-                        " write .jsonl instead"
-                    )
-                writer.writerow(row)
+            _require_columns(rows, writer.fieldnames, source)
+            writer.writerows(rows)
 
         yield write
 
@@ -67,24 +71,21 @@ def _parquet_writer(path: Path, source: Path) -> Iterator[Write]:
     import pyarrow
     import pyarrow.parquet
 
-    known = pyarrow.parquet.read_schema(source) if source.suffix == ".parquet" else None
+    is_parquet = source.suffix.lower() == ".parquet"
+    known = pyarrow.parquet.read_schema(source) if is_parquet else pyarrow.schema([])
     writer: pyarrow.parquet.ParquetWriter | None = None
 
     def write(rows: list[Row]) -> None:
         nonlocal writer
-        if writer is None:
-            schema = pyarrow.Table.from_pylist(rows).schema
-            if known:
-                schema = pyarrow.schema(
-                    [f if f.name not in known.names else known.field(f.name) for f in schema]
-                )
-            writer = pyarrow.parquet.ParquetWriter(path, schema)
         try:
+            if writer is None:
+                writer = pyarrow.parquet.ParquetWriter(path, _schema(rows, known))
+            _require_columns(rows, writer.schema.names, source)
             writer.write_table(pyarrow.Table.from_pylist(rows, schema=writer.schema))
-        except pyarrow.ArrowException as error:
+        except (pyarrow.ArrowException, OverflowError) as error:
             raise InputError(
-                f"{source}: its columns change their type from row to row ({error});"
-                " write .jsonl instead"
+                f"{source}: its columns have no one type that Parquet knows"
+                f" ({first_line(error)}); write .jsonl instead"
             ) from None
 
     try:
@@ -92,6 +93,25 @@ def _parquet_writer(path: Path, source: Path) -> Iterator[Write]:
     finally:
         if writer is not None:
             writer.close()
+
+
+def _schema(rows: list[Row], known: "pyarrow.Schema") -> "pyarrow.Schema":  # noqa: F821
+    """The source's types, and for other columns those of the first rows.
+
+    A column without a value so far becomes text, and one of ours what it always is.
+    """
+    import pyarrow
+
+    fields = []
+    for field in pyarrow.Table.from_pylist(rows).schema:
+        if field.name in known.names:
+            field = known.field(field.name)
+        elif field.name == "score" or field.name.startswith("probability_"):
+            field = field.with_type(pyarrow.float64())
+        elif pyarrow.types.is_null(field.type):
+            field = field.with_type(pyarrow.string())
+        fields.append(field)
+    return pyarrow.schema(fields)
 
 
 WRITERS = {

@@ -28,7 +28,7 @@ def family_of(config: dict[str, Any]) -> tuple[type[ClassifierArgs], type[Classi
         InputError: names the architecture that is not supported.
     """
     model_type = config.get("model_type")
-    if model_type not in FAMILIES:
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise InputError(
             f"config.json: model_type = {model_type!r} is not supported;"
             f" these are: {', '.join(FAMILIES)}"

@@ -23,7 +23,7 @@ def attend(
     values: mx.array,
     mask: mx.array,
     num_heads: int,
-    dropout: nn.Dropout,
+    dropout: nn.Dropout | None,
 ) -> mx.array:
     """Scaled dot-product attention (Vaswani et al. 2017, section 3.2).
 
@@ -31,7 +31,7 @@ def attend(
         queries, keys, values: (B, L, hidden_size), before the split into heads.
         mask: bool (B, 1, 1, L), False where a key is padding.
         num_heads: divides hidden_size.
-        dropout: applied to the attention probabilities in training mode.
+        dropout: of the attention probabilities, or None, as in evaluation mode.
 
     Returns:
         (B, L, hidden_size) in the dtype of the inputs.
@@ -41,7 +41,7 @@ def attend(
     q, k, v = (
         x.reshape(batch, length, num_heads, -1).swapaxes(1, 2) for x in (queries, keys, values)
     )
-    if dropout.training and dropout._p_1 < 1:
+    if dropout is not None:
         # The fused kernel has no dropout on the probabilities, so training spells the product out.
         scores = (q * scale) @ k.swapaxes(-1, -2)
         scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)

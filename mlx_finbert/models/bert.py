@@ -76,7 +76,8 @@ class BertSelfAttention(nn.Module):
         self.dropout = nn.Dropout(args.attention_probs_dropout_prob)
 
     def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
-        return attend(self.query(x), self.key(x), self.value(x), mask, self.num_heads, self.dropout)
+        dropout = self.dropout if self.training else None
+        return attend(self.query(x), self.key(x), self.value(x), mask, self.num_heads, dropout)
 
 
 class BertResidual(nn.Module):
@@ -181,7 +182,3 @@ class BertForSequenceClassification(nn.Module):
         """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L)."""
         pooled = self.bert(input_ids, attention_mask, token_type_ids)
         return self.classifier(self.dropout(pooled))
-
-    @property
-    def layers(self) -> list[nn.Module]:
-        return self.bert.encoder.layer

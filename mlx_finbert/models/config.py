@@ -1,10 +1,12 @@
 """What the three model families read from `config.json` in the same way."""
 
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args, get_type_hints
 
 from mlx_finbert.errors import InputError
+from mlx_finbert.labels import generic_labels
 from mlx_finbert.models.activations import ACTIVATIONS
+from mlx_finbert.models.id2label import id2label_of
 
 
 @dataclass(kw_only=True)
@@ -25,9 +27,12 @@ class ClassifierArgs:
             InputError: names the key of the config and its value.
         """
         refuse_unsupported(config)
-        known = {f.name for f in fields(cls)}
+        hints = get_type_hints(cls)
+        known = {f.name for f in fields(cls)} - {"id2label"}
         values = {k: v for k, v in config.items() if k in known and v is not None}
-        return cls(**values | {"id2label": labels_of(config)})
+        for key, value in values.items():
+            values[key] = checked(key, value, get_args(hints[key]) or (hints[key],))
+        return cls(**values, id2label=id2label_of(config))
 
     @property
     def num_labels(self) -> int:
@@ -55,7 +60,7 @@ class ClassifierArgs:
 
     def check_shape(self, hidden_size: int, num_heads: int, hidden_act: str) -> None:
         """Called by each family with its own names for the same three settings."""
-        if hidden_size % num_heads:
+        if num_heads < 1 or hidden_size % num_heads:
             raise InputError(
                 f"config.json: {num_heads} attention heads do not divide"
                 f" a hidden size of {hidden_size}"
@@ -85,33 +90,14 @@ def refuse_unsupported(config: dict[str, Any]) -> None:
             )
 
 
-def labels_of(config: dict[str, Any]) -> dict[int, str]:
-    """`id2label` with integer keys; `LABEL_0`, ... where the config names none.
-
-    Raises:
-        InputError: where the ids are not 0..n-1, a name stands twice, or `label2id` gives one of
-            the names another id.
-    """
-    named = config.get("id2label")
-    if not named:
-        return generic_labels(config.get("num_labels") or 2)
-    try:
-        id2label = {int(i): str(label) for i, label in named.items()}
-    except (AttributeError, ValueError):
-        raise InputError(f"config.json: id2label = {named!r} does not map ids to names") from None
-    if sorted(id2label) != list(range(len(id2label))):
-        raise InputError(f"config.json: the ids of id2label are {list(named)}, not 0, 1, 2, ...")
-    if len(set(id2label.values())) < len(id2label):
-        raise InputError(f"config.json: id2label names a label twice: {list(id2label.values())}")
-    for label, i in (config.get("label2id") or {}).items():
-        if label in id2label.values() and id2label.get(i) != label:
-            raise InputError(
-                f"config.json: id2label and label2id disagree on the id of {label!r};"
-                " correct the one that is wrong"
-            )
-    return dict(sorted(id2label.items()))
-
-
-def generic_labels(num_labels: int) -> dict[int, str]:
-    """Hugging Face's names for labels that have none."""
-    return {i: f"LABEL_{i}" for i in range(num_labels)}
+def checked(key: str, value: Any, kinds: tuple[type, ...]) -> Any:
+    """A value of `config.json` of the kind that its field has; dropout rates lie in [0, 1)."""
+    if float in kinds and type(value) is int:
+        value = float(value)
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise InputError(f"config.json: {key} = {value!r} is not of the kind {kinds[0].__name__}")
+    if "dropout" in key and not 0 <= value < 1:
+        raise InputError(f"config.json: {key} = {value!r} is no rate from 0 to below 1")
+    if isinstance(value, int) and value < 0:
+        raise InputError(f"config.json: {key} = {value!r} is below 0")
+    return value

@@ -64,7 +64,8 @@ class SelfAttention(nn.Module):
 
     def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
         q, k, v = self.q_lin(x), self.k_lin(x), self.v_lin(x)
-        return self.out_lin(attend(q, k, v, mask, self.num_heads, self.dropout))
+        dropout = self.dropout if self.training else None
+        return self.out_lin(attend(q, k, v, mask, self.num_heads, dropout))
 
 
 class FeedForward(nn.Module):
@@ -141,7 +142,3 @@ class DistilBertForSequenceClassification(nn.Module):
         """
         x = self.distilbert(input_ids, attention_mask)
         return self.classifier(self.dropout(nn.relu(self.pre_classifier(x[:, 0]))))
-
-    @property
-    def layers(self) -> list[nn.Module]:
-        return self.distilbert.transformer.layer

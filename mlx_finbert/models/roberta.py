@@ -84,7 +84,3 @@ class RobertaForSequenceClassification(nn.Module):
     ) -> mx.array:
         """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L)."""
         return self.classifier(self.roberta(input_ids, attention_mask, token_type_ids))
-
-    @property
-    def layers(self) -> list[nn.Module]:
-        return self.roberta.encoder.layer

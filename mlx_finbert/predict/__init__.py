@@ -1,4 +1,7 @@
-"""Scoring texts: a call for a list of them, and a command for files."""
+"""Scoring texts: a call for a list of them, and a command for files.
+
+`mlx_finbert.predict` is the function; reach the modules here by `from mlx_finbert.predict import`.
+"""
 
 from mlx_finbert.predict.predictor import Predictor, predict
 

@@ -25,8 +25,6 @@ class FileReport:
     rows: int
     empty: int
     """Rows without a text, whose prediction is left empty."""
-    truncated: int
-    """Rows that were longer than the model's window and were cut."""
 
 
 def score_file(
@@ -53,11 +51,11 @@ def score_file(
     """
     if target.suffix.lower() not in WRITERS:
         raise InputError(f"--output {target}: the ending is not one of {', '.join(WRITERS)}")
-    if target.exists() and target.samefile(source):
+    if target.exists() and source.exists() and target.samefile(source):
         raise InputError(f"--output {target} is the --input file: name another")
     labels = predictor.model.args.labels
     total = checked_rows(source, text_column, encoding, columns_for(labels))
-    report = FileReport(0, 0, 0)
+    report = FileReport(0, 0)
     rows = read_rows(source, encoding)
     with open_writer(target, source) as write, tqdm(total=total, unit="row", disable=None) as bar:
         while chunk := list(islice(rows, CHUNK)):
@@ -67,7 +65,6 @@ def score_file(
             report.rows += len(chunk)
             report.empty += sum(not text.strip() for text in texts)
             bar.update(len(chunk))
-    report.truncated = predictor.truncated
     return report
 
 
@@ -99,7 +96,7 @@ def checked_rows(source: Path, text_column: str, encoding: str, new_columns: lis
         raise InputError(f"--input {source}: the ending is not one of {', '.join(READERS)}")
     number = 0
     for number, row in enumerate(read_rows(source, encoding), 1):
-        require_column(row, text_column, source, "--text-column")
+        require_column(row, text_column, f"{source}, row {number}", "--text-column")
         text = row[text_column]
         if text is not None and not isinstance(text, str):
             raise InputError(f"{source}, row {number}, column {text_column!r}: {text!r} is no text")

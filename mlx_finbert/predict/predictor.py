@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.data.tokens import tokenize
+from mlx_finbert.data.tables import is_encodable
+from mlx_finbert.data.tokens import checked_max_length, tokenize
 from mlx_finbert.errors import InputError
-from mlx_finbert.forward import all_logits, make_forward
+from mlx_finbert.forward import Forward
 from mlx_finbert.metrics import softmax
 from mlx_finbert.models import Classifier
 from mlx_finbert.tokenizer import Tokenizer
@@ -28,7 +29,8 @@ def predict(
         model, tokenizer: from `load`.
         texts: N strings.
         batch_size: rows computed together; batches are grouped by length.
-        max_length: longer texts are cut to so many tokens; the model's most where None.
+        max_length: longer texts are cut to so many tokens; the tokenizer's `model_max_length`
+            where None.
 
     Returns:
         float32 (N, num_labels), in the order of the texts; each row sums to 1.
@@ -51,31 +53,32 @@ class Predictor:
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}: at least 1")
-        most = model.args.max_length
-        if max_length is not None and not 3 <= max_length <= most:
-            raise InputError(f"max_length is {max_length}: from 3 to {most}, the model's most")
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
-        self.max_length = max_length or most
+        self.max_length = checked_max_length(
+            max_length, tokenizer.model_max_length, model.args.max_length
+        )
         self.truncated = 0
         """How many of the texts so far were longer than `max_length` and were cut."""
-        self._forward = make_forward(model)
+        self._forward = Forward(model)
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Probabilities, float32 (N, num_labels), of N texts."""
-        if isinstance(texts, str):
-            raise InputError("texts is one string: give a list of strings")
+        if not isinstance(texts, Sequence) or isinstance(texts, str):
+            raise InputError(f"texts is a {type(texts).__name__}: give a list of strings")
         for i, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InputError(f"texts[{i}] is {text!r}, not a string")
-        was_training = self.model.training
-        self.model.eval()
+            if not isinstance(text, str) or not is_encodable(text):
+                raise InputError(f"texts[{i}] is {text!r}, not a string of valid characters")
         tokens = tokenize(self.tokenizer, texts, self.max_length)
         self.truncated += tokens.truncated
-        # A lone headline is not padded to a whole batch; powers of two keep the shapes few.
-        rows = min(self.batch_size, 1 << max(0, len(texts) - 1).bit_length())
+        rows = self._rows(len(texts))
         loader = Loader(tokens, None, rows, self.tokenizer.pad_token_id, self.max_length)
-        logits = all_logits(self._forward, loader, self.model.args.num_labels)
-        self.model.train(was_training)
-        return softmax(logits).astype(np.float32)
+        probabilities = softmax(self._forward.all_logits(loader)).astype(np.float32)
+        if not np.isfinite(probabilities).all():
+            raise InputError("the model's logits are not finite: its weights are damaged")
+        return probabilities
+
+    def _rows(self, count: int) -> int:
+        """Rows of a batch: a lone headline is not padded to a whole batch, and shapes stay few."""
+        return next((n for n in (1, 8) if count <= n < self.batch_size), self.batch_size)

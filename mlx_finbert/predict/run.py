@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlx_finbert.checkpoint import load_trained
 from mlx_finbert.predict.files import score_file
 from mlx_finbert.predict.predictor import Predictor
 from mlx_finbert.predict.settings import PredictSettings
@@ -11,13 +10,13 @@ from mlx_finbert.predict.settings import PredictSettings
 
 def run(settings: PredictSettings) -> Iterator[str]:
     """Score as the settings say; yields the lines to print."""
-    model, tokenizer = load_trained(settings.model, settings.model_labels, settings.revision)
+    model, tokenizer = settings.load_model()
     predictor = Predictor(model, tokenizer, settings.batch_size, settings.max_length)
     if settings.input:
         report = score_file(
             predictor,
-            Path(settings.input),
-            Path(settings.output),
+            Path(settings.input).expanduser(),
+            Path(settings.output).expanduser(),
             settings.text_column,
             settings.encoding,
         )

@@ -1,6 +1,11 @@
 """The model card of a fine-tuned folder."""
 
+import json
+from pathlib import Path
+
+from mlx_finbert.hub import PACKAGED, PACKAGED_HUB_ID
 from mlx_finbert.metrics import Metrics
+from mlx_finbert.models import ClassifierArgs
 from mlx_finbert.training.fit import Record
 from mlx_finbert.training.settings import TrainSettings
 
@@ -8,21 +13,20 @@ CARD = """\
 ---
 library_name: mlx
 pipeline_tag: text-classification
-base_model: {base_model}
-tags: [mlx, mlx-finbert, {model_type}]
+{base_model}tags: [mlx, mlx-finbert, {model_type}]
 ---
 
 # {title}
 
-`{base_model}`, fine-tuned with [mlx-finbert](https://pypi.org/project/mlx-finbert/) on {data}
-({train_rows:,} training rows). Labels, in the order of the logits: {labels}.
+`{model}`, fine-tuned with mlx-finbert on {data} ({train_rows:,} training rows). Labels, in the
+order of the logits: {labels}.
 
 | rows | loss | accuracy | macro-F1 |
 |---|---|---|---|
 {rows}
 
-The epoch ({epoch:g}) was chosen by macro-F1 on the validation rows. The settings of the run are in
-`config.yaml`, its course in `history.csv` and `curves.png`.
+The weights are those of epoch {epoch:g}, chosen by macro-F1 on the validation rows. The settings of
+the run are in `config.yaml`, its course in `history.csv` and `curves.png`.
 
 ```python
 import mlx_finbert
@@ -40,8 +44,8 @@ Licence of the training data: {licence}.
 
 def model_card(
     settings: TrainSettings,
-    model_type: str,
-    labels: list[str],
+    folder: Path,
+    args: ClassifierArgs,
     train_rows: int,
     licence: str,
     best: Record,
@@ -52,16 +56,23 @@ def model_card(
     if test:
         figures["test"] = (test.loss, test.accuracy, test.macro_f1)
     rows = [f"| {name} | {a:.4f} | {b:.4f} | {c:.4f} |" for name, (a, b, c) in figures.items()]
-    folder = settings.output_dir or ""
     return CARD.format(
-        title=folder.rstrip("/").rpartition("/")[2],
-        base_model=settings.model,
-        model_type=model_type,
+        title=folder.name,
+        base_model=base_model(settings.model),
+        model=settings.model,
+        model_type=args.model_type,
         data=settings.data,
         train_rows=train_rows,
-        labels=", ".join(labels),
+        labels=", ".join(args.labels),
         rows="\n".join(rows),
         epoch=best.epoch,
         folder=folder,
         licence=licence or "not known",
     )
+
+
+def base_model(model: str) -> str:
+    """The metadata line for a model of the hub; nothing for a local folder."""
+    if model != PACKAGED and Path(model).expanduser().exists():
+        return ""
+    return f"base_model: {json.dumps(PACKAGED_HUB_ID if model == PACKAGED else model)}\n"

@@ -11,10 +11,10 @@ from types import FrameType
 import mlx.optimizers as optim
 
 from mlx_finbert.data.loader import Batch, Loader
-from mlx_finbert.forward import Forward, all_logits, make_forward
+from mlx_finbert.forward import Forward
 from mlx_finbert.metrics import measure
 from mlx_finbert.models import Classifier
-from mlx_finbert.training.step import make_train_step
+from mlx_finbert.training.step import TrainStep, make_train_step
 
 
 @dataclass
@@ -77,11 +77,20 @@ class Sums:
     steps: int = 0
 
     def add(self, figures: dict[str, float]) -> None:
+        """Count one step."""
         self.loss += figures["loss"]
         self.correct += figures["correct"]
         self.examples += figures["examples"]
         self.grad_norm += figures["grad_norm"]
         self.steps += 1
+
+
+class Diverged(Exception):
+    """A loss is not finite."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C was pressed."""
 
 
 def fit(
@@ -111,80 +120,101 @@ def fit(
 
     Returns:
         The history, the best evaluation, and how the run ended: Ctrl-C ends it after the step
-        under way, a loss that is not finite at once.
+        under way, a training or validation loss that is not finite at once.
     """
-    step, forward = make_train_step(model, optimizer, max_grad_norm), make_forward(model)
-    outcome, sums = Outcome(), Sums()
-    with interrupt_noted() as interrupted:
-        for epoch in range(epochs):
-            for i, batch in enumerate(train.epoch(epoch), 1):
-                model.train()
-                figures = {name: value.item() for name, value in step(batch).items()}
-                outcome.steps += 1
-                if not isfinite(figures["loss"]):
-                    outcome.end = "diverged"
-                    return _ended(model, outcome)
-                sums.add(figures)
-                on_step(_figures(epoch, outcome.steps, sums, batch))
-                if interrupted.is_set():
-                    outcome.end = "interrupted"
-                    return _ended(model, outcome)
-                if i == len(train) or (eval_every and outcome.steps % eval_every == 0):
-                    progress = epoch + i / len(train)
-                    record = _evaluate(
-                        model, forward, validation, optimizer, outcome.steps, progress, sums
-                    )
-                    is_best = record.is_better_than(outcome.best)
-                    outcome.best = record if is_best else outcome.best
-                    outcome.history.append(record)
-                    on_evaluation(record, is_best)
-                    sums = Sums()
-    return _ended(model, outcome)
-
-
-def _ended(model: Classifier, outcome: Outcome) -> Outcome:
-    model.eval()
-    return outcome
-
-
-def _figures(epoch: int, step: int, sums: Sums, batch: Batch) -> StepFigures:
-    return StepFigures(
-        epoch, step, sums.loss / sums.examples, sums.correct / sums.examples, batch.num_tokens
+    model.train()
+    fitting = Fitting(
+        model=model,
+        optimizer=optimizer,
+        train_step=make_train_step(model, optimizer, max_grad_norm),
+        forward=Forward(model),
+        validation=validation,
+        on_step=on_step,
+        on_evaluation=on_evaluation,
     )
-
-
-def _evaluate(
-    model: Classifier,
-    forward: Forward,
-    validation: Loader,
-    optimizer: optim.Optimizer,
-    step: int,
-    epoch: float,
-    sums: Sums,
-) -> Record:
+    try:
+        with interrupt_noted() as interrupted:
+            for epoch in range(epochs):
+                for i, batch in enumerate(train.epoch(epoch), 1):
+                    fitting.step(epoch, batch)
+                    if interrupted.is_set():
+                        raise Interrupted
+                    if i == len(train) or (eval_every and fitting.outcome.steps % eval_every == 0):
+                        fitting.evaluate(epoch + i / len(train))
+    except (Diverged, Interrupted) as end:
+        fitting.outcome.end = type(end).__name__.lower()
     model.eval()
-    metrics = measure(all_logits(forward, validation, model.args.num_labels), validation.labels)
-    return Record(
-        step=step,
-        epoch=round(epoch, 4),
-        learning_rate=optimizer.learning_rate.item(),
-        loss=sums.loss / sums.examples,
-        accuracy=sums.correct / sums.examples,
-        grad_norm=sums.grad_norm / sums.steps,
-        val_loss=metrics.loss,
-        val_accuracy=metrics.accuracy,
-        val_macro_f1=metrics.macro_f1,
-    )
+    return fitting.outcome
+
+
+@dataclass
+class Fitting:
+    """What the loop of `fit` works with and fills."""
+
+    model: Classifier
+    optimizer: optim.Optimizer
+    train_step: TrainStep
+    forward: Forward
+    validation: Loader
+    on_step: Callable[[StepFigures], None]
+    on_evaluation: Callable[[Record, bool], None]
+    outcome: Outcome = field(default_factory=Outcome)
+    sums: Sums = field(default_factory=Sums)
+
+    def step(self, epoch: int, batch: Batch) -> None:
+        """One update, counted and told."""
+        figures = {name: value.item() for name, value in self.train_step(batch).items()}
+        self.outcome.steps += 1
+        if not isfinite(figures["loss"]):
+            raise Diverged
+        self.sums.add(figures)
+        self.on_step(
+            StepFigures(
+                epoch=epoch,
+                step=self.outcome.steps,
+                loss=self.sums.loss / self.sums.examples,
+                accuracy=self.sums.correct / self.sums.examples,
+                num_tokens=batch.num_tokens,
+            )
+        )
+
+    def evaluate(self, epochs_done: float) -> None:
+        """Measure on the validation rows, record, and start new sums."""
+        record = self.measured(epochs_done)
+        if not isfinite(record.val_loss):
+            raise Diverged
+        is_best = record.is_better_than(self.outcome.best)
+        self.outcome.best = record if is_best else self.outcome.best
+        self.outcome.history.append(record)
+        self.sums = Sums()
+        self.on_evaluation(record, is_best)
+
+    def measured(self, epochs_done: float) -> Record:
+        metrics = measure(self.forward.all_logits(self.validation), self.validation.labels)
+        return Record(
+            step=self.outcome.steps,
+            epoch=round(epochs_done, 4),
+            learning_rate=self.optimizer.learning_rate.item(),
+            loss=self.sums.loss / self.sums.examples,
+            accuracy=self.sums.correct / self.sums.examples,
+            grad_norm=self.sums.grad_norm / self.sums.steps,
+            val_loss=metrics.loss,
+            val_accuracy=metrics.accuracy,
+            val_macro_f1=metrics.macro_f1,
+        )
 
 
 @contextmanager
 def interrupt_noted() -> Iterator[threading.Event]:
     """Ctrl-C sets the event once; a second one interrupts as usual.
 
-    Signals reach the main thread alone, so elsewhere nothing is installed.
+    Nothing is installed off the main thread, which signals do not reach, and where the signal is
+    ignored, as under `nohup`.
     """
     noted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or before in (None, signal.SIG_IGN):
         yield noted
         return
 
@@ -192,7 +222,7 @@ def interrupt_noted() -> Iterator[threading.Event]:
         noted.set()
         signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, note)
     try:
         yield noted
     finally:

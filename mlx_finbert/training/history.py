@@ -15,11 +15,14 @@ import numpy as np
 from mlx_finbert.atomic import write_bytes, write_text
 from mlx_finbert.training.fit import Record
 
+MOST_NUMBERED = 30
+"""With more labels than this, the confusion matrix is drawn without names and numbers."""
+
 
 def write_history(history: list[Record], folder: Path) -> None:
     """One object, and one line, for each evaluation."""
     rows = [asdict(record) for record in history]
-    write_text(folder / "history.json", json.dumps(rows, indent=2) + "\n")
+    write_text(folder / "history.json", json.dumps(rows, indent=2, allow_nan=False) + "\n")
     table = io.StringIO()
     writer = csv.DictWriter(table, [f.name for f in fields(Record)], lineterminator="\n")
     writer.writeheader()
@@ -46,23 +49,25 @@ def draw_confusion(confusion: np.ndarray, label_names: list[str], path: Path) ->
     """Counts (num_labels, num_labels), coloured by each true label's share."""
     from matplotlib.figure import Figure
 
-    side = max(3.5, 0.6 * len(label_names) + 2)
+    side = min(16, max(3.5, 0.6 * len(label_names) + 2))
     figure = Figure(figsize=(side + 0.5, side), layout="constrained")
     axes = figure.subplots()
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for (i, j), count in np.ndenumerate(confusion):
-        axes.text(
-            j, i, count, ha="center", va="center", color="white" if share[i, j] > 0.5 else "black"
-        )
-    ticks = range(len(label_names))
-    axes.set_xticks(ticks, label_names, rotation=45, ha="right")
-    axes.set_yticks(ticks, label_names)
+    if len(label_names) <= MOST_NUMBERED:
+        for (i, j), count in np.ndenumerate(confusion):
+            color = "white" if share[i, j] > 0.5 else "black"
+            axes.text(j, i, count, ha="center", va="center", color=color)
+        # matplotlib would read what stands between two dollar signs as a formula.
+        names = [name.replace("$", r"\$") for name in label_names]
+        axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true")
     save_figure(figure, path)
 
 
 def save_figure(figure: "matplotlib.figure.Figure", path: Path) -> None:  # noqa: F821
+    """A whole PNG at once."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=150)
     write_bytes(path, picture.getvalue())

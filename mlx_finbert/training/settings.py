@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mlx_finbert.data.settings import DataSettings, require
-from mlx_finbert.settings import setting
+from mlx_finbert.data.settings import DataSettings
+from mlx_finbert.settings import require, setting
 
 
 @dataclass(kw_only=True)
@@ -19,9 +19,13 @@ class TrainSettings(DataSettings):
         None, "names of the head's outputs in their order, where the checkpoint has none"
     )
     output_dir: str | None = setting(
-        None, "folder of the fine-tuned model (default: runs/MODEL-DATA, numbered)"
+        None,
+        "folder of the fine-tuned model (default: runs/MODEL-DATA, numbered)",
+        recorded=False,
     )
-    overwrite: bool = setting(False, "write into an --output-dir that holds a run already")
+    overwrite: bool = setting(
+        False, "write into an --output-dir that holds a run already", recorded=False
+    )
     epochs: int = setting(5, "passes over the training rows")
     batch_size: int = setting(16, "rows a step")
     learning_rate: float = setting(1e-4, "peak, reached at the end of the warm-up")
@@ -41,7 +45,5 @@ class TrainSettings(DataSettings):
         require(self.weight_decay >= 0, "--weight-decay", self.weight_decay, "at least 0")
         require(self.max_grad_norm > 0, "--max-grad-norm", self.max_grad_norm, "must be above 0")
         require(self.eval_every >= 0, "--eval-every", self.eval_every, "at least 0")
-        require(self.seed >= 0, "--seed", self.seed, "at least 0")
+        require(0 <= self.seed < 2**63, "--seed", self.seed, "from 0 to below 2^63")
         require(self.split_seed >= 0, "--split-seed", self.split_seed, "at least 0")
-        if self.max_length is not None:
-            require(self.max_length >= 3, "--max-length", self.max_length, "at least 3")

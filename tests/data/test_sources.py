@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mlx_finbert.data import load_texts, make_splits
+from mlx_finbert.data.columns import Columns
 from mlx_finbert.data.hub import load_hub
-from mlx_finbert.data.sources import Columns
 from mlx_finbert.errors import InputError
 
 SENTIMENTS = ["negative", "neutral", "positive"]
@@ -49,10 +49,17 @@ WRITERS = {
 }
 
 
+def rows_for(name):
+    """TSV has no texts of several lines."""
+    lines = (row["text"].replace("\n", " ") if name == "a.tsv" else row["text"] for row in ROWS)
+    return [row | {"text": line} for row, line in zip(ROWS, lines, strict=True)]
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_tables(tmp_path, name):
-    data = load_texts(str(WRITERS[name](tmp_path / name, ROWS)))
-    assert data.texts == [row["text"] for row in ROWS]
+    rows = rows_for(name)
+    data = load_texts(str(WRITERS[name](tmp_path / name, rows)))
+    assert data.texts == [row["text"] for row in rows]
     assert data.label_names == SENTIMENTS
     assert data.labels.tolist() == [0, 1, 2, 2]
     assert data.labels.dtype == np.int32
@@ -60,7 +67,7 @@ def test_tables(tmp_path, name):
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_other_columns_and_integer_labels(tmp_path, name):
-    rows = [{"headline": row["text"], "y": i % 2, "id": 7} for i, row in enumerate(ROWS)]
+    rows = [{"headline": row["text"], "y": i % 2, "id": 7} for i, row in enumerate(rows_for(name))]
     path = str(WRITERS[name](tmp_path / name, rows))
     named = load_texts(path, Columns("headline", "y", label_names=["bad", "good"]))
     assert (named.label_names, named.labels.tolist()) == (["bad", "good"], [0, 1, 0, 1])
@@ -78,7 +85,7 @@ def test_a_byte_order_mark_and_another_encoding(tmp_path):
 def test_spellings_of_one_label_are_one(tmp_path):
     rows = [{"text": f"row {i}", "label": v} for i, v in enumerate(["Bullish", "bearish", "pos"])]
     data = load_texts(str(write_csv(tmp_path / "a.csv", rows)))
-    assert (data.label_names, data.labels.tolist()) == (["negative", "positive"], [1, 0, 1])
+    assert (data.label_names, data.labels.tolist()) == (["bearish", "Bullish"], [1, 0, 1])
 
 
 def bad(tmp_path, rows=None, name="a.csv", columns=None, raw=None):
@@ -103,7 +110,7 @@ def test_bad_rows_name_the_row_and_the_column(tmp_path):
     message = bad(tmp_path, with_row(text="  "))
     assert "row 3, column 'text'" in message
     message = bad(tmp_path, with_row(label=""))
-    assert "column 'label', row 3" in message
+    assert "row 3, column 'label'" in message
     message = bad(tmp_path, with_row(label="great"), columns=Columns(label_names=SENTIMENTS))
     assert "row 3" in message and "'great'" in message and "negative, neutral, positive" in message
     message = bad(tmp_path, ROWS, columns=Columns(text_column := "headline"))
@@ -160,6 +167,53 @@ def test_a_folder_with_a_file_a_split(tmp_path):
         load_texts(str(tmp_path))
 
 
+def test_a_stray_quotation_mark_does_not_swallow_rows_of_a_tsv(tmp_path):
+    raw = b'text\tlabel\none\tup\n"two\tdown\nthree"\tup\nfour\tdown\n'
+    assert "row 2: a quoted field runs over several lines" in bad(tmp_path, name="a.tsv", raw=raw)
+
+
+def test_a_row_of_a_folder_is_named_by_its_file(tmp_path):
+    write_csv(tmp_path / "train.csv", ROWS)
+    write_csv(tmp_path / "test.csv", with_row(text=""))
+    with pytest.raises(InputError, match=r"test\.csv, row 3, column 'text'"):
+        load_texts(str(tmp_path))
+
+
+def test_a_json_row_without_a_label_is_named(tmp_path):
+    path = write_jsonl(tmp_path / "a.jsonl", [ROWS[0], {"text": "a"}])
+    with pytest.raises(InputError, match=r"row 2 has no column 'label'"):
+        load_texts(str(path))
+
+
+@pytest.mark.parametrize("value", [["up"], {"a": 1}, None, float("nan")])
+def test_what_is_no_label(tmp_path, value):
+    path = write_jsonl(tmp_path / "a.jsonl", [ROWS[0], {"text": "a", "label": value}])
+    with pytest.raises(InputError, match=r"row 2, column 'label': .* is no label"):
+        load_texts(str(path))
+
+
+def test_names_keep_their_spelling_and_floats_are_integers(tmp_path):
+    rows = [{"text": f"row {i}", "label": v} for i, v in enumerate(["Energy", "Banks", "energy"])]
+    assert load_texts(str(write_csv(tmp_path / "a.csv", rows))).label_names == ["Banks", "Energy"]
+    rows = [{"text": f"row {i}", "label": v} for i, v in enumerate(["1.0", "0.0", "1.0"])]
+    data = load_texts(str(write_csv(tmp_path / "b.csv", rows)), Columns(label_names=["no", "yes"]))
+    assert (data.label_names, data.labels.tolist()) == (["no", "yes"], [1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("spec", "columns", "words"),
+    [
+        ("sample", Columns("headline"), "--text-column has no meaning for --data sample"),
+        ("imdb", Columns(label_names=["a", "b"]), "--labels has no meaning for --data imdb"),
+        ("someone/news", Columns(split="part"), "--split-column has no meaning"),
+        ("imdb:big", None, "only Financial PhraseBank has variants"),
+    ],
+)
+def test_flags_without_a_meaning_are_refused(spec, columns, words):
+    with pytest.raises(InputError, match=words):
+        load_texts(spec, columns)
+
+
 def test_a_split_column(tmp_path):
     rows = [
         row | {"part": part}
@@ -195,6 +249,8 @@ def test_phrasebank_as_zip_folder_and_file(tmp_path):
         assert data.texts == ["Sales fell , a @ b .", "The board met .", "Förvaltning rose ."]
         assert (data.label_names, data.labels.tolist()) == (SENTIMENTS, [0, 1, 2])
         assert "NC" in data.licence
+    with pytest.raises(InputError, match="not the file of '50agree'"):
+        load_texts(f"{tmp_path / 'fpb' / 'Sentences_66Agree.txt'}:50agree")
     with pytest.raises(InputError, match="no 'all': choose one of allagree"):
         load_texts(f"{archive}:all")
     (tmp_path / "fpb" / "Sentences_AllAgree.txt").write_bytes(b"a@positive\nno label\n")
@@ -248,11 +304,11 @@ def test_a_hub_data_set_through_datasets(tmp_path):
     """`datasets.load_dataset` reads a local folder in the way it reads a repository."""
     for split, rows in (("train", ROWS), ("test", ROWS[:3])):
         write_parquet(tmp_path / f"{split}.parquet", rows)
-    data = load_hub(str(tmp_path))
+    data = load_hub(str(tmp_path), None, Columns())
     assert data.splits == ["train"] * 4 + ["test"] * 3
     assert data.labels.tolist() == [0, 1, 2, 2, 0, 1, 2]
     with pytest.raises(InputError, match="no column 'review'; its columns are text, label"):
-        load_hub(str(tmp_path), text_column="review")
+        load_hub(str(tmp_path), None, Columns("review"))
 
 
 def test_class_labels_of_the_hub_keep_their_names(monkeypatch):

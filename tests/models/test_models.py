@@ -3,6 +3,7 @@
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx.utils import tree_flatten
 
 import mlx_finbert
 from mlx_finbert.errors import InputError
@@ -27,7 +28,7 @@ def test_a_row_of_padding_is_finite(checkpoint, family, training):
         return model.update(m) and model(ids, mask).sum()
 
     value, gradients = mx.value_and_grad(loss)(model.trainable_parameters())
-    leaves = [g for _, g in mlx_finbert.checkpoint.tree_flatten(gradients)]
+    leaves = [g for _, g in tree_flatten(gradients)]
     assert all(mx.isfinite(x).all().item() for x in [value, *leaves])
 
 
@@ -51,10 +52,21 @@ def test_dropout_is_on_in_training_only(checkpoint, family):
     assert not mx.array_equal(model(ids, mask), model(ids, mask))
 
 
-@pytest.mark.parametrize("dropped", ["attention_probs_dropout_prob", "hidden_dropout_prob"])
-def test_each_dropout_of_the_config_acts(checkpoint, dropped):
-    none = {"attention_probs_dropout_prob": 0.0, "hidden_dropout_prob": 0.0}
-    model, _ = mlx_finbert.load(checkpoint("bert", **none | {dropped: 0.5}))
+BERT_DROPOUTS = ["attention_probs_dropout_prob", "hidden_dropout_prob", "classifier_dropout"]
+DISTILBERT_DROPOUTS = ["attention_dropout", "dropout", "seq_classif_dropout"]
+
+
+@pytest.mark.parametrize(
+    ("family", "dropped"),
+    [
+        *(("bert", name) for name in BERT_DROPOUTS),
+        *(("roberta", name) for name in BERT_DROPOUTS),
+        *(("distilbert", name) for name in DISTILBERT_DROPOUTS),
+    ],
+)
+def test_each_dropout_of_the_config_acts(checkpoint, family, dropped):
+    names = DISTILBERT_DROPOUTS if family == "distilbert" else BERT_DROPOUTS
+    model, _ = mlx_finbert.load(checkpoint(family, **dict.fromkeys(names, 0.0) | {dropped: 0.5}))
     ids, mask = random_ids(2, 8), mx.ones((2, 8), mx.int32)
     model.train()
     assert not mx.array_equal(model(ids, mask), model(ids, mask))
@@ -80,6 +92,15 @@ def test_training_without_dropout_is_evaluation(checkpoint):
         ({"model_type": "distilbert", "activation": "gelu_fast"}, "gelu_fast"),
         ({"model_type": "bert", "problem_type": "regression"}, "regression"),
         ({"model_type": "bert", "hidden_size": 100}, "12 attention heads"),
+        ({"model_type": "bert", "num_attention_heads": 0}, "0 attention heads"),
+        ({"model_type": "bert", "hidden_size": "15"}, "hidden_size = '15'"),
+        ({"model_type": "bert", "num_hidden_layers": 2.0}, "num_hidden_layers = 2.0"),
+        ({"model_type": "bert", "layer_norm_eps": "1e-12"}, "layer_norm_eps"),
+        ({"model_type": "bert", "hidden_dropout_prob": 1.0}, "hidden_dropout_prob = 1.0"),
+        ({"model_type": "bert", "vocab_size": -1}, "vocab_size = -1"),
+        ({"model_type": "bert", "hidden_act": ["gelu"]}, "hidden_act"),
+        ({"model_type": "bert", "num_labels": "3"}, "num_labels is '3'"),
+        ({"model_type": ["bert"]}, "model_type"),
         ({"model_type": "bert", "id2label": {"0": "a", "2": "b"}}, "id2label"),
         ({"model_type": "bert", "id2label": {"0": "a", "1": "a"}}, "twice"),
         (

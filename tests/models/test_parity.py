@@ -27,6 +27,7 @@ shapes = st.fixed_dictionaries(
         "batch": st.integers(1, 4),
         "length": st.integers(1, 24),
         "full": st.booleans(),
+        "holes": st.booleans(),
         "seed": st.integers(0, 2**31),
     }
 )
@@ -66,6 +67,8 @@ def batch_of(s, config):
     if s["full"]:
         lengths[:] = s["length"]
     mask = (np.arange(s["length"]) < lengths[:, None]).astype(np.int32)
+    if s["holes"]:
+        mask[:, 1:] *= rng.integers(0, 2, (s["batch"], s["length"] - 1), dtype=np.int32)
     ids = np.where(mask, rng.integers(2, config.vocab_size, shape), config.pad_token_id)
     segments = rng.integers(0, getattr(config, "type_vocab_size", 1), shape)
     return ids.astype(np.int32), mask, segments.astype(np.int32)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -46,15 +47,24 @@ def read(path):
         return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
 
 
+def rows_for(name):
+    """TSV has no texts of several lines."""
+    return (
+        [row | {"text": row["text"].replace("\n", " ")} for row in ROWS] if "tsv" in name else ROWS
+    )
+
+
 @pytest.mark.parametrize("source", ["in.csv", "in.tsv", "in.jsonl", "in.parquet"])
 @pytest.mark.parametrize("target", ["out.csv", "out.tsv", "out.jsonl", "out.parquet"])
 def test_every_format_into_every_other(tiny, tmp_path, monkeypatch, source, target):
     monkeypatch.setattr(scoring, "CHUNK", 5)
-    report = scoring.score_file(Predictor(*tiny), write(tmp_path / source, ROWS), tmp_path / target)
+    rows = rows_for(source)
+    path = write(tmp_path / source, rows)
+    report = scoring.score_file(Predictor(*tiny), path, tmp_path / target)
     assert (report.rows, report.empty) == (12, 3)
     found = read(tmp_path / target)
-    assert [{k: row[k] for k in ("id", "text")} for row in found] == ROWS
-    expected = mlx_finbert.predict(*tiny, [row["text"] for row in ROWS])
+    assert [{k: row[k] for k in ("id", "text")} for row in found] == rows
+    expected = mlx_finbert.predict(*tiny, [row["text"] for row in rows])
     labels = tiny[0].args.labels
     for row, probabilities in zip(found, expected, strict=True):
         if not row["text"]:
@@ -133,3 +143,74 @@ def test_the_command(checkpoint, tmp_path, capsys):
 def test_a_model_without_a_trained_head_is_refused(minilm, capsys):
     assert main(["--model", str(minilm), "profit rose"]) == 2
     assert "no trained classifier" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["out.csv", "out.parquet"])
+def test_a_field_that_the_first_row_lacks_is_not_dropped(tiny, tmp_path, target):
+    source = write(tmp_path / "in.jsonl", [{"text": "a"}, {"text": "b", "extra": "keep"}])
+    with pytest.raises(InputError, match="'extra'"):
+        scoring.score_file(Predictor(*tiny), source, tmp_path / target)
+    scoring.score_file(Predictor(*tiny), source, tmp_path / "out.jsonl")
+    assert read(tmp_path / "out.jsonl")[1]["extra"] == "keep"
+
+
+def test_parquet_columns_without_a_value_at_first(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "CHUNK", 2)
+    rows = [{"text": None, "note": None}] * 3 + [{"text": "profit", "note": "late"}]
+    source = write(tmp_path / "in.jsonl", rows)
+    scoring.score_file(Predictor(*tiny), source, tmp_path / "out.parquet")
+    last = read(tmp_path / "out.parquet")[-1]
+    assert last["note"] == "late" and last["predicted_label"]
+
+
+def test_values_without_one_parquet_type(tiny, tmp_path):
+    for values in ((1, "a"), (10**30, 1), ({}, {})):
+        source = write(tmp_path / "in.jsonl", [{"text": "a", "id": v} for v in values])
+        with pytest.raises(InputError, match="instead"):
+            scoring.score_file(Predictor(*tiny), source, tmp_path / "out.parquet")
+        assert not (tmp_path / "out.parquet").exists()
+
+
+class Constant:
+    """A predictor that costs nothing."""
+
+    truncated = 0
+
+    def __init__(self, model):
+        self.model = model
+
+    def __call__(self, texts):
+        return np.full((len(texts), 3), 1 / 3, np.float32)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_memory_does_not_grow_with_the_file(tiny, tmp_path, monkeypatch, ending):
+    monkeypatch.setattr(scoring, "CHUNK", 100)
+    monkeypatch.setattr("mlx_finbert.data.tables.PARQUET_ROWS", 100)
+    peaks = []
+    for rows in (1_000, 10_000):
+        source = write(tmp_path / f"{rows}.{ending}", [{"text": "profit rose " * 20}] * rows)
+        tracemalloc.start()
+        scoring.score_file(Constant(tiny[0]), source, tmp_path / f"out.{ending}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_what_the_system_refuses_is_one_sentence(checkpoint, tmp_path, capsys):
+    folder = str(checkpoint())
+    source = str(write(tmp_path / "in.csv", ROWS))
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file" / "out.csv", tmp_path / "folder.csv"):
+        (tmp_path / "folder.csv").mkdir(exist_ok=True)
+        assert main(["--model", folder, "--input", source, "--output", str(output)]) == 2
+        assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_model_with_one_output_or_broken_weights_is_refused(checkpoint, tmp_path, capsys):
+    assert main(["--model", str(checkpoint(labels=["sentiment"], name="one")), "profit"]) == 2
+    assert "a regression model" in capsys.readouterr().err
+    model, tokenizer = mlx_finbert.load(checkpoint())
+    model.classifier.weight = model.classifier.weight * float("nan")
+    with pytest.raises(InputError, match="not finite"):
+        mlx_finbert.predict(model, tokenizer, ["profit"])

@@ -66,7 +66,11 @@ def test_half_precision(checkpoint, dtype):
 
 
 def test_wrong_arguments(tiny):
-    for texts, words in (("one", "list of strings"), (["a", None], r"texts\[1\] is None")):
+    for texts, words in (
+        ("one", "list of strings"),
+        (["a", None], r"texts\[1\] is None"),
+        (["\ud83d"], "valid"),
+    ):
         with pytest.raises(InputError, match=words):
             mlx_finbert.predict(*tiny, texts)
     for options, words in (({"max_length": 41}, "from 3 to 40"), ({"batch_size": 0}, "at least 1")):

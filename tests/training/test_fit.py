@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import mlx.core as mx
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 import mlx_finbert
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import tokenize
+from mlx_finbert.forward import Forward
+from mlx_finbert.metrics import measure
 from mlx_finbert.training.fit import Record, fit
 from mlx_finbert.training.optimizer import AdamW
 
@@ -58,11 +61,16 @@ def test_the_training_loss_is_the_mean_over_all_examples(checkpoint):
 
 def test_the_model_has_the_evaluated_weights_in_the_callback(tiny):
     model, tokenizer = tiny
-    evaluated = []
-    forward_weights = lambda record, is_best: evaluated.append((is_best, model.training))  # noqa: E731
-    run(model, tokenizer, 3, on_evaluation=forward_weights)
-    assert evaluated[0] == (True, False)
-    assert len(evaluated) == 3
+    _, validation = loaders(tokenizer)
+    losses = []
+
+    def evaluate_again(record, is_best):
+        logits = Forward(model).all_logits(validation)
+        losses.append((record.val_loss, measure(logits, validation.labels).loss))
+
+    run(model, tokenizer, 3, on_evaluation=evaluate_again)
+    assert len(losses) == 3
+    assert all(ours == again for ours, again in losses)
 
 
 def record(f1, loss):
@@ -106,3 +114,31 @@ def test_a_loss_that_is_not_finite_ends_the_run(tiny):
     assert (outcome.end, outcome.steps) == ("diverged", 6)
     assert len(outcome.history) == 1
     assert outcome.best is outcome.history[0]
+
+
+def test_weights_that_break_in_the_last_step_are_no_record(tiny):
+    model, tokenizer = tiny
+
+    def spoil(figures):
+        if figures.step == 10:
+            model.classifier.weight = mx.full(model.classifier.weight.shape, float("nan"))
+
+    outcome = run(model, tokenizer, on_step=spoil)
+    assert (outcome.end, outcome.steps, len(outcome.history)) == ("diverged", 10, 1)
+
+
+def test_an_ignored_interrupt_stays_ignored(tiny):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        press = lambda figures: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
+        assert run(*tiny, epochs=1, on_step=press).end == "finished"
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_it_runs_off_the_main_thread(tiny):
+    ends = []
+    thread = threading.Thread(target=lambda: ends.append(run(*tiny, epochs=1).end))
+    thread.start()
+    thread.join()
+    assert ends == ["finished"]

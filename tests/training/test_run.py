@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import yaml
 
@@ -16,6 +17,7 @@ import mlx_finbert
 from mlx_finbert.errors import InputError
 from mlx_finbert.settings import parse
 from mlx_finbert.train import main
+from mlx_finbert.training.folder import RunFolder
 from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
 
@@ -69,7 +71,9 @@ def test_the_written_config_repeats_the_run(checkpoint, table, tmp_path):
     config = first.folder / "config.yaml"
     argv = ["--config", str(config), "--output-dir", str(tmp_path / "b")]
     second = run(parse(TrainSettings, "train", "", argv))
-    assert yaml.safe_load(config.read_text())["seed"] == 3
+    written = yaml.safe_load(config.read_text())
+    assert written["seed"] == 3
+    assert "output_dir" not in written and "overwrite" not in written
     for name in ("history.json", "history.csv", "model.safetensors", "metrics.json"):
         assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes(), name
 
@@ -109,7 +113,7 @@ def test_input_that_cannot_be_used_writes_nothing(checkpoint, table, tmp_path):
     for bad, words in (
         (settings(generic, table, out), "--model-labels"),
         (settings(two, table, out), "negative, neutral, positive"),
-        (settings(good, table, out, max_length=41), "positions for 40 tokens"),
+        (settings(good, table, out, max_length=41), "--max-length is 41: from 3 to 40"),
         (settings(good, table, out, labels=["a", "b", "c"]), "'negative' is not one of a, b, c"),
         (settings(good, tmp_path / "missing.csv", out), "no such file"),
         (settings(tmp_path / "missing", table, out), "no such folder"),
@@ -138,11 +142,74 @@ def test_default_folders_are_numbered(checkpoint, table, tmp_path, monkeypatch):
         assert (tmp_path / name / "config.json").exists()
 
 
-def test_a_diverging_run_keeps_the_best_and_fails(checkpoint, table, tmp_path, capsys):
+def test_a_run_that_diverges_at_once_fails_and_saves_no_model(checkpoint, table, tmp_path, capsys):
     out = tmp_path / "out"
     argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", str(out)]
-    assert main([*argv, "--learning-rate", "1e38", "--epochs", "3"]) == 1
-    assert "is not finite" in capsys.readouterr().out
+    argv += ["--batch-size", "100", "--learning-rate", "1e38", "--warmup-ratio", "0"]
+    assert main(argv) == 1
+    assert "not finite after step 1: stopped; there was no evaluation" in capsys.readouterr().out
+    assert not list(out.iterdir())
+
+
+def test_a_run_that_diverges_later_keeps_the_best(checkpoint, table, tmp_path, monkeypatch):
+    record = RunFolder.record
+
+    def spoil_after_the_first(self, *arguments):
+        record(self, *arguments)
+        self.model.classifier.weight = self.model.classifier.weight * float("nan")
+
+    monkeypatch.setattr(RunFolder, "record", spoil_after_the_first)
+    result = run(settings(checkpoint(), table, tmp_path / "out"))
+    assert result.outcome.end == "diverged"
+    assert {p.name for p in result.folder.iterdir()} == FILES
+    assert np.isfinite(mlx_finbert.predict(*mlx_finbert.load(result.folder), ["sales"])).all()
+
+
+def test_an_interrupted_overwriting_run_leaves_no_report_of_the_old_one(
+    checkpoint, table, tmp_path, monkeypatch
+):
+    folder = checkpoint()
+    out = run(settings(folder, table, tmp_path / "out")).folder
+    old = (out / "README.md").read_text()
+    record = RunFolder.record
+
+    def interrupt(self, *arguments):
+        record(self, *arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(RunFolder, "record", interrupt)
+    result = run(settings(folder, table, out, overwrite=True, seed=5))
+    assert result.outcome.end == "interrupted"
+    assert {p.name for p in out.iterdir()} == FILES - {"metrics.json", "confusion.png"} | {
+        "interrupted"
+    }
+    assert (out / "README.md").read_text() != old
+
+
+def test_files_that_a_run_would_replace_need_overwrite(checkpoint, table, tmp_path):
+    out = tmp_path / "project"
+    out.mkdir()
+    (out / "README.md").write_text("mine")
+    with pytest.raises(InputError, match=r"holds README.md already.*--overwrite"):
+        run(settings(checkpoint(), table, out))
+    assert (out / "README.md").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_training(
+    checkpoint, table, tmp_path, capsys
+):
+    (tmp_path / "file").touch()
+    out = str(tmp_path / "file" / "out")
+    argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", out]
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ") and str(tmp_path / "file") in captured.err
+    assert "steps of" not in captured.out
+
+
+def test_the_maximum_length_is_kept_for_use(checkpoint, table, tmp_path):
+    folder = run(settings(checkpoint(), table, tmp_path / "out", epochs=1, max_length=5)).folder
+    assert mlx_finbert.load(folder)[1].model_max_length == 5
 
 
 def test_bad_input_is_one_line_and_status_2(capsys):

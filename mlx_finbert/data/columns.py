@@ -1,0 +1,33 @@
+"""How to read a table, and the refusal of what a source would not read."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+
+from mlx_finbert.errors import InputError
+
+FLAGS = {
+    "text": "--text-column",
+    "label": "--label-column",
+    "split": "--split-column",
+    "label_names": "--labels",
+    "encoding": "--encoding",
+}
+
+
+@dataclass
+class Columns:
+    """The flags that say how to read a table that is not one of the named sources."""
+
+    text: str = "text"
+    label: str = "label"
+    split: str | None = None
+    label_names: Sequence[str] | None = None
+    encoding: str = "utf-8"
+
+    def require_unused(self, source: str, used: Collection[str] = ()) -> None:
+        """Refuse a flag that says something about columns that the source does not have."""
+        for field in fields(self):
+            if field.name not in used and getattr(self, field.name) != field.default:
+                raise InputError(
+                    f"{FLAGS[field.name]} has no meaning for --data {source}: leave it out"
+                )
