@@ -13,10 +13,10 @@ from mlx.utils import tree_flatten, tree_unflatten
 from mlx_finbert.atomic import written_beside
 from mlx_finbert.errors import InputError
 from mlx_finbert.hub import resolve
-from mlx_finbert.models import FAMILIES, Classifier, build, family_of
+from mlx_finbert.models import Classifier, build, family_of
 from mlx_finbert.models.id2label import fresh_id2label, id2label_of, kept_id2label
 from mlx_finbert.tokenizer import Tokenizer, load_tokenizer
-from mlx_finbert.torch_file import read_torch_file
+from mlx_finbert.weights import Weights, model_type_of, read_config, read_weights
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,6 @@ USABLE_ARCHITECTURES = (
     "WithLMHead",
 )
 BUFFERS = ("position_ids", "token_type_ids")
-
-Weights = dict[str, mx.array]
 
 
 @dataclass
@@ -143,73 +141,6 @@ def load_trained(
     if model.args.num_labels < 2:
         raise InputError(f"{path_or_repo} has one output: a regression model, not a classifier")
     return model, tokenizer
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """`config.json` of a folder."""
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{folder} has no config.json: not a checkpoint folder") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise InputError(f"{path} holds a {type(config).__name__}, not a JSON object")
-    return config
-
-
-def read_weights(folder: Path) -> tuple[Weights, list[str]]:
-    """The tensors of a folder and the names of the files they came from."""
-    for name, read in (
-        ("model.safetensors", read_safetensors),
-        ("pytorch_model.bin", read_torch_file),
-    ):
-        if (folder / name).is_file():
-            return read(folder / name), [name]
-        if (folder / f"{name}.index.json").is_file():
-            shards = shards_of(folder / f"{name}.index.json")
-            weights: Weights = {}
-            for shard in shards:
-                weights |= read(folder / shard)
-            return weights, shards
-    raise InputError(
-        f"{folder} has no weights: model.safetensors (or its shards) or pytorch_model.bin"
-    )
-
-
-def shards_of(index: Path) -> list[str]:
-    """File names of a sharded checkpoint, all of them present."""
-    try:
-        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        paths = [index.parent / shard for shard in shards]
-    except (ValueError, KeyError, AttributeError, TypeError):
-        raise InputError(f"{index} is not an index of shards: fetch it again") from None
-    for path in paths:
-        if not path.is_file():
-            raise InputError(f"{index} names {path.name}, which is not there: fetch it again")
-    return shards
-
-
-def read_safetensors(path: Path) -> Weights:
-    """The tensors of one file, read whole, so that damage shows here."""
-    try:
-        weights = mx.load(str(path), format="safetensors")
-        mx.eval(weights)
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"{path} is damaged: {error}; fetch it again") from None
-    return weights
-
-
-def model_type_of(weights: Weights, folder: Path) -> str:
-    """The family by its key names, for configs from before `model_type` existed."""
-    for model_type in FAMILIES:
-        if any(key.startswith(f"{model_type}.") for key in weights):
-            return model_type
-    raise InputError(
-        f"{folder}/config.json has no model_type and the names of the weights do not tell it:"
-        f" add one of {', '.join(FAMILIES)}"
-    )
 
 
 def rename(weights: Weights, config: dict[str, Any]) -> Weights:

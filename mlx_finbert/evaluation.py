@@ -1,9 +1,11 @@
 """Measuring a fine-tuned classifier on labelled texts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import yaml
 
 from mlx_finbert.data import LabelledTexts, make_splits
@@ -44,7 +46,8 @@ class Evaluation:
     rows: LabelledTexts
     labels: list[str]
     metrics: Metrics
-    intervals: dict[str, tuple[float, float]]
+    intervals: dict[str, np.ndarray]
+    """95% intervals of the metrics, as `bootstrap_intervals` gives them."""
     truncated: int
     """Rows that were cut."""
 
@@ -56,31 +59,36 @@ class Evaluation:
             "rows": len(self.rows),
             "truncated": self.truncated,
             **self.metrics.to_dict(self.labels),
-            "intervals_95": {name: list(bounds) for name, bounds in self.intervals.items()},
+            "intervals_95": {name: bounds.tolist() for name, bounds in self.intervals.items()},
         }
 
     def __str__(self) -> str:
-        m = self.metrics
-        lines = [f"{self.rows.name}: {len(self.rows):,} rows, loss {m.loss:.4f}"]
-        for name, value in (("accuracy", m.accuracy), ("macro_f1", m.macro_f1)):
+        lines = [f"{self.rows.name}: {len(self.rows):,} rows", "", f"{'':<12}value  95% interval"]
+        for name in ("loss", "accuracy", "macro_f1"):
             low, high = self.intervals[name]
-            lines.append(f"{name:<10}{value:.4f}  (95% interval {low:.4f} to {high:.4f})")
-        width = max(len("label"), *map(len, self.labels)) + 2
-        columns = max(11, width)
-        lines += ["", f"{'label':<{width}}{'precision':>10}{'recall':>10}{'f1':>10}{'rows':>10}"]
-        for i, label in enumerate(self.labels):
-            lines.append(
-                f"{label:<{width}}{m.precision[i]:>10.4f}{m.recall[i]:>10.4f}{m.f1[i]:>10.4f}"
-                f"{m.confusion[i].sum():>10,}"
-            )
-        lines += ["", f"{'true':<{width}}" + "".join(f"{name:>{columns}}" for name in self.labels)]
-        for label, counts in zip(self.labels, m.confusion, strict=True):
-            lines.append(f"{label:<{width}}" + "".join(f"{n:>{columns},}" for n in counts))
+            lines.append(f"{name:<11}{getattr(self.metrics, name):.4f}  {low:.4f} to {high:.4f}")
+        lines += ["", *self._label_lines(), "", *self._confusion_lines()]
         if self.truncated:
-            lines.append(
-                f"{self.truncated:,} rows were longer than the model's window and were cut"
-            )
+            lines += ["", f"{self.truncated:,} rows were too long and were cut"]
         return "\n".join(lines)
+
+    def _label_lines(self) -> Iterator[str]:
+        width = max(5, *map(len, self.labels)) + 2
+        figures = ("precision", "recall", "f1")
+        yield f"{'label':<{width}}" + "".join(f"{name:<20}" for name in figures) + "rows"
+        for i, label in enumerate(self.labels):
+            cells = ""
+            for name in figures:
+                low, high = self.intervals[name][:, i]
+                value = getattr(self.metrics, name)[i]
+                cells += f"{f'{value:.3f} ({low:.3f}-{high:.3f})':<20}"
+            yield f"{label:<{width}}{cells}{self.metrics.confusion[i].sum():,}"
+
+    def _confusion_lines(self) -> Iterator[str]:
+        width = max(5, *map(len, self.labels)) + 2
+        yield f"{'true':<{width}}" + "".join(f"{name:>{width + 2}}" for name in self.labels)
+        for label, counts in zip(self.labels, self.metrics.confusion, strict=True):
+            yield f"{label:<{width}}" + "".join(f"{n:>{width + 2},}" for n in counts)
 
 
 def run(settings: EvaluateSettings) -> Evaluation:
@@ -126,7 +134,7 @@ def evaluate(
     tokens = tokenize(tokenizer, rows.texts, max_length)
     loader = Loader(tokens, labels, batch_size, tokenizer.pad_token_id, max_length)
     metrics = measure(Forward(model).all_logits(loader), labels)
-    intervals = bootstrap_intervals(metrics.confusion)
+    intervals = bootstrap_intervals(metrics)
     return Evaluation(name, rows, model.args.labels, metrics, intervals, tokens.truncated)
 
 

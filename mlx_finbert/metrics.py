@@ -12,11 +12,8 @@ BOOTSTRAP_DRAWS = 2000
 class Metrics:
     """What N classified texts show."""
 
-    loss: float
-    """Mean cross-entropy in nats."""
-    accuracy: float
-    macro_f1: float
-    """Mean of the labels' F1; a label without rows and predictions counts as 0."""
+    losses: np.ndarray
+    """float64 (N,): cross-entropy of each text in nats."""
     precision: np.ndarray
     """float64 (num_labels,); 0 where a label was never predicted."""
     recall: np.ndarray
@@ -25,6 +22,21 @@ class Metrics:
     """float64 (num_labels,)."""
     confusion: np.ndarray
     """int64 (num_labels, num_labels): rows are the true labels, columns the predicted."""
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy in nats."""
+        return float(self.losses.mean())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of texts whose likeliest label is the true one."""
+        return float(np.trace(self.confusion) / self.confusion.sum())
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean of the labels' F1; a label without rows and predictions counts as 0."""
+        return float(self.f1.mean())
 
     def to_dict(self, label_names: list[str]) -> dict[str, Any]:
         """As plain numbers, for JSON."""
@@ -56,11 +68,9 @@ def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
     """Metrics of logits (N, num_labels) against integer labels (N,)."""
     num_labels = logits.shape[1]
     probabilities = softmax(logits)[np.arange(len(labels)), labels]
-    loss = float(-np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)).mean())
+    losses = -np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
     confusion = confusion_matrix(labels, logits.argmax(axis=1), num_labels)
-    precision, recall, f1 = scores(confusion)
-    accuracy = float(np.trace(confusion) / len(labels))
-    return Metrics(loss, accuracy, float(f1.mean()), precision, recall, f1, confusion)
+    return Metrics(losses, *scores(confusion), confusion)
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, num_labels: int) -> np.ndarray:
@@ -82,20 +92,28 @@ def scores(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def bootstrap_intervals(
-    confusion: np.ndarray, seed: int = 0, draws: int = BOOTSTRAP_DRAWS
-) -> dict[str, tuple[float, float]]:
-    """95% percentile intervals (Efron and Tibshirani 1993, chapter 13) of accuracy and macro-F1.
+    metrics: Metrics, seed: int = 0, draws: int = BOOTSTRAP_DRAWS
+) -> dict[str, np.ndarray]:
+    """95% percentile intervals (Efron and Tibshirani 1993, chapter 13).
 
     To draw N rows with replacement is to draw the cells of the confusion matrix from a
-    multinomial, which needs no rows.
+    multinomial; for the loss the rows themselves are drawn.
+
+    Returns:
+        float64 (2,) for `loss`, `accuracy` and `macro_f1`, and (2, num_labels) for `precision`,
+        `recall` and `f1`: the lower bounds, then the upper.
     """
-    rows = int(confusion.sum())
+    confusion, rows = metrics.confusion, len(metrics.losses)
     rng = np.random.default_rng(seed)
     cells = rng.multinomial(rows, confusion.ravel() / rows, size=draws)
     drawn = cells.reshape(draws, *confusion.shape)
-    accuracy = np.trace(drawn, axis1=1, axis2=2) / rows
-    macro_f1 = scores(drawn)[2].mean(axis=1)
-    return {
-        name: tuple(float(q) for q in np.quantile(values, (0.025, 0.975)))
-        for name, values in (("accuracy", accuracy), ("macro_f1", macro_f1))
+    precision, recall, f1 = scores(drawn)
+    figures = {
+        "loss": [metrics.losses[rng.integers(0, rows, rows)].mean() for _ in range(draws)],
+        "accuracy": np.trace(drawn, axis1=1, axis2=2) / rows,
+        "macro_f1": f1.mean(axis=1),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
     }
+    return {name: np.quantile(values, (0.025, 0.975), axis=0) for name, values in figures.items()}

@@ -34,13 +34,29 @@ def test_extreme_logits_are_finite():
     assert found.accuracy == 0
 
 
+def outcome_of(confusion):
+    """Metrics of rows that fall into these cells, each with probability 0.9 for the prediction."""
+    labels, logits = [], []
+    for (true, predicted), count in np.ndenumerate(confusion):
+        row = np.zeros(len(confusion))
+        row[predicted] = np.log(9)
+        labels += [true] * count
+        logits += [row] * count
+    return measure(np.array(logits), np.array(labels))
+
+
 def test_intervals_hold_the_estimate_and_narrow_with_rows():
     few = np.array([[8, 2], [3, 7]])
     widths = []
     for confusion in (few, few * 100):
-        low, high = bootstrap_intervals(confusion)["accuracy"]
-        assert low < 0.75 < high
-        widths.append(high - low)
+        metrics = outcome_of(confusion)
+        intervals = bootstrap_intervals(metrics)
+        for name, bounds in intervals.items():
+            value = getattr(metrics, name)
+            assert (bounds[0] < value).all() and (value < bounds[1]).all(), name
+        widths.append(np.ptp(intervals["accuracy"]))
+    # The loss is a straight line of the accuracy here, but its rows are drawn on their own.
+    assert np.ptp(intervals["loss"]) == pytest.approx(widths[1] * np.log(9), rel=0.1)
     # The width falls with the square root of the number of rows; the first agrees with the normal
     # approximation 2 * 1.96 * sqrt(p (1 - p) / n).
     assert widths[0] / widths[1] == pytest.approx(10, rel=0.2)
@@ -48,5 +64,7 @@ def test_intervals_hold_the_estimate_and_narrow_with_rows():
 
 
 def test_intervals_are_the_same_every_time():
-    confusion = np.array([[5, 1], [2, 4]])
-    assert bootstrap_intervals(confusion) == bootstrap_intervals(confusion)
+    metrics = outcome_of(np.array([[5, 1], [2, 4]]))
+    one, two = bootstrap_intervals(metrics), bootstrap_intervals(metrics)
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name])
