@@ -6,20 +6,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 
 from mlx_finbert.data import LabelledTexts, make_splits
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.data.settings import DataSettings
+from mlx_finbert.data.settings import DataSettings, require_split
+from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION
 from mlx_finbert.data.tokens import checked_max_length, tokenize
-from mlx_finbert.errors import InputError
 from mlx_finbert.forward import Forward
 from mlx_finbert.labels import match_labels
 from mlx_finbert.metrics import Metrics, bootstrap_intervals, measure
 from mlx_finbert.model_settings import ModelSettings
 from mlx_finbert.models import Classifier
-from mlx_finbert.settings import require, setting
+from mlx_finbert.settings import read_config_file, setting
 from mlx_finbert.tokenizer import Tokenizer
+from mlx_finbert.training.settings import TrainSettings
+
+SPLIT_DEFAULTS = {
+    "split_seed": 0,
+    "test_fraction": TEST_FRACTION,
+    "validation_fraction": VALIDATION_FRACTION,
+}
+AS_TRAINED = "(default: as in the model's training run, else as train's default)"
 
 
 @dataclass(kw_only=True)
@@ -27,15 +34,16 @@ class EvaluateSettings(DataSettings, ModelSettings):
     """The flags of `python -m mlx_finbert.evaluate`."""
 
     split: Literal["test", "validation", "train", "all"] = setting("test", "which rows")
-    split_seed: int | None = setting(
-        None, "of the split (default: that of the model's training run, or 0)"
+    split_seed: int | None = setting(None, f"of the split {AS_TRAINED}")
+    test_fraction: float | None = setting(None, f"share of the test rows {AS_TRAINED}")
+    validation_fraction: float | None = setting(
+        None, f"share of the other rows that are validation rows {AS_TRAINED}"
     )
     json: bool = setting(False, "print JSON")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        seed = self.split_seed
-        require(seed is None or seed >= 0, "--split-seed", seed, "at least 0")
+        require_split(self.split_seed, self.test_fraction, self.validation_fraction)
 
 
 @dataclass
@@ -100,9 +108,9 @@ def run(settings: EvaluateSettings) -> Evaluation:
     model, tokenizer = settings.load_model()
     rows = settings.load_texts()
     if settings.split != "all":
-        seed = split_seed(settings)
-        rows = make_splits(rows, seed).part(settings.split)
-        rows.name = f"{rows.name}, split seed {seed}"
+        options = split_options(settings)
+        rows = make_splits(rows, **options).part(settings.split)
+        rows.name = f"{rows.name}, split seed {options['split_seed']}"
     return evaluate(
         model, tokenizer, rows, settings.batch_size, settings.max_length, name=settings.model
     )
@@ -138,16 +146,15 @@ def evaluate(
     return Evaluation(name, rows, model.args.labels, metrics, intervals, tokens.truncated)
 
 
-def split_seed(settings: EvaluateSettings) -> int:
-    """The seed asked for, or that of the training run, so that no training row is tested."""
-    path = Path(settings.model) / "config.yaml"
-    if settings.split_seed is not None:
-        return settings.split_seed
-    if not path.is_file():
-        return 0
-    try:
-        return int(yaml.safe_load(path.read_text(encoding="utf-8"))["split_seed"])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError):
-        raise InputError(
-            f"{path} names no split_seed: give the run's own as --split-seed"
-        ) from None
+def split_options(settings: EvaluateSettings) -> dict[str, Any]:
+    """How to split: as asked, or as in the training run, so that no training row is tested."""
+    path = Path(settings.model).expanduser() / "config.yaml"
+    run = read_config_file(path, TrainSettings) if path.is_file() else {}
+    return {
+        name: next(
+            value
+            for value in (getattr(settings, name), run.get(name), default)
+            if value is not None
+        )
+        for name, default in SPLIT_DEFAULTS.items()
+    }

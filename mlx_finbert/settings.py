@@ -64,12 +64,12 @@ def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {path} cannot be read: {error}") from None
+        raise InputError(f"{path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"--config {path} is not valid YAML: {reason}") from None
+        raise InputError(f"{path} is not valid YAML: {reason}") from None
     if not isinstance(found, dict):
-        raise InputError(f"--config {path} must hold lines of `key: value`")
+        raise InputError(f"{path} must hold lines of `key: value`")
     fields = {f.name: f for f in dataclasses.fields(settings_class)}
     hints = typing.get_type_hints(settings_class)
     values = {}
@@ -78,8 +78,8 @@ def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
         if name not in fields:
             near = difflib.get_close_matches(name, fields, n=1)
             advice = f"; did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"--config {path}: there is no setting {key!r}{advice}")
-        values[name] = _from_yaml(value, hints[name], f"--config {path}: {key}")
+            raise InputError(f"{path}: there is no setting {key!r}{advice}")
+        values[name] = _from_yaml(value, hints[name], f"{path}: {key}")
     return values
 
 

@@ -9,7 +9,7 @@ import mlx_finbert
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main
-from mlx_finbert.evaluation import EvaluateSettings, evaluate, split_seed
+from mlx_finbert.evaluation import EvaluateSettings, evaluate, split_options
 
 TEXTS = [f"profit {verb} by {i} percent" for i in range(30) for verb in ("rose", "fell")]
 
@@ -54,11 +54,16 @@ def test_the_command_prints_text_and_json(checkpoint, capsys):
 
 def test_the_split_is_that_of_the_training_run(checkpoint):
     folder = checkpoint()
-    (folder / "config.yaml").write_text("data: news.csv\nsplit_seed: 7\n")
-    assert split_seed(EvaluateSettings(model=str(folder), data="news.csv")) == 7
-    assert split_seed(EvaluateSettings(model=str(folder), data="news.csv", split_seed=1)) == 1
-    assert split_seed(EvaluateSettings(model=str(folder), data="./news.csv")) == 7
-    assert split_seed(EvaluateSettings(model="someone/finbert", data="news.csv")) == 0
+    (folder / "config.yaml").write_text("data: news.csv\nsplit_seed: 7\ntest_fraction: 0.5\n")
+    trained = {"split_seed": 7, "test_fraction": 0.5, "validation_fraction": 0.1}
+    assert split_options(EvaluateSettings(model=str(folder), data="./news.csv")) == trained
+    given = EvaluateSettings(model=str(folder), split_seed=0, test_fraction=0.3)
+    assert split_options(given) == trained | {"split_seed": 0, "test_fraction": 0.3}
+    default = {"split_seed": 0, "test_fraction": 0.2, "validation_fraction": 0.1}
+    assert split_options(EvaluateSettings(model="someone/finbert")) == default
+    (folder / "config.yaml").write_text("- broken")
+    with pytest.raises(InputError, match=r"config\.yaml"):
+        split_options(EvaluateSettings(model=str(folder)))
 
 
 def test_bad_input(checkpoint, capsys):

@@ -132,6 +132,7 @@ def test_every_flag_of_every_command_reaches_its_field(settings_class, needed):
         ["--epochs", "0"], ["--batch-size", "0"], ["--learning-rate", "0"], ["--warmup-ratio", "2"],
         ["--weight-decay", "-1"], ["--max-grad-norm", "0"], ["--eval-every", "-1"],
         ["--seed", "-1"], ["--seed", str(2**63)], ["--split-seed", "-1"],
+        ["--test-fraction", "1"], ["--validation-fraction", "0"],
     ],
 )  # fmt: skip
 def test_values_out_of_range_are_refused_by_flag(argv):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mlx_finbert.data.columns import Columns
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.texts import LabelledTexts
-from mlx_finbert.settings import setting
+from mlx_finbert.settings import require, setting
 
 
 @dataclass(kw_only=True)
@@ -33,3 +33,15 @@ class DataSettings:
                 self.text_column, self.label_column, self.split_column, self.labels, self.encoding
             ),
         )
+
+
+def require_split(
+    split_seed: int | None, test_fraction: float | None, validation_fraction: float | None
+) -> None:
+    """Refuse a seed or a fraction out of range; None is a choice that was left open."""
+    require(split_seed is None or split_seed >= 0, "--split-seed", split_seed, "at least 0")
+    for flag, fraction in (
+        ("--test-fraction", test_fraction),
+        ("--validation-fraction", validation_fraction),
+    ):
+        require(fraction is None or 0 < fraction < 1, flag, fraction, "between 0 and 1")

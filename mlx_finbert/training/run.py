@@ -61,7 +61,9 @@ def run(settings: TrainSettings, say: Say = print) -> Result:
     check_output(settings)
     mx.random.seed(settings.seed)
     texts = settings.load_texts()
-    splits = make_splits(texts, settings.split_seed)
+    splits = make_splits(
+        texts, settings.split_seed, settings.test_fraction, settings.validation_fraction
+    )
     for note in splits.notes:
         say(note)
     model, tokenizer = load_model(settings, texts.label_names, say)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from mlx_finbert.data.settings import DataSettings
+from mlx_finbert.data.settings import DataSettings, require_split
+from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION
 from mlx_finbert.settings import require, setting
 
 
@@ -36,6 +37,10 @@ class TrainSettings(DataSettings):
     eval_every: int = setting(0, "also evaluate each so many steps; 0 for epochs' ends alone")
     seed: int = setting(0, "of the fresh head, the order of the rows and dropout")
     split_seed: int = setting(0, "of the split into training, validation and test rows")
+    test_fraction: float = setting(TEST_FRACTION, "share of the rows that become test rows")
+    validation_fraction: float = setting(
+        VALIDATION_FRACTION, "share of the other rows that become validation rows"
+    )
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "--epochs", self.epochs, "at least 1")
@@ -46,4 +51,4 @@ class TrainSettings(DataSettings):
         require(self.max_grad_norm > 0, "--max-grad-norm", self.max_grad_norm, "must be above 0")
         require(self.eval_every >= 0, "--eval-every", self.eval_every, "at least 0")
         require(0 <= self.seed < 2**63, "--seed", self.seed, "from 0 to below 2^63")
-        require(self.split_seed >= 0, "--split-seed", self.split_seed, "at least 0")
+        require_split(self.split_seed, self.test_fraction, self.validation_fraction)
