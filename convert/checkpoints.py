@@ -6,6 +6,7 @@ from pathlib import Path
 import mlx.core as mx
 from mlx.utils import tree_flatten
 
+from mlx_finbert.atomic import write_bytes
 from mlx_finbert.checkpoint import DTYPES, LoadReport, load_with_report, save
 from mlx_finbert.convert.parity import logits_difference, require_torch
 from mlx_finbert.convert.settings import ToMlxSettings
@@ -73,6 +74,10 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
         settings.new_head,
     )
     save(model, tokenizer, output)
+    run = report.source / "config.yaml"
+    if run.is_file() and not output.samefile(report.source):
+        # How the rows were split: `evaluate` must not test on training rows.
+        write_bytes(output / "config.yaml", run.read_bytes())
     difference = None
     if settings.verify:
         # A fresh head exists in the output alone.

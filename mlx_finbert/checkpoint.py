@@ -30,6 +30,15 @@ USABLE_ARCHITECTURES = (
     "ForPreTraining",
     "WithLMHead",
 )
+TOKENIZER_FILES = {
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+}
 BUFFERS = ("position_ids", "token_type_ids")
 
 
@@ -118,8 +127,9 @@ def load_with_report(
         report.unused += dropped
     else:
         require_sequence_head(config, folder)
-    own = id2label_of(config)
-    if any(key.startswith("classifier.") for key in weights):
+    head_size = size_of_head(weights)
+    own = named_labels(config, head_size)
+    if head_size:
         config["id2label"] = kept_id2label(own, num_labels, labels, folder)
     else:
         config["id2label"] = fresh_id2label(own, num_labels, labels or labels_if_fresh)
@@ -157,12 +167,30 @@ def rename(weights: Weights, config: dict[str, Any]) -> Weights:
     return renamed
 
 
+def size_of_head(weights: Weights) -> int | None:
+    """How many labels the checkpoint's own head has, or None where it has none."""
+    for key in ("classifier.weight", "classifier.out_proj.weight"):
+        if key in weights:
+            return len(weights[key])
+    return None
+
+
+def named_labels(config: dict[str, Any], head_size: int | None) -> dict[int, str]:
+    """`id2label` of the config, or generic names for as many labels as the head has.
+
+    Takes the label keys out of the config, which then speaks for another head.
+    """
+    if not config.get("id2label") and not config.get("num_labels"):
+        config["num_labels"] = head_size or 2
+    own = id2label_of(config)
+    config.pop("label2id", None)
+    return own
+
+
 def encoder_only(weights: Weights, config: dict[str, Any]) -> tuple[Weights, list[str]]:
-    """The weights without any head, and the names of what a head had."""
+    """The weights without any head, and the names of what a head had; a pooler is the encoder's."""
     _, model_class = family_of(config)
-    head = [
-        k for k in weights if not k.startswith(model_class.prefix) or k.startswith(model_class.head)
-    ]
+    head = [key for key in weights if not key.startswith(model_class.prefix)]
     return {k: v for k, v in weights.items() if k not in head}, sorted(head)
 
 
@@ -246,13 +274,17 @@ def save(model: Classifier, tokenizer: Tokenizer, folder: str | Path) -> Path:
     """Write a folder that `transformers` opens as it is.
 
     `config.json`, `model.safetensors` under Hugging Face's key names, and the tokenizer's files
-    are all written before the first moves into its place, so that each is whole; other files in
-    the folder stay.
+    are all written before the first moves into its place, so that each is whole. Files of an
+    earlier tokenizer there are removed; other files stay.
     """
     folder = Path(folder).expanduser()
     with written_beside(folder) as part:
         write_model(model, part)
         tokenizer.save_pretrained(part)
+        written = {file.name for file in part.iterdir()}
+    # Another model's vocabulary would be read together with ours.
+    for name in TOKENIZER_FILES - written:
+        (folder / name).unlink(missing_ok=True)
     return folder
 
 

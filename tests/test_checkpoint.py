@@ -290,3 +290,37 @@ def test_real_encoder(minilm):
     assert report.unused == ["bert.embeddings.position_ids"]
     assert sum(v.size for _, v in tree_flatten(model.parameters())) == 22_713_986
     assert tokenizer.model_max_length == 512
+
+
+def test_a_new_head_takes_the_names_of_the_old_in_another_order(checkpoint):
+    folder = checkpoint()
+    edit_config(folder, label2id={"negative": 0, "neutral": 1, "positive": 2})
+    labels = ["positive", "negative", "neutral"]
+    model, _, report = ckpt.load_with_report(folder, labels=labels, new_head=True)
+    assert model.args.labels == labels
+    assert sorted(report.new) == report.unused == ["classifier.bias", "classifier.weight"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_head_that_the_config_says_nothing_about(checkpoint, family):
+    folder = checkpoint(family)
+    edit_config(folder, id2label=None, num_labels=None)
+    assert mlx_finbert.load(folder)[0].args.labels == ["LABEL_0", "LABEL_1", "LABEL_2"]
+    names = ["Neutral", "Positive", "Negative"]
+    assert mlx_finbert.load(folder, labels=names)[0].args.labels == names
+
+
+def test_label2id_may_have_its_ids_as_text(checkpoint):
+    folder = checkpoint()
+    edit_config(folder, label2id={"negative": "0", "neutral": "1", "positive": "2"})
+    mlx_finbert.load(folder)
+
+
+def test_save_removes_the_files_of_an_earlier_tokenizer(checkpoint, tmp_path):
+    folder = mlx_finbert.save(*mlx_finbert.load(checkpoint("roberta")), tmp_path / "out")
+    stale = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>"}
+    (folder / "special_tokens_map.json").write_text(json.dumps(stale))
+    (folder / "notes.txt").write_text("mine")
+    mlx_finbert.save(*mlx_finbert.load(checkpoint(name="bert")), folder)
+    assert mlx_finbert.load(folder)[0].args.model_type == "bert"
+    assert (folder / "notes.txt").read_text() == "mine"

@@ -8,7 +8,6 @@ from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, from_columns
 from mlx_finbert.errors import InputError, first_line
 
 HUB_COLUMNS = ("text", "label", "label_names")
-UNLABELLED = {None, -1}
 
 
 def load_hub(
@@ -21,11 +20,9 @@ def load_hub(
     """
     parts = labelled_splits(open_dataset(repo_id, config), repo_id, columns)
     texts, labels, splits, where = [], [], [], []
-    label_names = columns.label_names
     for split, rows in parts.items():
-        label_names = label_names or getattr(rows.features[columns.label], "names", None)
         texts += rows[columns.text]
-        labels += rows[columns.label]
+        labels += named_labels(rows, columns)
         splits += [split] * len(rows)
         where += [f"{repo_id}, {split} row {i + 1}" for i in range(len(rows))]
     return from_columns(
@@ -33,29 +30,51 @@ def load_hub(
         labels,
         repo_id,
         (columns.text, columns.label),
-        label_names,
+        columns.label_names or class_names(next(iter(parts.values())), columns),
         splits if len(parts) > 1 else None,
         licence,
         where.__getitem__,
     )
 
 
+def class_names(rows: Any, columns: Columns) -> list[str] | None:
+    """The names of a `ClassLabel` column, in the order of its ids."""
+    return getattr(rows.features[columns.label], "names", None)
+
+
+def named_labels(rows: Any, columns: Columns) -> list[Any]:
+    """The labels, by name where the column names its ids and `--labels` does not."""
+    names, labels = class_names(rows, columns), rows[columns.label]
+    if columns.label_names or not names:
+        return list(labels)
+    return [names[i] if isinstance(i, int) and 0 <= i < len(names) else None for i in labels]
+
+
 def labelled_splits(found: dict[str, Any], repo_id: str, columns: Columns) -> dict[str, Any]:
     """The splits to use, under the names train, validation and test."""
-    parts = {}
+    parts: dict[str, Any] = {}
     for name, rows in found.items():
-        for column, flag in ((columns.text, "--text-column"), (columns.label, "--label-column")):
-            if column not in rows.column_names:
-                raise InputError(
-                    f"{repo_id} has no column {column!r}; its columns are"
-                    f" {', '.join(rows.column_names)}: name one with {flag}"
-                )
         split = next((s for s, names in SPLIT_SPELLINGS.items() if name in names), None)
-        if (split or len(found) == 1) and not set(rows[columns.label]) <= UNLABELLED:
+        if (split or len(found) == 1) and has_labels(rows, columns):
+            if split in parts:
+                raise InputError(f"{repo_id} has two {split} splits: {', '.join(found)}")
             parts[split or "train"] = rows
-    if "train" not in parts:
-        raise InputError(f"{repo_id} has no labelled training rows; its splits: {', '.join(found)}")
+    if not parts:
+        splits = "; ".join(
+            f"{name}: {', '.join(rows.column_names)}" for name, rows in found.items()
+        )
+        raise InputError(
+            f"{repo_id} has no split with the columns {columns.text!r} and {columns.label!r}"
+            f" (it has {splits}): name them with --text-column and --label-column"
+        )
     return parts
+
+
+def has_labels(rows: Any, columns: Columns) -> bool:
+    """Whether both columns are there and any row has a label."""
+    if not {columns.text, columns.label} <= set(rows.column_names):
+        return False
+    return any(label not in (None, -1) for label in rows[columns.label])
 
 
 def load_imdb_from_hub() -> LabelledTexts:

@@ -81,7 +81,8 @@ def _parquet_writer(path: Path, source: Path) -> Iterator[Write]:
             if writer is None:
                 writer = pyarrow.parquet.ParquetWriter(path, _schema(rows, known))
             _require_columns(rows, writer.schema.names, source)
-            writer.write_table(pyarrow.Table.from_pylist(rows, schema=writer.schema))
+            arrays = [_array(rows, field, field.name in known.names) for field in writer.schema]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=writer.schema))
         except (pyarrow.ArrowException, OverflowError) as error:
             raise InputError(
                 f"{source}: its columns have no one type that Parquet knows"
@@ -103,15 +104,23 @@ def _schema(rows: list[Row], known: "pyarrow.Schema") -> "pyarrow.Schema":  # no
     import pyarrow
 
     fields = []
-    for field in pyarrow.Table.from_pylist(rows).schema:
-        if field.name in known.names:
-            field = known.field(field.name)
-        elif field.name == "score" or field.name.startswith("probability_"):
-            field = field.with_type(pyarrow.float64())
-        elif pyarrow.types.is_null(field.type):
-            field = field.with_type(pyarrow.string())
-        fields.append(field)
+    for name in rows[0]:
+        kind = None if name in known.names else pyarrow.array([row.get(name) for row in rows]).type
+        if kind is None:
+            fields.append(known.field(name))
+        elif name == "score" or name.startswith("probability_"):
+            fields.append(pyarrow.field(name, pyarrow.float64()))
+        else:
+            fields.append(pyarrow.field(name, pyarrow.string() if kind == pyarrow.null() else kind))
     return pyarrow.schema(fields)
+
+
+def _array(rows: list[Row], field: "pyarrow.Field", is_known: bool) -> "pyarrow.Array":  # noqa: F821
+    """One column; values that the type of a guessed column would change are an error."""
+    import pyarrow
+
+    values = [row.get(field.name) for row in rows]
+    return pyarrow.array(values, field.type) if is_known else pyarrow.array(values).cast(field.type)
 
 
 WRITERS = {

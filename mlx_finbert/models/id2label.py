@@ -16,7 +16,7 @@ def id2label_of(config: dict[str, Any]) -> dict[int, str]:
     """
     named = config.get("id2label")
     if not named:
-        return generic_labels(_positive(config.get("num_labels", 2)))
+        return generic_labels(_positive(config.get("num_labels") or 2))
     try:
         id2label = {int(i): str(label) for i, label in named.items()}
     except (AttributeError, TypeError, ValueError):
@@ -25,14 +25,19 @@ def id2label_of(config: dict[str, Any]) -> dict[int, str]:
         raise InputError(f"config.json: the ids of id2label are {list(named)}, not 0, 1, 2, ...")
     if len(set(id2label.values())) < len(id2label):
         raise InputError(f"config.json: id2label names a label twice: {list(id2label.values())}")
-    label2id = config.get("label2id")
+    check_inverse(config.get("label2id"), id2label)
+    return dict(sorted(id2label.items()))
+
+
+def check_inverse(label2id: Any, id2label: dict[int, str]) -> None:
+    """Refuse a `label2id` that gives one of the names another id; generic leftovers may differ."""
+    ids = {label: i for i, label in id2label.items()}
     for label, i in label2id.items() if isinstance(label2id, dict) else ():
-        if label in id2label.values() and id2label.get(i) != label:
+        if label in ids and str(i) != str(ids[label]):
             raise InputError(
                 f"config.json: id2label and label2id disagree on the id of {label!r};"
                 " correct the one that is wrong"
             )
-    return dict(sorted(id2label.items()))
 
 
 def fresh_id2label(

@@ -101,7 +101,8 @@ class RunFolder:
 
     def keep_interrupted(self) -> None:
         """Save the weights of the last step beside the best."""
-        save(self.model, self.tokenizer, self.path / INTERRUPTED)
+        folder = save(self.model, self.tokenizer, self.path / INTERRUPTED)
+        write_config_file(self.settings, folder / "config.yaml")
 
     def load_best(self) -> None:
         """Put the weights of the best evaluation into the model."""

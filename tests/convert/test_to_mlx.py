@@ -72,3 +72,10 @@ def test_an_output_that_holds_a_model_needs_overwrite(checkpoint, capsys):
     assert "--overwrite" in capsys.readouterr().err
     report = convert(ToMlxSettings(model=folder, output=folder, overwrite=True, dtype="bfloat16"))
     assert report.dtype == mx.bfloat16
+
+
+def test_the_split_of_the_training_run_goes_along(checkpoint, tmp_path):
+    folder = checkpoint()
+    (folder / "config.yaml").write_text("split_seed: 3\n")
+    report = convert(ToMlxSettings(model=str(folder), output=str(tmp_path / "out")))
+    assert (report.output / "config.yaml").read_text() == "split_seed: 3\n"

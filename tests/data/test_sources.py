@@ -307,7 +307,10 @@ def test_a_hub_data_set_through_datasets(tmp_path):
     data = load_hub(str(tmp_path), None, Columns())
     assert data.splits == ["train"] * 4 + ["test"] * 3
     assert data.labels.tolist() == [0, 1, 2, 2, 0, 1, 2]
-    with pytest.raises(InputError, match="no column 'review'; its columns are text, label"):
+    with pytest.raises(
+        InputError,
+        match=r"no split with the columns 'review' and 'label' \(it has train: text, label",
+    ):
         load_hub(str(tmp_path), None, Columns("review"))
 
 
@@ -329,6 +332,35 @@ def test_class_labels_of_the_hub_keep_their_names(monkeypatch):
         None,
     )
     assert load_texts("imdb").label_names == ["negative", "positive"]
+
+
+def hub_data(monkeypatch, **parts):
+    monkeypatch.setattr("datasets.load_dataset", lambda *_: parts)
+
+
+@pytest.mark.parametrize("names", [["-1", "0", "1"], ["1", "0", "2"], ["1", "2", "3"]])
+def test_ids_of_a_class_label_are_positions_whatever_its_names(monkeypatch, names):
+    datasets = pytest.importorskip("datasets")
+    features = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)}
+    rows = {"text": ["a", "b", "c"], "label": [0, 2, 1]}
+    hub_data(monkeypatch, train=datasets.Dataset.from_dict(rows, datasets.Features(features)))
+    data = load_texts("someone/rated")
+    assert (data.label_names, data.labels.tolist()) == (names, [0, 2, 1])
+
+
+def test_hub_splits_that_cannot_be_used(monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    part = datasets.Dataset.from_dict({"text": ["a", "b"], "label": ["x", "y"]})
+    texts = datasets.Dataset.from_dict({"text": ["c"]})
+    hub_data(monkeypatch, train=part, unsupervised=texts, test=texts)
+    assert len(load_texts("someone/news")) == 2
+    hub_data(monkeypatch, train=part, dev=part, val=part)
+    with pytest.raises(InputError, match="two validation splits"):
+        load_texts("someone/news")
+    lists = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [[1], [0, 2]]})
+    hub_data(monkeypatch, train=lists)
+    with pytest.raises(InputError, match=r"train row 1, column 'label': \[1\] is no label"):
+        load_texts("someone/news")
 
 
 def test_the_sample_is_what_it_says():

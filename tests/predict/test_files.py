@@ -171,6 +171,22 @@ def test_values_without_one_parquet_type(tiny, tmp_path):
         assert not (tmp_path / "out.parquet").exists()
 
 
+def test_parquet_never_changes_a_value(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "CHUNK", 2)
+    rows = [{"text": "a", "x": 1}] * 2 + [{"text": "b", "x": 2.5}]
+    source, target = write(tmp_path / "in.jsonl", rows), tmp_path / "out.parquet"
+    with pytest.raises(InputError, match="instead"):
+        scoring.score_file(Predictor(*tiny), source, target)
+    pairs = pyarrow.array([[("k", 1)]], pyarrow.map_(pyarrow.string(), pyarrow.int64()))
+    large = pyarrow.array([2**64 - 1], pyarrow.uint64())
+    parquet.write_table(
+        pyarrow.table({"text": ["a"], "pairs": pairs, "large": large}), tmp_path / "in.parquet"
+    )
+    scoring.score_file(Predictor(*tiny), tmp_path / "in.parquet", target)
+    assert read(target)[0]["pairs"] == [("k", 1)]
+    assert read(target)[0]["large"] == 2**64 - 1
+
+
 class Constant:
     """A predictor that costs nothing."""
 
