@@ -1,4 +1,4 @@
-"""Fine-tune DistilBERT and FinBERT text classifiers with MLX, and ship them with Core ML."""
+"""Fine-tune DistilBERT, BERT (FinBERT) and RoBERTa text classifiers with MLX."""
 
 from mlx_finbert.blas import use_fast_blas
 
