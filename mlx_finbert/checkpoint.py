@@ -15,7 +15,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.hub import resolve
 from mlx_finbert.models import Classifier, build, family_of
 from mlx_finbert.models.id2label import fresh_id2label, id2label_of, kept_id2label
-from mlx_finbert.tokenizer import Tokenizer, load_tokenizer
+from mlx_finbert.tokenizer import TOKENIZER_FILES, Tokenizer, load_tokenizer
 from mlx_finbert.weights import Weights, model_type_of, read_config, read_weights
 
 log = logging.getLogger(__name__)
@@ -30,15 +30,6 @@ USABLE_ARCHITECTURES = (
     "ForPreTraining",
     "WithLMHead",
 )
-TOKENIZER_FILES = {
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-}
 BUFFERS = ("position_ids", "token_type_ids")
 
 
@@ -128,7 +119,9 @@ def load_with_report(
     else:
         require_sequence_head(config, folder)
     head_size = size_of_head(weights)
-    own = named_labels(config, head_size)
+    own = id2label_of(config, default=head_size or 2)
+    # It speaks for the checkpoint's labels; the model's may be others.
+    config.pop("label2id", None)
     if head_size:
         config["id2label"] = kept_id2label(own, num_labels, labels, folder)
     else:
@@ -173,18 +166,6 @@ def size_of_head(weights: Weights) -> int | None:
         if key in weights:
             return len(weights[key])
     return None
-
-
-def named_labels(config: dict[str, Any], head_size: int | None) -> dict[int, str]:
-    """`id2label` of the config, or generic names for as many labels as the head has.
-
-    Takes the label keys out of the config, which then speaks for another head.
-    """
-    if not config.get("id2label") and not config.get("num_labels"):
-        config["num_labels"] = head_size or 2
-    own = id2label_of(config)
-    config.pop("label2id", None)
-    return own
 
 
 def encoder_only(weights: Weights, config: dict[str, Any]) -> tuple[Weights, list[str]]:

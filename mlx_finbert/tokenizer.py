@@ -12,6 +12,17 @@ BYTE_PAIRS = ["tokenizer.json"], ["vocab.json", "merges.txt"]
 FILES = {"bert": WORD_PIECES, "distilbert": WORD_PIECES, "roberta": BYTE_PAIRS}
 """By model type, the sets of files of which a folder needs one."""
 
+TOKENIZER_FILES = {
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+}
+"""All that a tokenizer is saved in, by any version of transformers."""
+
 Tokenizer = Any
 """transformers' `PreTrainedTokenizerFast`; not imported here because that takes a second."""
 

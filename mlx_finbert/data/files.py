@@ -6,7 +6,7 @@ from typing import Any
 
 from mlx_finbert.data.columns import Columns
 from mlx_finbert.data.tables import READERS, read_rows, require_column
-from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, from_columns
+from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, from_columns, split_of
 from mlx_finbert.errors import InputError
 
 
@@ -67,12 +67,11 @@ def split_files(folder: Path) -> dict[str, Path]:
         if path.suffix.lower() not in READERS or path.suffix.lower() == ".txt":
             continue
         words = path.stem.lower().replace("_", "-").replace(".", "-").split("-")
-        for split, spellings in SPLIT_SPELLINGS.items():
-            if set(words) & set(spellings):
-                if split in found:
-                    raise InputError(
-                        f"{folder}: both {found[split].name} and {path.name} look like the {split}"
-                        " split; keep one of them there"
-                    )
-                found[split] = path
+        for split in sorted({split_of(word) for word in words} - {None}):
+            if split in found:
+                raise InputError(
+                    f"{folder}: both {found[split].name} and {path.name} look like the {split}"
+                    " split; keep one of them there"
+                )
+            found[split] = path
     return {split: found[split] for split in SPLIT_SPELLINGS if split in found}

@@ -4,7 +4,7 @@ from typing import Any
 
 from mlx_finbert.data import fiqa, imdb
 from mlx_finbert.data.columns import Columns
-from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, from_columns
+from mlx_finbert.data.texts import LabelledTexts, from_columns, split_of
 from mlx_finbert.errors import InputError, first_line
 
 HUB_COLUMNS = ("text", "label", "label_names")
@@ -54,7 +54,7 @@ def labelled_splits(found: dict[str, Any], repo_id: str, columns: Columns) -> di
     """The splits to use, under the names train, validation and test."""
     parts: dict[str, Any] = {}
     for name, rows in found.items():
-        split = next((s for s, names in SPLIT_SPELLINGS.items() if name in names), None)
+        split = split_of(name)
         if (split or len(found) == 1) and has_labels(rows, columns):
             if split in parts:
                 raise InputError(f"{repo_id} has two {split} splits: {', '.join(found)}")

@@ -70,6 +70,7 @@ class Loader:
             seed: of the shuffle.
         """
         self.tokens = tokens
+        self.lengths = tokens.lengths
         self.labels = np.zeros(len(tokens), np.int32) if labels is None else labels
         self.batch_size = batch_size
         self.pad_token_id = pad_token_id
@@ -86,15 +87,14 @@ class Loader:
 
     def plan(self, number: int = 0) -> list[np.ndarray]:
         """The rows of each batch of an epoch."""
-        lengths = self.tokens.lengths
         if self.seed is None:
-            return self._cut(np.argsort(lengths, kind="stable"))
+            return self._cut(np.argsort(self.lengths, kind="stable"))
         rng = np.random.default_rng([self.seed, number])
-        order = rng.permutation(len(lengths))
+        order = rng.permutation(len(self.lengths))
         window = WINDOW * self.batch_size
         for start in range(0, len(order), window):
             part = order[start : start + window]
-            order[start : start + window] = part[np.argsort(lengths[part], kind="stable")]
+            order[start : start + window] = part[np.argsort(self.lengths[part], kind="stable")]
         batches = self._cut(order)
         return [batches[i] for i in rng.permutation(len(batches))]
 
@@ -103,7 +103,7 @@ class Loader:
 
     def length(self, rows: np.ndarray) -> int:
         """L of a batch of these rows."""
-        return min(padded_length(int(self.tokens.lengths[rows].max())), self.max_length)
+        return min(padded_length(int(self.lengths[rows].max())), self.max_length)
 
     def batch(self, rows: np.ndarray) -> Batch:
         shape = (self.batch_size, self.length(rows))

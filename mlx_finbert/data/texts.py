@@ -147,10 +147,14 @@ def ordered(spelled: dict[str, str], where: str) -> list[str]:
     return [spelled[key] for key in in_order]
 
 
+def split_of(spelling: str) -> str | None:
+    """`train`, `validation` or `test` for one of the spellings in use, None for another word."""
+    return next((s for s, spellings in SPLIT_SPELLINGS.items() if spelling in spellings), None)
+
+
 def split_name(value: Any, where: str) -> str:
-    """`train`, `validation` or `test` from the spellings in use."""
-    spelling = str(value).strip().casefold()
-    for split, spellings in SPLIT_SPELLINGS.items():
-        if spelling in spellings:
-            return split
-    raise InputError(f"{where}: the split {value!r} is not one of {', '.join(SPLIT_SPELLINGS)}")
+    """`split_of` for a cell of a table, which must be one of the spellings."""
+    split = split_of(str(value).strip().casefold())
+    if split is None:
+        raise InputError(f"{where}: the split {value!r} is not one of {', '.join(SPLIT_SPELLINGS)}")
+    return split

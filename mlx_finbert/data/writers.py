@@ -26,8 +26,9 @@ def open_writer(target: Path, source: Path) -> Iterator[Write]:
 
 
 def _require_columns(rows: list[Row], columns: list[str], source: Path) -> None:
+    known = set(columns)
     for row in rows:
-        if extra := row.keys() - set(columns):
+        if extra := row.keys() - known:
             raise InputError(
                 f"{source}: some rows have a field {min(extra)!r} that the first row lacks;"
                 " write .jsonl instead"

@@ -7,8 +7,12 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.labels import are_generic, canonical, check_names, generic_labels
 
 
-def id2label_of(config: dict[str, Any]) -> dict[int, str]:
+def id2label_of(config: dict[str, Any], default: int = 2) -> dict[int, str]:
     """`id2label` with integer keys; `LABEL_0`, ... where the config names none.
+
+    Args:
+        config: of a checkpoint.
+        default: the number of labels where the config tells none.
 
     Raises:
         InputError: where the ids are not 0..n-1, a name stands twice, or `label2id` gives one of
@@ -16,7 +20,7 @@ def id2label_of(config: dict[str, Any]) -> dict[int, str]:
     """
     named = config.get("id2label")
     if not named:
-        return generic_labels(_positive(config.get("num_labels") or 2))
+        return generic_labels(_positive(config.get("num_labels") or default))
     try:
         id2label = {int(i): str(label) for i, label in named.items()}
     except (AttributeError, TypeError, ValueError):

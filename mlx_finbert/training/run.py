@@ -71,10 +71,10 @@ def run(settings: TrainSettings, say: Say = print) -> Result:
     path = claim_folder(settings)
     folder = RunFolder(path, settings, model, tokenizer)
     outcome = train(settings, model, loaders, folder, say)
-    for sentence in how_it_ended(outcome, path):
-        say(sentence)
     if outcome.end == "interrupted":
         folder.keep_interrupted()
+    for sentence in how_it_ended(outcome, path):
+        say(sentence)
     if outcome.best is None:
         return Result(path, outcome, None)
 
