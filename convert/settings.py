@@ -1,10 +1,13 @@
-"""The flags of `python -m mlx_finbert.convert.to_mlx`."""
+"""The flags of the commands in this folder."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from mlx_finbert.convert.coreml.options import ExportOptions
+from mlx_finbert.data.settings import ColumnSettings
 from mlx_finbert.errors import InputError
-from mlx_finbert.settings import setting
+from mlx_finbert.model_settings import TrainedModelSettings
+from mlx_finbert.settings import require, setting
 
 
 @dataclass(kw_only=True)
@@ -28,3 +31,33 @@ class ToMlxSettings:
             raise InputError("--model is missing: name a checkpoint folder or a hub id")
         if not self.output:
             raise InputError("--output is missing: name the folder to write")
+
+
+@dataclass(kw_only=True)
+class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
+    """Which model becomes which packages."""
+
+    output: str | None = setting(None, "NAME.mlpackage to write (required)", metavar="PATH")
+    validate: str | None = setting(
+        None, "measure the accuracy on the test rows of this data, named as for train's --data"
+    )
+    validate_rows: int = setting(300, "test rows of --validate that are run")
+
+    def __post_init__(self) -> None:
+        TrainedModelSettings.__post_init__(self)
+        ExportOptions.__post_init__(self)
+        if not self.output:
+            raise InputError("--output is missing: name the package to write, NAME.mlpackage")
+        require(self.validate_rows >= 1, "--validate-rows", self.validate_rows, "at least 1")
+
+
+@dataclass(kw_only=True)
+class VerifySettings(TrainedModelSettings):
+    """Which package is held against which model."""
+
+    package: str | None = setting(None, "the .mlpackage to verify (required)", metavar="PATH")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.package:
+            raise InputError("--package is missing: name the .mlpackage to verify")

@@ -10,18 +10,32 @@ from pathlib import Path
 
 @contextmanager
 def written_beside(folder: Path) -> Iterator[Path]:
-    """A new folder inside `folder`, whose files move up into it when the block has succeeded.
+    """A new folder inside `folder`, whose content moves up into it when the block has succeeded.
 
-    Nothing moves before all is written; then the files move one by one, each whole.
+    Nothing moves before all is written; then files and folders move one by one, each whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
     try:
         yield part
-        for file in sorted(part.iterdir()):
-            os.replace(file, folder / file.name)
+        for new in sorted(part.iterdir()):
+            _put(new, folder / new.name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _put(new: Path, place: Path) -> None:
+    """Rename over what is there. A folder is moved out of the way first, next to `new`."""
+    if not place.is_dir():
+        os.replace(new, place)
+        return
+    old = new.with_name(f"{new.name}.old")
+    os.replace(place, old)
+    try:
+        os.replace(new, place)
+    except BaseException:
+        os.replace(old, place)
+        raise
 
 
 @contextmanager

@@ -108,7 +108,12 @@ def run(settings: EvaluateSettings) -> Evaluation:
     model, tokenizer = settings.load_model()
     rows = settings.load_texts()
     if settings.split != "all":
-        options = split_options(settings)
+        options = split_options(
+            settings.model,
+            split_seed=settings.split_seed,
+            test_fraction=settings.test_fraction,
+            validation_fraction=settings.validation_fraction,
+        )
         rows = make_splits(rows, **options).part(settings.split)
         rows.name = f"{rows.name}, split seed {options['split_seed']}"
     return evaluate(
@@ -146,15 +151,15 @@ def evaluate(
     return Evaluation(name, rows, model.args.labels, metrics, intervals, tokens.truncated)
 
 
-def split_options(settings: EvaluateSettings) -> dict[str, Any]:
-    """How to split: as asked, or as in the training run, so that no training row is tested."""
-    path = Path(settings.model).expanduser() / "config.yaml"
+def split_options(model: str, **wished: float | None) -> dict[str, Any]:
+    """How to split: as wished, or as in the model's training run, so that no training row is
+    tested.
+    """
+    path = Path(model).expanduser() / "config.yaml"
     run = read_config_file(path, TrainSettings) if path.is_file() else {}
     return {
         name: next(
-            value
-            for value in (getattr(settings, name), run.get(name), default)
-            if value is not None
+            value for value in (wished.get(name), run.get(name), default) if value is not None
         )
         for name, default in SPLIT_DEFAULTS.items()
     }

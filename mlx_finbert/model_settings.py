@@ -10,22 +10,31 @@ from mlx_finbert.tokenizer import Tokenizer
 
 
 @dataclass(kw_only=True)
-class ModelSettings:
-    """Which model, and how it is run."""
+class TrainedModelSettings:
+    """Which fine-tuned model."""
 
     model: str | None = setting(None, "a fine-tuned folder or hub id (required)")
     revision: str | None = setting(None, "branch, tag or commit of the model on the hub")
     model_labels: list[str] | None = setting(
         None, "names of the head's outputs in their order, where the checkpoint has none"
     )
-    batch_size: int = setting(32, "rows computed together")
-    max_length: int | None = setting(None, "cut rows to so many tokens (default: the model's most)")
 
     def __post_init__(self) -> None:
         if not self.model:
             raise InputError("--model is missing: name a fine-tuned folder or a hub id")
-        require(self.batch_size >= 1, "--batch-size", self.batch_size, "at least 1")
 
     def load_model(self) -> tuple[Classifier, Tokenizer]:
         """The model and its tokenizer; a checkpoint without a trained head is refused."""
         return load_trained(self.model, self.model_labels, self.revision)
+
+
+@dataclass(kw_only=True)
+class ModelSettings(TrainedModelSettings):
+    """Which fine-tuned model, and how it is run."""
+
+    batch_size: int = setting(32, "rows computed together")
+    max_length: int | None = setting(None, "cut rows to so many tokens (default: the model's most)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.batch_size >= 1, "--batch-size", self.batch_size, "at least 1")

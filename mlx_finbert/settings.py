@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -126,7 +126,8 @@ def _parser(settings_class: type, module: str, description: str) -> argparse.Arg
         elif typing.get_origin(hint) is typing.Literal:
             options["choices"] = typing.get_args(hint)
         elif typing.get_origin(hint) is list:
-            options |= {"type": _comma_separated, "metavar": "A,B,..."}
+            (item,) = typing.get_args(hint)
+            options |= {"type": _list_of(item), "metavar": "A,B,..."}
         else:
             options |= {"type": hint, "metavar": field.metadata.get("metavar", _metavar(hint))}
         parser.add_argument(flag_of(field), **options)
@@ -150,8 +151,15 @@ def _metavar(hint: type) -> str:
     return {int: "N", float: "X"}.get(hint, "TEXT")
 
 
-def _comma_separated(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
+def _list_of(item: type) -> Callable[[str], list]:
+    """From `a, b` to its parts, each of the type `item`."""
+
+    def read(text: str) -> list:
+        return [item(part.strip()) for part in text.split(",")]
+
+    # argparse names it where a part is of another type.
+    read.__name__ = f"list of {item.__name__}"
+    return read
 
 
 def _from_yaml(value: Any, hint: Any, where: str) -> Any:
@@ -164,7 +172,9 @@ def _from_yaml(value: Any, hint: Any, where: str) -> Any:
             return value
         raise InputError(f"{where} is {value!r}, not one of {', '.join(choices)}")
     if typing.get_origin(hint) is list:
-        return [str(v) for v in value] if isinstance(value, list) else _comma_separated(str(value))
+        (item,) = typing.get_args(hint)
+        parts = value if isinstance(value, list) else str(value).split(",")
+        return [_from_yaml(p, item, where) if item is not str else str(p).strip() for p in parts]
     # YAML 1.1 reads 1e-5, which has no dot, as text.
     container = isinstance(value, list | dict | types.NoneType)
     right = isinstance(value, bool) == (hint is bool) and not container

@@ -9,7 +9,7 @@ import mlx_finbert
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main
-from mlx_finbert.evaluation import EvaluateSettings, evaluate, split_options
+from mlx_finbert.evaluation import evaluate, split_options
 
 TEXTS = [f"profit {verb} by {i} percent" for i in range(30) for verb in ("rose", "fell")]
 
@@ -56,14 +56,14 @@ def test_the_split_is_that_of_the_training_run(checkpoint):
     folder = checkpoint()
     (folder / "config.yaml").write_text("data: news.csv\nsplit_seed: 7\ntest_fraction: 0.5\n")
     trained = {"split_seed": 7, "test_fraction": 0.5, "validation_fraction": 0.1}
-    assert split_options(EvaluateSettings(model=str(folder), data="./news.csv")) == trained
-    given = EvaluateSettings(model=str(folder), split_seed=0, test_fraction=0.3)
-    assert split_options(given) == trained | {"split_seed": 0, "test_fraction": 0.3}
+    assert split_options(str(folder)) == trained
+    given = split_options(str(folder), split_seed=0, test_fraction=0.3, validation_fraction=None)
+    assert given == trained | {"split_seed": 0, "test_fraction": 0.3}
     default = {"split_seed": 0, "test_fraction": 0.2, "validation_fraction": 0.1}
-    assert split_options(EvaluateSettings(model="someone/finbert")) == default
+    assert split_options("someone/finbert") == default
     (folder / "config.yaml").write_text("- broken")
     with pytest.raises(InputError, match=r"config\.yaml"):
-        split_options(EvaluateSettings(model=str(folder)))
+        split_options(str(folder))
 
 
 def test_bad_input(checkpoint, capsys):

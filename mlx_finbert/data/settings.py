@@ -9,14 +9,9 @@ from mlx_finbert.settings import require, setting
 
 
 @dataclass(kw_only=True)
-class DataSettings:
-    """Which labelled texts, and how to read them."""
+class ColumnSettings:
+    """How to read labelled texts."""
 
-    data: str = setting(
-        "sample",
-        "sample, financial_phrasebank[:allagree|75agree|66agree|50agree], imdb, fiqa, a hub data"
-        " set, or a path: CSV, TSV, JSONL, Parquet, a PhraseBank zip, an aclImdb or FiQA folder",
-    )
     text_column: str = setting("text", "column of the texts")
     label_column: str = setting("label", "column of the labels")
     split_column: str | None = setting(None, "column that says train, validation or test")
@@ -25,14 +20,26 @@ class DataSettings:
     )
     encoding: str = setting("utf-8", "encoding of text files")
 
+    def columns(self) -> Columns:
+        """As the readers of data want it."""
+        return Columns(
+            self.text_column, self.label_column, self.split_column, self.labels, self.encoding
+        )
+
+
+@dataclass(kw_only=True)
+class DataSettings(ColumnSettings):
+    """Which labelled texts, and how to read them."""
+
+    data: str = setting(
+        "sample",
+        "sample, financial_phrasebank[:allagree|75agree|66agree|50agree], imdb, fiqa, a hub data"
+        " set, or a path: CSV, TSV, JSONL, Parquet, a PhraseBank zip, an aclImdb or FiQA folder",
+    )
+
     def load_texts(self) -> LabelledTexts:
         """The texts that the flags name."""
-        return load_texts(
-            self.data,
-            Columns(
-                self.text_column, self.label_column, self.split_column, self.labels, self.encoding
-            ),
-        )
+        return load_texts(self.data, self.columns())
 
 
 def require_split(

@@ -74,7 +74,8 @@ class Predictor:
         self.truncated += tokens.truncated
         rows = self._rows(len(texts))
         loader = Loader(tokens, None, rows, self.tokenizer.pad_token_id, self.max_length)
-        probabilities = softmax(self._forward.all_logits(loader)).astype(np.float32)
+        logits = self._forward.all_logits(loader) / self.model.args.calibration_temperature
+        probabilities = softmax(logits).astype(np.float32)
         if not np.isfinite(probabilities).all():
             raise InputError("the model's logits are not finite: its weights are damaged")
         return probabilities

@@ -100,6 +100,8 @@ def load_model(
     )
     if report.new:
         say(str(report))
+    # An earlier run's calibration says nothing about what this one makes of the weights.
+    model.args.calibration_temperature = 1.0
     return model, tokenizer
 
 

@@ -1,0 +1,47 @@
+"""Core ML packages of MLX classifiers, built without PyTorch and verified on any machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlx_finbert.convert.coreml.options import ExportOptions
+from mlx_finbert.data import LabelledTexts
+from mlx_finbert.models import Classifier
+from mlx_finbert.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from mlx_finbert.convert.coreml.report import ExportReport
+
+__all__ = ["ExportOptions", "export"]
+
+
+def export(
+    model: Classifier,
+    tokenizer: Tokenizer,
+    path: str | Path,
+    options: ExportOptions | None = None,
+    *,
+    source: str = "",
+    rows: LabelledTexts | None = None,
+) -> "ExportReport":
+    """Write a classifier as Core ML packages, and hold each against the model.
+
+    Args:
+        model, tokenizer: from `mlx_finbert.load`.
+        path: `NAME.mlpackage`; the packages become `NAME-32.mlpackage` and so on, one a length,
+            and `vocab.txt`, `labels.json`, `golden.json` and `export.json` lie beside them.
+        options: lengths, layout, precision, compression and the like.
+        source: what to call the checkpoint.
+        rows: labelled texts, to measure what the export costs in accuracy.
+
+    Returns:
+        Figures of every package. Where `passed` is False, the packages were kept aside as
+        `.rejected` and `path` was left as it was.
+
+    Raises:
+        InputError: one sentence on what cannot be exported; nothing is written then.
+    """
+    # coremltools takes a second to import.
+    from mlx_finbert.convert.coreml import exporter
+
+    path = Path(path).expanduser()
+    return exporter.export(model, tokenizer, path, options or ExportOptions(), source, rows)

@@ -1,0 +1,43 @@
+"""Compressed weights: coremltools does it, this says which and how."""
+
+from typing import Any
+
+import coremltools.optimize.coreml as cto
+import numpy as np
+
+SPARED = {"position_embeddings", "classifier_weight"}
+"""Small, and the sum or the decision that they make is worth more than their bytes."""
+
+LEAST_SIZE = {"int8": 10, "palette6": 10_000, "palette4": 10_000}
+"""Elements of the smallest matrix that is compressed: below 10 none is stored apart, and below
+10,000 coremltools' k-means needs scikit-learn."""
+
+
+def compression_pass(method: str) -> tuple[str, Any]:
+    """The name of coremltools' pass, and its configuration.
+
+    Args:
+        method: `int8`, a scale for each row of a matrix, or `palette6` or `palette4`, 64 or 16
+            values for a whole matrix, found by k-means.
+    """
+    spared = {f"{name}{suffix}": None for name in SPARED for suffix in ("", "_to_fp16")}
+    # The pass compresses what is larger than the threshold.
+    threshold = LEAST_SIZE[method] - 1
+    if method == "int8":
+        one = cto.OpLinearQuantizerConfig(
+            mode="linear_symmetric", granularity="per_channel", weight_threshold=threshold
+        )
+        return "compression::linear_quantize_weights", _config(one, spared)
+    one = cto.OpPalettizerConfig(mode="kmeans", nbits=int(method[-1]), weight_threshold=threshold)
+    return "compression::palettize_weights", _config(one, spared)
+
+
+def _config(one: Any, spared: dict[str, None]) -> Any:
+    return cto.OptimizationConfig(one, op_name_configs=spared)
+
+
+def is_compressed(name: str, value: np.ndarray, method: str | None) -> bool:
+    """Whether the export compresses a constant of the graph."""
+    if method is None or name in SPARED:
+        return False
+    return value.ndim >= 2 and value.size >= LEAST_SIZE[method]

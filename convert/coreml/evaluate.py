@@ -1,0 +1,128 @@
+"""Running a saved program, on any machine.
+
+Half precision is emulated: every operation computes in float32 and its result is rounded to the
+type that the file declares for it. What an accelerator adds, its own accumulation and tables, is
+not emulated.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mlx_finbert.convert.coreml.operations import (
+    CONSTANTS,
+    OPERATIONS,
+    UnsupportedOperationError,
+)
+from mlx_finbert.convert.coreml.saved import Function, Name, Operation, Tensor
+
+PRODUCTS = {"linear", "conv", "matmul", "einsum"}
+"""Where activations become large."""
+
+
+class Evaluator:
+    """One function of a saved package.
+
+    Args:
+        function: of a `SavedPackage`.
+        exact: constants by name, float32. Where given, they take the place of the file's and
+            nothing is rounded: the graph of the file, without its precision.
+    """
+
+    def __init__(self, function: Function, exact: Mapping[str, np.ndarray] | None = None) -> None:
+        self.function = function
+        self.exact = exact
+        self.largest = 0.0
+        """Largest absolute value that a matrix product gave so far."""
+        self.not_finite: set[str] = set()
+        """Operations that gave NaN or infinity."""
+        self._constants = self._fold()
+
+    def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """The outputs by name; int32 feeds (B, S) by input name.
+
+        Raises:
+            UnsupportedOperationError: for what the export never writes.
+        """
+        values: dict[str, Any] = dict(feeds)
+        for tensor in self.function.inputs:
+            values[tensor.name] = feeds[tensor.name].reshape(tensor.shape)
+        for operation in self.function.operations:
+            if operation.kind not in CONSTANTS:
+                self._run(operation, values)
+        return {name: values[name] for name in self.function.outputs}
+
+    def _run(self, operation: Operation, values: dict[str, Any]) -> None:
+        if operation.kind not in OPERATIONS:
+            raise UnsupportedOperationError(f"the operation {operation.kind}")
+        with np.errstate(all="ignore"):
+            results = OPERATIONS[operation.kind](**self._arguments(operation, values))
+            results = results if isinstance(results, list) else [results]
+            for tensor, result in zip(operation.outputs, results, strict=True):
+                values[tensor.name] = self._rounded(tensor, result)
+        if operation.kind in PRODUCTS:
+            self.largest = max(self.largest, float(np.abs(values[operation.name]).max()))
+
+    def _arguments(self, operation: Operation, values: dict[str, Any]) -> dict[str, Any]:
+        def resolve(part: Any) -> Any:
+            if not isinstance(part, Name):
+                return _as_float32(part)
+            return values[part] if part in values else self._constants[part]
+
+        found = {name: [resolve(p) for p in parts] for name, parts in operation.inputs.items()}
+        return {name: v if name == "values" else v[0] for name, v in found.items()}
+
+    def _rounded(self, tensor: Tensor, value: Any) -> Any:
+        if tensor.shape is None or tensor.dtype == np.object_:
+            return value
+        if value.shape != tensor.shape:
+            raise UnsupportedOperationError(
+                f"{tensor.name} has the shape {value.shape}, but the file says {tensor.shape}"
+            )
+        if tensor.dtype not in (np.float16, np.float32):
+            return value.astype(tensor.dtype)
+        if tensor.dtype == np.float16 and self.exact is None:
+            value = value.astype(np.float16)
+        if not np.isfinite(value).all():
+            self.not_finite.add(tensor.name)
+        return value.astype(np.float32)
+
+    def _fold(self) -> dict[str, Any]:
+        """All constants, as float32 where they are floats: decoded once, not at each run."""
+        constants: dict[str, Any] = {}
+        for name, decode in stored_constants(self.function).items():
+            exact = None if self.exact is None else self.exact.get(original_name(name))
+            constants[name] = _as_float32(decode() if exact is None else exact)
+        return constants
+
+
+def stored_constants(function: Function) -> dict[str, Callable[[], Any]]:
+    """For each constant of a function, how to read it, decompressed, in the type of the file."""
+    found: dict[str, Callable[[], Any]] = {}
+
+    def decode(operation: Operation) -> Any:
+        arguments = {
+            name: found[parts[0]]() if isinstance(parts[0], Name) else parts[0]
+            for name, parts in operation.inputs.items()
+        }
+        value = CONSTANTS[operation.kind](**arguments)
+        dtype = operation.outputs[0].dtype
+        return value.astype(dtype) if isinstance(value, np.ndarray) else value
+
+    for operation in function.operations:
+        if operation.kind in CONSTANTS:
+            found[operation.name] = lambda operation=operation: decode(operation)
+    return found
+
+
+def original_name(name: str) -> str:
+    """The name that the graph gave to a constant, before precision and compression added theirs."""
+    return re.sub(r"(_to_fp16)?(_quantized|_palettized)?$", "", name)
+
+
+def _as_float32(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype == np.float16:
+        return np.ascontiguousarray(value, dtype=np.float32)
+    return value

@@ -1,0 +1,169 @@
+"""Two ways to lay the same network out.
+
+`plain` keeps rows of hidden states, (B, S, D), as the models are usually written: for GPU and CPU.
+
+`ane` is for the Apple Neural Engine, after the principles of Apple's "Deploying Transformers on the
+Apple Neural Engine" (2022): channels on axis 1 and the sequence last, (B, D, 1, S), because the
+last axis is the one that must be long and contiguous there; linear layers as 1x1 convolutions; one
+small attention a head, so that what lies between two operations stays in the cache; keys on axis 1
+of the scores, so that softmax and both products run without a transpose of the scores.
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from mlx_finbert.convert.coreml.mil import Var, mb
+from mlx_finbert.convert.coreml.network import Linear, Norm
+
+MASK_FILL = -1e4
+"""Added to the score of a padded key. Half precision cannot hold -1e9, and the Neural Engine does
+not take -inf in a softmax; after this the probability is exactly 0 in float32 and float16."""
+
+FP16_EPS = 1.2e-7
+"""Smallest epsilon of a layer norm in half precision: two steps above zero."""
+
+
+class Layout(ABC):
+    """The operations of the network in one layout. Names become those of weights in the file."""
+
+    def __init__(self, batch: int, length: int, num_heads: int, precision: str) -> None:
+        self.batch = batch
+        self.length = length
+        self.num_heads = num_heads
+        self.smallest_eps = FP16_EPS if precision == "fp16" else 0.0
+
+    @abstractmethod
+    def hidden(self, rows: Var) -> Var:
+        """Embeddings (B, S, D) in this layout."""
+
+    @abstractmethod
+    def first(self, x: Var) -> Var:
+        """The hidden state of the first token alone, the sequence axis kept."""
+
+    @abstractmethod
+    def linear(self, x: Var, layer: Linear, name: str) -> Var: ...
+
+    @abstractmethod
+    def norm(self, x: Var, norm: Norm, name: str) -> Var: ...
+
+    @abstractmethod
+    def mask_bias(self, is_token: Var) -> Var:
+        """What is added to the scores, from 1 for a token and 0 for padding, (B, S)."""
+
+    @abstractmethod
+    def attend(self, queries: Var, keys: Var, values: Var, mask_bias: Var) -> Var:
+        """Attention of every head, in the layout of the queries."""
+
+    @abstractmethod
+    def flat(self, x: Var, name: str) -> Var:
+        """A single token's vector (B, size)."""
+
+    def eps(self, norm: Norm, name: str) -> Var:
+        eps = np.float32(max(norm.eps, self.smallest_eps))
+        return mb.const(val=eps, name=f"{name}_epsilon")
+
+
+class PlainLayout(Layout):
+    """(B, S, D)"""
+
+    def hidden(self, rows: Var) -> Var:
+        return rows
+
+    def first(self, x: Var) -> Var:
+        size = x.shape[-1]
+        return mb.slice_by_size(x=x, begin=[0, 0, 0], size=[self.batch, 1, size])
+
+    def linear(self, x: Var, layer: Linear, name: str) -> Var:
+        weight, bias = parameters(layer, name)
+        return mb.linear(x=x, weight=weight, bias=bias, name=name)
+
+    def norm(self, x: Var, norm: Norm, name: str) -> Var:
+        gamma, beta = parameters(norm, name)
+        return mb.layer_norm(
+            x=x, axes=[-1], gamma=gamma, beta=beta, epsilon=self.eps(norm, name), name=name
+        )
+
+    def mask_bias(self, is_token: Var) -> Var:
+        bias = masked_to_bias(is_token)
+        return mb.reshape(x=bias, shape=[self.batch, 1, 1, self.length])
+
+    def attend(self, queries: Var, keys: Var, values: Var, mask_bias: Var) -> Var:
+        q, k, v = (self._heads(x) for x in (queries, keys, values))
+        scores = mb.add(x=mb.matmul(x=q, y=k, transpose_y=True), y=mask_bias)
+        context = mb.matmul(x=mb.softmax(x=scores, axis=-1), y=v)
+        return mb.reshape(x=mb.transpose(x=context, perm=[0, 2, 1, 3]), shape=queries.shape)
+
+    def _heads(self, x: Var) -> Var:
+        batch, length, size = x.shape
+        heads = mb.reshape(x=x, shape=[batch, length, self.num_heads, size // self.num_heads])
+        return mb.transpose(x=heads, perm=[0, 2, 1, 3])
+
+    def flat(self, x: Var, name: str) -> Var:
+        return mb.reshape(x=x, shape=[self.batch, x.shape[-1]], name=name)
+
+
+class AneLayout(Layout):
+    """(B, D, 1, S)"""
+
+    def hidden(self, rows: Var) -> Var:
+        return mb.expand_dims(x=mb.transpose(x=rows, perm=[0, 2, 1]), axes=[2])
+
+    def first(self, x: Var) -> Var:
+        size = x.shape[1]
+        return mb.slice_by_size(x=x, begin=[0, 0, 0, 0], size=[self.batch, size, 1, 1])
+
+    def linear(self, x: Var, layer: Linear, name: str) -> Var:
+        kernel = Linear(layer.weight[:, :, None, None], layer.bias)
+        weight, bias = parameters(kernel, name)
+        return mb.conv(x=x, weight=weight, bias=bias, name=name)
+
+    def norm(self, x: Var, norm: Norm, name: str) -> Var:
+        gamma, beta = parameters(norm, name)
+        return mb.layer_norm(
+            x=x, axes=[1], gamma=gamma, beta=beta, epsilon=self.eps(norm, name), name=name
+        )
+
+    def mask_bias(self, is_token: Var) -> Var:
+        bias = masked_to_bias(is_token)
+        return mb.reshape(x=bias, shape=[self.batch, self.length, 1, 1])
+
+    def attend(self, queries: Var, keys: Var, values: Var, mask_bias: Var) -> Var:
+        # One transpose for all heads: the product below wants the keys on axis 1.
+        turned = mb.transpose(x=keys, perm=[0, 3, 2, 1])
+        heads = zip(
+            self._heads(queries, 1), self._heads(turned, 3), self._heads(values, 1), strict=True
+        )
+        contexts = [self._attend_head(q, k, v, mask_bias) for q, k, v in heads]
+        return mb.concat(values=contexts, axis=1)
+
+    def _heads(self, x: Var, axis: int) -> list[Var]:
+        if self.num_heads == 1:
+            return [x]
+        return mb.split(x=x, num_splits=self.num_heads, axis=axis)
+
+    def _attend_head(self, q: Var, k: Var, v: Var, mask_bias: Var) -> Var:
+        scores = mb.einsum(values=(k, q), equation="bkhc,bchq->bkhq")
+        weights = mb.softmax(x=mb.add(x=scores, y=mask_bias), axis=1)
+        return mb.einsum(values=(v, weights), equation="bchk,bkhq->bchq")
+
+    def flat(self, x: Var, name: str) -> Var:
+        return mb.reshape(x=x, shape=[self.batch, x.shape[1]], name=name)
+
+
+LAYOUTS: dict[str, type[Layout]] = {"ane": AneLayout, "plain": PlainLayout}
+
+
+def parameters(part: Linear | Norm, name: str) -> tuple[Var, Var]:
+    """Weight and bias as named constants."""
+    return (
+        mb.const(val=part.weight, name=f"{name}_weight"),
+        mb.const(val=part.bias, name=f"{name}_bias"),
+    )
+
+
+def masked_to_bias(is_token: Var) -> Var:
+    """0 where there is a token, `MASK_FILL` where there is padding."""
+    one = mb.const(val=np.float32(1), name="one")
+    fill = mb.const(val=np.float32(MASK_FILL), name="mask_fill")
+    return mb.mul(x=mb.sub(x=one, y=is_token), y=fill)

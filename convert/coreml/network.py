@@ -1,0 +1,217 @@
+"""One description of the three model families: what the Core ML program is built from.
+
+Everything is float32 and on the host. What can be folded is folded here, once for both layouts:
+the attention scale into the query's weights, the first token-type row into the positions.
+"""
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+from mlx.utils import tree_flatten
+
+from mlx_finbert.errors import InputError
+from mlx_finbert.models import FAMILIES, Classifier
+from mlx_finbert.models.bert import BertEmbeddings, BertForSequenceClassification, BertLayer
+from mlx_finbert.models.distilbert import DistilBertForSequenceClassification, TransformerBlock
+from mlx_finbert.models.roberta import RobertaForSequenceClassification
+
+FP16_MAX = 65504.0
+"""The largest number of IEEE 754 half precision."""
+
+
+@dataclass
+class Linear:
+    weight: np.ndarray
+    """(output size, input size)"""
+    bias: np.ndarray
+    """(output size,)"""
+
+
+@dataclass
+class Norm:
+    weight: np.ndarray
+    """(hidden_size,), as the bias."""
+    bias: np.ndarray
+    eps: float
+
+
+@dataclass
+class Layer:
+    """One transformer layer, normalized after each half (Vaswani et al. 2017)."""
+
+    query: Linear
+    """With the attention scale in it."""
+    key: Linear
+    value: Linear
+    attention_output: Linear
+    attention_norm: Norm
+    intermediate: Linear
+    output: Linear
+    output_norm: Norm
+
+
+@dataclass
+class Network:
+    """A sequence classifier of any of the families."""
+
+    word_embeddings: np.ndarray
+    """(vocab_size, hidden_size)"""
+    position_embeddings: np.ndarray
+    """(positions, hidden_size), with the first token-type row in each."""
+    embedding_norm: Norm
+    layers: list[Layer]
+    num_heads: int
+    hidden_act: str
+    pooler: Linear
+    pooler_act: str
+    classifier: Linear
+    temperature: float
+    """The softmax is taken of the logits over this."""
+    counted_padding: int | None = None
+    """RoBERTa's padding id, where positions count the tokens that are not padding."""
+
+    @property
+    def hidden_size(self) -> int:
+        return self.word_embeddings.shape[1]
+
+
+def describe(model: Classifier, temperature: float = 1.0) -> Network:
+    """The network of an MLX classifier.
+
+    Args:
+        model: of any dtype.
+        temperature: of the calibration.
+
+    Raises:
+        InputError: for a model of another class, or weights that are not finite.
+    """
+    describer = DESCRIBERS.get(type(model))
+    if describer is None:
+        raise InputError(
+            f"a {type(model).__name__} cannot be exported to Core ML;"
+            f" these can: {', '.join(cls.__name__ for _, cls in FAMILIES.values())}"
+        )
+    for name, value in tree_flatten(model.parameters()):
+        if not mx.isfinite(value).all():
+            raise InputError(f"the weight {name} is not finite: the model is damaged")
+    network = describer(model)
+    network.temperature = temperature
+    return network
+
+
+def too_large_for_fp16(model: Classifier) -> str | None:
+    """The name of a parameter with a value beyond 65504, if there is one."""
+    for name, value in tree_flatten(model.parameters()):
+        if mx.abs(value.astype(mx.float32)).max() > FP16_MAX:
+            return name
+    return None
+
+
+def _bert(model: BertForSequenceClassification) -> Network:
+    args, bert = model.args, model.bert
+    return Network(
+        **_bert_embeddings(bert.embeddings),
+        layers=[_bert_layer(layer, args.num_attention_heads) for layer in bert.encoder.layer],
+        num_heads=args.num_attention_heads,
+        hidden_act=args.hidden_act,
+        pooler=_linear(bert.pooler.dense),
+        pooler_act="tanh",
+        classifier=_linear(model.classifier),
+        temperature=1.0,
+    )
+
+
+def _roberta(model: RobertaForSequenceClassification) -> Network:
+    args, roberta = model.args, model.roberta
+    return Network(
+        **_bert_embeddings(roberta.embeddings),
+        layers=[_bert_layer(layer, args.num_attention_heads) for layer in roberta.encoder.layer],
+        num_heads=args.num_attention_heads,
+        hidden_act=args.hidden_act,
+        pooler=_linear(model.classifier.dense),
+        pooler_act="tanh",
+        classifier=_linear(model.classifier.out_proj),
+        temperature=1.0,
+        counted_padding=args.pad_token_id,
+    )
+
+
+def _distilbert(model: DistilBertForSequenceClassification) -> Network:
+    args, embeddings = model.args, model.distilbert.embeddings
+    return Network(
+        word_embeddings=_array(embeddings.word_embeddings.weight),
+        position_embeddings=_array(embeddings.position_embeddings.weight),
+        embedding_norm=_norm(embeddings.LayerNorm),
+        layers=[_distilbert_layer(b, args.n_heads) for b in model.distilbert.transformer.layer],
+        num_heads=args.n_heads,
+        hidden_act=args.activation,
+        pooler=_linear(model.pre_classifier),
+        pooler_act="relu",
+        classifier=_linear(model.classifier),
+        temperature=1.0,
+    )
+
+
+DESCRIBERS = {
+    BertForSequenceClassification: _bert,
+    RobertaForSequenceClassification: _roberta,
+    DistilBertForSequenceClassification: _distilbert,
+}
+
+
+def _bert_embeddings(embeddings: BertEmbeddings) -> dict[str, np.ndarray | Norm]:
+    first_segment = _array(embeddings.token_type_embeddings.weight)[0]
+    return {
+        "word_embeddings": _array(embeddings.word_embeddings.weight),
+        "position_embeddings": _array(embeddings.position_embeddings.weight) + first_segment,
+        "embedding_norm": _norm(embeddings.LayerNorm),
+    }
+
+
+def _bert_layer(layer: BertLayer, num_heads: int) -> Layer:
+    attention = layer.attention
+    return Layer(
+        query=_scaled(attention.self.query, num_heads),
+        key=_linear(attention.self.key),
+        value=_linear(attention.self.value),
+        attention_output=_linear(attention.output.dense),
+        attention_norm=_norm(attention.output.LayerNorm),
+        intermediate=_linear(layer.intermediate.dense),
+        output=_linear(layer.output.dense),
+        output_norm=_norm(layer.output.LayerNorm),
+    )
+
+
+def _distilbert_layer(block: TransformerBlock, num_heads: int) -> Layer:
+    attention = block.attention
+    return Layer(
+        query=_scaled(attention.q_lin, num_heads),
+        key=_linear(attention.k_lin),
+        value=_linear(attention.v_lin),
+        attention_output=_linear(attention.out_lin),
+        attention_norm=_norm(block.sa_layer_norm),
+        intermediate=_linear(block.ffn.lin1),
+        output=_linear(block.ffn.lin2),
+        output_norm=_norm(block.output_layer_norm),
+    )
+
+
+def _scaled(query: nn.Linear, num_heads: int) -> Linear:
+    """The scores come out scaled by head_size ** -0.5 without an operation of their own."""
+    linear = _linear(query)
+    scale = np.float32((len(linear.bias) // num_heads) ** -0.5)
+    return Linear(linear.weight * scale, linear.bias * scale)
+
+
+def _linear(linear: nn.Linear) -> Linear:
+    return Linear(_array(linear.weight), _array(linear.bias))
+
+
+def _norm(norm: nn.LayerNorm) -> Norm:
+    return Norm(_array(norm.weight), _array(norm.bias), norm.eps)
+
+
+def _array(value: mx.array) -> np.ndarray:
+    return np.asarray(value.astype(mx.float32))

@@ -1,0 +1,89 @@
+"""What an export can be asked for; also the flags of `python -m mlx_finbert.convert.to_coreml`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mlx_finbert.errors import InputError
+from mlx_finbert.settings import require, setting
+
+DEFAULT_LENGTHS = (32, 64, 128)
+"""Of Financial PhraseBank's sentences, 50% are of at most 28 tokens, 90% of 50, 99% of 68."""
+
+FORM = (
+    "layout", "precision", "compress", "target", "batch", "outputs", "calibration", "multifunction",
+)  # fmt: skip
+"""The options that decide the program."""
+
+SHORTEST = 3
+"""[CLS], a token, [SEP]."""
+
+
+@dataclass(kw_only=True)
+class ExportOptions:
+    """The form of the packages, and what they say of themselves."""
+
+    lengths: list[int] | None = setting(
+        None, "tokens of a row, one package each (default: 32,64,128, as far as the model goes)"
+    )
+    layout: Literal["ane", "plain"] = setting("ane", "for the Neural Engine, or for GPU and CPU")
+    precision: Literal["fp16", "fp32"] = setting("fp16", "of weights and activations")
+    compress: Literal["int8", "palette6", "palette4"] | None = setting(
+        None, "weights in 8-bit integers, or (experimental) in a palette of 64 or 16 values"
+    )
+    target: Literal["iOS16", "iOS17", "iOS18"] = setting(
+        "iOS16", "oldest system that runs it; macOS 13, 14 and 15 go with these"
+    )
+    batch: int = setting(1, "rows of one prediction")
+    outputs: Literal["classifier", "arrays"] = setting(
+        "classifier", "a label with its probabilities by name, or arrays"
+    )
+    calibration: Literal["on", "off"] = setting(
+        "on", "divide the logits by the model's calibration_temperature before the softmax"
+    )
+    multifunction: bool = setting(
+        False, "all lengths in one package, as functions that share their weights"
+    )
+    overwrite: bool = setting(False, "replace packages that are there")
+    author: str = setting("exported with mlx-finbert", "of the model, in the package's metadata")
+    license: str = setting("not stated", "of the model, in the package's metadata")
+    model_version: str = setting("1.0", "of the model, in the package's metadata")
+    description: str | None = setting(None, "of the model (default: its labels and its kind)")
+
+    def __post_init__(self) -> None:
+        require(self.batch >= 1, "--batch", self.batch, "at least 1")
+        if self.batch > 1 and self.outputs == "classifier":
+            raise InputError(
+                f"--batch is {self.batch}: Core ML's classifier outputs hold one row;"
+                " add --outputs arrays"
+            )
+        if self.multifunction and self.target != "iOS18":
+            raise InputError(
+                f"--target is {self.target}: --multifunction needs at least --target iOS18"
+            )
+        if self.multifunction and self.outputs == "classifier":
+            raise InputError(
+                "--multifunction with --outputs classifier: that Core ML runs classifiers as"
+                " functions is not documented; add --outputs arrays"
+            )
+        if self.compress in ("palette6", "palette4") and self.precision == "fp32":
+            raise InputError(
+                f"--compress {self.compress} with --precision fp32: palettes are made for fp16"
+            )
+        for length in self.lengths or ():
+            if self.lengths.count(length) > 1:
+                raise InputError(f"--lengths names {length} twice")
+
+    def lengths_for(self, max_length: int) -> list[int]:
+        """The lengths, ascending, of an export of a model with `max_length` positions.
+
+        Raises:
+            InputError: for a length that the model cannot have.
+        """
+        if self.lengths is None:
+            return [n for n in DEFAULT_LENGTHS if n <= max_length] or [max_length]
+        for length in self.lengths:
+            if not SHORTEST <= length <= max_length:
+                raise InputError(
+                    f"--lengths {length}: from {SHORTEST} to {max_length}, the model's most"
+                )
+        return sorted(self.lengths)

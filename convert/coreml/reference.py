@@ -1,0 +1,60 @@
+"""The MLX model that a package is held against."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+
+import mlx.core as mx
+import numpy as np
+from mlx.utils import tree_flatten
+
+from mlx_finbert.convert.coreml.network import Network, describe
+from mlx_finbert.metrics import softmax
+from mlx_finbert.models import Classifier
+
+
+class Reference:
+    """A classifier in float32, on the CPU: a GPU may multiply float32 in TF32.
+
+    Args:
+        model: of any dtype; it is left as it is.
+        calibrated: whether probabilities are those of the model's temperature.
+    """
+
+    def __init__(self, model: Classifier, calibrated: bool = True) -> None:
+        self.temperature = model.args.calibration_temperature if calibrated else 1.0
+        # First, for its refusals.
+        self.network: Network = describe(model, self.temperature)
+        self.model = _in_float32(model)
+        self.labels = model.args.labels
+        self.args = model.args
+
+    def logits(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        """float32 (N, num_labels) for N rows of token ids, each computed alone, unpadded."""
+        with mx.stream(mx.cpu):
+            found = [
+                self.model(mx.array([row], mx.int32), mx.ones((1, len(row)), mx.int32))
+                for row in rows
+            ]
+            return np.array(mx.concatenate(found))
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """float32 (N, num_labels)."""
+        return softmax(logits / self.temperature).astype(np.float32)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the weights as float32, by name: the same for every form of one checkpoint."""
+        digest = hashlib.sha256()
+        for name, value in sorted(tree_flatten(self.model.parameters())):
+            digest.update(name.encode())
+            digest.update(np.asarray(value).tobytes())
+        return digest.hexdigest()
+
+
+def _in_float32(model: Classifier) -> Classifier:
+    weights = tree_flatten(model.parameters())
+    copy = type(model)(model.args)
+    copy.load_weights([(name, value.astype(mx.float32)) for name, value in weights])
+    copy.eval()
+    return copy

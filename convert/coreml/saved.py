@@ -1,0 +1,168 @@
+"""Reading a saved package: the program and its weights as they lie on disk, in numpy.
+
+This shares no code with what wrote the file: only the protobuf messages are coremltools' own, the
+weights are read here. Formats: coremltools' `mlmodel/format/MIL.proto` and
+`mlmodel/src/MILBlob/Blob/StorageFormat.hpp`.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlx_finbert.convert.coreml.mil import MIL_pb2, Model_pb2
+from mlx_finbert.errors import InputError
+
+MODEL = "com.apple.CoreML/model.mlmodel"
+WEIGHTS = "com.apple.CoreML/weights"
+BLOB_SENTINEL = 0xDEADBEEF
+BLOB_HEADER = np.dtype([("sentinel", "<u4"), ("dtype", "<u4"), ("bytes", "<u8"), ("offset", "<u8")])
+DTYPES = {
+    "BOOL": np.bool_, "FLOAT16": np.float16, "FLOAT32": np.float32, "INT8": np.int8,
+    "INT16": np.int16, "INT32": np.int32, "UINT8": np.uint8, "UINT16": np.uint16,
+    "UINT32": np.uint32, "STRING": np.object_,
+}  # fmt: skip
+PACKED_BITS = {"UINT1": 1, "UINT2": 2, "UINT3": 3, "UINT4": 4, "UINT6": 6}
+"""Types of several values a byte, read as uint8."""
+
+
+@dataclass
+class Tensor:
+    """A value that an operation gives."""
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[int, ...] | None
+    """None where the value is no tensor, as a classifier's dictionary."""
+
+
+@dataclass
+class Operation:
+    kind: str
+    inputs: dict[str, list[Any]]
+    """By parameter: names of values, as `Name`, or constants."""
+    outputs: list[Tensor]
+
+    @property
+    def name(self) -> str:
+        return self.outputs[0].name
+
+
+class Name(str):
+    """The name of another operation's value."""
+
+
+@dataclass
+class Function:
+    """One function of a program, its operations in an order in which they can run."""
+
+    inputs: list[Tensor]
+    operations: list[Operation]
+    outputs: list[str]
+
+
+class SavedPackage:
+    """An `.mlpackage` folder.
+
+    Raises:
+        InputError: where it is none, or its files are damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._items = _manifest_items(path)
+            self.spec = Model_pb2.Model()
+            self.spec.ParseFromString(self._items[MODEL].read_bytes())
+            self.functions = {
+                name: self._function(function)
+                for name, function in self.spec.mlProgram.functions.items()
+            }
+        except InputError:
+            raise
+        except Exception as error:
+            # protobuf raises errors of its own for broken messages.
+            raise InputError(f"{path} cannot be read as a Core ML package: {error!r}") from None
+        if not self.functions:
+            raise InputError(f"{path} holds no ML program: export it with to_coreml")
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The user-defined metadata."""
+        return dict(self.spec.description.metadata.userDefined)
+
+    def _function(self, function: Any) -> Function:
+        block = function.block_specializations[function.opset]
+        return Function(
+            [_tensor(value) for value in function.inputs],
+            [self._operation(operation) for operation in block.operations],
+            list(block.outputs),
+        )
+
+    def _operation(self, operation: Any) -> Operation:
+        inputs: dict[str, list[Any]] = {
+            name: [
+                Name(binding.name) if binding.name else self._value(binding.value)
+                for binding in argument.arguments
+            ]
+            for name, argument in operation.inputs.items()
+        }
+        for name, value in operation.attributes.items():
+            if name != "name":
+                inputs[name] = [self._value(value)]
+        return Operation(operation.type, inputs, [_tensor(value) for value in operation.outputs])
+
+    def _value(self, value: Any) -> Any:
+        if value.type.WhichOneof("type") == "listType":
+            return [self._value(item) for item in value.immediateValue.list.values]
+        kind = MIL_pb2.DataType.Name(value.type.tensorType.dataType)
+        shape = _shape(value.type.tensorType)
+        if value.WhichOneof("value") == "blobFileValue":
+            return self._blob(value.blobFileValue, kind, shape)
+        tensor = value.immediateValue.tensor
+        values = getattr(tensor, tensor.WhichOneof("value")).values
+        if isinstance(values, bytes):
+            return _from_bytes(np.frombuffer(values, np.uint8), kind, shape)
+        array = np.array(list(values), DTYPES[kind]).reshape(shape)
+        return array.item() if kind == "STRING" and not shape else array
+
+    def _blob(self, blob: Any, kind: str, shape: tuple[int, ...]) -> np.ndarray:
+        file = self._items[WEIGHTS] / Path(blob.fileName).name
+        data = np.memmap(file, np.uint8, "r")
+        header = data[blob.offset : blob.offset + BLOB_HEADER.itemsize].view(BLOB_HEADER)[0]
+        if header["sentinel"] != BLOB_SENTINEL:
+            raise InputError(f"{file} is damaged: no weight starts at byte {blob.offset}")
+        start = int(header["offset"])
+        return _from_bytes(data[start : start + int(header["bytes"])], kind, shape)
+
+
+def _manifest_items(path: Path) -> dict[str, Path]:
+    """The files of a package by their path in the manifest."""
+    manifest = path / "Manifest.json"
+    if not manifest.is_file():
+        raise InputError(f"{path} is no Core ML package: it has no Manifest.json")
+    entries = json.loads(manifest.read_text(encoding="utf-8"))["itemInfoEntries"].values()
+    return {entry["path"]: path / "Data" / entry["path"] for entry in entries}
+
+
+def _tensor(value: Any) -> Tensor:
+    if value.type.WhichOneof("type") != "tensorType":
+        return Tensor(value.name, np.dtype(np.object_), None)
+    kind = MIL_pb2.DataType.Name(value.type.tensorType.dataType)
+    dtype = np.uint8 if kind in PACKED_BITS else DTYPES[kind]
+    return Tensor(value.name, np.dtype(dtype), _shape(value.type.tensorType))
+
+
+def _shape(tensor_type: Any) -> tuple[int, ...]:
+    return tuple(dimension.constant.size for dimension in tensor_type.dimensions)
+
+
+def _from_bytes(data: np.ndarray, kind: str, shape: Sequence[int]) -> np.ndarray:
+    if kind not in PACKED_BITS:
+        return data.view(DTYPES[kind]).reshape(shape)
+    count, width = int(np.prod(shape)), PACKED_BITS[kind]
+    bits = np.unpackbits(data, bitorder="little")[: count * width].reshape(count, width)
+    return np.packbits(bits, axis=1, bitorder="little").reshape(shape)

@@ -1,0 +1,121 @@
+"""The files beside the packages, for the app and for whoever asks how they were made."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mlx_finbert.convert.coreml.figures import Figures, tolerance_of
+from mlx_finbert.convert.coreml.golden_texts import GOLDEN_TEXTS
+from mlx_finbert.convert.coreml.metadata import Description, form
+from mlx_finbert.convert.coreml.report import ExportReport
+from mlx_finbert.convert.coreml.rows import shortest_holding, token_rows
+from mlx_finbert.tokenizer import Tokenizer
+
+SIDE_FILES = ("vocab.txt", "merges.txt", "labels.json", "export.json", "golden.json")
+
+
+def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer) -> None:
+    """`vocab.txt`, `labels.json` and `golden.json`; of a byte-pair tokenizer `merges.txt` too."""
+    vocabulary = description.vocabulary
+    (folder / "vocab.txt").write_text(vocabulary.text, encoding="utf-8", newline="")
+    if vocabulary.merges:
+        merges = "\n".join(vocabulary.merges) + "\n"
+        (folder / "merges.txt").write_text(merges, encoding="utf-8", newline="")
+    _write_json(folder / "labels.json", description.reference.labels)
+    # A line a text, not one a token id.
+    head = golden(description, tokenizer)
+    texts = ",\n    ".join(json.dumps(text) for text in head.pop("texts"))
+    start = json.dumps(head, indent=2).removesuffix("\n}")
+    (folder / "golden.json").write_text(
+        f'{start},\n  "texts": [\n    {texts}\n  ]\n}}\n', encoding="utf-8"
+    )
+
+
+def golden(description: Description, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Texts with the token ids and probabilities that an app must get.
+
+    The ids are those of the shortest length that holds them, and of the longest, cut, where none
+    does; they come without padding. The probabilities are the MLX model's.
+    """
+    lengths, reference = description.lengths, description.reference
+    rows = token_rows(tokenizer, GOLDEN_TEXTS, lengths[-1])
+    probabilities = reference.probabilities(reference.logits(rows))
+    return {
+        "labels": reference.labels,
+        "lengths": lengths,
+        "pad_token_id": description.vocabulary.special_id("pad"),
+        "tolerance": tolerance_of(description.options).probability,
+        "texts": [
+            {
+                "text": text,
+                "length": shortest_holding(len(row), lengths),
+                "input_ids": list(row),
+                "label": reference.labels[int(values.argmax())],
+                "probabilities": [round(float(value), 6) for value in values],
+            }
+            for text, row, values in zip(GOLDEN_TEXTS, rows, probabilities, strict=True)
+        ],
+    }
+
+
+def write_export_json(folder: Path, report: ExportReport) -> None:
+    """What was exported, how, with which tools, and how far it is from the model."""
+    description = report.description
+    beside = [folder / name for name in SIDE_FILES if (folder / name).is_file()]
+    record = {
+        "source": description.source,
+        "source_sha256": description.reference.sha256,
+        "labels": description.reference.labels,
+        "temperature": description.reference.temperature,
+        "form": form(description.options),
+        "packages": {
+            package.name: {
+                "bytes": package.bytes,
+                "sha256": _hashes(folder / package.name),
+                "functions": [_figures(figures) for figures in package.functions],
+            }
+            for package in report.packages
+        },
+        "files": {file.name: _sha256(file) for file in beside},
+        "validation": report.validation and _rounded(asdict(report.validation)),
+        "versions": {
+            name: version(name) for name in ("mlx-finbert", "mlx", "coremltools", "numpy")
+        },
+    }
+    _write_json(folder / "export.json", record)
+
+
+def size_of(package: Path) -> int:
+    """Bytes of all files of a package."""
+    return sum(file.stat().st_size for file in package.rglob("*") if file.is_file())
+
+
+def _hashes(package: Path) -> dict[str, str]:
+    files = sorted(file for file in package.rglob("*") if file.is_file())
+    return {file.relative_to(package).as_posix(): _sha256(file) for file in files}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    """Of a function that passed; what Core ML gave depends on the Mac."""
+    values = _rounded(asdict(figures))
+    return {name: value for name, value in values.items() if name not in ("faults", "core_ml")}
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    """Figures to three digits: what lies behind them differs between machines."""
+    return {
+        name: float(f"{value:.3g}") if isinstance(value, float) else value
+        for name, value in values.items()
+    }
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

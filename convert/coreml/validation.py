@@ -1,0 +1,78 @@
+"""What an export costs in accuracy, on labelled texts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlx_finbert.convert.coreml.evaluate import Evaluator
+from mlx_finbert.convert.coreml.rows import shortest_holding, token_rows
+from mlx_finbert.convert.coreml.saved import Function
+from mlx_finbert.convert.coreml.verification import Verifier
+from mlx_finbert.data import LabelledTexts
+from mlx_finbert.labels import match_labels
+from mlx_finbert.predict import predict
+
+
+@dataclass
+class Validation:
+    """Accuracy of the model and of its packages on the same rows."""
+
+    data: str
+    rows: int
+    model_accuracy: float
+    package_accuracy: float
+    agreement: float
+    """Share of the rows with the same label from both."""
+    cut: int
+    """Rows that are longer than the longest package; the model saw all of them."""
+
+    @property
+    def drop(self) -> float:
+        """In points of a hundred."""
+        return 100 * (self.model_accuracy - self.package_accuracy)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.data}, {self.rows:,} rows: accuracy {self.model_accuracy:.4f} in MLX,"
+            f" {self.package_accuracy:.4f} from the packages ({-self.drop:+.2f} points);"
+            f" the same label for {100 * self.agreement:.1f}%"
+            + (f"; {self.cut:,} rows were cut" if self.cut else "")
+        )
+
+
+def validate(
+    verifier: Verifier, functions: Mapping[int, Function], rows: LabelledTexts
+) -> Validation:
+    """Run the saved packages over labelled texts, each at the shortest length that holds it.
+
+    Args:
+        verifier: of the export.
+        functions: of the saved packages, by length.
+        rows: labelled texts; their labels are matched by name.
+
+    Raises:
+        InputError: where the labels are not those of the model.
+    """
+    model, tokenizer = verifier.reference.model, verifier.tokenizer
+    labels = match_labels(rows.label_names, verifier.reference.labels)[rows.labels]
+    lengths = sorted(functions)
+    token_ids = token_rows(tokenizer, rows.texts, tokenizer.model_max_length)
+    cut = token_rows(tokenizer, rows.texts, lengths[-1])
+    at = np.array([shortest_holding(len(row), lengths) for row in cut])
+    found = np.empty(len(rows), np.int64)
+    for length in lengths:
+        chosen = np.flatnonzero(at == length)
+        if chosen.size:
+            evaluator = Evaluator(functions[length])
+            outcome = verifier.run(evaluator, [cut[i] for i in chosen], length)
+            found[chosen] = outcome.logits.argmax(axis=1)
+    expected = predict(model, tokenizer, rows.texts).argmax(axis=1)
+    return Validation(
+        data=rows.name,
+        rows=len(rows),
+        model_accuracy=float(np.mean(expected == labels)),
+        package_accuracy=float(np.mean(found == labels)),
+        agreement=float(np.mean(found == expected)),
+        cut=sum(len(row) > lengths[-1] for row in token_ids),
+    )

@@ -1,0 +1,30 @@
+"""Export to Core ML: `python -m mlx_finbert.convert.to_coreml`."""
+
+import sys
+
+from mlx_finbert.cli import command
+from mlx_finbert.convert.settings import ToCoremlSettings
+from mlx_finbert.convert.without_torch import torch_hidden
+from mlx_finbert.settings import parse
+
+DESCRIPTION = """\
+Export a fine-tuned classifier to Core ML packages, one a length, and hold each against the model.
+Nothing is left at --output that did not pass:
+
+  python -m mlx_finbert.convert.to_coreml --model runs/finbert --output app/FinBERT.mlpackage
+"""
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    settings = parse(ToCoremlSettings, "mlx_finbert.convert.to_coreml", DESCRIPTION, argv)
+    with torch_hidden():
+        from mlx_finbert.convert.coreml.run import export_model
+
+        report = export_model(settings)
+    print(report)
+    return 0 if report.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

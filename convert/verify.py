@@ -1,0 +1,29 @@
+"""Hold a Core ML package against its model: `python -m mlx_finbert.convert.verify`."""
+
+import sys
+
+from mlx_finbert.cli import command
+from mlx_finbert.convert.settings import VerifySettings
+from mlx_finbert.convert.without_torch import torch_hidden
+from mlx_finbert.settings import parse
+
+DESCRIPTION = """\
+Run a saved Core ML package, on any machine, and compare it with the model that it was made of:
+
+  python -m mlx_finbert.convert.verify --package app/FinBERT-32.mlpackage --model runs/finbert
+"""
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    settings = parse(VerifySettings, "mlx_finbert.convert.verify", DESCRIPTION, argv)
+    with torch_hidden():
+        from mlx_finbert.convert.coreml.run import verify_package
+
+        report = verify_package(settings)
+    print(report)
+    return 0 if report.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
