@@ -52,6 +52,17 @@ def require(condition: bool, flag: str, value: object, rule: str) -> None:
         raise InputError(f"{flag} is {value}: {rule}")
 
 
+def require_choices(settings: Any) -> None:
+    """Refuse a value that is not one of those that its field's type names, as a caller may give."""
+    hints = typing.get_type_hints(type(settings))
+    for field in dataclasses.fields(settings):
+        value, hint = getattr(settings, field.name), hints[field.name]
+        if typing.get_origin(_bare(hint)) is typing.Literal:
+            choices = typing.get_args(_bare(hint))
+            allowed = value in choices or (value is None and _is_optional(hint))
+            require(allowed, flag_of(field), value, f"one of {', '.join(choices)}")
+
+
 def flag_of(field: dataclasses.Field) -> str:
     """`--learning-rate` for the field `learning_rate`."""
     return "--" + field.name.replace("_", "-")

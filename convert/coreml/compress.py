@@ -20,7 +20,7 @@ def compression_pass(method: str) -> tuple[str, Any]:
         method: `int8`, a scale for each row of a matrix, or `palette6` or `palette4`, 64 or 16
             values for a whole matrix, found by k-means.
     """
-    spared = {f"{name}{suffix}": None for name in SPARED for suffix in ("", "_to_fp16")}
+    spared = dict.fromkeys(SPARED)
     # The pass compresses what is larger than the threshold.
     threshold = LEAST_SIZE[method] - 1
     if method == "int8":

@@ -118,8 +118,8 @@ def stored_constants(function: Function) -> dict[str, Callable[[], Any]]:
 
 
 def original_name(name: str) -> str:
-    """The name that the graph gave to a constant, before precision and compression added theirs."""
-    return re.sub(r"(_to_fp16)?(_quantized|_palettized)?$", "", name)
+    """The name that the graph gave to a constant, before compression added its own."""
+    return re.sub(r"_(quantized|palettized)$", "", name)
 
 
 def _as_float32(value: Any) -> Any:

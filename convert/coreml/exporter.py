@@ -40,7 +40,7 @@ def export(
     rows: LabelledTexts | None,
 ) -> ExportReport:
     """See `mlx_finbert.convert.coreml.export`."""
-    lengths = options.lengths_for(model.args.max_length)
+    lengths = options.lengths_for(tokenizer.model_max_length, model.args.max_length)
     names = package_names(path, lengths, options)
     refuse_existing(path.parent, names, options)
     description = describe_export(model, tokenizer, options, lengths, source)
@@ -120,18 +120,22 @@ def describe_export(
 
 def write_packages(folder: Path, names: dict[str, list[int]], description: Description) -> None:
     """All packages of an export, not yet verified."""
-    options = description.options
     for name, lengths in names.items():
-        if not options.multifunction:
+        if description.options.multifunction:
+            write_merged(folder / name, lengths, description)
+        else:
             write_package(folder / name, lengths[0], description)
-            continue
-        parts = folder / ".parts"
-        parts.mkdir()
-        one_each = {length: parts / f"{length}{SUFFIX}" for length in lengths}
-        for length, path in one_each.items():
-            write_package(path, length, description)
-        merge(one_each, folder / name, lambda spec: description.annotate(spec, lengths))
-        shutil.rmtree(parts)
+
+
+def write_merged(path: Path, lengths: list[int], description: Description) -> None:
+    """One package of all lengths."""
+    parts = path.with_name(".parts")
+    parts.mkdir()
+    one_each = {length: parts / f"{length}{SUFFIX}" for length in lengths}
+    for length, part in one_each.items():
+        write_package(part, length, description)
+    merge(one_each, path, lambda spec: description.annotate(spec, lengths))
+    shutil.rmtree(parts)
 
 
 def write_package(path: Path, length: int, description: Description) -> None:

@@ -51,7 +51,7 @@ class Figures:
     agreement: float = np.nan
     """Share of the texts with the model's label."""
     exact_padding_error: float = np.nan
-    """Largest change of a probability in float32 with other tokens in the padding, or more of it."""
+    """Largest change of a probability in float32 with other padding, or with more of it."""
     padding_error: float = np.nan
     """The same, of the package as it is saved."""
     largest: float = np.nan

@@ -1,4 +1,4 @@
-"""The classifier as a program of Core ML's intermediate language (MIL), told once for any layout."""
+"""The classifier in Core ML's intermediate language (MIL), told once for any layout."""
 
 from collections.abc import Callable
 
@@ -27,8 +27,7 @@ def build(network: Network, length: int, options: ExportOptions) -> Program:
     """A program with the inputs `input_ids` and `attention_mask`, int32 (B, S), and the outputs
     `logits` and `probabilities` (or `scores`, see `SCORES`), float32 (B, num_labels).
 
-    It is in float32 whatever the precision is: lowering it is a pass of the conversion. That
-    changes the program, so each conversion needs one of its own.
+    A conversion uses its program up, so each needs one of its own.
 
     Args:
         network: from `describe`.
@@ -51,14 +50,17 @@ def build(network: Network, length: int, options: ExportOptions) -> Program:
     @mb.program(input_specs=inputs, opset_version=ct.target[options.target])
     def classifier(input_ids: Var, attention_mask: Var) -> tuple[Var, Var]:
         logits = forward(network, form, input_ids, attention_mask)
-        scaled = calibrated(network, logits)
-        return mb.softmax(x=scaled, axis=-1, name=SCORES[options.outputs]), logits
+        scores = mb.softmax(x=calibrated(network, form, logits), axis=-1)
+        return (
+            mb.cast(x=scores, dtype="fp32", name=SCORES[options.outputs]),
+            mb.cast(x=logits, dtype="fp32", name="logits"),
+        )
 
     return classifier
 
 
 def constants(program: Program) -> dict[str, np.ndarray]:
-    """The floating-point constants of a program by name, in float32."""
+    """The floating-point constants of a program by name, in its precision."""
     found = {
         operation.name: np.asarray(operation.val.val)
         for operation in program.functions["main"].operations
@@ -69,38 +71,36 @@ def constants(program: Program) -> dict[str, np.ndarray]:
 
 def forward(network: Network, form: Layout, input_ids: Var, attention_mask: Var) -> Var:
     """Logits (B, num_labels)."""
-    x = form.hidden(embed(network, form.length, input_ids))
+    x = form.hidden(embed(network, form, input_ids))
     x = form.norm(x, network.embedding_norm, "embeddings_norm")
-    mask_bias = form.mask_bias(mb.cast(x=attention_mask, dtype="fp32"))
+    mask_bias = form.mask_bias(mb.cast(x=attention_mask, dtype=form.precision))
     for i, layer in enumerate(network.layers):
         # After the last layer only the first token is used: the others need no queries there.
         rows = x if i + 1 < len(network.layers) else form.first(x)
         x = transform(network, form, layer, f"layer_{i}", x, rows, mask_bias)
-    if not network.layers:
-        x = form.first(x)
     pooled = ACTIVATIONS[network.pooler_act](form.linear(x, network.pooler, "pooler"))
-    return form.flat(form.linear(pooled, network.classifier, "classifier"), "logits")
+    return form.flat(form.linear(pooled, network.classifier, "classifier"))
 
 
-def embed(network: Network, length: int, input_ids: Var) -> Var:
+def embed(network: Network, form: Layout, input_ids: Var) -> Var:
     """Sum of word, position and token-type embeddings, (B, S, D)."""
-    table = mb.const(val=network.word_embeddings, name="word_embeddings")
+    table = form.const(network.word_embeddings, "word_embeddings")
     words = mb.gather(x=table, indices=input_ids, axis=0)
     if network.counted_padding is not None:
-        positions = counted_positions(network, input_ids)
+        positions = counted_positions(network, form, input_ids)
     else:
-        rows = network.position_embeddings[:length]
-        positions = mb.const(val=rows, name="position_embeddings")
+        rows = network.position_embeddings[: form.length]
+        positions = form.const(rows, "position_embeddings")
     return mb.add(x=words, y=positions)
 
 
-def counted_positions(network: Network, input_ids: Var) -> Var:
+def counted_positions(network: Network, form: Layout, input_ids: Var) -> Var:
     """RoBERTa's: tokens are counted from `pad_token_id` + 1, padding has `pad_token_id`."""
     padding = np.int32(network.counted_padding)
     is_token = mb.cast(x=mb.not_equal(x=input_ids, y=padding), dtype="int32")
     count = mb.cumsum(x=is_token, axis=1)
     indices = mb.add(x=mb.mul(x=count, y=is_token), y=padding)
-    table = mb.const(val=network.position_embeddings, name="position_embeddings")
+    table = form.const(network.position_embeddings, "position_embeddings")
     return mb.gather(x=table, indices=indices, axis=0)
 
 
@@ -123,9 +123,8 @@ def transform(
     return form.norm(mb.add(x=outer, y=rows), layer.output_norm, f"{name}_output_norm")
 
 
-def calibrated(network: Network, logits: Var) -> Var:
+def calibrated(network: Network, form: Layout, logits: Var) -> Var:
     """Temperature scaling (Guo et al. 2017)."""
     if network.temperature == 1.0:
         return logits
-    factor = mb.const(val=np.float32(1 / network.temperature), name="inverse_temperature")
-    return mb.mul(x=logits, y=factor)
+    return mb.mul(x=logits, y=form.const(1 / network.temperature, "inverse_temperature"))

@@ -31,7 +31,7 @@ class Layout(ABC):
         self.batch = batch
         self.length = length
         self.num_heads = num_heads
-        self.smallest_eps = FP16_EPS if precision == "fp16" else 0.0
+        self.precision = precision
 
     @abstractmethod
     def hidden(self, rows: Var) -> Var:
@@ -56,12 +56,26 @@ class Layout(ABC):
         """Attention of every head, in the layout of the queries."""
 
     @abstractmethod
-    def flat(self, x: Var, name: str) -> Var:
+    def flat(self, x: Var) -> Var:
         """A single token's vector (B, size)."""
 
+    def const(self, value: np.ndarray | float, name: str) -> Var:
+        """A named constant in the precision of the program."""
+        dtype = {"fp16": np.float16, "fp32": np.float32}[self.precision]
+        return mb.const(val=np.asarray(value, dtype)[()], name=name)
+
+    def parameters(self, part: Linear | Norm, name: str) -> tuple[Var, Var]:
+        """Weight and bias."""
+        return self.const(part.weight, f"{name}_weight"), self.const(part.bias, f"{name}_bias")
+
     def eps(self, norm: Norm, name: str) -> Var:
-        eps = np.float32(max(norm.eps, self.smallest_eps))
-        return mb.const(val=eps, name=f"{name}_epsilon")
+        smallest = FP16_EPS if self.precision == "fp16" else 0.0
+        return self.const(max(norm.eps, smallest), f"{name}_epsilon")
+
+    def bias_of(self, is_token: Var) -> Var:
+        """0 where there is a token, `MASK_FILL` where there is padding."""
+        is_padding = mb.sub(x=self.const(1, "one"), y=is_token)
+        return mb.mul(x=is_padding, y=self.const(MASK_FILL, "mask_fill"))
 
 
 class PlainLayout(Layout):
@@ -75,17 +89,17 @@ class PlainLayout(Layout):
         return mb.slice_by_size(x=x, begin=[0, 0, 0], size=[self.batch, 1, size])
 
     def linear(self, x: Var, layer: Linear, name: str) -> Var:
-        weight, bias = parameters(layer, name)
+        weight, bias = self.parameters(layer, name)
         return mb.linear(x=x, weight=weight, bias=bias, name=name)
 
     def norm(self, x: Var, norm: Norm, name: str) -> Var:
-        gamma, beta = parameters(norm, name)
+        gamma, beta = self.parameters(norm, name)
         return mb.layer_norm(
             x=x, axes=[-1], gamma=gamma, beta=beta, epsilon=self.eps(norm, name), name=name
         )
 
     def mask_bias(self, is_token: Var) -> Var:
-        bias = masked_to_bias(is_token)
+        bias = self.bias_of(is_token)
         return mb.reshape(x=bias, shape=[self.batch, 1, 1, self.length])
 
     def attend(self, queries: Var, keys: Var, values: Var, mask_bias: Var) -> Var:
@@ -99,8 +113,8 @@ class PlainLayout(Layout):
         heads = mb.reshape(x=x, shape=[batch, length, self.num_heads, size // self.num_heads])
         return mb.transpose(x=heads, perm=[0, 2, 1, 3])
 
-    def flat(self, x: Var, name: str) -> Var:
-        return mb.reshape(x=x, shape=[self.batch, x.shape[-1]], name=name)
+    def flat(self, x: Var) -> Var:
+        return mb.reshape(x=x, shape=[self.batch, x.shape[-1]])
 
 
 class AneLayout(Layout):
@@ -115,17 +129,17 @@ class AneLayout(Layout):
 
     def linear(self, x: Var, layer: Linear, name: str) -> Var:
         kernel = Linear(layer.weight[:, :, None, None], layer.bias)
-        weight, bias = parameters(kernel, name)
+        weight, bias = self.parameters(kernel, name)
         return mb.conv(x=x, weight=weight, bias=bias, name=name)
 
     def norm(self, x: Var, norm: Norm, name: str) -> Var:
-        gamma, beta = parameters(norm, name)
+        gamma, beta = self.parameters(norm, name)
         return mb.layer_norm(
             x=x, axes=[1], gamma=gamma, beta=beta, epsilon=self.eps(norm, name), name=name
         )
 
     def mask_bias(self, is_token: Var) -> Var:
-        bias = masked_to_bias(is_token)
+        bias = self.bias_of(is_token)
         return mb.reshape(x=bias, shape=[self.batch, self.length, 1, 1])
 
     def attend(self, queries: Var, keys: Var, values: Var, mask_bias: Var) -> Var:
@@ -147,23 +161,8 @@ class AneLayout(Layout):
         weights = mb.softmax(x=mb.add(x=scores, y=mask_bias), axis=1)
         return mb.einsum(values=(v, weights), equation="bchk,bkhq->bchq")
 
-    def flat(self, x: Var, name: str) -> Var:
-        return mb.reshape(x=x, shape=[self.batch, x.shape[1]], name=name)
+    def flat(self, x: Var) -> Var:
+        return mb.reshape(x=x, shape=[self.batch, x.shape[1]])
 
 
 LAYOUTS: dict[str, type[Layout]] = {"ane": AneLayout, "plain": PlainLayout}
-
-
-def parameters(part: Linear | Norm, name: str) -> tuple[Var, Var]:
-    """Weight and bias as named constants."""
-    return (
-        mb.const(val=part.weight, name=f"{name}_weight"),
-        mb.const(val=part.bias, name=f"{name}_bias"),
-    )
-
-
-def masked_to_bias(is_token: Var) -> Var:
-    """0 where there is a token, `MASK_FILL` where there is padding."""
-    one = mb.const(val=np.float32(1), name="one")
-    fill = mb.const(val=np.float32(MASK_FILL), name="mask_fill")
-    return mb.mul(x=mb.sub(x=one, y=is_token), y=fill)

@@ -65,13 +65,13 @@ class Description:
         for description in spec.description.functions or [spec.description]:
             for features, texts in ((description.input, INPUTS), (description.output, OUTPUTS)):
                 for feature in features:
-                    feature.shortDescription = texts[feature.name]
+                    feature.shortDescription = texts.get(feature.name, "")
 
     def summary(self) -> str:
         """One sentence on the model."""
         network, labels = self.reference.network, self.reference.labels
         return (
-            f"Classifies a text as {', '.join(labels[:-1])} or {labels[-1]}:"
+            f"Classifies a text as one of: {', '.join(labels)}."
             f" {type(self.reference.model).__name__}, {len(network.layers)} layers of"
             f" {network.hidden_size}."
         )

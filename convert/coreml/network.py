@@ -97,6 +97,8 @@ def describe(model: Classifier, temperature: float = 1.0) -> Network:
         if not mx.isfinite(value).all():
             raise InputError(f"the weight {name} is not finite: the model is damaged")
     network = describer(model)
+    if not network.layers:
+        raise InputError("config.json: the model has no layers: there is nothing to export")
     network.temperature = temperature
     return network
 

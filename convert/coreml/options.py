@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.settings import require, setting
+from mlx_finbert.settings import require, require_choices, setting
 
 DEFAULT_LENGTHS = (32, 64, 128)
 """Of Financial PhraseBank's sentences, 50% are of at most 28 tokens, 90% of 50, 99% of 68."""
@@ -50,6 +50,7 @@ class ExportOptions:
     description: str | None = setting(None, "of the model (default: its labels and its kind)")
 
     def __post_init__(self) -> None:
+        require_choices(self)
         require(self.batch >= 1, "--batch", self.batch, "at least 1")
         if self.batch > 1 and self.outputs == "classifier":
             raise InputError(
@@ -73,14 +74,18 @@ class ExportOptions:
             if self.lengths.count(length) > 1:
                 raise InputError(f"--lengths names {length} twice")
 
-    def lengths_for(self, max_length: int) -> list[int]:
-        """The lengths, ascending, of an export of a model with `max_length` positions.
+    def lengths_for(self, trained_length: int, max_length: int) -> list[int]:
+        """The lengths, ascending, of an export.
+
+        Args:
+            trained_length: the tokenizer's limit, at which rows were cut in training.
+            max_length: positions of the model.
 
         Raises:
             InputError: for a length that the model cannot have.
         """
         if self.lengths is None:
-            return [n for n in DEFAULT_LENGTHS if n <= max_length] or [max_length]
+            return [n for n in DEFAULT_LENGTHS if n <= trained_length] or [trained_length]
         for length in self.lengths:
             if not SHORTEST <= length <= max_length:
                 raise InputError(

@@ -6,12 +6,8 @@ import numpy as np
 
 from mlx_finbert.convert.coreml.compress import is_compressed
 from mlx_finbert.convert.coreml.evaluate import original_name, stored_constants
-from mlx_finbert.convert.coreml.layouts import FP16_EPS
 from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.convert.coreml.saved import Function
-
-FP16_TINY = 2.0**-24
-"""The smallest number above zero of IEEE 754 half precision."""
 
 INT8_STEPS = 0.7
 """Largest error of a value, in steps of its row: half a step, and for each of three roundings to
@@ -23,13 +19,13 @@ values has 0.03 and 0.1 (Max 1960, table I, continued to 64 levels)."""
 
 
 def read_back(
-    function: Function, exact: Mapping[str, np.ndarray], options: ExportOptions
+    function: Function, expected: Mapping[str, np.ndarray], options: ExportOptions
 ) -> Iterator[str]:
     """Compare every stored constant with the graph's, and say what is wrong.
 
     Args:
         function: of the saved package.
-        exact: the graph's constants in float32, by name.
+        expected: the constants of the graph in the precision of the file, by name.
         options: of the export.
     """
     kinds = {operation.name: operation.kind for operation in function.operations}
@@ -37,44 +33,32 @@ def read_back(
         stored, name = decode(), original_name(stored_name)
         if not isinstance(stored, np.ndarray) or stored.dtype.kind != "f":
             continue
-        if name not in exact:
+        if name not in expected:
             yield f"the constant {stored_name} is not one of the graph"
             continue
-        wanted = is_compressed(name, exact[name], options.compress)
+        wanted = is_compressed(name, expected[name], options.compress)
         if wanted != kinds[stored_name].startswith("constexpr"):
             yield f"{name} was {'not ' if wanted else ''}compressed"
-        elif fault := spoiled(name, stored, exact[name], options, wanted):
+        elif fault := spoiled(stored, expected[name], options, wanted):
             yield f"{name} is spoiled: {fault}"
 
 
 def spoiled(
-    name: str, stored: np.ndarray, exact: np.ndarray, options: ExportOptions, compressed: bool
+    stored: np.ndarray, exact: np.ndarray, options: ExportOptions, compressed: bool
 ) -> str | None:
     """What is wrong with a stored constant, if anything."""
-    stored, exact = stored.astype(np.float32), np.asarray(exact, np.float32)
+    stored, exact = stored.astype(np.float32), exact.astype(np.float32)
     if stored.shape != exact.shape:
         return f"its shape is {stored.shape}, not {exact.shape}"
     if not compressed:
-        same = np.array_equal(stored, _as_stored(name, stored, exact, options.precision))
-        return None if same else "it is not the model's value"
+        return None if np.array_equal(stored, exact) else "it is not the model's value"
     error = np.abs(stored - exact)
     if options.compress == "int8":
         rows = np.abs(exact).reshape(len(exact), -1).max(axis=1)
         steps = rows.reshape(-1, *[1] * (exact.ndim - 1)) / 127
-        # A row of zeros has no step; fp16 ends at 2^-24.
-        worst = float((error / np.maximum(steps, FP16_TINY)).max())
+        # A row of zeros has no step.
+        worst = float((error / np.maximum(steps, np.finfo(np.float16).tiny)).max())
         return None if worst <= INT8_STEPS else f"a value is off by {worst:.2f} steps of its row"
     relative = float(np.sqrt(np.square(error).mean() / np.square(exact).mean()))
     bound = RMS_BOUNDS[options.compress]
     return None if relative <= bound else f"its error is {relative:.3f} of its values"
-
-
-def _as_stored(name: str, stored: np.ndarray, exact: np.ndarray, precision: str) -> np.ndarray:
-    """What the file must hold of a constant that is not compressed."""
-    if precision == "fp32":
-        return exact
-    if name.endswith("_epsilon"):
-        exact = np.maximum(exact, FP16_EPS)
-    rounded = exact.astype(np.float16).astype(np.float32)
-    # coremltools keeps tiny values of small constants from becoming 0.
-    return np.where((np.abs(stored) == FP16_TINY) & (rounded == 0), stored, rounded)

@@ -30,13 +30,15 @@ class Reference:
         self.args = model.args
 
     def logits(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        """float32 (N, num_labels) for N rows of token ids, each computed alone, unpadded."""
+        """float32 (N, num_labels) for N rows of token ids, computed without padding."""
+        found = np.empty((len(rows), len(self.labels)), np.float32)
+        lengths = np.array([len(row) for row in rows])
         with mx.stream(mx.cpu):
-            found = [
-                self.model(mx.array([row], mx.int32), mx.ones((1, len(row)), mx.int32))
-                for row in rows
-            ]
-            return np.array(mx.concatenate(found))
+            for length in np.unique(lengths):
+                alike = np.flatnonzero(lengths == length)
+                ids = mx.array([rows[i] for i in alike], mx.int32)
+                found[alike] = np.array(self.model(ids, mx.ones_like(ids)))
+        return found
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """float32 (N, num_labels)."""

@@ -8,6 +8,7 @@ from mlx_finbert.convert.coreml.figures import Figures
 from mlx_finbert.convert.coreml.metadata import Description, form
 from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.convert.coreml.validation import Validation
+from mlx_finbert.labels import are_generic
 
 SHOWN_FAULTS = 10
 
@@ -62,11 +63,12 @@ class ExportReport:
         return [self.folder / package.name for package in self.packages]
 
     def __str__(self) -> str:
-        options = self.description.options
+        options, labels = self.description.options, self.description.reference.labels
         lines = [
             f"{self.description.source} -> {self.folder}:"
             f" {', '.join(str(v) for v in form(options).values() if isinstance(v, str))}",
-            f"labels: {', '.join(self.description.reference.labels)}",
+            f"labels: {', '.join(labels)}"
+            + (" (give them names with --model-labels)" if are_generic(labels) else ""),
         ]
         for package in self.packages:
             lines.append(f"{package.name}: {package.bytes / 1e6:.1f} MB")

@@ -7,12 +7,6 @@ import numpy as np
 from mlx_finbert.data.tokens import tokenize
 from mlx_finbert.tokenizer import Tokenizer
 
-ORDINARY = (
-    "Operating loss narrowed to EUR 1.2 mn from EUR 3.4 mn a year earlier.",
-    "The board did not rule out a cut of the dividend, and the outlook was withdrawn.",
-    "Net sales rose 12%.",
-)
-
 Row = tuple[int, ...]
 """Token ids without padding."""
 
@@ -32,7 +26,7 @@ def verification_texts(tokenizer: Tokenizer, length: int) -> dict[str, str]:
         "all unknown": "🜁 🜂 🜃 🜄",
         "non-Latin": "株価 上昇 Прибыль выросла أرباح",
         "accents": "Société Générale's bénéfice über 4,5 Mrd. € — naïve façade",
-        **{f"ordinary {i}": text for i, text in enumerate(ORDINARY, 1)},
+        "ordinary": "Operating loss narrowed to EUR 1.2 mn from EUR 3.4 mn a year earlier.",
     }
 
 

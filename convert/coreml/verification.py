@@ -9,7 +9,7 @@ that half precision would hide. That the file's weights are the model's is read 
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,11 @@ class Verifier:
     def _verify_function(self, function: Function, length: int) -> Figures:
         kinds = Counter(op.kind for op in function.operations if op.kind not in CONSTANTS)
         figures = Figures(length, dict(kinds.most_common()))
-        exact = constants(build(self.reference.network, length, self.options))
+        expected = constants(build(self.reference.network, length, self.options))
         figures.faults += function_faults(function, length, self.reference.labels, self.options)
-        figures.faults += read_back(function, exact, self.options)
+        figures.faults += read_back(function, expected, self.options)
         try:
-            self._measure(function, exact, figures)
+            self._measure(function, figures)
         except (UnsupportedOperationError, LookupError, TypeError, ValueError) as error:
             figures.faults.append(f"it cannot be run: {error}")
         else:
@@ -107,13 +107,13 @@ class Verifier:
         if not noise >= LEAST_PSNR:
             figures.faults.append(f"Core ML gives {noise:.1f} dB PSNR, below {LEAST_PSNR:.0f} dB")
 
-    def _measure(
-        self, function: Function, exact: Mapping[str, np.ndarray], figures: Figures
-    ) -> None:
+    def _measure(self, function: Function, figures: Figures) -> None:
         texts = verification_texts(self.tokenizer, figures.length)
         rows = token_rows(self.tokenizer, list(texts.values()), figures.length)
         logits = self.reference.logits(rows)
         expected = self.reference.probabilities(logits)
+        full = replace(self.options, precision="fp32", compress=None)
+        exact = constants(build(self.reference.network, figures.length, full))
         twin, saved = Evaluator(function, exact), Evaluator(function)
         found = self.run(twin, rows, figures.length)
         figures.exact_error = largest(found.probabilities - expected)
@@ -138,10 +138,10 @@ class Verifier:
         self, evaluator: Evaluator, rows: Sequence[Row], found: Outcome, length: int
     ) -> float:
         """How much a row changes with other tokens in its padding, or with more of it."""
-        shortest = sorted(range(len(rows)), key=lambda i: len(rows[i]))[:2]
+        shortest = min(range(len(rows)), key=lambda i: len(rows[i]))
         other = self.vocabulary.special_id("sep")
-        batches = padded_batches([rows[i] for i in shortest], self.options.batch, length, other)
-        changed = self._outcome(evaluator, batches).probabilities
+        batches = padded_batches([rows[shortest]], self.options.batch, length, other)
+        changed = self._outcome(evaluator, batches).probabilities[0]
         error = largest(changed - found.probabilities[shortest])
         for row, probabilities in zip(rows, found.probabilities, strict=True):
             first = self.seen.setdefault((evaluator.exact is not None, row), probabilities)

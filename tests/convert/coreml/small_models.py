@@ -1,0 +1,21 @@
+"""What the tests of small models share."""
+
+import json
+
+import numpy as np
+
+LENGTH = 7
+"""S, where H = 3, d = 5, D = 15 and the intermediate size is 22."""
+
+
+def feeds(rows, length=LENGTH, pad=0):
+    """The inputs of a package for rows of token ids."""
+    ids = np.full((len(rows), length), pad, np.int32)
+    mask = np.zeros_like(ids)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)], mask[i, : len(row)] = row, 1
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def read_json(path):
+    return json.loads(path.read_text())
