@@ -2,8 +2,9 @@
 
 from typing import Any
 
-import coremltools.optimize.coreml as cto
 import numpy as np
+
+from mlx_finbert.convert.coreml.mil import cto
 
 SPARED = {"position_embeddings", "classifier_weight"}
 """Small, and the sum or the decision that they make is worth more than their bytes."""

@@ -24,7 +24,6 @@ from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.coreml.vocabulary import vocabulary_of
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
-from mlx_finbert.labels import check_names
 from mlx_finbert.models import Classifier
 from mlx_finbert.tokenizer import Tokenizer
 
@@ -102,13 +101,6 @@ def describe_export(
         InputError: names the weight, the label or the size that does not fit.
     """
     reference = Reference(model, options.calibration == "on")
-    check_names(reference.labels)
-    head = len(reference.network.classifier.bias)
-    if head != len(reference.labels):
-        raise InputError(
-            f"the head has {head} outputs, but there are {len(reference.labels)} labels"
-            f" ({', '.join(reference.labels)}): name them all with --model-labels"
-        )
     if options.precision == "fp16" and (name := too_large_for_fp16(model)):
         raise InputError(
             f"the weight {name} has values beyond {FP16_MAX:.0f}, the largest number of fp16:"

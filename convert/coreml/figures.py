@@ -84,4 +84,6 @@ def tolerance_faults(figures: Figures, options: ExportOptions) -> list[str]:
         faults.append(
             f"the probabilities have {figures.psnr:.1f} dB PSNR, below {allowed.psnr:.0f} dB"
         )
+    if faults and options.compress:
+        faults[-1] += f"; this model needs an export without --compress {options.compress}"
     return faults

@@ -13,6 +13,7 @@ logging.getLogger("coremltools").setLevel(logging.ERROR)
 
 try:
     import coremltools as ct
+    import coremltools.optimize.coreml as cto
     from coremltools.converters.mil import Builder as mb
     from coremltools.converters.mil.mil import Program, Var, types
     from coremltools.proto import MIL_pb2, Model_pb2
@@ -21,4 +22,4 @@ except ImportError as error:
         f"coremltools cannot be imported ({error}): pip install 'coremltools>=9.0'"
     ) from error
 
-__all__ = ["MIL_pb2", "Model_pb2", "Program", "Var", "ct", "mb", "types"]
+__all__ = ["MIL_pb2", "Model_pb2", "Program", "Var", "ct", "cto", "mb", "types"]

@@ -12,6 +12,7 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_finbert.errors import InputError
+from mlx_finbert.labels import check_names
 from mlx_finbert.models import FAMILIES, Classifier
 from mlx_finbert.models.bert import BertEmbeddings, BertForSequenceClassification, BertLayer
 from mlx_finbert.models.distilbert import DistilBertForSequenceClassification, TransformerBlock
@@ -85,7 +86,8 @@ def describe(model: Classifier, temperature: float = 1.0) -> Network:
         temperature: of the calibration.
 
     Raises:
-        InputError: for a model of another class, or weights that are not finite.
+        InputError: for a model of another class, weights that are not finite, or labels that do
+            not fit its head.
     """
     describer = DESCRIBERS.get(type(model))
     if describer is None:
@@ -99,6 +101,13 @@ def describe(model: Classifier, temperature: float = 1.0) -> Network:
     network = describer(model)
     if not network.layers:
         raise InputError("config.json: the model has no layers: there is nothing to export")
+    labels, outputs = model.args.labels, len(network.classifier.bias)
+    if len(labels) != outputs:
+        raise InputError(
+            f"the head has {outputs} outputs, but there are {len(labels)} labels"
+            f" ({', '.join(labels)}): name each output in the config's id2label"
+        )
+    check_names(labels)
     network.temperature = temperature
     return network
 

@@ -7,6 +7,8 @@ import numpy as np
 from mlx_finbert.data.tokens import tokenize
 from mlx_finbert.tokenizer import Tokenizer
 
+ORDINARY = "Operating loss narrowed to EUR 1.2 mn from EUR 3.4 mn a year earlier."
+
 Row = tuple[int, ...]
 """Token ids without padding."""
 
@@ -26,17 +28,18 @@ def verification_texts(tokenizer: Tokenizer, length: int) -> dict[str, str]:
         "all unknown": "🜁 🜂 🜃 🜄",
         "non-Latin": "株価 上昇 Прибыль выросла أرباح",
         "accents": "Société Générale's bénéfice über 4,5 Mrd. € — naïve façade",
-        "ordinary": "Operating loss narrowed to EUR 1.2 mn from EUR 3.4 mn a year earlier.",
+        "ordinary": ORDINARY,
     }
 
 
 def text_of(tokenizer: Tokenizer, length: int) -> str:
-    """A text of so many tokens, or of as many below it as can be had with words of one digit."""
-    texts = [" ".join("1" * count) for count in range(length - 1)]
-    return max(
-        (text for text in texts if len(tokenizer(text)["input_ids"]) <= length),
-        key=lambda text: len(tokenizer(text)["input_ids"]),
-    )
+    """A text of so many tokens, or of one below it where a word has two at least."""
+    words: list[str] = []
+    for word in (ORDINARY.split() * length)[:length] + ["1"] * length:
+        longer = " ".join([*words, word])
+        if len(tokenizer(longer)["input_ids"]) <= length:
+            words.append(word)
+    return " ".join(words)
 
 
 def token_rows(tokenizer: Tokenizer, texts: Sequence[str], length: int) -> list[Row]:

@@ -24,11 +24,12 @@ def enlarged(name, value, random):
 
 
 @pytest.fixture
-def classifier(checkpoint):
+def classifier(checkpoint, tmp_path):
     """Factory of a model and its tokenizer: `classifier("roberta", num_hidden_layers=1)`."""
 
     def make(family="bert", **config):
-        folder = checkpoint(family, **config)
+        count = len(list(tmp_path.glob("checkpoint-*")))
+        folder = checkpoint(family, name=f"checkpoint-{count}", **config)
         model, tokenizer = mlx_finbert.load(folder)
         random = np.random.default_rng(0)
         weights = [
@@ -48,7 +49,7 @@ def saved(tmp_path):
 
     def make(model, length=LENGTH, **options):
         options = ExportOptions(**options)
-        path = tmp_path / f"{'-'.join(map(str, options.__dict__.values()))}.mlpackage"
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.mlpackage"
         program = build(describe(model), length, options)
         write(convert(program, options, model.args.labels), path, lambda spec: None)
         return SavedPackage(path)

@@ -107,7 +107,7 @@ def test_padding_that_leaks_between_lengths_is_found(classifier, tmp_path, monke
 
 def test_a_rejected_package_keeps_what_is_there(classifier, tmp_path, monkeypatch):
     _, path = export_small(classifier, tmp_path)
-    model, tokenizer = classifier("bert", name="again")
+    model, tokenizer = classifier("bert")
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     monkeypatch.setattr(layouts, "MASK_FILL", 1.0)
     options = ExportOptions(lengths=[LENGTH], overwrite=True)
