@@ -1,0 +1,135 @@
+"""The commands `to_coreml` and `verify`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlx_finbert.convert.to_coreml import main as to_coreml
+from mlx_finbert.convert.verify import main as verify
+
+
+@pytest.fixture
+def folder(checkpoint):
+    return checkpoint()
+
+
+def export(folder, output, *more):
+    return to_coreml(["--model", str(folder), "--output", str(output), "--lengths", "7,9", *more])
+
+
+def test_export_and_verify(folder, tmp_path, capsys):
+    assert export(folder, tmp_path / "app" / "T.mlpackage") == 0
+    text = capsys.readouterr().out
+    assert "tiny -> " in text and "T-9.mlpackage" in text and text.endswith("verified\n")
+    package = str(tmp_path / "app" / "T-9.mlpackage")
+    assert verify(["--package", package, "--model", str(folder)]) == 0
+    text = capsys.readouterr().out
+    assert "9 tokens" in text and text.endswith("verified\n")
+
+
+def test_every_option_survives_into_verify(folder, tmp_path):
+    form = (
+        "--layout plain --precision fp32 --target iOS18 --batch 2 --outputs arrays"
+        " --calibration off --multifunction --compress int8"
+    ).split()
+    assert export(folder, tmp_path / "T.mlpackage", *form) == 0
+    argv = ["--package", str(tmp_path / "T.mlpackage"), "--model", str(folder)]
+    assert verify(argv) == 0
+
+
+def test_validation_runs_on_the_test_rows_of_the_training_run(folder, tmp_path, capsys):
+    rows = [f"{text} {i},{label}" for i in range(20)
+            for text, label in (("profit rose", "positive"), ("loss fell", "negative"),
+                                ("net sales", "neutral"))]  # fmt: skip
+    (tmp_path / "news.csv").write_text("headline,mood\n" + "\n".join(rows) + "\n")
+    (folder / "config.yaml").write_text("split_seed: 3\ntest_fraction: 0.5\n")
+    columns = ["--text-column", "headline", "--label-column", "mood"]
+    argv = ["--validate", str(tmp_path / "news.csv"), *columns, "--validate-rows", "12"]
+    assert export(folder, tmp_path / "T.mlpackage", *argv) == 0
+    assert "news.csv (test), 12 rows: accuracy" in capsys.readouterr().out
+    record = json.loads((tmp_path / "export.json").read_text())
+    assert record["validation"]["rows"] == 12
+
+
+def test_another_model_is_not_verified(folder, checkpoint, tmp_path, capsys):
+    assert export(folder, tmp_path / "T.mlpackage") == 0
+    other = checkpoint("bert", name="other", hidden_act="relu")
+    capsys.readouterr()
+    package = str(tmp_path / "T-7.mlpackage")
+    # The same weights: what differs is the activation alone.
+    assert verify(["--package", package, "--model", str(other)]) == 1
+    text = capsys.readouterr().out
+    assert "FAULT: in float32, a probability is off" in text
+    assert text.endswith("NOT verified: see the faults above\n")
+
+
+def test_a_rejected_export_exits_with_1_and_says_why(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("mlx_finbert.convert.coreml.layouts.MASK_FILL", 5.0)
+    assert export(folder, tmp_path / "T.mlpackage") == 1
+    text = capsys.readouterr().out
+    assert "T-7.mlpackage.rejected" in text and "FAULT" in text
+    assert not (tmp_path / "T-7.mlpackage").exists()
+
+
+MODEL = ["--model", "MODEL"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "--model is missing"),
+        (MODEL, "--output is missing"),
+        ([*MODEL, "--output", "T"], "does not end in .mlpackage"),
+        ([*MODEL, "--output", "T.mlpackage", "--lengths", "seven"], "--lengths"),
+        ([*MODEL, "--output", "T.mlpackage", "--validate-rows", "0"], "--validate-rows"),
+        ([*MODEL, "--output", "T.mlpackage", "--validate", "no.csv"], "no.csv"),
+        ([*MODEL, "--output", "T.mlpackage", "--model-labels", "a,b,c"], "names the"),
+    ],
+)
+def test_bad_input_is_one_sentence(folder, tmp_path, capsys, monkeypatch, argv, words):
+    monkeypatch.chdir(tmp_path)
+    assert to_coreml([str(folder) if word == "MODEL" else word for word in argv]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and words in error and error.count("\n") == 1
+    assert not list(tmp_path.glob("*.mlpackage"))
+
+
+def test_bad_input_of_verify(folder, tmp_path, capsys):
+    package = tmp_path / "T.mlpackage"
+    for argv, words in (
+        ([], "--model is missing"),
+        (["--model", str(folder)], "--package is missing"),
+        (["--model", str(folder), "--package", str(package)], "no Core ML package"),
+    ):
+        assert verify(argv) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_without_coremltools_there_is_one_sentence(folder, tmp_path):
+    code = (
+        "import sys; sys.modules['coremltools'] = None\n"
+        "from mlx_finbert.convert.to_coreml import main\n"
+        f"argv = ['--model', {str(folder)!r}, '--output', {str(tmp_path / 'T.mlpackage')!r}]\n"
+        "sys.exit(main(argv))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: coremltools cannot be imported")
+    assert "pip install" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_no_pytorch_in_the_process(folder, tmp_path):
+    code = (
+        "import sys\n"
+        "from mlx_finbert.convert.to_coreml import main\n"
+        f"status = main(['--model', {str(folder)!r}, '--lengths', '7',"
+        f" '--output', {str(tmp_path / 'T.mlpackage')!r}])\n"
+        "print(status, [m for m in ('torch', 'tensorflow') if sys.modules.get(m)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "0 []", done.stderr
+    assert done.stderr == ""
+    assert Path(tmp_path / "T-7.mlpackage").is_dir()
