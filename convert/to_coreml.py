@@ -12,6 +12,8 @@ Export a fine-tuned classifier to Core ML packages, one a length, and hold each 
 Nothing is left at --output that did not pass:
 
   python -m mlx_finbert.convert.to_coreml --model runs/finbert --output app/FinBERT.mlpackage
+
+The flags on columns, labels and encoding say how to read the data of --validate.
 """
 
 
@@ -19,7 +21,7 @@ Nothing is left at --output that did not pass:
 def main(argv: list[str] | None = None) -> int:
     settings = parse(ToCoremlSettings, "mlx_finbert.convert.to_coreml", DESCRIPTION, argv)
     with torch_hidden():
-        from mlx_finbert.convert.coreml.run import export_model
+        from mlx_finbert.convert.packages import export_model
 
         report = export_model(settings)
     print(report)

@@ -18,7 +18,7 @@ Run a saved Core ML package, on any machine, and compare it with the model that 
 def main(argv: list[str] | None = None) -> int:
     settings = parse(VerifySettings, "mlx_finbert.convert.verify", DESCRIPTION, argv)
     with torch_hidden():
-        from mlx_finbert.convert.coreml.run import verify_package
+        from mlx_finbert.convert.packages import verify_package
 
         report = verify_package(settings)
     print(report)

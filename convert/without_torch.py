@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def torch_hidden() -> Iterator[None]:
-    """Inside the block, PyTorch cannot be imported.
+    """Inside the block, PyTorch cannot be imported, unless it was before.
 
     coremltools imports it where it is installed, which takes 3 seconds and 340 MB. For commands
     alone: a library that did this would break its caller's own conversions.

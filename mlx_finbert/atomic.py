@@ -25,8 +25,8 @@ def written_beside(folder: Path) -> Iterator[Path]:
 
 
 def _put(new: Path, place: Path) -> None:
-    """Rename over what is there. A folder is moved out of the way first, next to `new`."""
-    if not place.is_dir():
+    """Rename over what is there; a folder, or what one takes the place of, is moved away first."""
+    if not place.is_dir() and not (new.is_dir() and place.exists()):
         os.replace(new, place)
         return
     old = new.with_name(f"{new.name}.old")

@@ -110,9 +110,9 @@ def run(settings: EvaluateSettings) -> Evaluation:
     if settings.split != "all":
         options = split_options(
             settings.model,
-            split_seed=settings.split_seed,
-            test_fraction=settings.test_fraction,
-            validation_fraction=settings.validation_fraction,
+            settings.split_seed,
+            settings.test_fraction,
+            settings.validation_fraction,
         )
         rows = make_splits(rows, **options).part(settings.split)
         rows.name = f"{rows.name}, split seed {options['split_seed']}"
@@ -146,20 +146,27 @@ def evaluate(
     max_length = checked_max_length(max_length, tokenizer.model_max_length, model.args.max_length)
     tokens = tokenize(tokenizer, rows.texts, max_length)
     loader = Loader(tokens, labels, batch_size, tokenizer.pad_token_id, max_length)
-    metrics = measure(Forward(model).all_logits(loader), labels)
+    logits = Forward(model).all_logits(loader) / model.args.calibration_temperature
+    metrics = measure(logits, labels)
     intervals = bootstrap_intervals(metrics)
     return Evaluation(name, rows, model.args.labels, metrics, intervals, tokens.truncated)
 
 
-def split_options(model: str, **wished: float | None) -> dict[str, Any]:
-    """How to split: as wished, or as in the model's training run, so that no training row is
-    tested.
-    """
+def split_options(
+    model: str,
+    split_seed: int | None = None,
+    test_fraction: float | None = None,
+    validation_fraction: float | None = None,
+) -> dict[str, Any]:
+    """How to split: as asked, or as in the training run, so that no training row is tested."""
+    wished = {
+        "split_seed": split_seed,
+        "test_fraction": test_fraction,
+        "validation_fraction": validation_fraction,
+    }
     path = Path(model).expanduser() / "config.yaml"
     run = read_config_file(path, TrainSettings) if path.is_file() else {}
     return {
-        name: next(
-            value for value in (wished.get(name), run.get(name), default) if value is not None
-        )
+        name: next(value for value in (wished[name], run.get(name), default) if value is not None)
         for name, default in SPLIT_DEFAULTS.items()
     }

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlx_finbert.encoding import is_encodable
 from mlx_finbert.errors import InputError
 
 SYNONYMS = {
@@ -32,6 +33,9 @@ def are_generic(labels: Sequence[str]) -> bool:
 
 def check_names(labels: Sequence[str]) -> None:
     """Refuse names that are empty or stand twice, also under another spelling."""
+    for label in labels:
+        if not is_encodable(label):
+            raise InputError(f"the label {label!r} holds half a character: write it anew")
     names = [canonical(label) for label in labels]
     if "" in names:
         raise InputError(f"a label name is empty: {list(labels)}")

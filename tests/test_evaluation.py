@@ -57,7 +57,7 @@ def test_the_split_is_that_of_the_training_run(checkpoint):
     (folder / "config.yaml").write_text("data: news.csv\nsplit_seed: 7\ntest_fraction: 0.5\n")
     trained = {"split_seed": 7, "test_fraction": 0.5, "validation_fraction": 0.1}
     assert split_options(str(folder)) == trained
-    given = split_options(str(folder), split_seed=0, test_fraction=0.3, validation_fraction=None)
+    given = split_options(str(folder), split_seed=0, test_fraction=0.3)
     assert given == trained | {"split_seed": 0, "test_fraction": 0.3}
     default = {"split_seed": 0, "test_fraction": 0.2, "validation_fraction": 0.1}
     assert split_options("someone/finbert") == default

@@ -13,7 +13,9 @@ import pytest
 import mlx_finbert
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ["train", "evaluate", "predict", "convert.to_mlx"]
+COMMANDS = [
+    "train", "evaluate", "predict", "convert.to_mlx", "convert.to_coreml", "convert.verify",
+]  # fmt: skip
 HEAVY = ["transformers", "datasets", "matplotlib", "mlx_lm", "torch", "coremltools", "pyarrow"]
 
 
@@ -41,7 +43,7 @@ def test_wheel(tmp_path):
     assert any(name.endswith("sample.LICENSE") for name in names)
     modules = {f"mlx_finbert/{p.relative_to(ROOT / 'mlx_finbert')}"
                for p in (ROOT / "mlx_finbert").rglob("*.py")}  # fmt: skip
-    modules |= {f"mlx_finbert/convert/{p.name}" for p in (ROOT / "convert").glob("*.py")}
+    modules |= {f"mlx_finbert/{p.relative_to(ROOT)}" for p in (ROOT / "convert").rglob("*.py")}
     assert modules <= set(names)
     site = tmp_path / "site"
     python("-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel)
@@ -98,6 +100,11 @@ FORBIDDEN = {
     "training/fit.py": ["mlx_finbert.data.sources", "mlx_finbert.checkpoint", "json", "pathlib"],
     "training/step.py": ["mlx_finbert.data.sources", "mlx_finbert.checkpoint", "json", "pathlib"],
 }
+# What runs a saved package shares nothing with what writes it.
+EVALUATOR = ["operations", "evaluate", "saved"]
+WRITERS = ["coremltools", "mlx", *(
+    f"mlx_finbert.convert.coreml.{name}" for name in ("graph", "layouts", "network", "package")
+)]  # fmt: skip
 
 
 @pytest.mark.parametrize("pattern", FORBIDDEN)
@@ -108,3 +115,9 @@ def test_imports_go_in_one_direction(pattern):
             for name in imports_of(path):
                 for forbidden in FORBIDDEN[pattern]:
                     assert not f"{name}.".startswith(f"{forbidden.rstrip('.')}."), (path, name)
+
+
+@pytest.mark.parametrize("name", EVALUATOR)
+def test_the_evaluator_is_apart(name):
+    for imported in imports_of(ROOT / "convert" / "coreml" / f"{name}.py"):
+        assert not any(f"{imported}.".startswith(f"{writer}.") for writer in WRITERS), imported

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlx_finbert.convert.settings import ToMlxSettings
+from mlx_finbert.convert.settings import ToCoremlSettings, ToMlxSettings, VerifySettings
 from mlx_finbert.data import load_texts
 from mlx_finbert.evaluation import EvaluateSettings
 from mlx_finbert.predict.settings import PredictSettings
@@ -21,6 +21,8 @@ SETTINGS = {
     "mlx_finbert.evaluate": EvaluateSettings,
     "mlx_finbert.predict": PredictSettings,
     "mlx_finbert.convert.to_mlx": ToMlxSettings,
+    "mlx_finbert.convert.to_coreml": ToCoremlSettings,
+    "mlx_finbert.convert.verify": VerifySettings,
 }
 COMMANDS = re.findall(r"^python -m (\S+) (.*)$", README, flags=re.MULTILINE)
 

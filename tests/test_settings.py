@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from mlx_finbert.convert.settings import ToMlxSettings
+from mlx_finbert.convert.settings import ToCoremlSettings, ToMlxSettings, VerifySettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation import EvaluateSettings
 from mlx_finbert.predict.settings import PredictSettings
@@ -19,6 +19,7 @@ class Example:
     learning_rate: float = setting(5e-5, "peak")
     name: str | None = setting(None, "a name")
     labels: list[str] | None = setting(None, "names")
+    sizes: list[int] | None = setting(None, "numbers")
     mode: Literal["fast", "slow"] | None = setting(None, "how")
     overwrite: bool = setting(False, "write over")
     scratch: str | None = setting(None, "not written down", recorded=False)
@@ -46,6 +47,13 @@ def test_defaults_file_and_flags_in_this_order(tmp_path):
     )
 
 
+def test_lists_of_numbers(tmp_path):
+    for text in ("sizes: [3, 4]", "sizes: 3, 4", "sizes: ['3', 4]"):
+        assert example(*config(tmp_path, text)).sizes == [3, 4]
+    assert example("--sizes", "3,4").sizes == [3, 4]
+    assert example(*config(tmp_path, "sizes: 3")).sizes == [3]
+
+
 def test_a_written_file_reads_back(tmp_path):
     settings = Example(epochs=2, name="ä", labels=["a", "b"], mode="fast", scratch="x")
     write_config_file(settings, tmp_path / "c.yaml")
@@ -64,6 +72,8 @@ def test_a_written_file_reads_back(tmp_path):
         ("epochs: [1]", "which is no int"),
         ("epochs: .inf", "which is no int"),
         ("epochs:", "epochs is None, which is no int"),
+        ("sizes: [3, x]", "which is no list of int"),
+        ("sizes: [3.5]", "which is no list of int"),
         ("mode: medium", "not one of fast, slow"),
         ("epochs: {", "not valid YAML"),
         ("- epochs", "key: value"),
@@ -79,6 +89,7 @@ def test_a_wrong_file_names_itself_and_the_key(tmp_path, text, words):
     ("argv", "words"),
     [
         (["--epochs", "x"], "--epochs"),
+        (["--sizes", "3,x"], "--sizes: invalid list of int"),
         (["--nothing"], "--nothing"),
         (["--epoch", "3"], "--epoch"),
         (["--config", "missing.yaml"], "missing.yaml"),
@@ -102,6 +113,8 @@ def value_for(hint):
     )
     if choices:
         return typing.get_args(choices)[-1], typing.get_args(choices)[-1]
+    if list[int] in (hint, *typing.get_args(hint)):
+        return "7, 9", [7, 9]
     return "a,b", ["a", "b"]
 
 
@@ -112,6 +125,11 @@ def value_for(hint):
         (EvaluateSettings, {"model": "m"}),
         (PredictSettings, {"model": "m", "input": "i", "output": "o"}),
         (ToMlxSettings, {"model": "m", "output": "o"}),
+        (
+            ToCoremlSettings,
+            {"model": "m", "output": "o", "outputs": "arrays", "target": "iOS18"},
+        ),
+        (VerifySettings, {"model": "m", "package": "p"}),
     ],
 )
 def test_every_flag_of_every_command_reaches_its_field(settings_class, needed):

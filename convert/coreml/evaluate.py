@@ -11,15 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from mlx_finbert.convert.coreml.operations import (
-    CONSTANTS,
-    OPERATIONS,
-    UnsupportedOperationError,
-)
+from mlx_finbert.convert.coreml.operations import CONSTANTS, OPERATIONS, EvaluationError
 from mlx_finbert.convert.coreml.saved import Function, Name, Operation, Tensor
 
 PRODUCTS = {"linear", "conv", "matmul", "einsum"}
-"""Where activations become large."""
+"""Whose largest result is reported; sums would show the -1e4 of the mask alone."""
+
+LISTS = {"values"}
+"""Parameters of several values, of concat and einsum."""
+
+PARAMETERS = {
+    "weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "epsilon": "epsilon",
+}  # fmt: skip
+"""An operation's constants by what the graph calls them after the operation's name."""
 
 
 class Evaluator:
@@ -38,47 +42,59 @@ class Evaluator:
         """Largest absolute value that a matrix product gave so far."""
         self.not_finite: set[str] = set()
         """Operations that gave NaN or infinity."""
-        self._constants = self._fold()
+        self._constants = self._decoded()
 
     def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """The outputs by name; int32 feeds (B, S) by input name.
 
         Raises:
-            UnsupportedOperationError: for what the export never writes.
+            EvaluationError: for feeds or operations that do not fit the file.
         """
-        values: dict[str, Any] = dict(feeds)
+        values: dict[str, Any] = {}
         for tensor in self.function.inputs:
-            values[tensor.name] = feeds[tensor.name].reshape(tensor.shape)
-        for operation in self.function.operations:
-            if operation.kind not in CONSTANTS:
-                self._run(operation, values)
+            feed = feeds.get(tensor.name)
+            if feed is None or feed.shape != tensor.shape:
+                raise EvaluationError(f"the input {tensor.name} must be of shape {tensor.shape}")
+            values[tensor.name] = feed
+        with np.errstate(all="ignore"):
+            for operation in self.function.operations:
+                if operation.kind not in CONSTANTS:
+                    self._run(operation, values)
         return {name: values[name] for name in self.function.outputs}
 
     def _run(self, operation: Operation, values: dict[str, Any]) -> None:
         if operation.kind not in OPERATIONS:
-            raise UnsupportedOperationError(f"the operation {operation.kind}")
-        with np.errstate(all="ignore"):
+            raise EvaluationError(f"the operation {operation.kind} is not known")
+        try:
             results = OPERATIONS[operation.kind](**self._arguments(operation, values))
-            results = results if isinstance(results, list) else [results]
-            for tensor, result in zip(operation.outputs, results, strict=True):
-                values[tensor.name] = self._rounded(tensor, result)
+        except (LookupError, TypeError, ValueError) as error:
+            raise EvaluationError(f"{operation.kind} {operation.name}: {error}") from error
+        results = results if isinstance(results, list) else [results]
+        for tensor, result in zip(operation.outputs, results, strict=True):
+            values[tensor.name] = self._rounded(tensor, result)
         if operation.kind in PRODUCTS:
             self.largest = max(self.largest, float(np.abs(values[operation.name]).max()))
 
     def _arguments(self, operation: Operation, values: dict[str, Any]) -> dict[str, Any]:
-        def resolve(part: Any) -> Any:
+        def resolve(parameter: str, part: Any) -> Any:
             if not isinstance(part, Name):
                 return _as_float32(part)
-            return values[part] if part in values else self._constants[part]
+            if part in values:
+                return values[part]
+            own = f"{operation.name}_{PARAMETERS.get(parameter)}"
+            return self._constants[own if own in self._constants else part]
 
-        found = {name: [resolve(p) for p in parts] for name, parts in operation.inputs.items()}
-        return {name: v if name == "values" else v[0] for name, v in found.items()}
+        found = {
+            name: [resolve(name, part) for part in parts]
+            for name, parts in operation.inputs.items()
+        }
+        return {name: parts if name in LISTS else parts[0] for name, parts in found.items()}
 
     def _rounded(self, tensor: Tensor, value: Any) -> Any:
         if tensor.shape is None or tensor.dtype == np.object_:
             return value
         if value.shape != tensor.shape:
-            raise UnsupportedOperationError(
+            raise EvaluationError(
                 f"{tensor.name} has the shape {value.shape}, but the file says {tensor.shape}"
             )
         if tensor.dtype not in (np.float16, np.float32):
@@ -89,17 +105,34 @@ class Evaluator:
             self.not_finite.add(tensor.name)
         return value.astype(np.float32)
 
-    def _fold(self) -> dict[str, Any]:
-        """All constants, as float32 where they are floats: decoded once, not at each run."""
+    def _decoded(self) -> dict[str, Any]:
+        """All constants, floats as float32: decoded once, not at each run."""
         constants: dict[str, Any] = {}
-        for name, decode in stored_constants(self.function).items():
+        stored = stored_constants(self.function)
+        for name, decode in stored.items():
             exact = None if self.exact is None else self.exact.get(original_name(name))
             constants[name] = _as_float32(decode() if exact is None else exact)
-        return constants
+        return constants | self._merged(stored)
+
+    def _merged(self, stored: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+        """Exact constants that coremltools merged with others, as they were equal once rounded."""
+        found: dict[str, Any] = {}
+        for operation in self.function.operations if self.exact else ():
+            for parameter, suffix in PARAMETERS.items():
+                own = f"{operation.name}_{suffix}"
+                name = operation.inputs.get(parameter, [None])[0]
+                if own in self.exact and isinstance(name, Name) and original_name(name) != own:
+                    value = stored[name]()
+                    if np.array_equal(self.exact[own].astype(value.dtype), value):
+                        found[own] = self.exact[own]
+        return found
 
 
 def stored_constants(function: Function) -> dict[str, Callable[[], Any]]:
-    """For each constant of a function, how to read it, decompressed, in the type of the file."""
+    """For each constant of a function, how to read it, decompressed, in the type of the file.
+
+    Reading waits for the call: a constant that is replaced need not be decompressed.
+    """
     found: dict[str, Callable[[], Any]] = {}
 
     def decode(operation: Operation) -> Any:

@@ -1,7 +1,9 @@
 """From an MLX classifier to verified Core ML packages."""
 
 import itertools
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from mlx_finbert.atomic import written_beside
@@ -9,25 +11,23 @@ from mlx_finbert.convert.coreml.graph import build
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.network import FP16_MAX, too_large_for_fp16
 from mlx_finbert.convert.coreml.options import ExportOptions
-from mlx_finbert.convert.coreml.package import convert, function_name, merge, write
+from mlx_finbert.convert.coreml.package import convert, merge, write
 from mlx_finbert.convert.coreml.reference import Reference
-from mlx_finbert.convert.coreml.report import ExportReport, PackageReport
+from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
-from mlx_finbert.convert.coreml.side_files import (
-    SIDE_FILES,
-    size_of,
-    write_app_files,
-    write_export_json,
-)
+from mlx_finbert.convert.coreml.side_files import SIDE_FILES, write_app_files, write_export_json
 from mlx_finbert.convert.coreml.validation import validate
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.coreml.vocabulary import vocabulary_of
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
+from mlx_finbert.labels import match_labels
 from mlx_finbert.models import Classifier
 from mlx_finbert.tokenizer import Tokenizer
 
 SUFFIX = ".mlpackage"
+
+Lengths = list[int]
 
 
 def export(
@@ -41,28 +41,17 @@ def export(
     """See `mlx_finbert.convert.coreml.export`."""
     lengths = options.lengths_for(tokenizer.model_max_length, model.args.max_length)
     names = package_names(path, lengths, options)
-    refuse_existing(path.parent, names, options)
     description = describe_export(model, tokenizer, options, lengths, source)
-    verifier = Verifier(description.reference, tokenizer, description.vocabulary, options)
+    refuse_existing(path, names, description)
+    if rows is not None:
+        # Refused now, not after minutes of work.
+        match_labels(rows.label_names, model.args.labels)
     with written_beside(path.parent) as part:
         write_app_files(part, description, tokenizer)
-        write_packages(part, names, description)
-        packages = {name: SavedPackage(part / name) for name in names}
-        report = ExportReport(
-            path.parent,
-            description,
-            [
-                PackageReport(name, size_of(part / name), verifier.verify(packages[name], own))
-                for name, own in names.items()
-            ],
-        )
-        if rows is not None and report.passed:
-            functions = {
-                length: package.functions[function_name(length, options)]
-                for (name, own), package in zip(names.items(), packages.values(), strict=True)
-                for length in own
-            }
-            report.validation = validate(verifier, functions, rows)
+        for name, own in names.items():
+            write_package(part / name, replace(description, lengths=own))
+        report = verified(part, names, description, tokenizer, rows)
+        report.folder = path.parent
         if report.passed:
             write_export_json(part, report)
         else:
@@ -70,7 +59,25 @@ def export(
     return report
 
 
-def package_names(path: Path, lengths: list[int], options: ExportOptions) -> dict[str, list[int]]:
+def verified(
+    folder: Path,
+    names: dict[str, Lengths],
+    description: Description,
+    tokenizer: Tokenizer,
+    rows: LabelledTexts | None,
+) -> ExportReport:
+    """The packages of a folder, read back and held against the model."""
+    verifier = Verifier(description, tokenizer)
+    packages = {name: SavedPackage(folder / name) for name in names}
+    reports = [verifier.verify(packages[name], own) for name, own in names.items()]
+    report = ExportReport.of(folder, description, reports)
+    if rows is not None and report.passed:
+        functions = {n: packages[name].function(n) for name, own in names.items() for n in own}
+        report.validation = validate(verifier, functions, rows)
+    return report
+
+
+def package_names(path: Path, lengths: Lengths, options: ExportOptions) -> dict[str, Lengths]:
     """The packages of an export and the lengths that each holds."""
     if path.suffix != SUFFIX:
         raise InputError(f"--output {path} does not end in {SUFFIX}, as Core ML's packages do")
@@ -79,12 +86,25 @@ def package_names(path: Path, lengths: list[int], options: ExportOptions) -> dic
     return {f"{path.stem}-{length}{SUFFIX}": [length] for length in lengths}
 
 
-def refuse_existing(folder: Path, names: dict[str, list[int]], options: ExportOptions) -> None:
-    """Nothing that is there is replaced unasked, the files beside the packages included."""
+def refuse_existing(path: Path, names: dict[str, Lengths], description: Description) -> None:
+    """Nothing that is there is replaced unasked, and nothing old is left beside what is new."""
+    folder = path.parent
+    if (folder / "config.json").exists():
+        raise InputError(f"--output: {folder} holds a model: choose another folder")
     for name in (*names, *SIDE_FILES):
-        if (folder / name).exists() and not options.overwrite:
+        if (folder / name).exists() and not description.options.overwrite:
             raise InputError(
                 f"--output: {folder / name} exists: choose another folder, or add --overwrite"
+            )
+    earlier = re.compile(re.escape(path.stem) + r"(-\d+)?" + re.escape(SUFFIX))
+    kept = [p for p in folder.glob(f"*{SUFFIX}") if earlier.fullmatch(p.name)]
+    if not description.vocabulary.merges:
+        kept += folder.glob("merges.txt")
+    for found in kept:
+        if found.name not in names:
+            raise InputError(
+                f"--output: {found} is of an earlier export, and this one does not replace it:"
+                " remove it, or choose another folder"
             )
 
 
@@ -92,7 +112,7 @@ def describe_export(
     model: Classifier,
     tokenizer: Tokenizer,
     options: ExportOptions,
-    lengths: list[int],
+    lengths: Lengths,
     source: str,
 ) -> Description:
     """The model held to everything that an export needs of it.
@@ -100,42 +120,35 @@ def describe_export(
     Raises:
         InputError: names the weight, the label or the size that does not fit.
     """
-    reference = Reference(model, options.calibration == "on")
+    reference = Reference(model, options)
     if options.precision == "fp16" and (name := too_large_for_fp16(model)):
         raise InputError(
             f"the weight {name} has values beyond {FP16_MAX:.0f}, the largest number of fp16:"
             " add --precision fp32"
         )
     vocabulary = vocabulary_of(tokenizer, len(reference.network.word_embeddings))
-    return Description(reference, vocabulary, options, lengths, source)
+    return Description(reference, vocabulary, options, lengths, tokenizer.model_max_length, source)
 
 
-def write_packages(folder: Path, names: dict[str, list[int]], description: Description) -> None:
-    """All packages of an export, not yet verified."""
-    for name, lengths in names.items():
-        if description.options.multifunction:
-            write_merged(folder / name, lengths, description)
-        else:
-            write_package(folder / name, lengths[0], description)
-
-
-def write_merged(path: Path, lengths: list[int], description: Description) -> None:
-    """One package of all lengths."""
+def write_package(path: Path, description: Description) -> None:
+    """A package of one length, or of several as functions; not yet verified."""
+    if not description.options.multifunction:
+        write_length(path, description.lengths[0], description)
+        return
     parts = path.with_name(".parts")
     parts.mkdir()
-    one_each = {length: parts / f"{length}{SUFFIX}" for length in lengths}
+    one_each = {length: parts / f"{length}{SUFFIX}" for length in description.lengths}
     for length, part in one_each.items():
-        write_package(part, length, description)
-    merge(one_each, path, lambda spec: description.annotate(spec, lengths))
+        write_length(part, length, description)
+    merge(one_each, path, description.annotate)
     shutil.rmtree(parts)
 
 
-def write_package(path: Path, length: int, description: Description) -> None:
+def write_length(path: Path, length: int, description: Description) -> None:
     """The package of one length."""
     options, reference = description.options, description.reference
     program = build(reference.network, length, options)
-    model = convert(program, options, reference.labels)
-    write(model, path, lambda spec: description.annotate(spec, [length]))
+    write(convert(program, options, reference.labels), path, description.annotate)
 
 
 def reject(part: Path, report: ExportReport) -> None:
@@ -143,9 +156,10 @@ def reject(part: Path, report: ExportReport) -> None:
     for name in SIDE_FILES:
         (part / name).unlink(missing_ok=True)
     for package in report.packages:
-        for i in itertools.count(1):
-            aside = f"{package.name}.rejected" + (f"-{i}" if i > 1 else "")
+        aside = f"{package.name}.rejected"
+        for i in itertools.count(2):
             if not (report.folder / aside).exists():
                 break
+            aside = f"{package.name}.rejected-{i}"
         (part / package.name).rename(part / aside)
         package.name = aside

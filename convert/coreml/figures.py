@@ -1,5 +1,6 @@
 """How far a package is from its model, and how far it may be."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,8 @@ from mlx_finbert.convert.coreml.options import ExportOptions
 EXACT_TOLERANCE = 1e-5
 """Of a probability, for the graph of the file in float32."""
 
+SHOWN_FAULTS = 10
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -17,10 +20,15 @@ class Tolerance:
     probability: float
     """Absolute."""
     psnr: float
-    """In dB, at least; Apple's gate for its fp16 DistilBERT is 60."""
+    """In dB, at least."""
 
 
-FULL = {"fp32": Tolerance(1e-5, 90), "fp16": Tolerance(2e-3, 60)}
+FULL = {
+    # What errors of 1e-5 amount to, near the largest probability.
+    "fp32": Tolerance(EXACT_TOLERANCE, 90),
+    # 60 dB is the gate of Apple's fp16 DistilBERT (ml-ane-transformers, test_distilbert.py).
+    "fp16": Tolerance(2e-3, 60),
+}
 COMPRESSED = {
     "int8": Tolerance(3e-2, 35),
     # Experimental: wide enough for what they cost, which --validate measures.
@@ -43,8 +51,12 @@ class Figures:
     """How many of each kind, constants aside."""
     exact_error: float = np.nan
     """Largest error of a probability, the file's graph run in float32 with the model's weights."""
+    exact_logits_error: float = np.nan
+    """Largest error of a logit in the same run, over the largest logit (or 1)."""
     error: float = np.nan
     """Largest error of a probability of the package as it is saved."""
+    worst_text: str = ""
+    """Name of the verification text with that error."""
     logits_error: float = np.nan
     psnr: float = np.nan
     """Of the probabilities, in dB."""
@@ -61,6 +73,54 @@ class Figures:
     faults: list[str] = field(default_factory=list)
     """What the verification found wrong, with the figure."""
 
+    def lines(self, stored: str) -> Iterator[str]:
+        """For the terminal."""
+        yield (
+            f"  {self.length} tokens, {sum(self.operations.values())} operations;"
+            f" largest matrix product {self.largest:.0f}"
+        )
+        yield (
+            f"    probabilities off by at most {self.exact_error:.0e} (graph in float32),"
+            f" {self.error:.1e} ({stored}, {self.psnr:.0f} dB);"
+            f" with other padding {self.exact_padding_error:.0e}, {self.padding_error:.0e}"
+        )
+        if self.core_ml:
+            yield f"    {self.core_ml}"
+        for fault in self.faults[:SHOWN_FAULTS]:
+            yield f"    FAULT: {fault}"
+        if (more := len(self.faults) - SHOWN_FAULTS) > 0:
+            yield f"    and {more} more"
+
+
+@dataclass
+class PackageReport:
+    """One package and the figures of its functions."""
+
+    name: str
+    """Of the folder; it ends in `.rejected` where the package was kept aside."""
+    bytes: int
+    stored: str
+    """What the weights are stored in: `fp16`, `int8`, ..."""
+    functions: list[Figures]
+    faults: list[str]
+    """Of the package as a whole."""
+
+    @property
+    def passed(self) -> bool:
+        return not self.faults and not any(figures.faults for figures in self.functions)
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.bytes / 1e6:.1f} MB"]
+        lines += [f"  FAULT: {fault}" for fault in self.faults]
+        for figures in self.functions:
+            lines += figures.lines(self.stored)
+        return "\n".join(lines)
+
+
+def verdict(passed: bool) -> str:
+    """The last line of a report."""
+    return "verified" if passed else "NOT verified: see the faults above"
+
 
 def psnr(found: np.ndarray, expected: np.ndarray) -> float:
     """Peak signal-to-noise ratio in dB: 20 log10(largest expected value / rms error)."""
@@ -70,20 +130,36 @@ def psnr(found: np.ndarray, expected: np.ndarray) -> float:
 
 def tolerance_faults(figures: Figures, options: ExportOptions) -> list[str]:
     """Which figures are beyond what they may be; NaN is."""
+    exact = _beyond(
+        EXACT_TOLERANCE,
+        {
+            "in float32, relative to the largest, a logit": figures.exact_logits_error,
+            "in float32, a probability": figures.exact_error,
+            "in float32, with other padding, a probability": figures.exact_padding_error,
+        },
+    )
     allowed = tolerance_of(options)
-    faults = []
-    for what, value, most in (
-        ("in float32, a probability", figures.exact_error, EXACT_TOLERANCE),
-        ("a probability", figures.error, allowed.probability),
-        ("in float32, with other padding, a probability", figures.exact_padding_error, 1e-5),
-        ("with other padding, a probability", figures.padding_error, allowed.probability),
-    ):
-        if not value <= most:
-            faults.append(f"{what} is off by {value:.1e}; at most {most:.0e} is allowed")
+    stored = _beyond(
+        allowed.probability,
+        {
+            f"on the text {figures.worst_text!r}, a probability": figures.error,
+            "with other padding, a probability": figures.padding_error,
+        },
+    )
     if not figures.psnr >= allowed.psnr:
-        faults.append(
+        stored.append(
             f"the probabilities have {figures.psnr:.1f} dB PSNR, below {allowed.psnr:.0f} dB"
         )
-    if faults and options.compress:
-        faults[-1] += f"; this model needs an export without --compress {options.compress}"
-    return faults
+    if stored and not exact and options.compress:
+        stored[-1] += f"; the graph is right: export without --compress {options.compress}"
+    elif stored and not exact and options.precision == "fp16":
+        stored[-1] += "; the graph is right: export with --precision fp32"
+    return exact + stored
+
+
+def _beyond(most: float, values: dict[str, float]) -> list[str]:
+    return [
+        f"{what} is off by {value:.1e}; at most {most:.0e} is allowed"
+        for what, value in values.items()
+        if not value <= most
+    ]

@@ -10,22 +10,27 @@ of the scores, so that softmax and both products run without a transpose of the 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
 from mlx_finbert.convert.coreml.mil import Var, mb
 from mlx_finbert.convert.coreml.network import Linear, Norm
+from mlx_finbert.convert.coreml.options import NUMPY_DTYPES
 
 MASK_FILL = -1e4
 """Added to the score of a padded key. Half precision cannot hold -1e9, and the Neural Engine does
 not take -inf in a softmax; after this the probability is exactly 0 in float32 and float16."""
 
 FP16_EPS = 1.2e-7
-"""Smallest epsilon of a layer norm in half precision: two steps above zero."""
+"""Smallest epsilon of a layer norm in half precision, where BERT's 1e-12 is 0."""
 
 
 class Layout(ABC):
     """The operations of the network in one layout. Names become those of weights in the file."""
+
+    channel_axis: int
+    """Of the hidden states."""
 
     def __init__(self, batch: int, length: int, num_heads: int, precision: str) -> None:
         self.batch = batch
@@ -45,110 +50,96 @@ class Layout(ABC):
     def linear(self, x: Var, layer: Linear, name: str) -> Var: ...
 
     @abstractmethod
-    def norm(self, x: Var, norm: Norm, name: str) -> Var: ...
+    def over_keys(self, x: Var) -> Var:
+        """(B, S) to the shape in which it is added to the scores of a head."""
 
     @abstractmethod
-    def mask_bias(self, is_token: Var) -> Var:
-        """What is added to the scores, from 1 for a token and 0 for padding, (B, S)."""
-
-    @abstractmethod
-    def attend(self, queries: Var, keys: Var, values: Var, mask_bias: Var) -> Var:
+    def attend(self, queries: Var, keys: Var, values: Var, mask: Var) -> Var:
         """Attention of every head, in the layout of the queries."""
 
-    @abstractmethod
+    def norm(self, x: Var, norm: Norm, name: str) -> Var:
+        gamma, beta = self.parameters(norm, name)
+        epsilon = self.const(self.eps(norm), f"{name}_epsilon")
+        axes = [self.channel_axis]
+        return mb.layer_norm(x=x, axes=axes, gamma=gamma, beta=beta, epsilon=epsilon, name=name)
+
+    def mask(self, is_token: Var) -> Var:
+        """From 1 for a token and 0 for padding, (B, S), to 0 and `MASK_FILL`, over the keys."""
+        is_padding = mb.sub(x=self.const(1, "one"), y=is_token)
+        return self.over_keys(mb.mul(x=is_padding, y=self.const(MASK_FILL, "mask_fill")))
+
     def flat(self, x: Var) -> Var:
         """A single token's vector (B, size)."""
+        return mb.reshape(x=x, shape=[self.batch, x.shape[self.channel_axis]])
 
     def const(self, value: np.ndarray | float, name: str) -> Var:
         """A named constant in the precision of the program."""
-        dtype = {"fp16": np.float16, "fp32": np.float32}[self.precision]
-        return mb.const(val=np.asarray(value, dtype)[()], name=name)
+        return mb.const(val=np.asarray(value, NUMPY_DTYPES[self.precision])[()], name=name)
 
     def parameters(self, part: Linear | Norm, name: str) -> tuple[Var, Var]:
         """Weight and bias."""
         return self.const(part.weight, f"{name}_weight"), self.const(part.bias, f"{name}_bias")
 
-    def eps(self, norm: Norm, name: str) -> Var:
-        smallest = FP16_EPS if self.precision == "fp16" else 0.0
-        return self.const(max(norm.eps, smallest), f"{name}_epsilon")
-
-    def bias_of(self, is_token: Var) -> Var:
-        """0 where there is a token, `MASK_FILL` where there is padding."""
-        is_padding = mb.sub(x=self.const(1, "one"), y=is_token)
-        return mb.mul(x=is_padding, y=self.const(MASK_FILL, "mask_fill"))
+    def eps(self, norm: Norm) -> float:
+        return max(norm.eps, FP16_EPS) if self.precision == "fp16" else norm.eps
 
 
 class PlainLayout(Layout):
     """(B, S, D)"""
 
+    channel_axis = -1
+
     def hidden(self, rows: Var) -> Var:
         return rows
 
     def first(self, x: Var) -> Var:
-        size = x.shape[-1]
-        return mb.slice_by_size(x=x, begin=[0, 0, 0], size=[self.batch, 1, size])
+        return mb.slice_by_size(x=x, begin=[0, 0, 0], size=[self.batch, 1, x.shape[2]])
 
     def linear(self, x: Var, layer: Linear, name: str) -> Var:
         weight, bias = self.parameters(layer, name)
         return mb.linear(x=x, weight=weight, bias=bias, name=name)
 
-    def norm(self, x: Var, norm: Norm, name: str) -> Var:
-        gamma, beta = self.parameters(norm, name)
-        return mb.layer_norm(
-            x=x, axes=[-1], gamma=gamma, beta=beta, epsilon=self.eps(norm, name), name=name
-        )
+    def over_keys(self, x: Var) -> Var:
+        return mb.reshape(x=x, shape=[self.batch, 1, 1, self.length])
 
-    def mask_bias(self, is_token: Var) -> Var:
-        bias = self.bias_of(is_token)
-        return mb.reshape(x=bias, shape=[self.batch, 1, 1, self.length])
-
-    def attend(self, queries: Var, keys: Var, values: Var, mask_bias: Var) -> Var:
+    def attend(self, queries: Var, keys: Var, values: Var, mask: Var) -> Var:
         q, k, v = (self._heads(x) for x in (queries, keys, values))
-        scores = mb.add(x=mb.matmul(x=q, y=k, transpose_y=True), y=mask_bias)
-        context = mb.matmul(x=mb.softmax(x=scores, axis=-1), y=v)
-        return mb.reshape(x=mb.transpose(x=context, perm=[0, 2, 1, 3]), shape=queries.shape)
+        scores = mb.add(x=mb.matmul(x=q, y=k, transpose_y=True), y=mask)
+        return self._joined(mb.matmul(x=mb.softmax(x=scores, axis=-1), y=v), queries.shape)
 
     def _heads(self, x: Var) -> Var:
         batch, length, size = x.shape
         heads = mb.reshape(x=x, shape=[batch, length, self.num_heads, size // self.num_heads])
         return mb.transpose(x=heads, perm=[0, 2, 1, 3])
 
-    def flat(self, x: Var) -> Var:
-        return mb.reshape(x=x, shape=[self.batch, x.shape[-1]])
+    def _joined(self, heads: Var, shape: Sequence[int]) -> Var:
+        return mb.reshape(x=mb.transpose(x=heads, perm=[0, 2, 1, 3]), shape=shape)
 
 
 class AneLayout(Layout):
     """(B, D, 1, S)"""
 
+    channel_axis = 1
+
     def hidden(self, rows: Var) -> Var:
         return mb.expand_dims(x=mb.transpose(x=rows, perm=[0, 2, 1]), axes=[2])
 
     def first(self, x: Var) -> Var:
-        size = x.shape[1]
-        return mb.slice_by_size(x=x, begin=[0, 0, 0, 0], size=[self.batch, size, 1, 1])
+        return mb.slice_by_size(x=x, begin=[0, 0, 0, 0], size=[self.batch, x.shape[1], 1, 1])
 
     def linear(self, x: Var, layer: Linear, name: str) -> Var:
         kernel = Linear(layer.weight[:, :, None, None], layer.bias)
         weight, bias = self.parameters(kernel, name)
         return mb.conv(x=x, weight=weight, bias=bias, name=name)
 
-    def norm(self, x: Var, norm: Norm, name: str) -> Var:
-        gamma, beta = self.parameters(norm, name)
-        return mb.layer_norm(
-            x=x, axes=[1], gamma=gamma, beta=beta, epsilon=self.eps(norm, name), name=name
-        )
+    def over_keys(self, x: Var) -> Var:
+        return mb.reshape(x=x, shape=[self.batch, self.length, 1, 1])
 
-    def mask_bias(self, is_token: Var) -> Var:
-        bias = self.bias_of(is_token)
-        return mb.reshape(x=bias, shape=[self.batch, self.length, 1, 1])
-
-    def attend(self, queries: Var, keys: Var, values: Var, mask_bias: Var) -> Var:
+    def attend(self, queries: Var, keys: Var, values: Var, mask: Var) -> Var:
         # One transpose for all heads: the product below wants the keys on axis 1.
         turned = mb.transpose(x=keys, perm=[0, 3, 2, 1])
-        heads = zip(
-            self._heads(queries, 1), self._heads(turned, 3), self._heads(values, 1), strict=True
-        )
-        contexts = [self._attend_head(q, k, v, mask_bias) for q, k, v in heads]
+        q, k, v = self._heads(queries, 1), self._heads(turned, 3), self._heads(values, 1)
+        contexts = [self._attend_head(*head, mask) for head in zip(q, k, v, strict=True)]
         return mb.concat(values=contexts, axis=1)
 
     def _heads(self, x: Var, axis: int) -> list[Var]:
@@ -156,13 +147,10 @@ class AneLayout(Layout):
             return [x]
         return mb.split(x=x, num_splits=self.num_heads, axis=axis)
 
-    def _attend_head(self, q: Var, k: Var, v: Var, mask_bias: Var) -> Var:
+    def _attend_head(self, q: Var, k: Var, v: Var, mask: Var) -> Var:
         scores = mb.einsum(values=(k, q), equation="bkhc,bchq->bkhq")
-        weights = mb.softmax(x=mb.add(x=scores, y=mask_bias), axis=1)
+        weights = mb.softmax(x=mb.add(x=scores, y=mask), axis=1)
         return mb.einsum(values=(v, weights), equation="bchk,bkhq->bchq")
-
-    def flat(self, x: Var) -> Var:
-        return mb.reshape(x=x, shape=[self.batch, x.shape[1]])
 
 
 LAYOUTS: dict[str, type[Layout]] = {"ane": AneLayout, "plain": PlainLayout}

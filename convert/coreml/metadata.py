@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import mlx_finbert
-from mlx_finbert.convert.coreml.options import FORM, ExportOptions
+from mlx_finbert.convert.coreml.options import PROGRAM_OPTIONS, ExportOptions
 from mlx_finbert.convert.coreml.reference import Reference
 from mlx_finbert.convert.coreml.vocabulary import Vocabulary
 
 PREFIX = "mlx_finbert."
 """Of the keys in the user-defined metadata."""
+
+PROVENANCE = {f"{PREFIX}version", f"{PREFIX}source"}
+"""Keys that say where a package comes from, not what it computes."""
 
 INPUTS = {
     "input_ids": "Token ids, special tokens included, filled up with the padding id.",
@@ -19,28 +22,31 @@ INPUTS = {
 OUTPUTS = {
     "label": "The most probable label.",
     "probabilities": "Probability of each label; they sum to 1.",
-    "logits": "The scores before temperature and softmax, in the order of the labels.",
+    "logits": "What temperature and softmax make the probabilities of, in the order of the labels.",
 }
 
 
 @dataclass
 class Description:
-    """Everything that goes into the metadata of an export's packages."""
+    """What a package is and says: the metadata come from it, and it is verified against it."""
 
     reference: Reference
     vocabulary: Vocabulary
     options: ExportOptions
     lengths: list[int]
+    """Of its functions."""
+    max_length: int
+    """Tokens at which rows were cut in training; longer packages go on without it."""
     source: str
     """Name of the checkpoint."""
 
-    def user_defined(self, lengths: list[int]) -> dict[str, str]:
-        """The user-defined metadata of a package of these lengths."""
+    def user_defined(self) -> dict[str, str]:
+        """The user-defined metadata."""
         values = {
             "version": mlx_finbert.__version__,
             "labels": self.reference.labels,
-            "lengths": lengths,
-            "max_length": max(lengths),
+            "lengths": self.lengths,
+            "max_length": self.max_length,
             "temperature": self.reference.temperature,
             "tokenizer": self.vocabulary.rules,
             "vocabulary": self.vocabulary.text,
@@ -48,18 +54,18 @@ class Description:
             "merges": "\n".join(self.vocabulary.merges),
             "source": self.source,
             "source_sha256": self.reference.sha256,
-            "form": form(self.options),
+            "options": program_options(self.options),
         }
         return {f"{PREFIX}{name}": encoded(value) for name, value in values.items() if value != ""}
 
-    def annotate(self, spec: Any, lengths: list[int]) -> None:
+    def annotate(self, spec: Any) -> None:
         """Write it into a model specification."""
         metadata = spec.description.metadata
         metadata.author = self.options.author
         metadata.license = self.options.license
         metadata.versionString = self.options.model_version
         metadata.shortDescription = self.options.description or self.summary()
-        for name, value in self.user_defined(lengths).items():
+        for name, value in self.user_defined().items():
             metadata.userDefined[name] = value
         # A package of several lengths describes each of its functions.
         for description in spec.description.functions or [spec.description]:
@@ -77,9 +83,9 @@ class Description:
         )
 
 
-def form(options: ExportOptions) -> dict[str, Any]:
+def program_options(options: ExportOptions) -> dict[str, Any]:
     """What decides the program, and what a verification must know."""
-    return {name: getattr(options, name) for name in FORM}
+    return {name: getattr(options, name) for name in PROGRAM_OPTIONS}
 
 
 def encoded(value: Any) -> str:

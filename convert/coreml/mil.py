@@ -1,25 +1,46 @@
-"""coremltools, imported without its chatter."""
+"""coremltools, without its chatter."""
 
+import contextlib
+import io
 import logging
 import os
+import warnings
+from collections.abc import Iterator
 
 from mlx_finbert.errors import InputError
 
-# It warns of libraries that it was not tested with and of the runtime that only macOS has, draws a
-# progress bar for each of its passes, and imports transformers, which warns of a missing PyTorch.
-os.environ.setdefault("TQDM_DISABLE", "1")
+# coremltools imports transformers, which warns of a missing PyTorch.
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-logging.getLogger("coremltools").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without progress bars for each of its passes, and warnings of libraries that it is not tested
+    with, of the runtime that only macOS has, and of numbers that overflow in its own passes.
+    """
+    logger = logging.getLogger("coremltools")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
+    finally:
+        logger.setLevel(level)
+
 
 try:
-    import coremltools as ct
-    import coremltools.optimize.coreml as cto
-    from coremltools.converters.mil import Builder as mb
-    from coremltools.converters.mil.mil import Program, Var, types
-    from coremltools.proto import MIL_pb2, Model_pb2
+    with quiet():
+        import coremltools as ct
+        import coremltools.optimize.coreml as cto
+        from coremltools.converters.mil import Builder as mb
+        from coremltools.converters.mil.mil import Program, Var, types
+        from coremltools.proto import MIL_pb2, Model_pb2
 except ImportError as error:
     raise InputError(
         f"coremltools cannot be imported ({error}): pip install 'coremltools>=9.0'"
     ) from error
 
-__all__ = ["MIL_pb2", "Model_pb2", "Program", "Var", "ct", "cto", "mb", "types"]
+__all__ = [
+    "MIL_pb2", "Model_pb2", "Program", "Var", "ct", "cto", "mb", "quiet", "types",
+]  # fmt: skip

@@ -5,6 +5,7 @@ the attention scale into the query's weights, the first token-type row into the 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -14,7 +15,13 @@ from mlx.utils import tree_flatten
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import check_names
 from mlx_finbert.models import FAMILIES, Classifier
-from mlx_finbert.models.bert import BertEmbeddings, BertForSequenceClassification, BertLayer
+from mlx_finbert.models.bert import (
+    BertArgs,
+    BertEmbeddings,
+    BertEncoder,
+    BertForSequenceClassification,
+    BertLayer,
+)
 from mlx_finbert.models.distilbert import DistilBertForSequenceClassification, TransformerBlock
 from mlx_finbert.models.roberta import RobertaForSequenceClassification
 
@@ -68,7 +75,7 @@ class Network:
     pooler: Linear
     pooler_act: str
     classifier: Linear
-    temperature: float
+    temperature: float = 1.0
     """The softmax is taken of the logits over this."""
     counted_padding: int | None = None
     """RoBERTa's padding id, where positions count the tokens that are not padding."""
@@ -86,8 +93,8 @@ def describe(model: Classifier, temperature: float = 1.0) -> Network:
         temperature: of the calibration.
 
     Raises:
-        InputError: for a model of another class, weights that are not finite, or labels that do
-            not fit its head.
+        InputError: for a model of another class or without layers, weights that are not finite,
+            or labels that do not fit the head.
     """
     describer = DESCRIBERS.get(type(model))
     if describer is None:
@@ -95,21 +102,35 @@ def describe(model: Classifier, temperature: float = 1.0) -> Network:
             f"a {type(model).__name__} cannot be exported to Core ML;"
             f" these can: {', '.join(cls.__name__ for _, cls in FAMILIES.values())}"
         )
-    for name, value in tree_flatten(model.parameters()):
-        if not mx.isfinite(value).all():
-            raise InputError(f"the weight {name} is not finite: the model is damaged")
+    require_finite(model)
     network = describer(model)
     if not network.layers:
         raise InputError("config.json: the model has no layers: there is nothing to export")
-    labels, outputs = model.args.labels, len(network.classifier.bias)
+    require_labels(model.args.labels, len(network.classifier.bias))
+    network.temperature = temperature
+    return network
+
+
+def require_finite(model: Classifier) -> None:
+    """Refuse a weight that is NaN or infinite, by name."""
+    for name, value in tree_flatten(model.parameters()):
+        if not mx.isfinite(value).all():
+            raise InputError(
+                f"the weight {name} is not finite: the checkpoint is damaged, or its training"
+                " diverged; take an earlier one"
+            )
+
+
+def require_labels(labels: list[str], outputs: int) -> None:
+    """Refuse labels that a classifier cannot tell apart."""
     if len(labels) != outputs:
         raise InputError(
             f"the head has {outputs} outputs, but there are {len(labels)} labels"
             f" ({', '.join(labels)}): name each output in the config's id2label"
         )
+    if len(labels) < 2:
+        raise InputError(f"the head has one output ({labels[0]}): a classifier needs two labels")
     check_names(labels)
-    network.temperature = temperature
-    return network
 
 
 def too_large_for_fp16(model: Classifier) -> str | None:
@@ -123,28 +144,20 @@ def too_large_for_fp16(model: Classifier) -> str | None:
 def _bert(model: BertForSequenceClassification) -> Network:
     args, bert = model.args, model.bert
     return Network(
-        **_bert_embeddings(bert.embeddings),
-        layers=[_bert_layer(layer, args.num_attention_heads) for layer in bert.encoder.layer],
-        num_heads=args.num_attention_heads,
-        hidden_act=args.hidden_act,
+        **_bert_encoder(args, bert.embeddings, bert.encoder),
         pooler=_linear(bert.pooler.dense),
         pooler_act="tanh",
         classifier=_linear(model.classifier),
-        temperature=1.0,
     )
 
 
 def _roberta(model: RobertaForSequenceClassification) -> Network:
     args, roberta = model.args, model.roberta
     return Network(
-        **_bert_embeddings(roberta.embeddings),
-        layers=[_bert_layer(layer, args.num_attention_heads) for layer in roberta.encoder.layer],
-        num_heads=args.num_attention_heads,
-        hidden_act=args.hidden_act,
+        **_bert_encoder(args, roberta.embeddings, roberta.encoder),
         pooler=_linear(model.classifier.dense),
         pooler_act="tanh",
         classifier=_linear(model.classifier.out_proj),
-        temperature=1.0,
         counted_padding=args.pad_token_id,
     )
 
@@ -161,7 +174,6 @@ def _distilbert(model: DistilBertForSequenceClassification) -> Network:
         pooler=_linear(model.pre_classifier),
         pooler_act="relu",
         classifier=_linear(model.classifier),
-        temperature=1.0,
     )
 
 
@@ -172,12 +184,18 @@ DESCRIBERS = {
 }
 
 
-def _bert_embeddings(embeddings: BertEmbeddings) -> dict[str, np.ndarray | Norm]:
+def _bert_encoder(
+    args: BertArgs, embeddings: BertEmbeddings, encoder: BertEncoder
+) -> dict[str, Any]:
+    """What BERT and RoBERTa have in common."""
     first_segment = _array(embeddings.token_type_embeddings.weight)[0]
     return {
         "word_embeddings": _array(embeddings.word_embeddings.weight),
         "position_embeddings": _array(embeddings.position_embeddings.weight) + first_segment,
         "embedding_norm": _norm(embeddings.LayerNorm),
+        "layers": [_bert_layer(layer, args.num_attention_heads) for layer in encoder.layer],
+        "num_heads": args.num_attention_heads,
+        "hidden_act": args.hidden_act,
     }
 
 

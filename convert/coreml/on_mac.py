@@ -1,39 +1,68 @@
 """Core ML itself, which only macOS has. Nothing here runs in the tests."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlx_finbert.convert.coreml.figures import psnr
+from mlx_finbert.convert.coreml.inference import Runner
 from mlx_finbert.convert.coreml.mil import ct
+from mlx_finbert.errors import first_line
 
 LEAST_PSNR = 40.0
-"""dB; Apple's gate for a compiled model (apple/coreai-models, `neural_engine_rules.md`)."""
+"""dB, of Core ML's result against the evaluator's for the same file; Apple's gate for a compiled
+model against its source (apple/coreai-models, `neural_engine_rules.md`)."""
 
 
-class CoreML:
-    """A package loaded by Core ML, called like an `Evaluator`."""
+def run_core_ml(
+    path: Path,
+    function: str | None,
+    infer: Callable[[Runner], np.ndarray],
+    expected: np.ndarray,
+) -> tuple[str, list[str]]:
+    """Run a package with Core ML.
 
-    def __init__(self, path: Path, function: str | None) -> None:
-        self.function = function
-        self.model = ct.models.MLModel(str(path), function_name=function)
+    Args:
+        path: of the package.
+        function: its name in a package of several, else None.
+        infer: gives the probabilities of a runner, (N, num_labels).
+        expected: the evaluator's, (N, num_labels).
 
-    def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        return self.model.predict(dict(feeds))
+    Returns:
+        A line to print, and faults. A system that is too old for the package is no fault of it.
+    """
+    try:
+        model = ct.models.MLModel(str(path), function_name=function)
+        found = infer(lambda feeds: _predict(model, feeds))
+    except Exception as error:
+        # coremltools raises bare Exceptions, whatever Core ML's reason.
+        return f"Core ML on this Mac could not run it: {first_line(error)}", []
+    noise = psnr(found, expected)
+    said = (
+        f"Core ML on this Mac: off from the evaluator by {np.abs(found - expected).max():.1e},"
+        f" {noise:.0f} dB; operations by device: {_devices(model, function)}"
+    )
+    if noise >= LEAST_PSNR:
+        return said, []
+    return said, [f"Core ML gives {noise:.1f} dB PSNR, below {LEAST_PSNR:.0f} dB"]
 
-    def devices(self) -> Counter[str]:
-        """How many operations Core ML prefers to run on which device."""
-        plan = ct.models.compute_plan.MLComputePlan.load_from_path(
-            self.model.get_compiled_model_path()
-        )
-        block = plan.model_structure.program.functions[self.function or "main"].block
+
+def _predict(model: Any, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    return model.predict(dict(feeds))
+
+
+def _devices(model: Any, function: str | None) -> str:
+    """How many operations Core ML prefers to run on which device, from macOS 14.4 on."""
+    try:
+        plan = ct.models.compute_plan.MLComputePlan.load_from_path(model.get_compiled_model_path())
+        block = plan.model_structure.program.functions[function or "main"].block
         usages = map(plan.get_compute_device_usage_for_mlprogram_operation, block.operations)
-        return Counter(
-            type(usage.preferred_compute_device)
-            .__name__.removeprefix("ML")
-            .removesuffix("ComputeDevice")
-            for usage in usages
-            if usage is not None
-        )
+        kinds = [type(u.preferred_compute_device).__name__ for u in usages if u is not None]
+    except Exception as error:
+        return f"not known ({first_line(error)})"
+    names = Counter(name.removeprefix("ML").removesuffix("ComputeDevice") for name in kinds)
+    # For a function that is not the default one, the plan is empty.
+    return ", ".join(f"{count} {name}" for name, count in names.most_common()) or "not known"

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mlx_finbert.convert.coreml.saved import unpacked
+
 ERF_STEPS = 4096
 """Of the table of erf, in a unit."""
 ERF_END = 6
@@ -18,8 +20,8 @@ _ERF = np.array([math.erf(i / ERF_STEPS) for i in range(ERF_END * ERF_STEPS + 2)
 ERF_VALUES, ERF_SLOPES = _ERF[:-1].astype(np.float32), np.diff(_ERF).astype(np.float32)
 
 
-class UnsupportedOperationError(Exception):
-    """The program holds what the export never writes."""
+class EvaluationError(Exception):
+    """A program that cannot be run: it holds what the export never writes."""
 
 
 def erf(x: np.ndarray) -> np.ndarray:
@@ -39,10 +41,12 @@ def cast(x: np.ndarray, dtype: str) -> np.ndarray:
     return x.astype(names.get(dtype) or np.dtype(dtype))
 
 
-def gather(x: np.ndarray, indices: np.ndarray, axis: int, batch_dims: int = 0, **_: Any) -> Any:
+def gather(
+    x: np.ndarray, indices: np.ndarray, axis: int, batch_dims: int, validate_indices: bool = False
+) -> np.ndarray:
     require(batch_dims == 0, "gather with batch_dims")
     if indices.min() < 0 or indices.max() >= x.shape[axis]:
-        raise IndexError(f"an index of gather is outside 0 to {x.shape[axis] - 1}")
+        raise EvaluationError(f"an index of gather is outside 0 to {x.shape[axis] - 1}")
     return np.take(x, indices, axis=int(axis))
 
 
@@ -50,12 +54,20 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     return x @ weight.T + bias
 
 
-def conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, **options: Any) -> np.ndarray:
+def conv(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    strides: np.ndarray,
+    dilations: np.ndarray,
+    groups: int,
+    pad_type: str,
+    pad: np.ndarray,
+) -> np.ndarray:
     """A 1x1 convolution over (B, D, 1, S)."""
-    plain = weight.shape[2:] == (1, 1) and x.shape[2] == 1 and options["groups"] == 1
-    steps = (*options["strides"], *options["dilations"])
-    padded = options["pad_type"] != "valid" and np.any(options["pad"])
-    require(plain and set(steps) == {1} and not padded, "a convolution that is not 1x1")
+    plain = weight.shape[2:] == (1, 1) and x.shape[2] == 1 and groups == 1
+    padded = pad_type != "valid" or np.any(pad)
+    require(plain and {*strides, *dilations} == {1} and not padded, "a convolution that is not 1x1")
     return (weight[:, :, 0, 0] @ x[:, :, 0] + bias[:, None])[:, :, None]
 
 
@@ -149,15 +161,13 @@ def lut_to_dense(
     if shape is None:
         require(lut.size == lut.shape[-2] and lut.shape[-1] == 1, "a palette of several tables")
         return lut.reshape(-1).astype(np.float32)[indices]
-    count, width = int(np.prod(shape)), int(math.log2(lut.size))
-    bits = np.unpackbits(indices, bitorder="little")[: count * width].reshape(count, width)
-    chosen = np.packbits(bits, axis=1, bitorder="little")[:, 0]
+    chosen = unpacked(indices, int(math.log2(lut.size)), int(np.prod(shape)))
     return lut.astype(np.float32)[chosen].reshape(shape)
 
 
 def require(condition: bool, what: str) -> None:
     if not condition:
-        raise UnsupportedOperationError(what)
+        raise EvaluationError(what)
 
 
 CONSTANTS: dict[str, Callable[..., np.ndarray]] = {

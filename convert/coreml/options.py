@@ -1,18 +1,24 @@
 """What an export can be asked for; also the flags of `python -m mlx_finbert.convert.to_coreml`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
+import numpy as np
+
+from mlx_finbert.encoding import is_encodable
 from mlx_finbert.errors import InputError
-from mlx_finbert.settings import require, require_choices, setting
+from mlx_finbert.settings import flag_of, require, require_types, setting
 
 DEFAULT_LENGTHS = (32, 64, 128)
-"""Of Financial PhraseBank's sentences, 50% are of at most 28 tokens, 90% of 50, 99% of 68."""
+"""Of the sentences of Financial PhraseBank (allagree, uncased BERT), 50% are of at most 28 tokens,
+90% of 50, 99% of 68."""
 
-FORM = (
+PROGRAM_OPTIONS = (
     "layout", "precision", "compress", "target", "batch", "outputs", "calibration", "multifunction",
 )  # fmt: skip
 """The options that decide the program."""
+
+NUMPY_DTYPES = {"fp16": np.float16, "fp32": np.float32}
 
 SHORTEST = 3
 """[CLS], a token, [SEP]."""
@@ -50,7 +56,11 @@ class ExportOptions:
     description: str | None = setting(None, "of the model (default: its labels and its kind)")
 
     def __post_init__(self) -> None:
-        require_choices(self)
+        require_types(self)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            right = not isinstance(value, str) or is_encodable(value)
+            require(right, flag_of(field), repr(value), "it holds half a character")
         require(self.batch >= 1, "--batch", self.batch, "at least 1")
         if self.batch > 1 and self.outputs == "classifier":
             raise InputError(
@@ -63,13 +73,16 @@ class ExportOptions:
             )
         if self.multifunction and self.outputs == "classifier":
             raise InputError(
-                "--multifunction with --outputs classifier: that Core ML runs classifiers as"
-                " functions is not documented; add --outputs arrays"
+                "--multifunction with --outputs classifier: it is not documented that Core ML runs"
+                " classifiers as functions; add --outputs arrays"
             )
         if self.compress in ("palette6", "palette4") and self.precision == "fp32":
             raise InputError(
-                f"--compress {self.compress} with --precision fp32: palettes are made for fp16"
+                f"--compress {self.compress} with --precision fp32: palettes are made for fp16;"
+                " leave one of the two out"
             )
+        if self.lengths == []:
+            raise InputError("--lengths is empty: name one at least")
         for length in self.lengths or ():
             if self.lengths.count(length) > 1:
                 raise InputError(f"--lengths names {length} twice")
@@ -84,11 +97,13 @@ class ExportOptions:
         Raises:
             InputError: for a length that the model cannot have.
         """
-        if self.lengths is None:
-            return [n for n in DEFAULT_LENGTHS if n <= trained_length] or [trained_length]
-        for length in self.lengths:
+        lengths = self.lengths
+        if lengths is None:
+            most = min(trained_length, max_length)
+            lengths = [n for n in DEFAULT_LENGTHS if n <= most] or [most]
+        for length in lengths:
             if not SHORTEST <= length <= max_length:
                 raise InputError(
                     f"--lengths {length}: from {SHORTEST} to {max_length}, the model's most"
                 )
-        return sorted(self.lengths)
+        return sorted(lengths)

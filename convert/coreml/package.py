@@ -3,14 +3,13 @@
 import json
 import shutil
 import uuid
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlx_finbert.convert.coreml.compress import compression_pass
-from mlx_finbert.convert.coreml.graph import SCORES
-from mlx_finbert.convert.coreml.mil import Program, ct
+from mlx_finbert.convert.coreml.graph import SOFTMAX_NAMES
+from mlx_finbert.convert.coreml.mil import Program, ct, quiet
 from mlx_finbert.convert.coreml.options import ExportOptions
 
 LABEL = "label"
@@ -38,21 +37,19 @@ def convert(program: Program, options: ExportOptions, labels: list[str]) -> MLMo
     classifier = None
     if options.outputs == "classifier":
         # Left to itself, coremltools would show the last output: the logits.
-        name = SCORES["classifier"]
+        name = SOFTMAX_NAMES["classifier"]
         classifier = ct.ClassifierConfig(labels, LABEL, predicted_probabilities_output=name)
-    with warnings.catch_warnings():
-        # A bound of one of the passes overflows to infinity, which is what it means.
-        warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
-        model = ct.convert(
+    precision = {"fp16": ct.precision.FLOAT16, "fp32": ct.precision.FLOAT32}[options.precision]
+    with quiet():
+        return ct.convert(
             program,
             convert_to="mlprogram",
             minimum_deployment_target=ct.target[options.target],
-            compute_precision=getattr(ct.precision, f"FLOAT{options.precision[2:]}"),
+            compute_precision=precision,
             classifier_config=classifier,
             pass_pipeline=_passes(options),
             skip_model_load=True,
         )
-    return model
 
 
 def _passes(options: ExportOptions) -> Any:
@@ -90,6 +87,8 @@ def write(model: MLModel, path: Path, annotate: Callable[[Any], None]) -> None:
     (folder / "model.mlmodel").write_bytes(spec.SerializeToString(deterministic=True))
     shutil.copyfile(Path(model.weights_dir) / "weight.bin", folder / "weights" / "weight.bin")
     write_manifest(path)
+    # coremltools would keep its temporary copy until the process ends.
+    shutil.rmtree(model.package_path, ignore_errors=True)
 
 
 def write_manifest(path: Path) -> None:
@@ -119,13 +118,15 @@ def merge(parts: Mapping[int, Path], path: Path, annotate: Callable[[Any], None]
     """
     descriptor = ct.utils.MultiFunctionDescriptor()
     for length, part in parts.items():
-        descriptor.add_function(str(part), "main", f"length_{length}")
-    descriptor.default_function_name = f"length_{max(parts)}"
+        descriptor.add_function(str(part), "main", function_name(length))
+    descriptor.default_function_name = function_name(max(parts))
     raw = next(iter(parts.values())).with_name("merged.mlpackage")
-    ct.utils.save_multifunction(descriptor, str(raw))
-    write(ct.models.MLModel(str(raw), skip_model_load=True), path, annotate)
+    with quiet():
+        ct.utils.save_multifunction(descriptor, str(raw))
+        merged = ct.models.MLModel(str(raw), skip_model_load=True)
+    write(merged, path, annotate)
 
 
-def function_name(length: int, options: ExportOptions) -> str:
-    """The function of a length: `length_64` in a package of several, else `main`."""
-    return f"length_{length}" if options.multifunction else "main"
+def function_name(length: int) -> str:
+    """Of a length in a package of several."""
+    return f"length_{length}"

@@ -13,6 +13,12 @@ INT8_STEPS = 0.7
 """Largest error of a value, in steps of its row: half a step, and for each of three roundings to
 fp16 (of the value, the step and their product) at most 127 * 2^-11 = 0.062 of it."""
 
+SUBNORMAL = 127 * 2.0**-25
+"""What is added to that: steps below 2^-14 are off by up to 2^-25 in fp16."""
+
+FP16_ROUNDING = 2.0**-10
+"""Of a value, for the roundings of the value and of its palette's entry."""
+
 RMS_BOUNDS = {"palette6": 0.06, "palette4": 0.25}
 """Largest error of a matrix, root mean square over that of its values. A palette fitted to normal
 values has 0.03 and 0.1 (Max 1960, table I, continued to 64 levels)."""
@@ -52,13 +58,28 @@ def spoiled(
         return f"its shape is {stored.shape}, not {exact.shape}"
     if not compressed:
         return None if np.array_equal(stored, exact) else "it is not the model's value"
-    error = np.abs(stored - exact)
     if options.compress == "int8":
-        rows = np.abs(exact).reshape(len(exact), -1).max(axis=1)
-        steps = rows.reshape(-1, *[1] * (exact.ndim - 1)) / 127
-        # A row of zeros has no step.
-        worst = float((error / np.maximum(steps, np.finfo(np.float16).tiny)).max())
-        return None if worst <= INT8_STEPS else f"a value is off by {worst:.2f} steps of its row"
-    relative = float(np.sqrt(np.square(error).mean() / np.square(exact).mean()))
-    bound = RMS_BOUNDS[options.compress]
+        return _int8_fault(stored, exact)
+    return _palette_fault(stored, exact, RMS_BOUNDS[options.compress])
+
+
+def _int8_fault(stored: np.ndarray, exact: np.ndarray) -> str | None:
+    rows = np.abs(exact).reshape(len(exact), -1).max(axis=1)
+    steps = rows.reshape(-1, *[1] * (exact.ndim - 1)) / 127
+    worst = float((np.abs(stored - exact) / (INT8_STEPS * steps + SUBNORMAL)).max())
+    return None if worst <= 1 else f"a value is off {worst:.1f} times as far as int8 may be"
+
+
+def _palette_fault(stored: np.ndarray, exact: np.ndarray, bound: float) -> str | None:
+    """Every value must be the palette's nearest, and the palette must fit the values."""
+    error = np.abs(stored - exact)
+    palette = np.unique(stored)
+    above = np.clip(np.searchsorted(palette, exact), 1, max(len(palette) - 1, 1))
+    nearest = np.abs(exact - palette[above - 1])
+    if len(palette) > 1:
+        nearest = np.minimum(nearest, np.abs(exact - palette[above]))
+    if (error > nearest + FP16_ROUNDING * np.abs(exact) + SUBNORMAL).any():
+        return "a value is not the nearest of its palette"
+    size = float(np.sqrt(np.square(exact).mean()))
+    relative = float(np.sqrt(np.square(error).mean())) / max(size, SUBNORMAL)
     return None if relative <= bound else f"its error is {relative:.3f} of its values"

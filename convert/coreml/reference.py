@@ -9,6 +9,7 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_finbert.convert.coreml.network import Network, describe
+from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.metrics import softmax
 from mlx_finbert.models import Classifier
 
@@ -18,16 +19,18 @@ class Reference:
 
     Args:
         model: of any dtype; it is left as it is.
-        calibrated: whether probabilities are those of the model's temperature.
+        options: calibration and precision decide the temperature.
+
+    Raises:
+        InputError: for a model that cannot be exported.
     """
 
-    def __init__(self, model: Classifier, calibrated: bool = True) -> None:
-        self.temperature = model.args.calibration_temperature if calibrated else 1.0
+    def __init__(self, model: Classifier, options: ExportOptions) -> None:
+        self.temperature = temperature_of(model, options)
         # First, for its refusals.
         self.network: Network = describe(model, self.temperature)
         self.model = _in_float32(model)
         self.labels = model.args.labels
-        self.args = model.args
 
     def logits(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
         """float32 (N, num_labels) for N rows of token ids, computed without padding."""
@@ -46,12 +49,19 @@ class Reference:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the weights as float32, by name: the same for every form of one checkpoint."""
+        """Of the names and weights, as float32; the config is not in it."""
         digest = hashlib.sha256()
         for name, value in sorted(tree_flatten(self.model.parameters())):
             digest.update(name.encode())
             digest.update(np.asarray(value).tobytes())
         return digest.hexdigest()
+
+
+def temperature_of(model: Classifier, options: ExportOptions) -> float:
+    """What the logits are divided by; 1 where half precision cannot tell it from 1."""
+    temperature = model.args.calibration_temperature
+    lost = options.precision == "fp16" and np.float16(1 / temperature) == 1
+    return 1.0 if options.calibration == "off" or lost else temperature
 
 
 def _in_float32(model: Classifier) -> Classifier:

@@ -37,7 +37,7 @@ def text_of(tokenizer: Tokenizer, length: int) -> str:
     words: list[str] = []
     for word in (ORDINARY.split() * length)[:length] + ["1"] * length:
         longer = " ".join([*words, word])
-        if len(tokenizer(longer)["input_ids"]) <= length:
+        if len(tokenizer(longer, verbose=False)["input_ids"]) <= length:
             words.append(word)
     return " ".join(words)
 

@@ -18,8 +18,15 @@ from mlx_finbert.errors import InputError
 
 MODEL = "com.apple.CoreML/model.mlmodel"
 WEIGHTS = "com.apple.CoreML/weights"
+WEIGHTS_PREFIX = "@model_path/weights/"
+STORAGE_VERSION = 2
 BLOB_SENTINEL = 0xDEADBEEF
 BLOB_HEADER = np.dtype([("sentinel", "<u4"), ("dtype", "<u4"), ("bytes", "<u8"), ("offset", "<u8")])
+BLOB_DTYPES = {
+    "FLOAT16": 1, "FLOAT32": 2, "UINT8": 3, "INT8": 4, "INT16": 6, "UINT16": 7, "UINT1": 9,
+    "UINT2": 10, "UINT4": 11, "UINT3": 12, "UINT6": 13, "INT32": 14, "UINT32": 15,
+}  # fmt: skip
+"""Numbers of the types in the header of a weight (`BlobDataType.hpp`)."""
 DTYPES = {
     "BOOL": np.bool_, "FLOAT16": np.float16, "FLOAT32": np.float32, "INT8": np.int8,
     "INT16": np.int16, "INT32": np.int32, "UINT8": np.uint8, "UINT16": np.uint16,
@@ -85,7 +92,9 @@ class SavedPackage:
             raise
         except Exception as error:
             # protobuf raises errors of its own for broken messages.
-            raise InputError(f"{path} cannot be read as a Core ML package: {error!r}") from None
+            raise InputError(
+                f"{path} cannot be read as a Core ML package ({error!r}): export it again"
+            ) from None
         if not self.functions:
             raise InputError(f"{path} holds no ML program: export it with to_coreml")
 
@@ -93,6 +102,15 @@ class SavedPackage:
     def metadata(self) -> dict[str, str]:
         """The user-defined metadata."""
         return dict(self.spec.description.metadata.userDefined)
+
+    @property
+    def bytes(self) -> int:
+        """Of all its files."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+    def function(self, length: int) -> Function | None:
+        """The function for rows of so many tokens; a package of one length has `main`."""
+        return self.functions.get(f"length_{length}", self.functions.get("main"))
 
     def _function(self, function: Any) -> Function:
         block = function.block_specializations[function.opset]
@@ -130,11 +148,18 @@ class SavedPackage:
         return array.item() if kind == "STRING" and not shape else array
 
     def _blob(self, blob: Any, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-        file = self._items[WEIGHTS] / Path(blob.fileName).name
+        name = blob.fileName.removeprefix(WEIGHTS_PREFIX)
+        if f"{WEIGHTS_PREFIX}{name}" != blob.fileName:
+            raise InputError(f"{self.path} is damaged: it names the weights {blob.fileName}")
+        file = self._items[WEIGHTS] / name
         data = np.memmap(file, np.uint8, "r")
+        if data[4:8].view("<u4")[0] != STORAGE_VERSION:
+            raise InputError(f"{file} is damaged: it is no storage of version {STORAGE_VERSION}")
         header = data[blob.offset : blob.offset + BLOB_HEADER.itemsize].view(BLOB_HEADER)[0]
-        if header["sentinel"] != BLOB_SENTINEL:
-            raise InputError(f"{file} is damaged: no weight starts at byte {blob.offset}")
+        if header["sentinel"] != BLOB_SENTINEL or header["dtype"] != BLOB_DTYPES[kind]:
+            raise InputError(
+                f"{file} is damaged: no weight of the type {kind} starts at byte {blob.offset}"
+            )
         start = int(header["offset"])
         return _from_bytes(data[start : start + int(header["bytes"])], kind, shape)
 
@@ -144,8 +169,11 @@ def _manifest_items(path: Path) -> dict[str, Path]:
     manifest = path / "Manifest.json"
     if not manifest.is_file():
         raise InputError(f"{path} is no Core ML package: it has no Manifest.json")
-    entries = json.loads(manifest.read_text(encoding="utf-8"))["itemInfoEntries"].values()
-    return {entry["path"]: path / "Data" / entry["path"] for entry in entries}
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    entries = content["itemInfoEntries"]
+    if entries[content["rootModelIdentifier"]]["path"] != MODEL:
+        raise InputError(f"{manifest} is damaged: its root is not {MODEL}")
+    return {entry["path"]: path / "Data" / entry["path"] for entry in entries.values()}
 
 
 def _tensor(value: Any) -> Tensor:
@@ -163,6 +191,10 @@ def _shape(tensor_type: Any) -> tuple[int, ...]:
 def _from_bytes(data: np.ndarray, kind: str, shape: Sequence[int]) -> np.ndarray:
     if kind not in PACKED_BITS:
         return data.view(DTYPES[kind]).reshape(shape)
-    count, width = int(np.prod(shape)), PACKED_BITS[kind]
+    return unpacked(data, PACKED_BITS[kind], int(np.prod(shape))).reshape(shape)
+
+
+def unpacked(data: np.ndarray, width: int, count: int) -> np.ndarray:
+    """The first `count` numbers, uint8, of so many bits each, the lowest bit of a byte first."""
     bits = np.unpackbits(data, bitorder="little")[: count * width].reshape(count, width)
-    return np.packbits(bits, axis=1, bitorder="little").reshape(shape)
+    return np.packbits(bits, axis=1, bitorder="little")[:, 0]

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlx_finbert.convert.coreml.figures import Figures, tolerance_of
 from mlx_finbert.convert.coreml.golden_texts import GOLDEN_TEXTS
-from mlx_finbert.convert.coreml.metadata import Description, form
+from mlx_finbert.convert.coreml.metadata import Description, program_options
 from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.rows import shortest_holding, token_rows
 from mlx_finbert.tokenizer import Tokenizer
@@ -25,17 +25,14 @@ def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer
         merges = "\n".join(vocabulary.merges) + "\n"
         (folder / "merges.txt").write_text(merges, encoding="utf-8", newline="")
     _write_json(folder / "labels.json", description.reference.labels)
-    # A line a text, not one a token id.
-    head = golden(description, tokenizer)
-    texts = ",\n    ".join(json.dumps(text) for text in head.pop("texts"))
-    start = json.dumps(head, indent=2).removesuffix("\n}")
-    (folder / "golden.json").write_text(
-        f'{start},\n  "texts": [\n    {texts}\n  ]\n}}\n', encoding="utf-8"
-    )
+    head, texts = golden(description, tokenizer)
+    _write_golden(folder / "golden.json", head, texts)
 
 
-def golden(description: Description, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Texts with the token ids and probabilities that an app must get.
+def golden(
+    description: Description, tokenizer: Tokenizer
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Texts with the token ids and probabilities that an app must get, and what they share.
 
     The ids are those of the shortest length that holds them, and of the longest, cut, where none
     does; they come without padding. The probabilities are the MLX model's.
@@ -43,34 +40,42 @@ def golden(description: Description, tokenizer: Tokenizer) -> dict[str, Any]:
     lengths, reference = description.lengths, description.reference
     rows = token_rows(tokenizer, GOLDEN_TEXTS, lengths[-1])
     probabilities = reference.probabilities(reference.logits(rows))
-    return {
+    head = {
         "labels": reference.labels,
         "lengths": lengths,
         "pad_token_id": description.vocabulary.special_id("pad"),
         "tolerance": tolerance_of(description.options).probability,
-        "texts": [
-            {
-                "text": text,
-                "length": shortest_holding(len(row), lengths),
-                "input_ids": list(row),
-                "label": reference.labels[int(values.argmax())],
-                "probabilities": [round(float(value), 6) for value in values],
-            }
-            for text, row, values in zip(GOLDEN_TEXTS, rows, probabilities, strict=True)
-        ],
     }
+    texts = [
+        {
+            "text": text,
+            "length": shortest_holding(len(row), lengths),
+            "input_ids": list(row),
+            "label": reference.labels[int(values.argmax())],
+            "probabilities": [round(float(value), 6) for value in values],
+        }
+        for text, row, values in zip(GOLDEN_TEXTS, rows, probabilities, strict=True)
+    ]
+    return head, texts
+
+
+def _write_golden(path: Path, head: dict[str, Any], texts: list[dict[str, Any]]) -> None:
+    """A line a text: `json` alone would give a line to each token id."""
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
+    rows = ",\n".join(f"    {json.dumps(text)}" for text in texts)
+    content = "\n".join(["{", *lines, '  "texts": [', rows, "  ]", "}"])
+    path.write_text(content + "\n", encoding="utf-8")
 
 
 def write_export_json(folder: Path, report: ExportReport) -> None:
     """What was exported, how, with which tools, and how far it is from the model."""
-    description = report.description
     beside = [folder / name for name in SIDE_FILES if (folder / name).is_file()]
     record = {
-        "source": description.source,
-        "source_sha256": description.reference.sha256,
-        "labels": description.reference.labels,
-        "temperature": description.reference.temperature,
-        "form": form(description.options),
+        "source": report.source,
+        "source_sha256": report.source_sha256,
+        "labels": report.labels,
+        "temperature": report.temperature,
+        "options": program_options(report.options),
         "packages": {
             package.name: {
                 "bytes": package.bytes,
@@ -86,11 +91,6 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
         },
     }
     _write_json(folder / "export.json", record)
-
-
-def size_of(package: Path) -> int:
-    """Bytes of all files of a package."""
-    return sum(file.stat().st_size for file in package.rglob("*") if file.is_file())
 
 
 def _hashes(package: Path) -> dict[str, str]:

@@ -1,60 +1,113 @@
 """What a saved package must look like, whatever it computes."""
 
-import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mlx_finbert.convert.coreml.graph import SCORES
-from mlx_finbert.convert.coreml.metadata import PREFIX
+from mlx_finbert.convert.coreml.graph import SOFTMAX_NAMES
+from mlx_finbert.convert.coreml.metadata import PROVENANCE, Description
 from mlx_finbert.convert.coreml.operations import CONSTANTS
-from mlx_finbert.convert.coreml.options import ExportOptions
-from mlx_finbert.convert.coreml.package import LABEL, PROBABILITIES
-from mlx_finbert.convert.coreml.reference import Reference
-from mlx_finbert.convert.coreml.saved import Function, Operation, SavedPackage
-from mlx_finbert.convert.coreml.vocabulary import Vocabulary
+from mlx_finbert.convert.coreml.options import NUMPY_DTYPES, ExportOptions
+from mlx_finbert.convert.coreml.package import LABEL, PROBABILITIES, function_name
+from mlx_finbert.convert.coreml.saved import Function, SavedPackage
 
 SPECIFICATION_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9}
 """Of Core ML's format, by the system that introduced it (coremltools' `AvailableTarget`)."""
 
 EVERYWHERE = {
-    "add", "cast", "cumsum", "expand_dims", "gather", "gelu", "layer_norm", "mul",
+    "add", "cast", "cumsum", "gather", "gelu", "layer_norm", "mul",
     "not_equal", "relu", "reshape", "silu", "slice_by_size", "softmax", "sub", "tanh",
     "transpose",
 }  # fmt: skip
-OWN = {"plain": {"linear", "matmul"}, "ane": {"concat", "conv", "einsum", "split"}}
-"""Kinds of operations of each layout."""
+OWN = {"plain": {"linear", "matmul"}, "ane": {"concat", "conv", "einsum", "expand_dims", "split"}}
+"""Kinds of operations that one layout alone has."""
 
 
-def package_faults(
-    package: SavedPackage, reference: Reference, vocabulary: Vocabulary, options: ExportOptions
-) -> Iterator[str]:
+def package_faults(package: SavedPackage, description: Description) -> Iterator[str]:
     """What is wrong with a package as a whole."""
-    labels = reference.labels
+    options, spec = description.options, package.spec
     version = SPECIFICATION_VERSIONS[options.target]
-    if package.spec.specificationVersion != version:
+    if spec.specificationVersion != version:
         yield (
-            f"the specification version is {package.spec.specificationVersion}, not {version}"
+            f"the specification version is {spec.specificationVersion}, not {version}"
             f" as for {options.target}"
         )
-    metadata = package.metadata
-    if metadata.get(f"{PREFIX}source_sha256") != reference.sha256:
-        yield "it says that it was made of other weights than the model's"
-    if metadata.get(f"{PREFIX}labels") != json.dumps(labels, ensure_ascii=False):
-        yield f"the labels in the metadata are {metadata.get(f'{PREFIX}labels')}, not {labels}"
-    text = metadata.get(f"{PREFIX}vocabulary", "")
-    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    if not digest == metadata.get(f"{PREFIX}vocabulary_sha256") == vocabulary.sha256:
-        yield "the vocabulary in the metadata is not the tokenizer's"
-    beside = package.path.parent / "labels.json"
-    if beside.is_file() and json.loads(beside.read_text(encoding="utf-8")) != labels:
-        yield f"{beside.name} beside the package does not hold the labels {labels}"
-    if options.outputs == "classifier":
-        description = package.spec.description
-        names = description.predictedFeatureName, description.predictedProbabilitiesName
-        if names != (LABEL, PROBABILITIES):
-            yield f"the classifier's outputs are named {names}, not {(LABEL, PROBABILITIES)}"
+    if spec.isUpdatable:
+        yield "it is marked as updatable"
+    yield from _interface_faults(package, description)
+    expected = description.user_defined()
+    for key in expected:
+        # An export of another version of this package, from another name, is no fault.
+        told = package.metadata.get(key)
+        if key not in PROVENANCE and told != expected[key]:
+            yield f"the metadata {key} is not the model's: {str(told)[:60]!r}"
+    yield from _side_file_faults(package.path.parent, description)
+
+
+def _interface_faults(package: SavedPackage, description: Description) -> Iterator[str]:
+    """Core ML and Xcode take inputs and outputs from the description, not from the program."""
+    several = description.options.multifunction
+    names = {function_name(n) for n in description.lengths} if several else {"main"}
+    if set(package.functions) != names:
+        yield f"its functions are {sorted(package.functions)}, not {sorted(names)}"
+        return
+    told = package.spec.description
+    if several and told.defaultFunctionName != function_name(max(description.lengths)):
+        yield f"its default function is {told.defaultFunctionName!r}"
+    parts = {part.name: part for part in told.functions} if several else {"main": told}
+    for name, function in package.functions.items():
+        found, wanted = described(parts.get(name)), interface(function)
+        if found != wanted:
+            yield f"the description of {name} is {found}, but the program has {wanted}"
+        classifier = LABEL, PROBABILITIES
+        if description.options.outputs == "classifier" and (
+            (told.predictedFeatureName, told.predictedProbabilitiesName) != classifier
+        ):
+            yield f"the classifier's outputs are not described as {' and '.join(classifier)}"
+
+
+def described(part: Any) -> dict[str, str]:
+    """Type and shape of each input and output that a description names."""
+    features = [*part.input, *part.output] if part is not None else []
+    found = {}
+    for feature in features:
+        kind = feature.type.WhichOneof("Type")
+        if kind == "multiArrayType":
+            array = feature.type.multiArrayType
+            dtype = array.ArrayDataType.Name(array.dataType).lower()
+            found[feature.name] = f"{dtype} {tuple(array.shape)}"
+        else:
+            found[feature.name] = kind
+    return found
+
+
+def interface(function: Function) -> dict[str, str]:
+    """The same, from the program."""
+    tensors = {tensor.name: tensor for op in function.operations for tensor in op.outputs}
+    found = {}
+    for tensor in [*function.inputs, *(tensors[name] for name in function.outputs)]:
+        if tensor.shape is None:
+            found[tensor.name] = "dictionaryType"
+        elif tensor.dtype == np.object_:
+            found[tensor.name] = "stringType"
+        else:
+            found[tensor.name] = f"{tensor.dtype.name} {tensor.shape}"
+    return found
+
+
+def _side_file_faults(folder: Path, description: Description) -> Iterator[str]:
+    """The files beside a package, where they are, must be of the same model."""
+    expected = {
+        "labels.json": json.dumps(description.reference.labels, indent=2) + "\n",
+        "vocab.txt": description.vocabulary.text,
+    }
+    for name, text in expected.items():
+        file = folder / name
+        if file.is_file() and file.read_bytes() != text.encode("utf-8"):
+            yield f"{name} beside the package is not the model's"
 
 
 def function_faults(
@@ -76,34 +129,31 @@ def function_faults(
 
 def _precision_faults(function: Function, options: ExportOptions) -> Iterator[str]:
     """Nothing but the outputs themselves may be in another precision than asked for."""
-    wanted = {"fp16": np.float16, "fp32": np.float32}[options.precision]
-    outputs = {"logits", SCORES[options.outputs]}
+    wanted = np.dtype(NUMPY_DTYPES[options.precision])
+    outputs = {"logits", SOFTMAX_NAMES[options.outputs]}
     for operation in function.operations:
         for tensor in operation.outputs:
             if tensor.dtype.kind == "f" and tensor.dtype != wanted and tensor.name not in outputs:
-                yield f"{tensor.name} is {tensor.dtype.name}, not {np.dtype(wanted).name}"
+                yield f"{tensor.name} is {tensor.dtype.name}, not {wanted.name}"
 
 
 def _output_faults(function: Function, labels: list[str], options: ExportOptions) -> Iterator[str]:
+    """Logits and probabilities must be there, and the probabilities come from a softmax."""
     by_name = {tensor.name: op for op in function.operations for tensor in op.outputs}
-    shapes = {tensor.name: tensor.shape for op in function.operations for tensor in op.outputs}
     expected = {PROBABILITIES, "logits"} | ({LABEL} if options.outputs == "classifier" else set())
     if set(function.outputs) != expected:
         yield f"the outputs are {sorted(function.outputs)}, not {sorted(expected)}"
         return
-    if shapes["logits"] != (options.batch, len(labels)):
-        yield f"the logits have the shape {shapes['logits']}, not {(options.batch, len(labels))}"
-    scores = by_name[PROBABILITIES]
+    (logits,) = (t for t in by_name["logits"].outputs if t.name == "logits")
+    if logits.shape != (options.batch, len(labels)):
+        yield f"the logits have the shape {logits.shape}, not {(options.batch, len(labels))}"
+    source = by_name[PROBABILITIES]
     if options.outputs == "classifier":
-        if scores.kind != "classify" or scores.inputs["classes"][0] != labels:
+        if source.kind != "classify" or source.inputs["classes"][0] != labels:
             yield f"the classifier's labels are not {labels}, in this order"
             return
-        scores = by_name[scores.inputs["probabilities"][0]]
-    if not _is_softmax(scores, by_name):
-        yield f"the probabilities are made by {scores.kind}, not by a softmax"
-
-
-def _is_softmax(operation: Operation, by_name: dict[str, Operation]) -> bool:
-    while operation.kind == "cast":
-        operation = by_name[operation.inputs["x"][0]]
-    return operation.kind == "softmax"
+        source = by_name.get(source.inputs["probabilities"][0])
+    while source is not None and source.kind == "cast":
+        source = by_name.get(source.inputs["x"][0])
+    if source is None or source.kind != "softmax":
+        yield "the probabilities are not made by a softmax"

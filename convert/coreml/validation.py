@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlx_finbert.convert.coreml.evaluate import Evaluator
-from mlx_finbert.convert.coreml.rows import shortest_holding, token_rows
+from mlx_finbert.convert.coreml.rows import shortest_holding
 from mlx_finbert.convert.coreml.saved import Function
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.data import LabelledTexts
+from mlx_finbert.data.tokens import tokenize
 from mlx_finbert.labels import match_labels
 from mlx_finbert.predict import predict
 
@@ -25,7 +26,7 @@ class Validation:
     agreement: float
     """Share of the rows with the same label from both."""
     cut: int
-    """Rows that are longer than the longest package; the model saw all of them."""
+    """Rows that are longer than the longest package; the model saw them as in training."""
 
     @property
     def drop(self) -> float:
@@ -54,25 +55,25 @@ def validate(
     Raises:
         InputError: where the labels are not those of the model.
     """
-    model, tokenizer = verifier.reference.model, verifier.tokenizer
-    labels = match_labels(rows.label_names, verifier.reference.labels)[rows.labels]
+    reference, tokenizer = verifier.reference, verifier.tokenizer
+    labels = match_labels(rows.label_names, reference.labels)[rows.labels]
     lengths = sorted(functions)
-    token_ids = token_rows(tokenizer, rows.texts, tokenizer.model_max_length)
-    cut = token_rows(tokenizer, rows.texts, lengths[-1])
-    at = np.array([shortest_holding(len(row), lengths) for row in cut])
+    tokens = tokenize(tokenizer, rows.texts, lengths[-1])
+    at = np.array([shortest_holding(n, lengths) for n in tokens.lengths])
     found = np.empty(len(rows), np.int64)
     for length in lengths:
         chosen = np.flatnonzero(at == length)
         if chosen.size:
-            evaluator = Evaluator(functions[length])
-            outcome = verifier.run(evaluator, [cut[i] for i in chosen], length)
+            token_ids = [tuple(tokens[i].tolist()) for i in chosen]
+            outcome = verifier.infer(Evaluator(functions[length]), token_ids, length)
             found[chosen] = outcome.logits.argmax(axis=1)
-    expected = predict(model, tokenizer, rows.texts).argmax(axis=1)
+    most = max(lengths[-1], tokenizer.model_max_length)
+    expected = predict(reference.model, tokenizer, rows.texts, max_length=most).argmax(axis=1)
     return Validation(
         data=rows.name,
         rows=len(rows),
         model_accuracy=float(np.mean(expected == labels)),
         package_accuracy=float(np.mean(found == labels)),
         agreement=float(np.mean(found == expected)),
-        cut=sum(len(row) > lengths[-1] for row in token_ids),
+        cut=tokens.truncated,
     )

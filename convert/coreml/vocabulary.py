@@ -68,24 +68,36 @@ def vocabulary_of(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
 
 
 def _word_piece_rules(parts: dict[str, Any]) -> dict[str, Any]:
-    normalizer = parts.get("normalizer") or {}
-    lowercase = normalizer.get("lowercase", False)
-    strip_accents = normalizer.get("strip_accents")
+    normalizer = _require(parts, "normalizer", "BertNormalizer")
+    _require(parts, "pre_tokenizer", "BertPreTokenizer")
+    lowercase, strip_accents = normalizer["lowercase"], normalizer["strip_accents"]
     return {
         "kind": "wordpiece",
         "lowercase": lowercase,
         # BertNormalizer: accents go with the case where nothing is said.
         "strip_accents": lowercase if strip_accents is None else strip_accents,
-        "clean_text": normalizer.get("clean_text", False),
-        "handle_chinese_chars": normalizer.get("handle_chinese_chars", False),
+        "clean_text": normalizer["clean_text"],
+        "handle_chinese_chars": normalizer["handle_chinese_chars"],
         "continuing_subword_prefix": parts["model"]["continuing_subword_prefix"],
         "max_input_chars_per_word": parts["model"]["max_input_chars_per_word"],
     }
 
 
 def _byte_pair_rules(parts: dict[str, Any]) -> dict[str, Any]:
-    before = parts.get("pre_tokenizer") or {}
-    return {"kind": "byte_pair", "add_prefix_space": before.get("add_prefix_space", False)}
+    _require(parts, "normalizer", None)
+    before = _require(parts, "pre_tokenizer", "ByteLevel")
+    return {"kind": "byte_pair", "add_prefix_space": before["add_prefix_space"]}
+
+
+def _require(parts: dict[str, Any], part: str, kind: str | None) -> dict[str, Any]:
+    """A part of the tokenizer, of the one kind that the rules can describe to an app."""
+    found = parts.get(part) or {}
+    if found.get("type") != kind:
+        raise InputError(
+            f"the tokenizer's {part} is {found.get('type')}, not {kind}: an app could not be told"
+            " its rules; use the tokenizer files of the original BERT, DistilBERT or RoBERTa"
+        )
+    return found
 
 
 RULES = {"WordPiece": _word_piece_rules, "BPE": _byte_pair_rules}

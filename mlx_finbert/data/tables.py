@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from mlx_finbert.encoding import is_encodable
 from mlx_finbert.errors import InputError, first_line
 
 Row = dict[str, Any]
@@ -53,14 +54,6 @@ def _require_decoded(values: Row, row: int, path: Path, encoding: str) -> None:
             raise InputError(
                 f"{path}, row {row}, column {column!r}: not {encoding}; {SAY_ENCODING}"
             )
-
-
-def is_encodable(text: str) -> bool:
-    """Whether a string holds characters alone, and no lone halves of a pair."""
-    try:
-        return text.isascii() or bool(text.encode("utf-8"))
-    except UnicodeEncodeError:
-        return False
 
 
 def require_column(row: Row, column: str, where: str, flag: str) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.data.tables import is_encodable
 from mlx_finbert.data.tokens import checked_max_length, tokenize
+from mlx_finbert.encoding import is_encodable
 from mlx_finbert.errors import InputError
 from mlx_finbert.forward import Forward
 from mlx_finbert.metrics import softmax

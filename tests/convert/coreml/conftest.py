@@ -20,7 +20,9 @@ def enlarged(name, value, random):
         return random.normal(0, 0.05, value.shape)
     if "norm" in name.lower() and name.endswith("weight"):
         return random.normal(1, 0.2, value.shape)
-    return random.normal(0, 0.2 if name.endswith("bias") else 0.3, value.shape)
+    if name.endswith("bias"):
+        return random.normal(0, 0.2, value.shape)
+    return random.normal(0, 1.2 / value.shape[1] ** 0.5, value.shape)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from small_models import LENGTH, feeds
 
 from mlx_finbert.convert.coreml import operations
 from mlx_finbert.convert.coreml.evaluate import Evaluator, stored_constants
-from mlx_finbert.convert.coreml.operations import UnsupportedOperationError
+from mlx_finbert.convert.coreml.operations import EvaluationError
 from mlx_finbert.convert.coreml.saved import Name, SavedPackage, Tensor
 from mlx_finbert.errors import InputError
 
@@ -143,7 +143,7 @@ def test_operations_are_those_of_torch(ours, theirs):
     ],
 )
 def test_forms_that_the_export_does_not_write_are_refused(call):
-    with pytest.raises(UnsupportedOperationError):
+    with pytest.raises(EvaluationError):
         call()
 
 
@@ -151,7 +151,7 @@ def test_ids_outside_the_table_are_refused(classifier, saved):
     model, _ = classifier("bert")
     run = Evaluator(saved(model).functions["main"])
     for bad in (-1, model.args.vocab_size):
-        with pytest.raises(IndexError, match="outside 0 to"):
+        with pytest.raises(EvaluationError, match="outside 0 to"):
             run(feeds([[2, bad, 3]]))
 
 
@@ -160,12 +160,12 @@ def test_an_unknown_operation_and_a_wrong_shape_are_refused(classifier, saved):
     function = saved(model).functions["main"]
     gather = next(op for op in function.operations if op.kind == "gather")
     gather.kind = "gather_nd"
-    with pytest.raises(UnsupportedOperationError, match="gather_nd"):
+    with pytest.raises(EvaluationError, match="gather_nd"):
         Evaluator(function)(feeds([[2, 3]]))
     gather.kind = "gather"
     (out,) = gather.outputs
     gather.outputs = [Tensor(out.name, out.dtype, (1, LENGTH + 1, 15))]
-    with pytest.raises(UnsupportedOperationError, match="but the file says"):
+    with pytest.raises(EvaluationError, match="but the file says"):
         Evaluator(function)(feeds([[2, 3]]))
 
 
@@ -187,7 +187,7 @@ def test_damaged_packages_are_refused_by_name(classifier, saved, tmp_path):
     weights = path / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
     data = weights.read_bytes()
     weights.write_bytes(data[:64] + bytes(4) + data[68:])
-    with pytest.raises(InputError, match=r"weight.bin is damaged: no weight starts at byte 64"):
+    with pytest.raises(InputError, match=r"weight.bin is damaged: no weight of .* at byte 64"):
         SavedPackage(path)
     weights.write_bytes(data[:200])
     with pytest.raises(InputError, match="cannot be read as a Core ML package"):

@@ -98,7 +98,7 @@ def test_metadata_and_the_files_beside(classifier, tmp_path):
     assert vocabulary.decode().splitlines()[2:4] == ["[CLS]", "[SEP]"]
     assert json.loads(own["labels"]) == read_json(tmp_path / "labels.json") == model.args.labels
     assert json.loads(own["temperature"]) == 1.25
-    assert (own["source"], own["max_length"]) == ("tiny", "7")
+    assert (own["source"], own["max_length"]) == ("tiny", "40")
     rules = json.loads(own["tokenizer"])
     assert (rules["kind"], rules["lowercase"], rules["strip_accents"]) == ("wordpiece", True, True)
     assert rules["special_tokens"]["sep"] == {"token": "[SEP]", "id": 3}
@@ -224,6 +224,11 @@ def test_lengths_that_the_model_cannot_have(classifier, tmp_path, options, words
         ({"lengths": [7, 9, 7]}, "--lengths names 7 twice"),
         ({"batch": 2}, "--batch is 2: .* add --outputs arrays"),
         ({"batch": 0}, "--batch is 0"),
+        ({"batch": 2.0}, "--batch is 2.0: of type int"),
+        ({"lengths": []}, "--lengths is empty"),
+        ({"lengths": ["7"]}, "--lengths is .*: a list of int"),
+        ({"author": None}, "--author is None: of type str"),
+        ({"license": "\ud800"}, "--license is .* half a character"),
         ({"multifunction": True, "outputs": "arrays"}, "--target is iOS16: .* --target iOS18"),
         ({"multifunction": True, "target": "iOS18"}, "add --outputs arrays"),
         ({"compress": "palette6", "precision": "fp32"}, "--compress palette6 with --precision"),
@@ -242,6 +247,7 @@ def test_labels_that_cannot_be_told_apart(classifier, tmp_path):
 
     refused(classifier, tmp_path, "stands twice", relabel("a", "b", "a"))
     refused(classifier, tmp_path, "is empty", relabel("a", "b", ""))
+    refused(classifier, tmp_path, "half a character", relabel("a", "b", "\ud800"))
     refused(classifier, tmp_path, "head has 3 outputs, but there are 2", relabel("a", "b"))
 
 
@@ -277,7 +283,7 @@ def test_outputs(classifier, tmp_path):
     options = dataclasses.replace(options, overwrite=True)
     report = export(model, tokenizer, tmp_path / "T.mlpackage", options)
     digest = SavedPackage(report.paths[0]).metadata["mlx_finbert.source_sha256"]
-    assert report.passed and digest == report.description.reference.sha256
+    assert report.passed and digest == report.source_sha256
     assert not list(tmp_path.glob(".part*"))
 
 

@@ -17,8 +17,15 @@ from mlx_finbert.convert.coreml import (
 from mlx_finbert.convert.coreml.mil import mb
 
 
+def faulty_mask(factor):
+    def mask(layout, is_token):
+        return layout.over_keys(mb.mul(x=is_token, y=layout.const(factor, "mask_fill")))
+
+    return mask
+
+
 def inverted_mask(patch):
-    patch(layouts.Layout, "bias_of", lambda form, x: mb.mul(x=x, y=form.const(-1e4, "mask_fill")))
+    patch(layouts.Layout, "mask", faulty_mask(-1e4))
 
 
 def mask_on_the_query_axis(patch):
@@ -37,7 +44,7 @@ def mask_that_half_precision_cannot_hold(patch):
 
 
 def no_mask(patch):
-    patch(layouts.Layout, "bias_of", lambda form, x: mb.mul(x=x, y=form.const(0, "mask_fill")))
+    patch(layouts.Layout, "mask", faulty_mask(0))
 
 
 def scale_missing(patch):
@@ -120,7 +127,7 @@ def pooler_relu(patch):
 
 
 def layer_norm_eps(patch):
-    patch(layouts.Layout, "eps", lambda form, norm, name: form.const(1e-5, f"{name}_epsilon"))
+    patch(layouts.Layout, "eps", lambda layout, norm: 1e-5)
 
 
 def second_token_for_the_first(patch):
@@ -129,6 +136,55 @@ def second_token_for_the_first(patch):
         return mb.slice_by_size(x=x, begin=[0, 1, 0], size=size)
 
     patch(layouts.PlainLayout, "first", first)
+
+
+def ane_attention(patch, axis=1, keys_first=True, reverse=False, query_mask=False):
+    """Attention of the layout `ane`, with one thing wrong."""
+
+    def attend_head(layout, q, k, v, mask):
+        scores = mb.einsum(values=(k, q), equation="bkhc,bchq->bkhq")
+        if query_mask and scores.shape[1] == scores.shape[3]:
+            mask = mb.transpose(x=mask, perm=[0, 3, 2, 1])
+        weights = mb.softmax(x=mb.add(x=scores, y=mask), axis=axis)
+        if not keys_first and scores.shape[1] == scores.shape[3]:
+            weights = mb.transpose(x=weights, perm=[0, 3, 2, 1])
+        return mb.einsum(values=(v, weights), equation="bchk,bkhq->bchq")
+
+    true = layouts.AneLayout._heads
+
+    def heads(layout, x, at):
+        found = true(layout, x, at)
+        return found[::-1] if reverse and at == 3 else found
+
+    patch(layouts.AneLayout, "_attend_head", attend_head)
+    patch(layouts.AneLayout, "_heads", heads)
+
+
+def ane_softmax_over_the_queries(patch):
+    ane_attention(patch, axis=3)
+
+
+def ane_weights_transposed(patch):
+    ane_attention(patch, keys_first=False)
+
+
+def ane_keys_of_other_heads(patch):
+    ane_attention(patch, reverse=True)
+
+
+def ane_mask_on_the_query_axis(patch):
+    ane_attention(patch, query_mask=True)
+
+
+def ane_kernel_transposed(patch):
+    true = layouts.AneLayout.linear
+
+    def linear(layout, x, layer, name):
+        if layer.weight.shape[0] == layer.weight.shape[1]:
+            layer = network.Linear(layer.weight.T, layer.bias)
+        return true(layout, x, layer, name)
+
+    patch(layouts.AneLayout, "linear", linear)
 
 
 def labels_permuted(patch):
@@ -141,49 +197,68 @@ def labels_permuted(patch):
 
 
 def logits_to_the_classifier(patch):
-    patch(package, "SCORES", {"classifier": "logits"})
+    patch(package, "SOFTMAX_NAMES", {"classifier": "logits"})
 
 
-FAULTS = {
-    inverted_mask: "a probability is off",
+EXACT = "in float32, a probability is off"
+ANYWHERE = {
+    inverted_mask: EXACT,
     no_mask: "in float32, with other padding, a probability is off",
-    mask_on_the_query_axis: "in float32, a probability is off",
     mask_that_half_precision_cannot_hold: "is not finite",
-    scale_missing: "in float32, a probability is off",
-    heads_not_put_back: "in float32, a probability is off",
-    softmax_over_the_queries: "in float32, a probability is off",
-    position_off_by_one: "in float32, a probability is off",
-    token_type_row_1: "in float32, a probability is off",
-    layers_swapped: "in float32, a probability is off",
-    value_bias_zeroed: "in float32, a probability is off",
-    keys_and_values_swapped: "in float32, a probability is off",
-    temperature_inverted: "in float32, a probability is off",
-    gelu_variant: "in float32, a probability is off",
-    pooler_relu: "in float32, a probability is off",
-    layer_norm_eps: "in float32, a probability is off",
-    second_token_for_the_first: "in float32, a probability is off",
+    scale_missing: EXACT,
+    position_off_by_one: EXACT,
+    token_type_row_1: EXACT,
+    layers_swapped: EXACT,
+    value_bias_zeroed: EXACT,
+    keys_and_values_swapped: EXACT,
+    temperature_inverted: EXACT,
+    gelu_variant: EXACT,
+    pooler_relu: EXACT,
+    layer_norm_eps: EXACT,
     labels_permuted: "the classifier's labels are not",
     logits_to_the_classifier: "the outputs are",
 }
+PLAIN = {
+    mask_on_the_query_axis: EXACT,
+    heads_not_put_back: EXACT,
+    softmax_over_the_queries: EXACT,
+    second_token_for_the_first: EXACT,
+}
+ANE = {
+    ane_softmax_over_the_queries: EXACT,
+    ane_weights_transposed: EXACT,
+    ane_keys_of_other_heads: EXACT,
+    ane_mask_on_the_query_axis: EXACT,
+    ane_kernel_transposed: EXACT,
+}
+CASES = [
+    *((fault, layout, words) for fault, words in ANYWHERE.items() for layout in ("ane", "plain")),
+    *((fault, "plain", words) for fault, words in PLAIN.items()),
+    *((fault, "ane", words) for fault, words in ANE.items()),
+]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_fault_in_the_graph_is_caught(classifier, tmp_path, monkeypatch, fault):
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@pytest.mark.parametrize(
+    ("fault", "layout", "words"), CASES, ids=[f"{f.__name__}-{layout}" for f, layout, _ in CASES]
+)
+def test_a_fault_in_the_graph_is_caught(classifier, tmp_path, monkeypatch, fault, layout, words):
     model, tokenizer = classifier("bert", calibration_temperature=1.5)
     fault(monkeypatch.setattr)
     path = tmp_path / "out" / "T.mlpackage"
-    options = ExportOptions(lengths=[LENGTH], layout="plain")
+    options = ExportOptions(lengths=[LENGTH], layout=layout)
     report = export(model, tokenizer, path, options)
     faults = [found for part in report.packages[0].functions for found in part.faults]
     assert not report.passed
-    assert any(FAULTS[fault] in found for found in faults), faults
+    assert any(words in found for found in faults), faults
     assert [file.name for file in path.parent.iterdir()] == ["T-7.mlpackage.rejected"]
     assert report.paths == [path.parent / "T-7.mlpackage.rejected"]
 
 
-def test_without_a_fault_there_is_none(classifier, tmp_path):
+@pytest.mark.parametrize("layout", ["ane", "plain"])
+def test_without_a_fault_there_is_none(classifier, tmp_path, layout):
     model, tokenizer = classifier("bert", calibration_temperature=1.5)
-    options = ExportOptions(lengths=[LENGTH], layout="plain")
+    options = ExportOptions(lengths=[LENGTH], layout=layout)
     report = export(model, tokenizer, tmp_path / "T.mlpackage", options)
     assert report.passed, str(report)
     assert report.packages[0].functions[0].exact_error < 1e-6

@@ -79,7 +79,6 @@ def test_every_activation(classifier, saved, act, layout):
         {"num_hidden_layers": 1},
         {"num_attention_heads": 1},
         {"labels": tuple("abcdefgh")},
-        {"labels": ("only",)},
     ],
 )
 def test_odd_sizes(classifier, saved, config, layout):
@@ -146,6 +145,8 @@ def test_an_unsupported_model_is_refused(classifier):
 
     with pytest.raises(InputError, match="Other cannot be exported to Core ML"):
         describe(Other())
+    with pytest.raises(InputError, match="needs two labels"):
+        describe(classifier("bert", labels=("only",))[0])
     with pytest.raises(InputError, match="no layers"):
         describe(classifier("bert", num_hidden_layers=0)[0])
 

@@ -1,11 +1,20 @@
 """Faults in the file, and between two files: the verification finds them."""
 
-import json
-
+import mlx.core as mx
+import numpy as np
 import pytest
 from small_models import LENGTH
 
-from mlx_finbert.convert.coreml import ExportOptions, export, layouts
+from mlx_finbert.convert.coreml import (
+    ExportOptions,
+    export,
+    exporter,
+    graph,
+    layouts,
+    readback,
+    verification,
+)
+from mlx_finbert.convert.coreml.exporter import describe_export
 from mlx_finbert.convert.coreml.mil import mb
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.verification import Verifier
@@ -17,15 +26,13 @@ def export_small(classifier, tmp_path, **options):
     options = ExportOptions(lengths=[LENGTH], **options)
     report = export(model, tokenizer, tmp_path / "T.mlpackage", options)
     assert report.passed, str(report)
-    description = report.description
-    verifier = Verifier(description.reference, tokenizer, description.vocabulary, options)
-    return verifier, report.paths[0]
+    description = describe_export(model, tokenizer, options, [LENGTH], "")
+    return Verifier(description, tokenizer), report.paths[0]
 
 
 def faults_of(verifier, path):
-    return [
-        fault for part in verifier.verify(SavedPackage(path), [LENGTH]) for fault in part.faults
-    ]
+    report = verifier.verify(SavedPackage(path), [LENGTH])
+    return [*report.faults, *(fault for part in report.functions for fault in part.faults)]
 
 
 @pytest.mark.parametrize("options", [{}, {"compress": "int8"}, {"precision": "fp32"}])
@@ -43,31 +50,179 @@ def metadata(name, value):
     return lambda spec: spec.description.metadata.userDefined.update({f"mlx_finbert.{name}": value})
 
 
-CHANGES = {
-    "the specification version is 8, not 7": lambda spec: setattr(spec, "specificationVersion", 8),
-    "the labels in the metadata": metadata("labels", '["positive", "neutral", "negative"]'),
-    "the vocabulary in the metadata": metadata("vocabulary", "[PAD]\n"),
-    "made of other weights": metadata("source_sha256", "0"),
-    "the classifier's outputs are named": lambda spec: setattr(
-        spec.description, "predictedProbabilitiesName", "logits"
+def main(spec):
+    """The operations of the program by their first output."""
+    function = spec.mlProgram.functions["main"]
+    operations = function.block_specializations[function.opset].operations
+    return {operation.outputs[0].name: operation for operation in operations}
+
+
+def feed_the_logits(spec):
+    classify = main(spec)["label"].inputs["probabilities"].arguments[0]
+    classify.name = "logits"
+
+
+def one_operation_in_float32(spec):
+    main(spec)["layer_0_query"].outputs[0].type.tensorType.dataType = 11
+
+
+def a_foreign_constant(spec):
+    main(spec)["one"].outputs[0].name = "foreign"
+    for operation in main(spec).values():
+        for argument in operation.inputs.values():
+            for binding in argument.arguments:
+                if binding.name == "one":
+                    binding.name = "foreign"
+
+
+def wrong_logits_shape(spec):
+    main(spec)["logits"].outputs[0].type.tensorType.dimensions[1].constant.size = 4
+
+
+def another_function(spec):
+    functions = spec.mlProgram.functions
+    functions["evil"].CopyFrom(functions["main"])
+
+
+def another_input_shape(spec):
+    spec.description.input[0].type.multiArrayType.shape[1] = 16
+
+
+CHANGES = [
+    ("the specification version is 8, not 7", lambda s: setattr(s, "specificationVersion", 8)),
+    ("it is marked as updatable", lambda s: setattr(s, "isUpdatable", True)),
+    ("mlx_finbert.labels is not the model's", metadata("labels", '["positive"]')),
+    ("mlx_finbert.vocabulary is not the model's", metadata("vocabulary", "[PAD]\n")),
+    ("mlx_finbert.tokenizer is not the model's", metadata("tokenizer", "{}")),
+    ("mlx_finbert.temperature is not the model's", metadata("temperature", "99")),
+    ("mlx_finbert.source_sha256 is not the model's", metadata("source_sha256", "0")),
+    (
+        "the classifier's outputs are not described",
+        lambda s: setattr(s.description, "predictedProbabilitiesName", "logits"),
     ),
-}
+    ("the description of main is", another_input_shape),
+    ("the description of main is", lambda s: s.description.ClearField("output")),
+    ("its functions are ['evil', 'main']", another_function),
+    ("the probabilities are not made by a softmax", feed_the_logits),
+    ("layer_0_query is float32, not float16", one_operation_in_float32),
+    ("the constant foreign is not one of the graph", a_foreign_constant),
+    ("the logits have the shape (1, 4)", wrong_logits_shape),
+]
 
 
-@pytest.mark.parametrize("words", CHANGES)
-def test_an_altered_specification_is_found(classifier, tmp_path, words):
+@pytest.mark.parametrize(("words", "change"), CHANGES, ids=[words for words, _ in CHANGES])
+def test_an_altered_specification_is_found(classifier, tmp_path, words, change):
     verifier, path = export_small(classifier, tmp_path)
     package = SavedPackage(path)
-    CHANGES[words](package.spec)
+    change(package.spec)
     file = path / "Data" / "com.apple.CoreML" / "model.mlmodel"
     file.write_bytes(package.spec.SerializeToString())
-    assert any(words in fault for fault in faults_of(verifier, path))
+    faults = faults_of(verifier, path)
+    assert any(words in fault for fault in faults), faults
 
 
-def test_labels_beside_the_package_are_held_against_the_model(classifier, tmp_path):
+def test_logits_that_are_not_the_models_are_found(classifier, tmp_path, monkeypatch):
+    """The probabilities alone do not show it."""
+    true = graph.forward
+
+    def build(network, length, options):
+        @graph.mb.program(
+            input_specs=[mb.TensorSpec((1, length), dtype=graph.types.int32) for _ in range(2)],
+            opset_version=graph.ct.target.iOS16,
+        )
+        def faulty(input_ids, attention_mask):
+            layout = layouts.LAYOUTS[options.layout](1, length, 3, options.precision)
+            logits = true(network, layout, input_ids, attention_mask)
+            softmax = mb.softmax(x=logits, axis=-1)
+            negative = mb.mul(x=logits, y=layout.const(-1, "minus"))
+            return (
+                mb.cast(x=softmax, dtype="fp32", name="softmax"),
+                mb.cast(x=negative, dtype="fp32", name="logits"),
+            )
+
+        return faulty
+
+    monkeypatch.setattr(exporter, "build", build)
+    monkeypatch.setattr(verification, "build", build)
+    model, tokenizer = classifier("bert")
+    options = ExportOptions(lengths=[LENGTH])
+    report = export(model, tokenizer, tmp_path / "T.mlpackage", options)
+    (figures,) = report.packages[0].functions
+    assert figures.exact_error < 1e-5
+    assert any("a logit is off" in fault for fault in figures.faults)
+
+
+@pytest.mark.parametrize("name", ["labels.json", "vocab.txt"])
+def test_files_beside_the_package_are_held_against_the_model(classifier, tmp_path, name):
     verifier, path = export_small(classifier, tmp_path)
-    (path.parent / "labels.json").write_text(json.dumps(["a", "b", "c"]))
-    assert any("labels.json beside the package" in fault for fault in faults_of(verifier, path))
+    assert not faults_of(verifier, path)
+    (path.parent / name).write_bytes(b"\xff[")
+    assert faults_of(verifier, path) == [f"{name} beside the package is not the model's"]
+
+
+def wide(classifier):
+    """Matrices that are large enough for palettes."""
+    return classifier("bert", hidden_size=120, intermediate_size=130)
+
+
+@pytest.mark.parametrize("target", ["iOS16", "iOS18"])
+@pytest.mark.parametrize("compress", ["palette6", "palette4"])
+def test_palettes(classifier, tmp_path, compress, target, monkeypatch):
+    model, tokenizer = wide(classifier)
+    options = ExportOptions(lengths=[LENGTH], compress=compress, target=target)
+    report = export(model, tokenizer, tmp_path / "T.mlpackage", options)
+    assert report.passed, str(report)
+    package = SavedPackage(report.paths[0])
+    kinds = [operation.kind for operation in package.functions["main"].operations]
+    assert kinds.count("constexpr_lut_to_dense") == 14
+
+    # One row of one matrix with the wrong entries of its palette.
+    true = readback.stored_constants
+
+    def damaged(function):
+        found = true(function)
+        name = next(name for name in found if name.startswith("layer_1_query_weight"))
+        value = found[name]()
+        value[3] = value[3][::-1]
+        return found | {name: lambda: value}
+
+    monkeypatch.setattr(readback, "stored_constants", damaged)
+    description = describe_export(model, tokenizer, options, [LENGTH], "")
+    faults = faults_of(Verifier(description, tokenizer), report.paths[0])
+    assert faults == ["layer_1_query_weight is spoiled: a value is not the nearest of its palette"]
+
+
+@pytest.mark.parametrize("compress", ["int8", "palette6"])
+def test_rows_and_matrices_of_zeros(classifier, tmp_path, compress):
+    model, tokenizer = wide(classifier)
+    model.bert.embeddings.word_embeddings.weight[0] = 0
+    model.bert.encoder.layer[0].output.dense.weight *= 0
+    options = ExportOptions(lengths=[LENGTH], compress=compress)
+    report = export(model, tokenizer, tmp_path / "T.mlpackage", options)
+    assert report.passed, str(report)
+
+
+@pytest.mark.parametrize("layout", ["ane", "plain"])
+def test_constants_that_half_precision_makes_equal(classifier, tmp_path, layout):
+    """coremltools keeps one of them, which is not what float32 would multiply with."""
+    model, tokenizer = classifier("bert", hidden_size=120)
+    random = np.random.default_rng(1)
+    for layer in model.bert.encoder.layer:
+        for norm in (layer.attention.output.LayerNorm, layer.output.LayerNorm):
+            norm.weight = mx.array(1 + 5e-5 * random.normal(size=120).astype(np.float32))
+    options = ExportOptions(lengths=[LENGTH], layout=layout)
+    report = export(model, tokenizer, tmp_path / "T.mlpackage", options)
+    assert report.passed, str(report)
+    names = [op.name for op in SavedPackage(report.paths[0]).functions["main"].operations]
+    assert sum("norm_weight" in name for name in names) == 2
+    assert report.packages[0].functions[0].exact_error < 1e-6
+
+
+@pytest.mark.parametrize("temperature", [1.0002, 0.9998, 1.001])
+def test_temperatures_next_to_1(classifier, tmp_path, temperature):
+    model, tokenizer = classifier("bert", calibration_temperature=temperature)
+    report = export(model, tokenizer, tmp_path / "T.mlpackage", ExportOptions(lengths=[LENGTH]))
+    assert report.passed, str(report)
 
 
 def test_a_tensor_that_was_not_compressed_is_found(classifier, tmp_path):
@@ -84,7 +239,7 @@ def test_another_layout_or_length_than_asked_for_is_found(classifier, tmp_path):
     verifier.options.layout = "plain"
     assert any("does not belong to the layout plain" in f for f in faults_of(verifier, path))
     verifier.options.layout = "ane"
-    (figures,) = verifier.verify(SavedPackage(path), [LENGTH + 1])
+    (figures,) = verifier.verify(SavedPackage(path), [LENGTH + 1]).functions
     assert any("the inputs are" in fault for fault in figures.faults)
 
 

@@ -1,17 +1,19 @@
-"""What the commands do: from their settings to a report."""
+"""What the commands on Core ML packages do: from their settings to a report."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mlx_finbert.convert.coreml import ExportOptions, export
+from mlx_finbert.convert.coreml.exporter import describe_export
+from mlx_finbert.convert.coreml.figures import PackageReport, verdict
 from mlx_finbert.convert.coreml.metadata import PREFIX
-from mlx_finbert.convert.coreml.reference import Reference
-from mlx_finbert.convert.coreml.report import ExportReport, VerifyReport
+from mlx_finbert.convert.coreml.options import PROGRAM_OPTIONS
+from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.verification import Verifier
-from mlx_finbert.convert.coreml.vocabulary import vocabulary_of
 from mlx_finbert.convert.settings import ToCoremlSettings, VerifySettings
 from mlx_finbert.data import LabelledTexts, make_splits
 from mlx_finbert.data.sources import load_texts
@@ -43,30 +45,51 @@ def validation_rows(settings: ToCoremlSettings) -> LabelledTexts:
     return test.take(chosen, test.name)
 
 
+@dataclass
+class VerifyReport:
+    """What a verification found."""
+
+    package: PackageReport
+
+    @property
+    def passed(self) -> bool:
+        return self.package.passed
+
+    def __str__(self) -> str:
+        return f"{self.package}\n{verdict(self.passed)}"
+
+
 def verify_package(settings: VerifySettings) -> VerifyReport:
     """Hold a package against the model that it says it was made of.
 
     Raises:
         InputError: for a model or a package that cannot be read.
     """
-    path = Path(settings.package).expanduser()
-    package = SavedPackage(path)
+    package = SavedPackage(Path(settings.package).expanduser())
     options = options_of(package)
     model, tokenizer = settings.load_model()
-    reference = Reference(model, options.calibration == "on")
-    vocabulary = vocabulary_of(tokenizer, len(reference.network.word_embeddings))
-    verifier = Verifier(reference, tokenizer, vocabulary, options)
-    return VerifyReport(options, verifier.verify(package, options.lengths))
+    # Of its metadata the package itself says only what it was asked to be.
+    description = describe_export(model, tokenizer, options, options.lengths, source="")
+    return VerifyReport(Verifier(description, tokenizer).verify(package, options.lengths))
 
 
 def options_of(package: SavedPackage) -> ExportOptions:
-    """How a package was exported, by its own account."""
-    metadata = package.metadata
+    """What a package was asked to be, by its own account.
+
+    Raises:
+        InputError: where it gives none, or one that cannot be.
+    """
     try:
-        form = json.loads(metadata[f"{PREFIX}form"])
-        return ExportOptions(**form, lengths=json.loads(metadata[f"{PREFIX}lengths"]))
-    except (KeyError, TypeError, ValueError):
+        told = json.loads(package.metadata[f"{PREFIX}options"])
+        lengths = json.loads(package.metadata[f"{PREFIX}lengths"])
+    except (KeyError, ValueError):
+        told, lengths = None, None
+    if not isinstance(told, dict) or set(told) != set(PROGRAM_OPTIONS) or lengths is None:
         raise InputError(
-            f"{package.path} has no metadata of mlx-finbert: export it with"
-            " python -m mlx_finbert.convert.to_coreml"
-        ) from None
+            f"{package.path} does not say how it was made, as exports of this version do: export it"
+            " again with python -m mlx_finbert.convert.to_coreml"
+        )
+    try:
+        return ExportOptions(**told, lengths=lengths)
+    except InputError as error:
+        raise InputError(f"{package.path}: what its metadata says cannot be: {error}") from None
