@@ -324,3 +324,13 @@ def test_save_removes_the_files_of_an_earlier_tokenizer(checkpoint, tmp_path):
     mlx_finbert.save(*mlx_finbert.load(checkpoint(name="bert")), folder)
     assert mlx_finbert.load(folder)[0].args.model_type == "bert"
     assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_the_calibration_is_kept_and_checked(checkpoint, tmp_path):
+    model, tokenizer = mlx_finbert.load(checkpoint(calibration_temperature=1.5))
+    again, _ = mlx_finbert.load(mlx_finbert.save(model, tokenizer, tmp_path / "saved"))
+    assert again.args.calibration_temperature == 1.5
+    for value in (0, -1, float("inf")):
+        folder = checkpoint(name=f"bad{value}", calibration_temperature=value)
+        with pytest.raises(InputError, match="calibration_temperature = .* is no number above 0"):
+            mlx_finbert.load(folder)

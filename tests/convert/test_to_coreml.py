@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.to_coreml import main as to_coreml
 from mlx_finbert.convert.verify import main as verify
 
@@ -133,3 +134,32 @@ def test_no_pytorch_in_the_process(folder, tmp_path):
     assert done.stdout.splitlines()[-1] == "0 []", done.stderr
     assert done.stderr == ""
     assert Path(tmp_path / "T-7.mlpackage").is_dir()
+
+
+def test_a_yaml_file_may_say_off(folder, tmp_path):
+    """YAML 1.1 reads that as a boolean."""
+    (tmp_path / "c.yaml").write_text("calibration: off\nlengths: [7]\n")
+    argv = ["--model", str(folder), "--output", str(tmp_path / "T.mlpackage")]
+    assert to_coreml([*argv, "--config", str(tmp_path / "c.yaml")]) == 0
+    record = json.loads((tmp_path / "export.json").read_text())
+    assert record["options"]["calibration"] == "off"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("lengths", "null", "does not say how it was made"),
+        ("lengths", "[]", "--lengths is empty"),
+        ("lengths", '["7"]', "a list of int"),
+        ("options", "{}", "does not say how it was made"),
+        ("options", "[", "does not say how it was made"),
+    ],
+)
+def test_a_package_that_does_not_say_how_it_was_made(folder, tmp_path, capsys, key, value, words):
+    assert export(folder, tmp_path / "T.mlpackage") == 0
+    package = SavedPackage(tmp_path / "T-7.mlpackage")
+    package.spec.description.metadata.userDefined[f"mlx_finbert.{key}"] = value
+    file = package.path / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    file.write_bytes(package.spec.SerializeToString())
+    assert verify(["--package", str(package.path), "--model", str(folder)]) == 2
+    assert words in capsys.readouterr().err

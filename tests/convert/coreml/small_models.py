@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 
+from mlx_finbert.convert.coreml import ExportOptions, export
+
 LENGTH = 7
 """S, where H = 3, d = 5, D = 15 and the intermediate size is 22."""
 
@@ -19,3 +21,10 @@ def feeds(rows, length=LENGTH, pad=0):
 
 def read_json(path):
     return json.loads(path.read_text())
+
+
+def export_as(classifier, path, family="bert", config=None, **options):
+    """A model, its tokenizer and the report of its export."""
+    model, tokenizer = classifier(family, **config or {})
+    options = ExportOptions(**{"lengths": [LENGTH]} | options)
+    return model, tokenizer, export(model, tokenizer, path / "T.mlpackage", options, source="tiny")
