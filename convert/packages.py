@@ -1,6 +1,7 @@
 """What the commands on Core ML packages do: from their settings to a report."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,14 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
     # The folder's name alone: a path of this machine has no place in a file that is shipped.
     source = Path(settings.model).expanduser()
     name = source.resolve().name if source.is_dir() else settings.model
-    return export(model, tokenizer, settings.output, settings, source=name, rows=rows)
+    return export(
+        model, tokenizer, settings.output, settings, source=name, rows=rows, say=to_stderr
+    )
+
+
+def to_stderr(line: str) -> None:
+    """Progress, apart from the report."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def validation_rows(settings: ToCoremlSettings) -> LabelledTexts:

@@ -1,5 +1,6 @@
 """Core ML packages of MLX classifiers, built without PyTorch and verified on any machine."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from mlx_finbert.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from mlx_finbert.convert.coreml.report import ExportReport
+
+Say = Callable[[str], None]
 
 __all__ = ["ExportOptions", "export"]
 
@@ -22,6 +25,7 @@ def export(
     *,
     source: str = "",
     rows: LabelledTexts | None = None,
+    say: Say | None = None,
 ) -> "ExportReport":
     """Write a classifier as Core ML packages, and hold each against the model.
 
@@ -32,6 +36,7 @@ def export(
         options: lengths, layout, precision, compression and the like.
         source: what to call the checkpoint.
         rows: labelled texts, to measure what the export costs in accuracy.
+        say: gets a line at each step, which can take a minute for a large model.
 
     Returns:
         Figures of every package. Where `passed` is False, the packages were kept aside as
@@ -43,5 +48,5 @@ def export(
     # coremltools takes a second to import.
     from mlx_finbert.convert.coreml import exporter
 
-    path = Path(path).expanduser()
-    return exporter.export(model, tokenizer, path, options or ExportOptions(), source, rows)
+    path, options = Path(path).expanduser(), options or ExportOptions()
+    return exporter.export(model, tokenizer, path, options, source, rows, say or (lambda _: None))

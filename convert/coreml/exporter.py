@@ -3,6 +3,7 @@
 import itertools
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def export(
     options: ExportOptions,
     source: str,
     rows: LabelledTexts | None,
+    say: Callable[[str], None],
 ) -> ExportReport:
     """See `mlx_finbert.convert.coreml.export`."""
     lengths = options.lengths_for(tokenizer.model_max_length, model.args.max_length)
@@ -49,7 +51,9 @@ def export(
     with written_beside(path.parent) as part:
         write_app_files(part, description, tokenizer)
         for name, own in names.items():
+            say(f"building {name}")
             write_package(part / name, replace(description, lengths=own))
+        say("verifying")
         report = verified(part, names, description, tokenizer, rows)
         report.folder = path.parent
         if report.passed:

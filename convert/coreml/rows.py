@@ -7,14 +7,15 @@ import numpy as np
 from mlx_finbert.data.tokens import tokenize
 from mlx_finbert.tokenizer import Tokenizer
 
-ORDINARY = "Operating loss narrowed to EUR 1.2 mn from EUR 3.4 mn a year earlier."
+ORDINARY = "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn a year earlier."
+"""A plain case: where a model wavers between two labels, compression shows many times larger."""
 
 Row = tuple[int, ...]
 """Token ids without padding."""
 
 
 def verification_texts(tokenizer: Tokenizer, length: int) -> dict[str, str]:
-    """What goes wrong first, by name.
+    """What goes wrong first, by name. A byte-pair vocabulary has no unknown token.
 
     Args:
         tokenizer: of the model.

@@ -29,14 +29,14 @@ class Validation:
     """Rows that are longer than the longest package; the model saw them as in training."""
 
     @property
-    def drop(self) -> float:
-        """In points of a hundred."""
-        return 100 * (self.model_accuracy - self.package_accuracy)
+    def gain(self) -> float:
+        """Of the packages over the model, in points of a hundred."""
+        return 100 * (self.package_accuracy - self.model_accuracy)
 
     def __str__(self) -> str:
         return (
             f"{self.data}, {self.rows:,} rows: accuracy {self.model_accuracy:.4f} in MLX,"
-            f" {self.package_accuracy:.4f} from the packages ({-self.drop:+.2f} points);"
+            f" {self.package_accuracy:.4f} from the packages ({self.gain:+.2f} points);"
             f" the same label for {100 * self.agreement:.1f}%"
             + (f"; {self.cut:,} rows were cut" if self.cut else "")
         )

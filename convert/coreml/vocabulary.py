@@ -52,7 +52,9 @@ def vocabulary_of(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
             " use the tokenizer files of the same model"
         )
     if broken := next((token for token in tokens if "\n" in token), None):
-        raise InputError(f"the token {broken!r} holds a line break: vocab.txt cannot hold it")
+        raise InputError(
+            f"the token {broken!r} holds a line break, which vocab.txt cannot: use another"
+        )
     parts = json.loads(tokenizer.backend_tokenizer.to_str())
     kind = parts["model"]["type"]
     if kind not in RULES:
