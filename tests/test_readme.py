@@ -28,7 +28,8 @@ COMMANDS = re.findall(r"^python -m (\S+) (.*)$", README, flags=re.MULTILINE)
 
 
 def test_the_table_of_flags_is_complete_and_has_the_defaults():
-    table = dict(re.findall(r"^\| `(--[\w-]+)` \| (.*?) \|", README, flags=re.MULTILINE))
+    section = README.partition("## Flags of `python -m mlx_finbert.train`")[2]
+    table = dict(re.findall(r"^\| `(--[\w-]+)` \| (.*?) \|", section, flags=re.MULTILINE))
     fields = {flag_of(f): f for f in dataclasses.fields(TrainSettings)}
     assert set(table) - {"--data"} == set(fields) - {"--data"} | {"--config"}
     for flag, field in fields.items():

@@ -53,11 +53,12 @@ def spoiled(
     stored: np.ndarray, exact: np.ndarray, options: ExportOptions, compressed: bool
 ) -> str | None:
     """What is wrong with a stored constant, if anything."""
-    stored, exact = stored.astype(np.float32), exact.astype(np.float32)
     if stored.shape != exact.shape:
         return f"its shape is {stored.shape}, not {exact.shape}"
     if not compressed:
-        return None if np.array_equal(stored, exact) else "it is not the model's value"
+        same = stored.dtype == exact.dtype and stored.tobytes() == exact.tobytes()
+        return None if same else "it is not the model's value"
+    stored, exact = stored.astype(np.float32), exact.astype(np.float32)
     if options.compress == "int8":
         return _int8_fault(stored, exact)
     return _palette_fault(stored, exact, RMS_BOUNDS[options.compress])
