@@ -25,6 +25,9 @@ PARAMETERS = {
 }  # fmt: skip
 """An operation's constants by what the graph calls them after the operation's name."""
 
+Stored = dict[str, Callable[[], Any]]
+"""Constants by name, each to be read by a call."""
+
 
 class Evaluator:
     """One function of a saved package.
@@ -42,7 +45,9 @@ class Evaluator:
         """Largest absolute value that a matrix product gave so far."""
         self.not_finite: set[str] = set()
         """Operations that gave NaN or infinity."""
-        self._constants = self._decoded()
+        stored = stored_constants(function)
+        self._constants = self._decoded(stored)
+        self._merged = self._unmerged(stored) if exact else {}
 
     def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """The outputs by name; int32 feeds (B, S) by input name.
@@ -81,8 +86,7 @@ class Evaluator:
                 return _as_float32(part)
             if part in values:
                 return values[part]
-            own = f"{operation.name}_{PARAMETERS.get(parameter)}"
-            return self._constants[own if own in self._constants else part]
+            return self._merged.get((operation.name, parameter), self._constants[part])
 
         found = {
             name: [resolve(name, part) for part in parts]
@@ -105,35 +109,38 @@ class Evaluator:
             self.not_finite.add(tensor.name)
         return value.astype(np.float32)
 
-    def _decoded(self) -> dict[str, Any]:
+    def _decoded(self, stored: Stored) -> dict[str, Any]:
         """All constants, floats as float32: decoded once, not at each run."""
         constants: dict[str, Any] = {}
-        stored = stored_constants(self.function)
         for name, decode in stored.items():
             exact = None if self.exact is None else self.exact.get(original_name(name))
             constants[name] = _as_float32(decode() if exact is None else exact)
-        return constants | self._merged(stored)
+        return constants
 
-    def _merged(self, stored: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-        """Exact constants that coremltools merged with others, as they were equal once rounded."""
-        found: dict[str, Any] = {}
-        for operation in self.function.operations if self.exact else ():
+    def _unmerged(self, stored: Stored) -> dict[tuple[str, str], np.ndarray]:
+        """Exact constants by operation and parameter, where the file has another's in their place.
+
+        coremltools stores constants once that are equal in the precision of the file, which they
+        need not be in float32. Only such a stand-in is taken for the operation's own.
+        """
+        found: dict[tuple[str, str], np.ndarray] = {}
+        for operation in self.function.operations:
             for parameter, suffix in PARAMETERS.items():
                 own = f"{operation.name}_{suffix}"
                 name = operation.inputs.get(parameter, [None])[0]
                 if own in self.exact and isinstance(name, Name) and original_name(name) != own:
                     value = stored[name]()
                     if np.array_equal(self.exact[own].astype(value.dtype), value):
-                        found[own] = self.exact[own]
+                        found[operation.name, parameter] = self.exact[own]
         return found
 
 
-def stored_constants(function: Function) -> dict[str, Callable[[], Any]]:
+def stored_constants(function: Function) -> Stored:
     """For each constant of a function, how to read it, decompressed, in the type of the file.
 
     Reading waits for the call: a constant that is replaced need not be decompressed.
     """
-    found: dict[str, Callable[[], Any]] = {}
+    found: Stored = {}
 
     def decode(operation: Operation) -> Any:
         arguments = {

@@ -5,6 +5,7 @@ weights are read here. Formats: coremltools' `mlmodel/format/MIL.proto` and
 `mlmodel/src/MILBlob/Blob/StorageFormat.hpp`.
 """
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,11 +115,14 @@ class SavedPackage:
 
     def _function(self, function: Any) -> Function:
         block = function.block_specializations[function.opset]
-        return Function(
+        found = Function(
             [_tensor(value) for value in function.inputs],
             [self._operation(operation) for operation in block.operations],
             list(block.outputs),
         )
+        if missing := _undefined(found):
+            raise InputError(f"{self.path} is damaged: nothing gives the value {missing!r}")
+        return found
 
     def _operation(self, operation: Any) -> Operation:
         inputs: dict[str, list[Any]] = {
@@ -174,6 +178,17 @@ def _manifest_items(path: Path) -> dict[str, Path]:
     if entries[content["rootModelIdentifier"]]["path"] != MODEL:
         raise InputError(f"{manifest} is damaged: its root is not {MODEL}")
     return {entry["path"]: path / "Data" / entry["path"] for entry in entries.values()}
+
+
+def _undefined(function: Function) -> str | None:
+    """A value that is used before an operation has given it, if there is one."""
+    known = {tensor.name for tensor in function.inputs}
+    for operation in function.operations:
+        for part in itertools.chain.from_iterable(operation.inputs.values()):
+            if isinstance(part, Name) and part not in known:
+                return part
+        known |= {tensor.name for tensor in operation.outputs}
+    return next((name for name in function.outputs if name not in known), None)
 
 
 def _tensor(value: Any) -> Tensor:

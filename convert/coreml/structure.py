@@ -18,9 +18,8 @@ SPECIFICATION_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9}
 """Of Core ML's format, by the system that introduced it (coremltools' `AvailableTarget`)."""
 
 EVERYWHERE = {
-    "add", "cast", "cumsum", "gather", "gelu", "layer_norm", "mul",
-    "not_equal", "relu", "reshape", "silu", "slice_by_size", "softmax", "sub", "tanh",
-    "transpose",
+    "add", "cast", "cumsum", "gather", "gelu", "layer_norm", "mul", "not_equal", "relu", "reshape",
+    "silu", "slice_by_size", "softmax", "sub", "tanh", "transpose",
 }  # fmt: skip
 OWN = {"plain": {"linear", "matmul"}, "ane": {"concat", "conv", "einsum", "expand_dims", "split"}}
 """Kinds of operations that one layout alone has."""
@@ -57,16 +56,15 @@ def _interface_faults(package: SavedPackage, description: Description) -> Iterat
     told = package.spec.description
     if several and told.defaultFunctionName != function_name(max(description.lengths)):
         yield f"its default function is {told.defaultFunctionName!r}"
+    names_told = told.predictedFeatureName, told.predictedProbabilitiesName
+    is_classifier = description.options.outputs == "classifier"
+    if is_classifier and names_told != (LABEL, PROBABILITIES):
+        yield f"the classifier's outputs are not described as {LABEL} and {PROBABILITIES}"
     parts = {part.name: part for part in told.functions} if several else {"main": told}
     for name, function in package.functions.items():
         found, wanted = described(parts.get(name)), interface(function)
         if found != wanted:
             yield f"the description of {name} is {found}, but the program has {wanted}"
-        classifier = LABEL, PROBABILITIES
-        if description.options.outputs == "classifier" and (
-            (told.predictedFeatureName, told.predictedProbabilitiesName) != classifier
-        ):
-            yield f"the classifier's outputs are not described as {' and '.join(classifier)}"
 
 
 def described(part: Any) -> dict[str, str]:

@@ -199,3 +199,14 @@ def test_damaged_packages_are_refused_by_name(classifier, saved, tmp_path):
     (path / "Manifest.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read as a Core ML package"):
         SavedPackage(path)
+
+
+def test_a_value_that_nothing_gives_is_told(classifier, saved):
+    package = saved(classifier("bert")[0])
+    function = package.spec.mlProgram.functions["main"]
+    block = function.block_specializations[function.opset]
+    block.operations[-1].inputs["probabilities"].arguments[0].name = "nowhere"
+    file = package.path / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    file.write_bytes(package.spec.SerializeToString())
+    with pytest.raises(InputError, match="damaged: nothing gives the value 'nowhere'"):
+        SavedPackage(package.path)

@@ -62,6 +62,12 @@ def feed_the_logits(spec):
     classify.name = "logits"
 
 
+def another_operations_weight(spec):
+    weight = main(spec)["layer_0_query"].inputs["weight"].arguments[0]
+    assert weight.name == "layer_0_query_weight"
+    weight.name = "layer_0_key_weight"
+
+
 def one_operation_in_float32(spec):
     main(spec)["layer_0_query"].outputs[0].type.tensorType.dataType = 11
 
@@ -104,6 +110,7 @@ CHANGES = [
     ("the description of main is", lambda s: s.description.ClearField("output")),
     ("its functions are ['evil', 'main']", another_function),
     ("the probabilities are not made by a softmax", feed_the_logits),
+    ("in float32, a probability is off", another_operations_weight),
     ("layer_0_query is float32, not float16", one_operation_in_float32),
     ("the constant foreign is not one of the graph", a_foreign_constant),
     ("the logits have the shape (1, 4)", wrong_logits_shape),
