@@ -63,9 +63,9 @@ def feed_the_logits(spec):
 
 
 def another_operations_weight(spec):
-    weight = main(spec)["layer_0_query"].inputs["weight"].arguments[0]
-    assert weight.name == "layer_0_query_weight"
-    weight.name = "layer_0_key_weight"
+    weight = main(spec)["layer_0_key"].inputs["weight"].arguments[0]
+    assert weight.name == "layer_0_key_weight"
+    weight.name = "layer_0_query_weight"
 
 
 def one_operation_in_float32(spec):
