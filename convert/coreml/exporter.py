@@ -131,7 +131,8 @@ def describe_export(
             " add --precision fp32"
         )
     vocabulary = vocabulary_of(tokenizer, len(reference.network.word_embeddings))
-    return Description(reference, vocabulary, options, lengths, tokenizer.model_max_length, source)
+    max_length = min(tokenizer.model_max_length, model.args.max_length)
+    return Description(reference, vocabulary, options, lengths, max_length, source)
 
 
 def write_package(path: Path, description: Description) -> None:

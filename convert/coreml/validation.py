@@ -67,7 +67,7 @@ def validate(
             token_ids = [tuple(tokens[i].tolist()) for i in chosen]
             outcome = verifier.infer(Evaluator(functions[length]), token_ids, length)
             found[chosen] = outcome.logits.argmax(axis=1)
-    most = max(lengths[-1], tokenizer.model_max_length)
+    most = max(lengths[-1], verifier.description.max_length)
     expected = predict(reference.model, tokenizer, rows.texts, max_length=most).argmax(axis=1)
     return Validation(
         data=rows.name,
