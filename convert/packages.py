@@ -10,8 +10,9 @@ import numpy as np
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.exporter import describe_export
 from mlx_finbert.convert.coreml.figures import PackageReport, verdict
+from mlx_finbert.convert.coreml.golden import golden_faults
 from mlx_finbert.convert.coreml.metadata import PREFIX
-from mlx_finbert.convert.coreml.options import PROGRAM_OPTIONS
+from mlx_finbert.convert.coreml.options import PROGRAM_OPTIONS, SHORTEST
 from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.verification import Verifier
@@ -76,9 +77,17 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     package = SavedPackage(Path(settings.package).expanduser())
     options = options_of(package)
     model, tokenizer = settings.load_model()
+    most = model.args.max_length
+    if not all(SHORTEST <= length <= most for length in options.lengths):
+        raise InputError(
+            f"{package.path} is for {', '.join(map(str, options.lengths))} tokens, but the model"
+            f" holds from {SHORTEST} to {most}: name the model that it was made of"
+        )
     # Of its metadata the package itself says only what it was asked to be.
     description = describe_export(model, tokenizer, options, options.lengths, source="")
-    return VerifyReport(Verifier(description, tokenizer).verify(package, options.lengths))
+    report = Verifier(description, tokenizer).verify(package, options.lengths)
+    report.faults += golden_faults(package.path.parent, description, tokenizer)
+    return VerifyReport(report)
 
 
 def options_of(package: SavedPackage) -> ExportOptions:

@@ -25,6 +25,12 @@ PARAMETERS = {
 }  # fmt: skip
 """An operation's constants by what the graph calls them after the operation's name."""
 
+CAST_NAMES = {"fp16": "float16", "fp32": "float32"}
+"""What numpy calls the targets of a cast, where the names differ."""
+
+DAMAGES = ArithmeticError, AttributeError, LookupError, TypeError, ValueError
+"""What numpy raises where a file is not what the export writes."""
+
 Stored = dict[str, Callable[[], Any]]
 """Constants by name, each to be read by a call."""
 
@@ -71,12 +77,14 @@ class Evaluator:
         if operation.kind not in OPERATIONS:
             raise EvaluationError(f"the operation {operation.kind} is not known")
         try:
-            results = OPERATIONS[operation.kind](**self._arguments(operation, values))
-        except (LookupError, TypeError, ValueError) as error:
+            arguments = self._arguments(operation, values)
+            require_cast(operation, arguments)
+            results = OPERATIONS[operation.kind](**arguments)
+            results = results if isinstance(results, list) else [results]
+            for tensor, result in zip(operation.outputs, results, strict=True):
+                values[tensor.name] = self._rounded(tensor, result)
+        except DAMAGES as error:
             raise EvaluationError(f"{operation.kind} {operation.name}: {error}") from error
-        results = results if isinstance(results, list) else [results]
-        for tensor, result in zip(operation.outputs, results, strict=True):
-            values[tensor.name] = self._rounded(tensor, result)
         if operation.kind in PRODUCTS:
             self.largest = max(self.largest, float(np.abs(values[operation.name]).max()))
 
@@ -101,8 +109,14 @@ class Evaluator:
             raise EvaluationError(
                 f"{tensor.name} has the shape {value.shape}, but the file says {tensor.shape}"
             )
-        if tensor.dtype not in (np.float16, np.float32):
-            return value.astype(tensor.dtype)
+        if tensor.dtype.kind != value.dtype.kind or (
+            tensor.dtype.kind != "f" and tensor.dtype != value.dtype
+        ):
+            raise EvaluationError(
+                f"{tensor.name} is {value.dtype.name}, but the file says {tensor.dtype.name}"
+            )
+        if tensor.dtype.kind != "f":
+            return value
         if tensor.dtype == np.float16 and self.exact is None:
             value = value.astype(np.float16)
         if not np.isfinite(value).all():
@@ -147,14 +161,43 @@ def stored_constants(function: Function) -> Stored:
             name: found[parts[0]]() if isinstance(parts[0], Name) else parts[0]
             for name, parts in operation.inputs.items()
         }
-        value = CONSTANTS[operation.kind](**arguments)
-        dtype = operation.outputs[0].dtype
-        return value.astype(dtype) if isinstance(value, np.ndarray) else value
+        try:
+            value = CONSTANTS[operation.kind](**arguments)
+        except DAMAGES as error:
+            raise EvaluationError(f"{operation.kind} {operation.name}: {error}") from error
+        return declared(operation, value)
 
     for operation in function.operations:
         if operation.kind in CONSTANTS:
             found[operation.name] = lambda operation=operation: decode(operation)
     return found
+
+
+def declared(operation: Operation, value: Any) -> Any:
+    """The value of a constant in the type that the file declares for it."""
+    (tensor,) = operation.outputs
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.shape != tensor.shape:
+        raise EvaluationError(
+            f"{tensor.name} has the shape {value.shape}, but the file says {tensor.shape}"
+        )
+    if operation.kind == "const" and value.dtype != tensor.dtype:
+        raise EvaluationError(
+            f"{tensor.name} is {value.dtype.name}, but the file says {tensor.dtype.name}"
+        )
+    return value.astype(tensor.dtype)
+
+
+def require_cast(operation: Operation, arguments: Mapping[str, Any]) -> None:
+    """A cast must give what it says."""
+    if operation.kind == "cast":
+        wanted = CAST_NAMES.get(arguments["dtype"], arguments["dtype"])
+        if wanted != operation.outputs[0].dtype.name:
+            raise EvaluationError(
+                f"{operation.name} is a cast to {wanted}, but the file says"
+                f" {operation.outputs[0].dtype.name}"
+            )
 
 
 def original_name(name: str) -> str:

@@ -125,9 +125,9 @@ def describe_export(
         InputError: names the weight, the label or the size that does not fit.
     """
     reference = Reference(model, options)
-    if options.precision == "fp16" and (name := too_large_for_fp16(model)):
+    if options.precision == "fp16" and (what := too_large_for_fp16(model, reference.network)):
         raise InputError(
-            f"the weight {name} has values beyond {FP16_MAX:.0f}, the largest number of fp16:"
+            f"{what} has values beyond {FP16_MAX:.0f}, the largest number of fp16:"
             " add --precision fp32"
         )
     vocabulary = vocabulary_of(tokenizer, len(reference.network.word_embeddings))

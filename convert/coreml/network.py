@@ -133,11 +133,15 @@ def require_labels(labels: list[str], outputs: int) -> None:
     check_names(labels)
 
 
-def too_large_for_fp16(model: Classifier) -> str | None:
-    """The name of a parameter with a value beyond 65504, if there is one."""
+def too_large_for_fp16(model: Classifier, network: Network) -> str | None:
+    """What of a model has a value beyond 65504, if anything has."""
     for name, value in tree_flatten(model.parameters()):
         if mx.abs(value.astype(mx.float32)).max() > FP16_MAX:
-            return name
+            return f"the weight {name}"
+    if np.abs(network.position_embeddings).max() > FP16_MAX:
+        return "the sum of position and token-type embeddings"
+    if 1 / network.temperature > FP16_MAX:
+        return "1 / calibration_temperature"
     return None
 
 

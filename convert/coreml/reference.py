@@ -60,7 +60,8 @@ class Reference:
 def temperature_of(model: Classifier, options: ExportOptions) -> float:
     """What the logits are divided by; 1 where half precision cannot tell it from 1."""
     temperature = model.args.calibration_temperature
-    lost = options.precision == "fp16" and np.float16(1 / temperature) == 1
+    with np.errstate(over="ignore"):
+        lost = options.precision == "fp16" and np.float16(1 / temperature) == 1
     return 1.0 if options.calibration == "off" or lost else temperature
 
 

@@ -67,6 +67,7 @@ class Name(str):
 class Function:
     """One function of a program, its operations in an order in which they can run."""
 
+    opset: str
     inputs: list[Tensor]
     operations: list[Operation]
     outputs: list[str]
@@ -116,6 +117,7 @@ class SavedPackage:
     def _function(self, function: Any) -> Function:
         block = function.block_specializations[function.opset]
         found = Function(
+            function.opset,
             [_tensor(value) for value in function.inputs],
             [self._operation(operation) for operation in block.operations],
             list(block.outputs),

@@ -7,11 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.convert.coreml.figures import Figures, tolerance_of
-from mlx_finbert.convert.coreml.golden_texts import GOLDEN_TEXTS
+from mlx_finbert.convert.coreml.figures import Figures
+from mlx_finbert.convert.coreml.golden import write_golden
 from mlx_finbert.convert.coreml.metadata import Description, program_options
 from mlx_finbert.convert.coreml.report import ExportReport
-from mlx_finbert.convert.coreml.rows import shortest_holding, token_rows
 from mlx_finbert.tokenizer import Tokenizer
 
 SIDE_FILES = ("vocab.txt", "merges.txt", "labels.json", "export.json", "golden.json")
@@ -22,49 +21,9 @@ def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer
     vocabulary = description.vocabulary
     (folder / "vocab.txt").write_text(vocabulary.text, encoding="utf-8", newline="")
     if vocabulary.merges:
-        merges = "\n".join(vocabulary.merges) + "\n"
-        (folder / "merges.txt").write_text(merges, encoding="utf-8", newline="")
+        (folder / "merges.txt").write_text(vocabulary.merges_text, encoding="utf-8", newline="")
     _write_json(folder / "labels.json", description.reference.labels)
-    head, texts = golden(description, tokenizer)
-    _write_golden(folder / "golden.json", head, texts)
-
-
-def golden(
-    description: Description, tokenizer: Tokenizer
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Texts with the token ids and probabilities that an app must get, and what they share.
-
-    The ids are those of the shortest length that holds them, and of the longest, cut, where none
-    does; they come without padding. The probabilities are the MLX model's.
-    """
-    lengths, reference = description.lengths, description.reference
-    rows = token_rows(tokenizer, GOLDEN_TEXTS, lengths[-1])
-    probabilities = reference.probabilities(reference.logits(rows))
-    head = {
-        "labels": reference.labels,
-        "lengths": lengths,
-        "pad_token_id": description.vocabulary.special_id("pad"),
-        "tolerance": tolerance_of(description.options).probability,
-    }
-    texts = [
-        {
-            "text": text,
-            "length": shortest_holding(len(row), lengths),
-            "input_ids": list(row),
-            "label": reference.labels[int(values.argmax())],
-            "probabilities": [round(float(value), 6) for value in values],
-        }
-        for text, row, values in zip(GOLDEN_TEXTS, rows, probabilities, strict=True)
-    ]
-    return head, texts
-
-
-def _write_golden(path: Path, head: dict[str, Any], texts: list[dict[str, Any]]) -> None:
-    """A line a text: `json` alone would give a line to each token id."""
-    lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
-    rows = ",\n".join(f"    {json.dumps(text)}" for text in texts)
-    content = "\n".join(["{", *lines, '  "texts": [', rows, "  ]", "}"])
-    path.write_text(content + "\n", encoding="utf-8")
+    write_golden(folder, description, tokenizer)
 
 
 def write_export_json(folder: Path, report: ExportReport) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlx_finbert.convert.coreml.graph import SOFTMAX_NAMES
-from mlx_finbert.convert.coreml.metadata import PROVENANCE, Description
+from mlx_finbert.convert.coreml.metadata import PREFIX, PROVENANCE, Description
 from mlx_finbert.convert.coreml.operations import CONSTANTS
 from mlx_finbert.convert.coreml.options import NUMPY_DTYPES, ExportOptions
 from mlx_finbert.convert.coreml.package import LABEL, PROBABILITIES, function_name
@@ -16,6 +16,9 @@ from mlx_finbert.convert.coreml.saved import Function, SavedPackage
 
 SPECIFICATION_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9}
 """Of Core ML's format, by the system that introduced it (coremltools' `AvailableTarget`)."""
+
+OPSETS = {"iOS16": "CoreML6", "iOS17": "CoreML7", "iOS18": "CoreML8"}
+"""Of a function's operations."""
 
 EVERYWHERE = {
     "add", "cast", "cumsum", "gather", "gelu", "layer_norm", "mul", "not_equal", "relu", "reshape",
@@ -37,12 +40,11 @@ def package_faults(package: SavedPackage, description: Description) -> Iterator[
     if spec.isUpdatable:
         yield "it is marked as updatable"
     yield from _interface_faults(package, description)
-    expected = description.user_defined()
-    for key in expected:
+    expected, metadata = description.user_defined(), package.metadata
+    for key in sorted(expected.keys() | {k for k in metadata if k.startswith(PREFIX)}):
         # An export of another version of this package, from another name, is no fault.
-        told = package.metadata.get(key)
-        if key not in PROVENANCE and told != expected[key]:
-            yield f"the metadata {key} is not the model's: {str(told)[:60]!r}"
+        if key not in PROVENANCE and metadata.get(key) != expected.get(key):
+            yield f"the metadata {key} is not the model's: {str(metadata.get(key))[:60]!r}"
     yield from _side_file_faults(package.path.parent, description)
 
 
@@ -54,45 +56,58 @@ def _interface_faults(package: SavedPackage, description: Description) -> Iterat
         yield f"its functions are {sorted(package.functions)}, not {sorted(names)}"
         return
     told = package.spec.description
-    if several and told.defaultFunctionName != function_name(max(description.lengths)):
-        yield f"its default function is {told.defaultFunctionName!r}"
-    names_told = told.predictedFeatureName, told.predictedProbabilitiesName
-    is_classifier = description.options.outputs == "classifier"
-    if is_classifier and names_told != (LABEL, PROBABILITIES):
-        yield f"the classifier's outputs are not described as {LABEL} and {PROBABILITIES}"
-    parts = {part.name: part for part in told.functions} if several else {"main": told}
+    if several:
+        parts = {part.name: part for part in told.functions}
+        right = sorted(part.name for part in told.functions) == sorted(names) and not told.input
+        right &= told.defaultFunctionName == function_name(max(description.lengths))
+    else:
+        parts, right = {"main": told}, not told.functions and not told.defaultFunctionName
+    if not right or told.state:
+        yield f"the description names other functions than {sorted(names)}, or a state"
+        return
+    classifier = description.options.outputs == "classifier"
     for name, function in package.functions.items():
-        found, wanted = described(parts.get(name)), interface(function)
+        part = parts[name]
+        predicted = part.predictedFeatureName, part.predictedProbabilitiesName
+        if predicted != ((LABEL, PROBABILITIES) if classifier else ("", "")):
+            yield f"the description of {name} has the predicted outputs {predicted}"
+        found, wanted = described(part), interface(function)
         if found != wanted:
             yield f"the description of {name} is {found}, but the program has {wanted}"
+        opset = OPSETS[description.options.target]
+        if function.opset != opset:
+            yield f"the function {name} is of {function.opset}, not {opset}"
 
 
-def described(part: Any) -> dict[str, str]:
-    """Type and shape of each input and output that a description names."""
-    features = [*part.input, *part.output] if part is not None else []
-    found = {}
-    for feature in features:
+def described(part: Any) -> list[str]:
+    """Name, type and shape of each input and output of a description, in their order."""
+    found = []
+    for feature in (*part.input, *part.output):
         kind = feature.type.WhichOneof("Type")
         if kind == "multiArrayType":
             array = feature.type.multiArrayType
             dtype = array.ArrayDataType.Name(array.dataType).lower()
-            found[feature.name] = f"{dtype} {tuple(array.shape)}"
-        else:
-            found[feature.name] = kind
+            flexible = array.WhichOneof("ShapeFlexibility") or array.WhichOneof(
+                "defaultOptionalValue"
+            )
+            kind = f"{dtype} {tuple(array.shape)}" + (f" {flexible}" if flexible else "")
+        elif kind == "dictionaryType":
+            kind = feature.type.dictionaryType.WhichOneof("KeyType")
+        found.append(f"{feature.name}: {kind}" + (" optional" if feature.type.isOptional else ""))
     return found
 
 
-def interface(function: Function) -> dict[str, str]:
+def interface(function: Function) -> list[str]:
     """The same, from the program."""
     tensors = {tensor.name: tensor for op in function.operations for tensor in op.outputs}
-    found = {}
-    for tensor in [*function.inputs, *(tensors[name] for name in function.outputs)]:
+    found = []
+    for tensor in (*function.inputs, *(tensors[name] for name in function.outputs)):
+        kind = f"{tensor.dtype.name} {tensor.shape}"
         if tensor.shape is None:
-            found[tensor.name] = "dictionaryType"
+            kind = "stringKeyType"
         elif tensor.dtype == np.object_:
-            found[tensor.name] = "stringType"
-        else:
-            found[tensor.name] = f"{tensor.dtype.name} {tensor.shape}"
+            kind = "stringType"
+        found.append(f"{tensor.name}: {kind}")
     return found
 
 
@@ -101,10 +116,11 @@ def _side_file_faults(folder: Path, description: Description) -> Iterator[str]:
     expected = {
         "labels.json": json.dumps(description.reference.labels, indent=2) + "\n",
         "vocab.txt": description.vocabulary.text,
+        "merges.txt": description.vocabulary.merges_text,
     }
     for name, text in expected.items():
         file = folder / name
-        if file.is_file() and file.read_bytes() != text.encode("utf-8"):
+        if file.exists() and not (file.is_file() and file.read_bytes() == text.encode("utf-8")):
             yield f"{name} beside the package is not the model's"
 
 

@@ -91,8 +91,8 @@ class Verifier:
         figures.operations = dict(kinds.most_common())
         expected = constants(build(self.reference.network, length, self.options))
         figures.faults += function_faults(function, length, self.reference.labels, self.options)
-        figures.faults += read_back(function, expected, self.options)
         try:
+            figures.faults += read_back(function, expected, self.options)
             self._measure(package, function, figures)
         except EvaluationError as error:
             figures.faults.append(f"it cannot be run: {error}")

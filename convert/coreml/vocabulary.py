@@ -25,6 +25,11 @@ class Vocabulary:
         return "\n".join(self.tokens) + "\n"
 
     @property
+    def merges_text(self) -> str:
+        """The content of `merges.txt`: a pair a line, in their order."""
+        return "".join(f"{pair}\n" for pair in self.merges)
+
+    @property
     def sha256(self) -> str:
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
 
@@ -54,6 +59,11 @@ def vocabulary_of(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
     if broken := next((token for token in tokens if "\n" in token), None):
         raise InputError(
             f"the token {broken!r} holds a line break, which vocab.txt cannot: use another"
+        )
+    if tokenizer("")["input_ids"] != [tokenizer.cls_token_id, tokenizer.sep_token_id]:
+        raise InputError(
+            "the tokenizer does not put its cls and sep tokens around a text, as the model expects:"
+            " use the model's own files"
         )
     parts = json.loads(tokenizer.backend_tokenizer.to_str())
     kind = parts["model"]["type"]

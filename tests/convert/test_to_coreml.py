@@ -163,3 +163,32 @@ def test_a_package_that_does_not_say_how_it_was_made(folder, tmp_path, capsys, k
     file.write_bytes(package.spec.SerializeToString())
     assert verify(["--package", str(package.path), "--model", str(folder)]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_model_with_fewer_positions_is_refused(folder, checkpoint, tmp_path, capsys):
+    assert export(folder, tmp_path / "T.mlpackage") == 0
+    short = checkpoint("bert", name="short", max_position_embeddings=8)
+    argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(short)]
+    assert verify(argv) == 2
+    assert "is for 9 tokens, but the model holds from 3 to 8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda told: told.update(texts=[]), "is not the model's"),
+        (lambda told: told.update(labels=["a", "b", "c"]), "is not the model's"),
+        (lambda told: told["texts"][3]["input_ids"].append(7), "is not the model's"),
+        (lambda told: told["texts"][3]["probabilities"].reverse(), "is not the model's"),
+        (lambda told: told.pop("lengths"), "cannot be read"),
+    ],
+)
+def test_golden_texts_are_held_against_the_model(folder, tmp_path, capsys, change, words):
+    assert export(folder, tmp_path / "T.mlpackage") == 0
+    file = tmp_path / "golden.json"
+    told = json.loads(file.read_text())
+    change(told)
+    file.write_text(json.dumps(told))
+    argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(folder)]
+    assert verify(argv) == 1
+    assert f"FAULT: golden.json beside the package {words}" in capsys.readouterr().out

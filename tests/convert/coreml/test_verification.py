@@ -90,6 +90,23 @@ def another_function(spec):
     functions["evil"].CopyFrom(functions["main"])
 
 
+def another_opset(spec):
+    function = spec.mlProgram.functions["main"]
+    function.block_specializations["CoreML8"].CopyFrom(function.block_specializations["CoreML6"])
+    function.opset = "CoreML8"
+
+
+def another_cast(spec):
+    dtype = main(spec)["logits"].inputs["dtype"].arguments[0].name
+    value = main(spec)[dtype].attributes["val"].immediateValue.tensor.strings
+    value.values[0] = "fp16"
+
+
+def another_constant_shape(spec):
+    tensor = main(spec)["classifier_weight"].outputs[0].type.tensorType
+    tensor.dimensions[1].constant.size = 16
+
+
 def another_input_shape(spec):
     spec.description.input[0].type.multiArrayType.shape[1] = 16
 
@@ -103,12 +120,18 @@ CHANGES = [
     ("mlx_finbert.temperature is not the model's", metadata("temperature", "99")),
     ("mlx_finbert.source_sha256 is not the model's", metadata("source_sha256", "0")),
     (
-        "the classifier's outputs are not described",
+        "the description of main has the predicted outputs ('label', 'logits')",
         lambda s: setattr(s.description, "predictedProbabilitiesName", "logits"),
     ),
     ("the description of main is", another_input_shape),
     ("the description of main is", lambda s: s.description.ClearField("output")),
     ("its functions are ['evil', 'main']", another_function),
+    ("optional", lambda s: setattr(s.description.input[0].type, "isOptional", True)),
+    ("a state", lambda s: s.description.state.add()),
+    ("is of CoreML8, not CoreML6", another_opset),
+    ("mlx_finbert.merges is not the model's: 'a b'", metadata("merges", "a b")),
+    ("is a cast to float16, but the file says float32", another_cast),
+    ("but the file says (3, 16)", another_constant_shape),
     ("the probabilities are not made by a softmax", feed_the_logits),
     ("in float32, a probability is off", another_operations_weight),
     ("layer_0_query is float32, not float16", one_operation_in_float32),
@@ -119,7 +142,7 @@ CHANGES = [
 
 @pytest.mark.parametrize(("words", "change"), CHANGES, ids=[words for words, _ in CHANGES])
 def test_an_altered_specification_is_found(classifier, tmp_path, words, change):
-    verifier, path = export_small(classifier, tmp_path)
+    verifier, path = export_small(classifier, tmp_path, layout="plain")
     package = SavedPackage(path)
     change(package.spec)
     file = path / "Data" / "com.apple.CoreML" / "model.mlmodel"
@@ -159,7 +182,7 @@ def test_logits_that_are_not_the_models_are_found(classifier, tmp_path, monkeypa
     assert any("a logit is off" in fault for fault in figures.faults)
 
 
-@pytest.mark.parametrize("name", ["labels.json", "vocab.txt"])
+@pytest.mark.parametrize("name", ["labels.json", "vocab.txt", "merges.txt"])
 def test_files_beside_the_package_are_held_against_the_model(classifier, tmp_path, name):
     verifier, path = export_small(classifier, tmp_path)
     assert not faults_of(verifier, path)

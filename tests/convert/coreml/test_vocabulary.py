@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tokenizers import normalizers, pre_tokenizers
+from tokenizers import normalizers, pre_tokenizers, processors
 
 from mlx_finbert.convert.coreml.vocabulary import vocabulary_of
 from mlx_finbert.errors import InputError
@@ -42,6 +42,9 @@ def test_byte_pairs_come_with_their_merges(classifier):
     class Tokenizer:
         backend_tokenizer = Backend()
 
+        def __call__(self, text):
+            return tokenizer(text)
+
         def __getattr__(self, name):
             return getattr(tokenizer, name)
 
@@ -63,4 +66,11 @@ def test_rules_that_an_app_could_not_be_told_are_refused(classifier, family, par
     model, tokenizer = classifier(family)
     setattr(tokenizer.backend_tokenizer, part, value)
     with pytest.raises(InputError, match=words):
+        vocabulary_of(tokenizer, model.args.vocab_size)
+
+
+def test_a_tokenizer_that_adds_no_special_tokens_is_refused(classifier):
+    model, tokenizer = classifier("bert")
+    tokenizer.backend_tokenizer.post_processor = processors.Sequence([])
+    with pytest.raises(InputError, match="does not put its cls and sep tokens around a text"):
         vocabulary_of(tokenizer, model.args.vocab_size)
