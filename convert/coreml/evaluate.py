@@ -121,7 +121,7 @@ class Evaluator:
             value = value.astype(np.float16)
         if not np.isfinite(value).all():
             self.not_finite.add(tensor.name)
-        return value.astype(np.float32)
+        return value.astype(np.float32, copy=False)
 
     def _decoded(self, stored: Stored) -> dict[str, Any]:
         """All constants, floats as float32: decoded once, not at each run."""

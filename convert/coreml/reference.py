@@ -53,7 +53,7 @@ class Reference:
         digest = hashlib.sha256()
         for name, value in sorted(tree_flatten(self.model.parameters())):
             digest.update(name.encode())
-            digest.update(np.asarray(value).tobytes())
+            digest.update(np.ascontiguousarray(value).data)
         return digest.hexdigest()
 
 
