@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written beside, then renamed."""
+"""Files and folders that are either whole or not there: written beside, then renamed."""
 
 import os
 import shutil

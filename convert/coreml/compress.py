@@ -21,20 +21,18 @@ def compression_pass(method: str) -> tuple[str, Any]:
         method: `int8`, a scale for each row of a matrix, or `palette6` or `palette4`, 64 or 16
             values for a whole matrix, found by k-means.
     """
-    spared = dict.fromkeys(SPARED)
     # The pass compresses what is larger than the threshold.
     threshold = LEAST_SIZE[method] - 1
     if method == "int8":
-        one = cto.OpLinearQuantizerConfig(
+        name = "compression::linear_quantize_weights"
+        each = cto.OpLinearQuantizerConfig(
             mode="linear_symmetric", granularity="per_channel", weight_threshold=threshold
         )
-        return "compression::linear_quantize_weights", _config(one, spared)
-    one = cto.OpPalettizerConfig(mode="kmeans", nbits=int(method[-1]), weight_threshold=threshold)
-    return "compression::palettize_weights", _config(one, spared)
-
-
-def _config(one: Any, spared: dict[str, None]) -> Any:
-    return cto.OptimizationConfig(one, op_name_configs=spared)
+    else:
+        name = "compression::palettize_weights"
+        bits = int(method[-1])
+        each = cto.OpPalettizerConfig(mode="kmeans", nbits=bits, weight_threshold=threshold)
+    return name, cto.OptimizationConfig(each, op_name_configs=dict.fromkeys(SPARED))
 
 
 def is_compressed(name: str, value: np.ndarray, method: str | None) -> bool:

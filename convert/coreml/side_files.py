@@ -18,11 +18,9 @@ SIDE_FILES = ("vocab.txt", "merges.txt", "labels.json", "export.json", "golden.j
 
 def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer) -> None:
     """`vocab.txt`, `labels.json` and `golden.json`; of a byte-pair tokenizer `merges.txt` too."""
-    vocabulary = description.vocabulary
-    (folder / "vocab.txt").write_text(vocabulary.text, encoding="utf-8", newline="")
-    if vocabulary.merges:
-        (folder / "merges.txt").write_text(vocabulary.merges_text, encoding="utf-8", newline="")
-    _write_json(folder / "labels.json", description.reference.labels)
+    for name, text in description.app_files().items():
+        if text:
+            (folder / name).write_text(text, encoding="utf-8", newline="")
     write_golden(folder, description, tokenizer)
 
 
@@ -49,7 +47,8 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
             name: version(name) for name in ("mlx-finbert", "mlx", "coremltools", "numpy")
         },
     }
-    _write_json(folder / "export.json", record)
+    text = json.dumps(record, indent=2) + "\n"
+    (folder / "export.json").write_text(text, encoding="utf-8")
 
 
 def _hashes(package: Path) -> dict[str, str]:
@@ -74,7 +73,3 @@ def _rounded(values: dict[str, Any]) -> dict[str, Any]:
         name: float(f"{value:.3g}") if isinstance(value, float) else value
         for name, value in values.items()
     }
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,6 +1,5 @@
 """What a saved package must look like, whatever it computes."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,12 +112,7 @@ def interface(function: Function) -> list[str]:
 
 def _side_file_faults(folder: Path, description: Description) -> Iterator[str]:
     """The files beside a package, where they are, must be of the same model."""
-    expected = {
-        "labels.json": json.dumps(description.reference.labels, indent=2) + "\n",
-        "vocab.txt": description.vocabulary.text,
-        "merges.txt": description.vocabulary.merges_text,
-    }
-    for name, text in expected.items():
+    for name, text in description.app_files().items():
         file = folder / name
         if file.exists() and not (file.is_file() and file.read_bytes() == text.encode("utf-8")):
             yield f"{name} beside the package is not the model's"
