@@ -31,7 +31,7 @@ def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) 
     """Largest absolute difference of a logit over a few texts, padded together.
 
     Args:
-        model, tokenizer: ours, in evaluation mode.
+        model, tokenizer: ours.
         reference: the checkpoint folder that transformers reads.
     """
     # On an M5 and on CUDA, MLX would multiply float32 in TF32; it reads this at its first product.

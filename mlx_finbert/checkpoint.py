@@ -75,7 +75,7 @@ def load(
         new_head: draw a fresh head from MLX's random state even where the checkpoint has one.
 
     Returns:
-        The model, in evaluation mode, and a transformers tokenizer. A checkpoint without a head
+        The model and a transformers tokenizer. A checkpoint without a head
         gets a fresh one, and one logged line names what is new and what was not used.
 
     Raises:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mlx_finbert.calibration import BINS, expected_calibration_error
 from mlx_finbert.data import LabelledTexts, make_splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.settings import DataSettings, require_split
@@ -14,7 +15,7 @@ from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION
 from mlx_finbert.data.tokens import checked_max_length, tokenize
 from mlx_finbert.forward import Forward
 from mlx_finbert.labels import match_labels
-from mlx_finbert.metrics import Metrics, bootstrap_intervals, measure
+from mlx_finbert.metrics import Metrics, bootstrap_intervals, measure, softmax
 from mlx_finbert.model_settings import ModelSettings
 from mlx_finbert.models import Classifier
 from mlx_finbert.settings import read_config_file, setting
@@ -39,6 +40,7 @@ class EvaluateSettings(DataSettings, ModelSettings):
     validation_fraction: float | None = setting(
         None, f"share of the other rows that are validation rows {AS_TRAINED}"
     )
+    calibration: bool = setting(True, "divide the logits by the model's calibration temperature")
     json: bool = setting(False, "print JSON")
 
     def __post_init__(self) -> None:
@@ -56,6 +58,10 @@ class Evaluation:
     metrics: Metrics
     intervals: dict[str, np.ndarray]
     """95% intervals of the metrics, as `bootstrap_intervals` gives them."""
+    temperature: float
+    """By which the logits were divided."""
+    ece: float
+    """Expected calibration error in 15 bins; it has no interval, for draws of rows enlarge it."""
     truncated: int
     """Rows that were cut."""
 
@@ -66,15 +72,21 @@ class Evaluation:
             "data": self.rows.name,
             "rows": len(self.rows),
             "truncated": self.truncated,
+            "calibration_temperature": self.temperature,
+            "ece": self.ece,
             **self.metrics.to_dict(self.labels),
             "intervals_95": {name: bounds.tolist() for name, bounds in self.intervals.items()},
         }
 
     def __str__(self) -> str:
         lines = [f"{self.rows.name}: {len(self.rows):,} rows", "", f"{'':<12}value  95% interval"]
-        for name in ("loss", "accuracy", "macro_f1"):
+        for name in ("loss", "accuracy", "macro_f1", "mcc", "brier"):
             low, high = self.intervals[name]
-            lines.append(f"{name:<11}{getattr(self.metrics, name):.4f}  {low:.4f} to {high:.4f}")
+            lines.append(f"{name:<10}{getattr(self.metrics, name):>7.4f}  {low:.4f} to {high:.4f}")
+        lines.append(
+            f"{'ece':<10}{self.ece:>7.4f}  {BINS} bins, calibration temperature"
+            f" {self.temperature:.4g}"
+        )
         lines += ["", *self._label_lines(), "", *self._confusion_lines()]
         if self.truncated:
             lines += ["", f"{self.truncated:,} rows were too long and were cut"]
@@ -116,6 +128,8 @@ def run(settings: EvaluateSettings) -> Evaluation:
         )
         rows = make_splits(rows, **options).part(settings.split)
         rows.name = f"{rows.name}, split seed {options['split_seed']}"
+    if not settings.calibration:
+        model.args.calibration_temperature = 1.0
     return evaluate(
         model, tokenizer, rows, settings.batch_size, settings.max_length, name=settings.model
     )
@@ -146,10 +160,19 @@ def evaluate(
     max_length = checked_max_length(max_length, tokenizer.model_max_length, model.args.max_length)
     tokens = tokenize(tokenizer, rows.texts, max_length)
     loader = Loader(tokens, labels, batch_size, tokenizer.pad_token_id, max_length)
-    logits = Forward(model).all_logits(loader) / model.args.calibration_temperature
+    temperature = model.args.calibration_temperature
+    logits = Forward(model).all_logits(loader) / temperature
     metrics = measure(logits, labels)
-    intervals = bootstrap_intervals(metrics)
-    return Evaluation(name, rows, model.args.labels, metrics, intervals, tokens.truncated)
+    return Evaluation(
+        name,
+        rows,
+        model.args.labels,
+        metrics,
+        bootstrap_intervals(metrics),
+        temperature,
+        expected_calibration_error(softmax(logits), labels),
+        tokens.truncated,
+    )
 
 
 def split_options(

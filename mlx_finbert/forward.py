@@ -1,8 +1,7 @@
 """The forward pass over a loader's batches."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 
 import mlx.core as mx
 import numpy as np
@@ -11,25 +10,17 @@ from mlx_finbert.data.loader import Batch, Loader
 from mlx_finbert.models import Classifier
 
 
-@contextmanager
-def evaluation_mode(model: Classifier) -> Iterator[None]:
-    """Dropout off inside the block; the mode is put back after it."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
-
-
 class Forward:
-    """The compiled forward pass of a model, in evaluation mode whatever mode the model is in.
+    """The compiled forward pass of a model, without dropout.
 
-    Each batch shape is traced once. Later updates of the weights count.
+    Each batch shape is traced once. Later updates of the weights count. Where `processes` are
+    several, they share the batches of a loader and all get all logits.
     """
 
-    def __init__(self, model: Classifier) -> None:
+    def __init__(self, model: Classifier, processes: mx.distributed.Group | None = None) -> None:
         self.model = model
+        self.rank, self.ranks = (processes.rank(), processes.size()) if processes else (0, 1)
+        self.processes = processes
 
         @partial(mx.compile, inputs=model.state)
         def logits(input_ids: mx.array, attention_mask: mx.array) -> mx.array:
@@ -39,14 +30,13 @@ class Forward:
 
     def __call__(self, batch: Batch) -> mx.array:
         """float32 logits (B, num_labels), not yet computed."""
-        with evaluation_mode(self.model):
-            return self._logits(mx.array(batch.input_ids), mx.array(batch.attention_mask))
+        return self._logits(mx.array(batch.input_ids), mx.array(batch.attention_mask))
 
     def all_logits(self, loader: Loader) -> np.ndarray:
         """float32 logits (N, num_labels) of a loader's N examples, in the order of the examples."""
-        found = np.empty((len(loader.tokens), self.model.args.num_labels), np.float32)
+        found = np.zeros((len(loader.tokens), self.model.args.num_labels), np.float32)
         waiting: tuple[np.ndarray, mx.array] | None = None
-        for batch in loader.epoch():
+        for batch in islice(loader.epoch(), self.rank, None, self.ranks):
             logits = self(batch)
             # On a GPU this batch runs while the one before it is read and the next is padded.
             mx.async_eval(logits)
@@ -55,6 +45,9 @@ class Forward:
             waiting = batch.rows, logits
         if waiting:
             _store(found, *waiting)
+        if self.ranks > 1:
+            # Each row was computed by one process, and is zero at the others.
+            found = np.array(mx.distributed.all_sum(mx.array(found), group=self.processes))
         return found
 
 

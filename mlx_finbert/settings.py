@@ -40,16 +40,30 @@ def parse(
     Raises:
         InputError: names the flag, or the file and its key.
     """
+    return settings_class(**parse_values(settings_class, module, description, argv))
+
+
+def parse_values(
+    settings_class: type, module: str, description: str, argv: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """The values that were given, without the defaults of the others; as `parse`."""
     given = vars(_parser(settings_class, module, description).parse_args(argv))
     config = given.pop("config", None)
     values = read_config_file(Path(config), settings_class) if config else {}
-    return settings_class(**values | given)
+    return values | given
 
 
 def require(condition: bool, flag: str, value: object, rule: str) -> None:
     """Refuse a setting by its flag, its value and the rule that it breaks."""
     if not condition:
         raise InputError(f"{flag} is {value}: {rule}")
+
+
+def refuse_without(settings: Any, names: Sequence[str], other: str, given: bool) -> None:
+    """Refuse flags that have no effect where another one is not given."""
+    for field in dataclasses.fields(settings):
+        if field.name in names and not given and getattr(settings, field.name) != field.default:
+            raise InputError(f"{flag_of(field)} has no effect without {other}")
 
 
 def require_types(settings: Any) -> None:

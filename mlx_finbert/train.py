@@ -3,7 +3,8 @@
 import sys
 
 from mlx_finbert.cli import command
-from mlx_finbert.settings import parse
+from mlx_finbert.settings import parse_values
+from mlx_finbert.training.resume import complete
 from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
 
@@ -18,13 +19,14 @@ MiniLM encoder on the embedded sample. The tutorial's run:
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    result = run(parse(TrainSettings, "mlx_finbert.train", DESCRIPTION, argv))
+    given = parse_values(TrainSettings, "mlx_finbert.train", DESCRIPTION, argv)
+    result = run(complete(given))
     if result.test:
         print(
             f"test: loss {result.test.loss:.4f}, accuracy {result.test.accuracy:.4f},"
             f" macro-F1 {result.test.macro_f1:.4f}"
         )
-    return {"finished": 0, "interrupted": 130, "diverged": 1}[result.outcome.end]
+    return {"finished": 0, "stopped early": 0, "interrupted": 130}.get(result.end, 1)
 
 
 if __name__ == "__main__":

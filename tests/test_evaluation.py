@@ -31,6 +31,19 @@ def test_figures_are_those_of_the_predictions(tiny):
     assert low <= found.metrics.accuracy <= high
 
 
+def test_the_calibration_counts_unless_it_is_switched_off(checkpoint, capsys):
+    argv = ["--model", str(checkpoint(calibration_temperature=2.0)), "--data", "sample", "--json"]
+    found = []
+    for flags in ([], ["--no-calibration"]):
+        assert main([*argv, *flags]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    on, off = found
+    assert (on["calibration_temperature"], off["calibration_temperature"]) == (2, 1)
+    assert on["accuracy"] == off["accuracy"] and on["mcc"] == off["mcc"]
+    for name in ("loss", "brier", "ece"):
+        assert on[name] != off[name], name
+
+
 def test_labels_are_matched_by_name(tiny):
     model, tokenizer = tiny
     labels = np.random.default_rng(0).integers(0, 3, 60)
@@ -46,6 +59,7 @@ def test_the_command_prints_text_and_json(checkpoint, capsys):
     assert main(argv) == 0
     text = capsys.readouterr().out
     assert "95% interval" in text and "precision" in text
+    assert "brier" in text and "15 bins, calibration temperature 1" in text
     assert main([*argv, "--json", "--split", "all"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["rows"] >= 600

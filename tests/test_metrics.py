@@ -24,6 +24,7 @@ def test_against_scikit_learn(seed, num_labels):
     np.testing.assert_allclose(found.accuracy, (predicted == labels).mean())
     expected = sklearn_metrics.log_loss(labels, softmax(logits), labels=names)
     np.testing.assert_allclose(found.loss, expected, rtol=1e-6)
+    np.testing.assert_allclose(found.mcc, sklearn_metrics.matthews_corrcoef(labels, predicted))
     matrix = sklearn_metrics.confusion_matrix(labels, predicted, labels=names)
     np.testing.assert_array_equal(found.confusion, matrix)
 
@@ -32,6 +33,17 @@ def test_extreme_logits_are_finite():
     found = measure(np.array([[1000.0, -1000.0]]), np.array([1]))
     assert np.isfinite(found.loss)
     assert found.accuracy == 0
+
+
+def test_known_brier_scores_and_correlations():
+    right, wrong = np.array([[50.0, 0.0]]), np.array([[0.0, 50.0]])
+    assert measure(right, np.array([0])).brier == pytest.approx(0)
+    assert measure(wrong, np.array([0])).brier == pytest.approx(2)
+    assert measure(np.zeros((1, 4)), np.array([0])).brier == pytest.approx(0.75**2 + 3 / 16)
+    assert outcome_of(np.array([[5, 0], [0, 5]])).mcc == 1
+    assert outcome_of(np.array([[0, 5], [5, 0]])).mcc == -1
+    # One label alone was predicted: no correlation is defined.
+    assert outcome_of(np.array([[5, 0], [5, 0]])).mcc == 0
 
 
 def outcome_of(confusion):

@@ -103,6 +103,16 @@ def test_a_wrong_flag_is_one_sentence(argv, words):
 VALUES = {int: "7", float: "0.25", str: "word", bool: None}
 
 
+NEEDED_BY = {
+    "num_cycles": ["--schedule", "cosine_with_restarts"],
+    "power": ["--schedule", "polynomial"],
+    "plateau_": ["--plateau-monitor", "accuracy"],
+    "early_": ["--early-stopping-patience", "3"],
+    "group_size": ["--quantize", "8"],
+}
+"""Flags without which others are refused, by how the fields of those begin."""
+
+
 def value_for(hint):
     """A command-line word for a type and the value that it must become."""
     for kind, word in VALUES.items():
@@ -139,6 +149,7 @@ def test_every_flag_of_every_command_reaches_its_field(settings_class, needed):
             continue
         word, value = value_for(hints[field.name])
         argv = [part for k, v in needed.items() if k != field.name for part in (f"--{k}", v)]
+        argv += next((v for k, v in NEEDED_BY.items() if field.name.startswith(k)), [])
         argv += [flag_of(field)] if word is None else [flag_of(field), word]
         settings = parse(settings_class, "module", "", argv)
         assert getattr(settings, field.name) == value, field.name

@@ -18,11 +18,11 @@ from mlx_finbert.models import FAMILIES, Classifier
 from mlx_finbert.models.bert import (
     BertArgs,
     BertEmbeddings,
-    BertEncoder,
     BertForSequenceClassification,
     BertLayer,
 )
 from mlx_finbert.models.distilbert import DistilBertForSequenceClassification, TransformerBlock
+from mlx_finbert.models.encoder import Encoder
 from mlx_finbert.models.roberta import RobertaForSequenceClassification
 
 FP16_MAX = 65504.0
@@ -188,9 +188,7 @@ DESCRIBERS = {
 }
 
 
-def _bert_encoder(
-    args: BertArgs, embeddings: BertEmbeddings, encoder: BertEncoder
-) -> dict[str, Any]:
+def _bert_encoder(args: BertArgs, embeddings: BertEmbeddings, encoder: Encoder) -> dict[str, Any]:
     """What BERT and RoBERTa have in common."""
     first_segment = _array(embeddings.token_type_embeddings.weight)[0]
     return {

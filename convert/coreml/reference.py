@@ -69,5 +69,4 @@ def _in_float32(model: Classifier) -> Classifier:
     weights = tree_flatten(model.parameters())
     copy = type(model)(model.args)
     copy.load_weights([(name, value.astype(mx.float32)) for name, value in weights])
-    copy.eval()
     return copy

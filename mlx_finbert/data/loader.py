@@ -37,6 +37,18 @@ class Batch:
         return int(self.attention_mask.sum())
 
 
+@dataclass
+class Update:
+    """What one update of the weights is computed from."""
+
+    rows: np.ndarray
+    """int64: the examples, of all processes together."""
+    labels: np.ndarray
+    """int32: the labels of these rows."""
+    batches: list[Batch]
+    """This process's part of them, one batch after the other."""
+
+
 def padded_length(longest: int) -> int:
     """The fixed length for a row: the next multiple of 8 up to 96, of 32 beyond."""
     step = 8 if longest <= 96 else 32
@@ -59,6 +71,9 @@ class Loader:
         pad_token_id: int,
         max_length: int,
         seed: int | None = None,
+        accumulation: int = 1,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         """
         Args:
@@ -68,6 +83,10 @@ class Loader:
             pad_token_id: fills `input_ids`.
             max_length: no batch is longer.
             seed: of the shuffle.
+            accumulation: batches an update. The rows of an update depend on their number alone:
+                4 batches of 4 rows hold what one of 16 holds.
+            rank: which of the processes this is, of `ranks` that share every batch; `ranks`
+                divides batch_size.
         """
         self.tokens = tokens
         self.lengths = tokens.lengths
@@ -76,49 +95,63 @@ class Loader:
         self.pad_token_id = pad_token_id
         self.max_length = max_length
         self.seed = seed
+        self.update_size = batch_size * accumulation
+        self.rank = rank
+        self.ranks = ranks
 
     def __len__(self) -> int:
-        """Batches an epoch."""
-        return -(-len(self.tokens) // self.batch_size)
+        """Updates an epoch: the batches, where there is no accumulation."""
+        return -(-len(self.tokens) // self.update_size)
 
     def epoch(self, number: int = 0) -> Iterator[Batch]:
         """The batches of one epoch; number and seed alone decide their order."""
-        return (self.batch(rows) for rows in self.plan(number))
+        return (batch for update in self.updates(number) for batch in update.batches)
+
+    def updates(self, number: int = 0, start: int = 0) -> Iterator[Update]:
+        """The updates of one epoch from the one numbered `start` on, where a run goes on."""
+        for rows in self.plan(number)[start:]:
+            batches = [self.batch(part) for part in cut(rows, self.batch_size)]
+            yield Update(rows, self.labels[rows], batches)
 
     def plan(self, number: int = 0) -> list[np.ndarray]:
-        """The rows of each batch of an epoch."""
+        """The rows of each update of an epoch."""
         if self.seed is None:
-            return self._cut(np.argsort(self.lengths, kind="stable"))
+            return cut(np.argsort(self.lengths, kind="stable"), self.update_size)
         rng = np.random.default_rng([self.seed, number])
         order = rng.permutation(len(self.lengths))
-        window = WINDOW * self.batch_size
+        window = WINDOW * self.update_size
         for start in range(0, len(order), window):
             part = order[start : start + window]
             order[start : start + window] = part[np.argsort(self.lengths[part], kind="stable")]
-        batches = self._cut(order)
-        return [batches[i] for i in rng.permutation(len(batches))]
-
-    def _cut(self, order: np.ndarray) -> list[np.ndarray]:
-        return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        updates = cut(order, self.update_size)
+        return [updates[i] for i in rng.permutation(len(updates))]
 
     def length(self, rows: np.ndarray) -> int:
         """L of a batch of these rows."""
         return min(padded_length(int(self.lengths[rows].max())), self.max_length)
 
     def batch(self, rows: np.ndarray) -> Batch:
-        shape = (self.batch_size, self.length(rows))
+        """This process's share of these rows, as long as the longest of all of them."""
+        shape = (self.batch_size // self.ranks, self.length(rows))
+        rows = rows[self.rank :: self.ranks]
         input_ids = np.full(shape, self.pad_token_id, np.int32)
         attention_mask = np.zeros(shape, np.int32)
         for i, row in enumerate(rows):
             ids = self.tokens[row]
             input_ids[i, : len(ids)] = ids
             attention_mask[i, : len(ids)] = 1
-        labels = np.zeros(self.batch_size, np.int32)
+        labels = np.zeros(len(input_ids), np.int32)
         labels[: len(rows)] = self.labels[rows]
-        weights = (np.arange(self.batch_size) < len(rows)).astype(np.float32)
+        weights = (np.arange(len(input_ids)) < len(rows)).astype(np.float32)
         return Batch(input_ids, attention_mask, labels, weights, rows)
 
     def padding_waste(self) -> float:
         """Share of an epoch's positions that hold no token, between 0 and 1."""
-        positions = sum(self.batch_size * self.length(rows) for rows in self.plan())
+        batches = [part for rows in self.plan() for part in cut(rows, self.batch_size)]
+        positions = sum(self.batch_size * self.length(rows) for rows in batches)
         return 1 - len(self.tokens.ids) / positions
+
+
+def cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """Rows in parts of one size, the last of what is left."""
+    return [rows[i : i + size] for i in range(0, len(rows), size)]

@@ -8,7 +8,10 @@ datasets >= 4; the archive itself still lies in its repository.
 
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path
+
+import numpy as np
 
 from mlx_finbert.data.texts import LabelledTexts, from_columns
 from mlx_finbert.errors import InputError, first_line
@@ -23,6 +26,8 @@ LEVELS = {
     "66agree": "Sentences_66Agree.txt",
     "50agree": "Sentences_50Agree.txt",
 }
+BANDS = {"100%": "allagree", "75-99%": "75agree", "66-74%": "66agree", "50-65%": "50agree"}
+"""Shares of annotators that agree, each with the first level whose file has such sentences."""
 LABELS = ["negative", "neutral", "positive"]
 
 
@@ -48,6 +53,43 @@ def load_phrasebank(path: Path, level: str | None = None) -> LabelledTexts:
     name = LEVELS[level]
     data = _from_zip(path, name) if path.is_file() else _from_folder(path, name)
     return parse(data, f"{path}:{level}")
+
+
+def agreement_bands(path: Path, data: LabelledTexts) -> np.ndarray:
+    """How many annotators agreed on each row: the difference of the nested files.
+
+    Args:
+        path: the zip archive, the folder of its files, or one file beside the three others.
+        data: N rows of any of these levels, in any order.
+
+    Returns:
+        str (N,), keys of `BANDS`.
+
+    Raises:
+        InputError: where a file is missing or a row is in none of them.
+    """
+    path = path.parent if path.name in LEVELS.values() else path
+    waiting, higher = {}, Counter()
+    for band, level in BANDS.items():
+        rows = Counter(_pairs(load_phrasebank(path, level)))
+        waiting[band] = rows - higher
+        higher = rows
+    return np.array([_take_band(waiting, pair, path) for pair in _pairs(data)])
+
+
+def _pairs(data: LabelledTexts) -> list[tuple[str, str]]:
+    return [(text, data.label_names[i]) for text, i in zip(data.texts, data.labels, strict=True)]
+
+
+def _take_band(
+    waiting: dict[str, Counter[tuple[str, str]]], pair: tuple[str, str], path: Path
+) -> str:
+    """The highest band with such a row; a sentence that stands there twice has a row in each."""
+    for band, rows in waiting.items():
+        if rows[pair]:
+            rows[pair] -= 1
+            return band
+    raise InputError(f"{path} has no sentence {pair[0]!r} labelled {pair[1]}")
 
 
 def download() -> Path:

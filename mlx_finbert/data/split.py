@@ -1,7 +1,8 @@
 """Training, validation and test rows: made once, stratified, and free of shared texts."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class Splits:
     test: LabelledTexts | None
     notes: list[str]
     """What was found: sizes, duplicates, conflicting labels, texts that two splits share."""
+    test_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """int64: the rows of the source, counted from 0, that are the test rows."""
 
     def part(self, name: str) -> LabelledTexts:
         """`train`, `validation` or `test`."""
@@ -60,12 +63,29 @@ def make_splits(
     if "validation" not in own:
         draw(side, "validation", validation_fraction, data.labels, groups, rng)
     parts = {name: np.flatnonzero(side == name) for name in SPLIT_SPELLINGS}
-    for name in ("train", "validation"):
-        if not len(parts[name]):
-            raise InputError(f"{data.name} has too few rows ({len(data)}): no {name} row is left")
-    train, validation, test = (data.take(parts[n], f"{data.name} ({n})") for n in SPLIT_SPELLINGS)
     notes = [sizes(data, parts), *duplicate_notes(data, groups, side)]
-    return Splits(train, validation, test if len(parts["test"]) else None, notes)
+    return take_parts(data, parts, data.name, notes)
+
+
+def take_parts(
+    data: LabelledTexts, parts: dict[str, np.ndarray], name: str, notes: list[str]
+) -> Splits:
+    """The parts, by their rows.
+
+    Args:
+        data: N texts.
+        parts: int64 rows of `train`, `validation` and `test`, which may be empty.
+        name: what to call the whole of them.
+        notes: for the result.
+
+    Raises:
+        InputError: where there is no training or no validation row.
+    """
+    for part in ("train", "validation"):
+        if not len(parts[part]):
+            raise InputError(f"{name} has too few rows ({len(data)}): no {part} row is left")
+    train, validation, test = (data.take(parts[p], f"{name} ({p})") for p in SPLIT_SPELLINGS)
+    return Splits(train, validation, test if len(test) else None, notes, parts["test"])
 
 
 def fold(text: str) -> str:
@@ -79,6 +99,14 @@ def group_alike(texts: list[str]) -> np.ndarray:
     return np.array([numbers.setdefault(fold(text), len(numbers)) for text in texts])
 
 
+def rows_by_group(groups: np.ndarray, rows: Iterable[int]) -> list[list[int]]:
+    """The rows of each group, those of the first row's group first."""
+    members = defaultdict(list)
+    for row in rows:
+        members[groups[row]].append(row)
+    return list(members.values())
+
+
 def draw(
     side: np.ndarray,
     name: str,
@@ -88,11 +116,8 @@ def draw(
     rng: np.random.Generator,
 ) -> None:
     """Move a fraction of each label's training rows, whole groups at a time, to another side."""
-    members = defaultdict(list)
-    for row in np.flatnonzero(side == "train"):
-        members[groups[row]].append(row)
     by_label = defaultdict(list)
-    for rows in members.values():
+    for rows in rows_by_group(groups, np.flatnonzero(side == "train")):
         by_label[labels[rows[0]]].append(rows)
     for label in sorted(by_label):
         wanted = round(fraction * sum(len(rows) for rows in by_label[label]))
@@ -111,16 +136,17 @@ def sizes(data: LabelledTexts, parts: dict[str, np.ndarray]) -> str:
             data.label_names, np.bincount(data.labels, minlength=len(data.label_names)), strict=True
         )
     )
-    counts = ", ".join(f"{len(rows):,} {name}" for name, rows in parts.items() if len(rows))
-    return f"{data.name}: {len(data):,} rows ({shares}); {counts}"
+    return f"{data.name}: {len(data):,} rows ({shares}); {part_sizes(parts)}"
+
+
+def part_sizes(parts: dict[str, np.ndarray]) -> str:
+    """`3,488 train, 388 validation, 970 test`."""
+    return ", ".join(f"{len(rows):,} {name}" for name, rows in parts.items() if len(rows))
 
 
 def duplicate_notes(data: LabelledTexts, groups: np.ndarray, side: np.ndarray) -> list[str]:
     """Sentences on duplicates, with the row numbers of the first few."""
-    rows_of = defaultdict(list)
-    for row, group in enumerate(groups):
-        rows_of[group].append(row)
-    alike = [rows for rows in rows_of.values() if len(rows) > 1]
+    alike = [rows for rows in rows_by_group(groups, range(len(data))) if len(rows) > 1]
     conflicting = [rows for rows in alike if len(set(data.labels[rows])) > 1]
     crossing = [rows for rows in alike if len(set(side[rows])) > 1]
     notes = []

@@ -37,11 +37,9 @@ def family_of(config: dict[str, Any]) -> tuple[type[ClassifierArgs], type[Classi
 
 
 def build(config: dict[str, Any]) -> Classifier:
-    """A model of the config's architecture with random weights, in evaluation mode."""
+    """A model of the config's architecture with random weights."""
     args_class, model_class = family_of(config)
-    model = model_class(args_class.from_config(config))
-    model.eval()
-    return model
+    return model_class(args_class.from_config(config))
 
 
 __all__ = ["FAMILIES", "Classifier", "ClassifierArgs", "build", "family_of"]

@@ -1,7 +1,8 @@
 """Multi-head attention over a padded batch, shared by the model families."""
 
 import mlx.core as mx
-import mlx.nn as nn
+
+from mlx_finbert.models.dropout import Dropout
 
 
 def padding_mask(attention_mask: mx.array) -> mx.array:
@@ -23,7 +24,7 @@ def attend(
     values: mx.array,
     mask: mx.array,
     num_heads: int,
-    dropout: nn.Dropout | None,
+    dropout: Dropout,
 ) -> mx.array:
     """Scaled dot-product attention (Vaswani et al. 2017, section 3.2).
 
@@ -31,7 +32,7 @@ def attend(
         queries, keys, values: (B, L, hidden_size), before the split into heads.
         mask: bool (B, 1, 1, L), False where a key is padding.
         num_heads: divides hidden_size.
-        dropout: of the attention probabilities, or None, as in evaluation mode.
+        dropout: of the attention probabilities.
 
     Returns:
         (B, L, hidden_size) in the dtype of the inputs.
@@ -41,8 +42,8 @@ def attend(
     q, k, v = (
         x.reshape(batch, length, num_heads, -1).swapaxes(1, 2) for x in (queries, keys, values)
     )
-    if dropout is not None:
-        # The fused kernel has no dropout on the probabilities, so training spells the product out.
+    if dropout.is_on:
+        # The fused kernel has no dropout on the probabilities, so here the product is spelled out.
         scores = (q * scale) @ k.swapaxes(-1, -2)
         scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)
         context = dropout(mx.softmax(scores, axis=-1, precise=True)) @ v

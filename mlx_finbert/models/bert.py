@@ -12,6 +12,8 @@ import mlx.nn as nn
 from mlx_finbert.models.activations import ACTIVATIONS
 from mlx_finbert.models.attention import attend, padding_mask
 from mlx_finbert.models.config import ClassifierArgs
+from mlx_finbert.models.dropout import Dropout, dropout_from
+from mlx_finbert.models.encoder import Encoder
 
 
 @dataclass(kw_only=True)
@@ -52,7 +54,7 @@ class BertEmbeddings(nn.Module):
         self.position_embeddings = nn.Embedding(args.max_position_embeddings, args.hidden_size)
         self.token_type_embeddings = nn.Embedding(args.type_vocab_size, args.hidden_size)
         self.LayerNorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
-        self.dropout = nn.Dropout(args.hidden_dropout_prob)
+        self.dropout = Dropout(args.hidden_dropout_prob)
 
     def position_ids(self, input_ids: mx.array) -> mx.array:
         return mx.arange(input_ids.shape[1])
@@ -73,11 +75,11 @@ class BertSelfAttention(nn.Module):
         self.query = nn.Linear(args.hidden_size, args.hidden_size)
         self.key = nn.Linear(args.hidden_size, args.hidden_size)
         self.value = nn.Linear(args.hidden_size, args.hidden_size)
-        self.dropout = nn.Dropout(args.attention_probs_dropout_prob)
+        self.dropout = Dropout(args.attention_probs_dropout_prob)
 
     def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
-        dropout = self.dropout if self.training else None
-        return attend(self.query(x), self.key(x), self.value(x), mask, self.num_heads, dropout)
+        q, k, v = self.query(x), self.key(x), self.value(x)
+        return attend(q, k, v, mask, self.num_heads, self.dropout)
 
 
 class BertResidual(nn.Module):
@@ -87,7 +89,7 @@ class BertResidual(nn.Module):
         super().__init__()
         self.dense = nn.Linear(input_size, args.hidden_size)
         self.LayerNorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
-        self.dropout = nn.Dropout(args.hidden_dropout_prob)
+        self.dropout = Dropout(args.hidden_dropout_prob)
 
     def __call__(self, x: mx.array, residual: mx.array) -> mx.array:
         return self.LayerNorm(self.dropout(self.dense(x)) + residual)
@@ -125,17 +127,6 @@ class BertLayer(nn.Module):
         return self.output(self.intermediate(x), x)
 
 
-class BertEncoder(nn.Module):
-    def __init__(self, args: BertArgs) -> None:
-        super().__init__()
-        self.layer = [BertLayer(args) for _ in range(args.num_hidden_layers)]
-
-    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
-        for layer in self.layer:
-            x = layer(x, mask)
-        return x
-
-
 class BertPooler(nn.Module):
     def __init__(self, args: BertArgs) -> None:
         super().__init__()
@@ -149,7 +140,7 @@ class BertModel(nn.Module):
     def __init__(self, args: BertArgs) -> None:
         super().__init__()
         self.embeddings = BertEmbeddings(args)
-        self.encoder = BertEncoder(args)
+        self.encoder = Encoder([BertLayer(args) for _ in range(args.num_hidden_layers)])
         self.pooler = BertPooler(args)
 
     def __call__(
@@ -170,15 +161,28 @@ class BertForSequenceClassification(nn.Module):
         super().__init__()
         self.args = args
         self.bert = BertModel(args)
-        self.dropout = nn.Dropout(args.head_dropout)
+        self.dropout = Dropout(args.head_dropout)
         self.classifier = nn.Linear(args.hidden_size, args.num_labels)
+
+    @property
+    def encoder(self) -> Encoder:
+        return self.bert.encoder
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return self.encoder.layer
 
     def __call__(
         self,
         input_ids: mx.array,
         attention_mask: mx.array,
         token_type_ids: mx.array | None = None,
+        dropout_key: mx.array | None = None,
     ) -> mx.array:
-        """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L)."""
-        pooled = self.bert(input_ids, attention_mask, token_type_ids)
-        return self.classifier(self.dropout(pooled))
+        """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L).
+
+        Dropout draws from `dropout_key`, uint32 (2,); without a key there is none.
+        """
+        with dropout_from(dropout_key):
+            pooled = self.bert(input_ids, attention_mask, token_type_ids)
+            return self.classifier(self.dropout(pooled))

@@ -12,6 +12,8 @@ import mlx.nn as nn
 from mlx_finbert.models.activations import ACTIVATIONS
 from mlx_finbert.models.attention import attend, padding_mask
 from mlx_finbert.models.config import ClassifierArgs
+from mlx_finbert.models.dropout import Dropout, dropout_from
+from mlx_finbert.models.encoder import Encoder
 
 # DistilBERT's config has no field for it.
 LAYER_NORM_EPS = 1e-12
@@ -45,7 +47,7 @@ class Embeddings(nn.Module):
         self.word_embeddings = nn.Embedding(args.vocab_size, args.dim)
         self.position_embeddings = nn.Embedding(args.max_position_embeddings, args.dim)
         self.LayerNorm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
-        self.dropout = nn.Dropout(args.dropout)
+        self.dropout = Dropout(args.dropout)
 
     def __call__(self, input_ids: mx.array) -> mx.array:
         positions = self.position_embeddings(mx.arange(input_ids.shape[1]))
@@ -60,12 +62,11 @@ class SelfAttention(nn.Module):
         self.k_lin = nn.Linear(args.dim, args.dim)
         self.v_lin = nn.Linear(args.dim, args.dim)
         self.out_lin = nn.Linear(args.dim, args.dim)
-        self.dropout = nn.Dropout(args.attention_dropout)
+        self.dropout = Dropout(args.attention_dropout)
 
     def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
         q, k, v = self.q_lin(x), self.k_lin(x), self.v_lin(x)
-        dropout = self.dropout if self.training else None
-        return self.out_lin(attend(q, k, v, mask, self.num_heads, dropout))
+        return self.out_lin(attend(q, k, v, mask, self.num_heads, self.dropout))
 
 
 class FeedForward(nn.Module):
@@ -74,7 +75,7 @@ class FeedForward(nn.Module):
         self.lin1 = nn.Linear(args.dim, args.hidden_dim)
         self.lin2 = nn.Linear(args.hidden_dim, args.dim)
         self.activation = ACTIVATIONS[args.activation]
-        self.dropout = nn.Dropout(args.dropout)
+        self.dropout = Dropout(args.dropout)
 
     def __call__(self, x: mx.array) -> mx.array:
         return self.dropout(self.lin2(self.activation(self.lin1(x))))
@@ -93,22 +94,11 @@ class TransformerBlock(nn.Module):
         return self.output_layer_norm(self.ffn(x) + x)
 
 
-class Transformer(nn.Module):
-    def __init__(self, args: DistilBertArgs) -> None:
-        super().__init__()
-        self.layer = [TransformerBlock(args) for _ in range(args.n_layers)]
-
-    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
-        for layer in self.layer:
-            x = layer(x, mask)
-        return x
-
-
 class DistilBertModel(nn.Module):
     def __init__(self, args: DistilBertArgs) -> None:
         super().__init__()
         self.embeddings = Embeddings(args)
-        self.transformer = Transformer(args)
+        self.transformer = Encoder([TransformerBlock(args) for _ in range(args.n_layers)])
 
     def __call__(self, input_ids: mx.array, attention_mask: mx.array) -> mx.array:
         return self.transformer(self.embeddings(input_ids), padding_mask(attention_mask))
@@ -127,18 +117,28 @@ class DistilBertForSequenceClassification(nn.Module):
         self.distilbert = DistilBertModel(args)
         self.pre_classifier = nn.Linear(args.dim, args.dim)
         self.classifier = nn.Linear(args.dim, args.num_labels)
-        self.dropout = nn.Dropout(args.seq_classif_dropout)
+        self.dropout = Dropout(args.seq_classif_dropout)
+
+    @property
+    def encoder(self) -> Encoder:
+        return self.distilbert.transformer
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return self.encoder.layer
 
     def __call__(
         self,
         input_ids: mx.array,
         attention_mask: mx.array,
         token_type_ids: mx.array | None = None,
+        dropout_key: mx.array | None = None,
     ) -> mx.array:
         """Logits (B, num_labels) for int32 ids and mask of shape (B, L).
 
         DistilBERT has no segments: `token_type_ids` is accepted, as by the other families, and
-        has no effect.
+        has no effect. Dropout draws from `dropout_key`, uint32 (2,); without a key there is none.
         """
-        x = self.distilbert(input_ids, attention_mask)
-        return self.classifier(self.dropout(nn.relu(self.pre_classifier(x[:, 0]))))
+        with dropout_from(dropout_key):
+            x = self.distilbert(input_ids, attention_mask)
+            return self.classifier(self.dropout(nn.relu(self.pre_classifier(x[:, 0]))))

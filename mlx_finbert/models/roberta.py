@@ -11,7 +11,9 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.models.attention import padding_mask
-from mlx_finbert.models.bert import BertArgs, BertEmbeddings, BertEncoder
+from mlx_finbert.models.bert import BertArgs, BertEmbeddings, BertLayer
+from mlx_finbert.models.dropout import Dropout, dropout_from
+from mlx_finbert.models.encoder import Encoder
 
 
 @dataclass(kw_only=True)
@@ -42,7 +44,7 @@ class RobertaModel(nn.Module):
     def __init__(self, args: RobertaArgs) -> None:
         super().__init__()
         self.embeddings = RobertaEmbeddings(args)
-        self.encoder = BertEncoder(args)
+        self.encoder = Encoder([BertLayer(args) for _ in range(args.num_hidden_layers)])
 
     def __call__(
         self, input_ids: mx.array, attention_mask: mx.array, token_type_ids: mx.array | None
@@ -55,7 +57,7 @@ class RobertaClassificationHead(nn.Module):
     def __init__(self, args: RobertaArgs) -> None:
         super().__init__()
         self.dense = nn.Linear(args.hidden_size, args.hidden_size)
-        self.dropout = nn.Dropout(args.head_dropout)
+        self.dropout = Dropout(args.head_dropout)
         self.out_proj = nn.Linear(args.hidden_size, args.num_labels)
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -76,11 +78,24 @@ class RobertaForSequenceClassification(nn.Module):
         self.roberta = RobertaModel(args)
         self.classifier = RobertaClassificationHead(args)
 
+    @property
+    def encoder(self) -> Encoder:
+        return self.roberta.encoder
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return self.encoder.layer
+
     def __call__(
         self,
         input_ids: mx.array,
         attention_mask: mx.array,
         token_type_ids: mx.array | None = None,
+        dropout_key: mx.array | None = None,
     ) -> mx.array:
-        """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L)."""
-        return self.classifier(self.roberta(input_ids, attention_mask, token_type_ids))
+        """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L).
+
+        Dropout draws from `dropout_key`, uint32 (2,); without a key there is none.
+        """
+        with dropout_from(dropout_key):
+            return self.classifier(self.roberta(input_ids, attention_mask, token_type_ids))

@@ -2,11 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from mlx_finbert.hub import PACKAGED, PACKAGED_HUB_ID
-from mlx_finbert.metrics import Metrics
 from mlx_finbert.models import ClassifierArgs
-from mlx_finbert.training.fit import Record
+from mlx_finbert.training.record import Record
 from mlx_finbert.training.settings import TrainSettings
 
 CARD = """\
@@ -25,8 +25,8 @@ order of the logits: {labels}.
 |---|---|---|---|
 {rows}
 
-The weights are those of epoch {epoch:g}, chosen by macro-F1 on the validation rows. The settings of
-the run are in `config.yaml`, its course in `history.csv` and `curves.png`.
+The weights are those of epoch {epoch:g}, chosen by {best_metric}. The settings of the run are
+in `config.yaml`, its course in `history.csv`, and all of it in `report.html`.
 
 ```python
 import mlx_finbert
@@ -49,12 +49,12 @@ def model_card(
     train_rows: int,
     licence: str,
     best: Record,
-    test: Metrics | None,
+    test: dict[str, Any],
 ) -> str:
-    """Markdown, with the metadata block that the hub reads."""
+    """Markdown, with the metadata block that the hub reads; `test` is what metrics.json holds."""
     figures = {"validation": (best.val_loss, best.val_accuracy, best.val_macro_f1)}
-    if test:
-        figures["test"] = (test.loss, test.accuracy, test.macro_f1)
+    if test.get("split") == "test":
+        figures["test"] = (test["loss"], test["accuracy"], test["macro_f1"])
     rows = [f"| {name} | {a:.4f} | {b:.4f} | {c:.4f} |" for name, (a, b, c) in figures.items()]
     return CARD.format(
         title=folder.name,
@@ -66,6 +66,7 @@ def model_card(
         labels=", ".join(args.labels),
         rows="\n".join(rows),
         epoch=best.epoch,
+        best_metric=settings.best_metric,
         folder=folder,
         licence=licence or "not known",
     )

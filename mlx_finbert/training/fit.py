@@ -1,229 +1,183 @@
-"""The training loop: epochs of steps, evaluations between them, and the best one remembered."""
+"""The training loop: updates, evaluations between them, and the best one remembered."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from types import FrameType
+from threading import Event
+from typing import Any
 
-import mlx.optimizers as optim
-
-from mlx_finbert.data.loader import Batch, Loader
+from mlx_finbert.data.loader import Loader, Update
 from mlx_finbert.forward import Forward
 from mlx_finbert.metrics import measure
-from mlx_finbert.models import Classifier
-from mlx_finbert.training.step import TrainStep, make_train_step
+from mlx_finbert.training.callback import Callback
+from mlx_finbert.training.interrupt import interrupt_noted
+from mlx_finbert.training.plateau import ReduceLROnPlateau
+from mlx_finbert.training.record import Record, RunState, StepFigures
+from mlx_finbert.training.schedules import Schedule
+from mlx_finbert.training.step import Figures, TrainStep
+from mlx_finbert.training.stopping import EarlyStopping
 
 
 @dataclass
-class Record:
-    """One evaluation, and the training since the one before."""
+class Plan:
+    """The course of a run."""
 
-    step: int
-    epoch: float
-    """Epochs done, as a fraction within one."""
+    total_steps: int
     learning_rate: float
-    """Of the last step."""
-    loss: float
-    """Mean training loss, with dropout on."""
-    accuracy: float
-    grad_norm: float
-    """Mean over the steps, before clipping."""
-    val_loss: float
-    val_accuracy: float
-    val_macro_f1: float
-
-    def is_better_than(self, other: "Record | None") -> bool:
-        """By validation macro-F1, then by validation loss."""
-        if other is None:
-            return True
-        return (self.val_macro_f1, -self.val_loss) > (other.val_macro_f1, -other.val_loss)
+    """The peak."""
+    schedule: Schedule
+    eval_every: int = 0
+    """Evaluate each so many steps too; 0 for the ends of the epochs alone."""
+    save_every: int = 0
+    """Tell the callbacks to save each so many steps; 0 for never."""
+    best_metric: str = "val_macro_f1"
+    plateau: ReduceLROnPlateau | None = None
+    stopping: EarlyStopping | None = None
 
 
-@dataclass
-class StepFigures:
-    """One finished step, for whoever watches."""
-
-    epoch: int
-    step: int
-    loss: float
-    accuracy: float
-    """Loss and accuracy are means since the last evaluation."""
-    num_tokens: int
-    """Tokens of the batch that are not padding."""
+class End(Exception):
+    """The run ends here: `interrupted` (Ctrl-C), `diverged` (a figure that is not finite) or
+    `stopped early`."""
 
 
 @dataclass
-class Outcome:
-    """How a run ended."""
+class Fit:
+    """A run over a model; `run` starts it, or goes on where `run_state` stands.
 
-    history: list[Record] = field(default_factory=list)
-    best: Record | None = None
-    steps: int = 0
-    end: str = "finished"
-    """`finished`, `interrupted` (Ctrl-C) or `diverged` (a loss that is not finite)."""
-
-
-@dataclass
-class Sums:
-    """Training figures since the last evaluation."""
-
-    loss: float = 0.0
-    correct: float = 0.0
-    examples: float = 0.0
-    grad_norm: float = 0.0
-    steps: int = 0
-
-    def add(self, figures: dict[str, float]) -> None:
-        """Count one step."""
-        self.loss += figures["loss"]
-        self.correct += figures["correct"]
-        self.examples += figures["examples"]
-        self.grad_norm += figures["grad_norm"]
-        self.steps += 1
-
-
-class Diverged(Exception):
-    """A loss is not finite."""
-
-
-class Interrupted(Exception):
-    """Ctrl-C was pressed."""
-
-
-def fit(
-    model: Classifier,
-    optimizer: optim.Optimizer,
-    train: Loader,
-    validation: Loader,
-    epochs: int,
-    max_grad_norm: float = 1.0,
-    eval_every: int = 0,
-    on_step: Callable[[StepFigures], None] = lambda figures: None,
-    on_evaluation: Callable[[Record, bool], None] = lambda record, is_best: None,
-) -> Outcome:
-    """Train a classifier and evaluate it at the end of every epoch.
-
-    Args:
-        model: changed in place; it ends with the weights of the last step, in evaluation mode.
-        optimizer: its state is loaded or fresh; its learning rate may be a schedule.
-        train: a loader with a seed.
-        validation: a loader without one.
-        epochs: passes over the training rows.
-        max_grad_norm: the gradients' global norm is clipped to this.
-        eval_every: evaluate each so many steps too; 0 for the ends of the epochs alone.
-        on_step: called after every step.
-        on_evaluation: called after every evaluation, and told whether it is the best so far; the
-            model then has the weights that were evaluated.
-
-    Returns:
-        The history, the best evaluation, and how the run ended: Ctrl-C ends it after the step
-        under way, a training or validation loss that is not finite at once.
+    The model is changed in place and ends with the weights of the last step. Everything that
+    differs between two steps is in `step` (weights, moments, loss scale) and in `state()`.
     """
-    model.train()
-    fitting = Fitting(
-        model=model,
-        optimizer=optimizer,
-        train_step=make_train_step(model, optimizer, max_grad_norm),
-        forward=Forward(model),
-        validation=validation,
-        on_step=on_step,
-        on_evaluation=on_evaluation,
-    )
-    try:
-        with interrupt_noted() as interrupted:
-            for epoch in range(epochs):
-                for i, batch in enumerate(train.epoch(epoch), 1):
-                    fitting.step(epoch, batch)
-                    if interrupted.is_set():
-                        raise Interrupted
-                    if i == len(train) or (eval_every and fitting.outcome.steps % eval_every == 0):
-                        fitting.evaluate(epoch + i / len(train))
-    except (Diverged, Interrupted) as end:
-        fitting.outcome.end = type(end).__name__.lower()
-    model.eval()
-    return fitting.outcome
 
-
-@dataclass
-class Fitting:
-    """What the loop of `fit` works with and fills."""
-
-    model: Classifier
-    optimizer: optim.Optimizer
-    train_step: TrainStep
-    forward: Forward
+    step: TrainStep
+    train: Loader
+    """With a seed."""
     validation: Loader
-    on_step: Callable[[StepFigures], None]
-    on_evaluation: Callable[[Record, bool], None]
-    outcome: Outcome = field(default_factory=Outcome)
-    sums: Sums = field(default_factory=Sums)
+    """Without one."""
+    plan: Plan
+    callbacks: Sequence[Callback] = ()
+    run_state: RunState = field(default_factory=RunState)
 
-    def step(self, epoch: int, batch: Batch) -> None:
-        """One update, counted and told."""
-        figures = {name: value.item() for name, value in self.train_step(batch).items()}
-        self.outcome.steps += 1
-        if not isfinite(figures["loss"]):
-            raise Diverged
-        self.sums.add(figures)
-        self.on_step(
-            StepFigures(
-                epoch=epoch,
-                step=self.outcome.steps,
-                loss=self.sums.loss / self.sums.examples,
-                accuracy=self.sums.correct / self.sums.examples,
-                num_tokens=batch.num_tokens,
-            )
-        )
+    def __post_init__(self) -> None:
+        self._forward = Forward(self.step.model, self.step.processes)
 
-    def evaluate(self, epochs_done: float) -> None:
-        """Measure on the validation rows, record, and start new sums."""
-        record = self.measured(epochs_done)
+    def run(self) -> str:
+        """Train to the end, evaluating at the ends of the epochs, between them, and at the end.
+
+        Returns:
+            `finished`, or how it ended before: `interrupted` after the step in which Ctrl-C was
+            pressed, `diverged` at a loss or gradient that is not finite, the weights being those
+            before it, or `stopped early`.
+
+        Raises:
+            StepFailed: for a step that could not be computed.
+        """
+        try:
+            with interrupt_noted() as interrupted:
+                while self.run_state.step < self.plan.total_steps:
+                    epoch, done = divmod(self.run_state.step, len(self.train))
+                    for update in self.train.updates(epoch, done):
+                        self._update(epoch, update, interrupted)
+                        if self.run_state.step == self.plan.total_steps:
+                            break
+        except End as end:
+            return str(end)
+        return "finished"
+
+    def _update(self, epoch: int, update: Update, interrupted: Event) -> None:
+        """One step and what is due after it."""
+        number = self.run_state.step
+        rate = self.learning_rate(number)
+        figures = self.step(update, number, rate, interrupted.is_set())
+        self._require_finite(figures)
+        self.run_state.step += 1
+        self.run_state.sums.add(figures)
+        self._tell_step(epoch, update, rate, figures)
+        at_end = self.run_state.step in (self.plan.total_steps, (epoch + 1) * len(self.train))
+        stopping = False
+        if at_end or self._is_due(self.plan.eval_every):
+            stopping = self._evaluate(rate)
+        # Several processes stop together, after the step in which the last of them heard of it.
+        stop = figures.stop or (self.step.processes.size() == 1 and interrupted.is_set())
+        if self._is_due(self.plan.save_every) or stop:
+            self._tell("on_save", self)
+        if stop:
+            raise End("interrupted")
+        if stopping:
+            raise End("stopped early")
+
+    def learning_rate(self, number: int) -> float:
+        """Of an update, by the schedule and by what plateaus have left of it."""
+        return self.plan.learning_rate * self.plan.schedule(number) * self.run_state.rate_factor
+
+    def _is_due(self, every: int) -> bool:
+        return every > 0 and self.run_state.step % every == 0
+
+    def _require_finite(self, figures: Figures) -> None:
+        overflow_of_float16 = not figures.moved and self.step.scale.value > 1
+        if not isfinite(figures.loss) or not (figures.moved or overflow_of_float16):
+            raise End("diverged")
+
+    def _evaluate(self, rate: float) -> bool:
+        """Measure, record, and start new sums; returns whether to stop early."""
+        record = self._measured(rate)
         if not isfinite(record.val_loss):
-            raise Diverged
-        is_best = record.is_better_than(self.outcome.best)
-        self.outcome.best = record if is_best else self.outcome.best
-        self.outcome.history.append(record)
-        self.sums = Sums()
-        self.on_evaluation(record, is_best)
+            raise End("diverged")
+        run_state, plan = self.run_state, self.plan
+        is_best = record.is_better_than(run_state.best, plan.best_metric)
+        run_state.best = record if is_best else run_state.best
+        run_state.history.append(record)
+        run_state.sums = type(run_state.sums)()
+        if plan.plateau and rate:
+            lowered = plan.plateau.update(getattr(record, plan.plateau.monitor), rate)
+            run_state.rate_factor *= lowered / rate
+        self._tell("on_evaluation", record, is_best)
+        return bool(plan.stopping and plan.stopping.update(getattr(record, plan.best_metric)))
 
-    def measured(self, epochs_done: float) -> Record:
-        metrics = measure(self.forward.all_logits(self.validation), self.validation.labels)
+    def _measured(self, rate: float) -> Record:
+        run_state = self.run_state
+        metrics = measure(self._forward.all_logits(self.validation), self.validation.labels)
         return Record(
-            step=self.outcome.steps,
-            epoch=round(epochs_done, 4),
-            learning_rate=self.optimizer.learning_rate.item(),
-            loss=self.sums.loss / self.sums.examples,
-            accuracy=self.sums.correct / self.sums.examples,
-            grad_norm=self.sums.grad_norm / self.sums.steps,
+            step=run_state.step,
+            epoch=round(run_state.step / len(self.train), 4),
+            learning_rate=rate,
+            loss=run_state.sums.mean_loss,
+            accuracy=run_state.sums.accuracy,
+            grad_norm=run_state.sums.mean_grad_norm,
             val_loss=metrics.loss,
             val_accuracy=metrics.accuracy,
             val_macro_f1=metrics.macro_f1,
         )
 
+    def _tell_step(self, epoch: int, update: Update, rate: float, figures: Figures) -> None:
+        told = StepFigures(
+            epoch=epoch,
+            step=self.run_state.step,
+            learning_rate=rate,
+            loss=self.run_state.sums.mean_loss,
+            accuracy=self.run_state.sums.accuracy,
+            grad_norm=figures.grad_norm,
+            num_tokens=sum(batch.num_tokens for batch in update.batches),
+        )
+        self._tell("on_step", told)
 
-@contextmanager
-def interrupt_noted() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event once; a second one interrupts as usual.
+    def _tell(self, event: str, *arguments: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(*arguments)
 
-    Nothing is installed off the main thread, which signals do not reach, and where the signal is
-    ignored, as under `nohup`.
-    """
-    noted = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or before in (None, signal.SIG_IGN):
-        yield noted
-        return
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps beside weights and moments, for JSON."""
+        return {
+            "run_state": self.run_state.to_dict(),
+            "loss_scale": [self.step.scale.value, self.step.scale.good_updates],
+            "plateau": self.plan.plateau and self.plan.plateau.state(),
+            "early_stopping": self.plan.stopping and self.plan.stopping.state(),
+        }
 
-    def note(signum: int, frame: FrameType | None) -> None:
-        noted.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint's `state()`."""
+        self.run_state = RunState.from_dict(state["run_state"])
+        self.step.scale.value, self.step.scale.good_updates = state["loss_scale"]
+        if self.plan.plateau:
+            self.plan.plateau.restore(state["plateau"])
+        if self.plan.stopping:
+            self.plan.stopping.restore(state["early_stopping"])

@@ -1,48 +1,94 @@
-"""Adam as PyTorch and Keras have it, and the course of its learning rate."""
+"""Adam as PyTorch and Keras have it, over named parameters in groups."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import mlx.core as mx
-import mlx.optimizers as optim
+
+from mlx_finbert.training.groups import Group
+
+Arrays = dict[str, mx.array]
+State = dict[str, Arrays]
 
 
-class AdamW(optim.AdamW):
-    """Adam (Kingma and Ba 2015) with decoupled decay (Loshchilov and Hutter 2019).
+@dataclass
+class Adam:
+    """Adam (Kingma and Ba 2015), with decoupled decay (Loshchilov and Hutter 2019) or without.
 
-    Bias correction is on. MLX leaves it off by default, and its first steps are then three times
-    as long as PyTorch's. As in Hugging Face's trainer, biases and layer norms, the vectors, do not
-    decay.
+    Bias correction is always on. MLX's own optimizers leave it off by default, and their first
+    steps are then three times as long as PyTorch's. A group that is unfrozen later counts its own
+    steps: its moments start at zero then. As in Hugging Face's trainer, biases and layer norms, the
+    vectors, do not decay.
     """
 
-    def __init__(
-        self, learning_rate: float | Callable[[mx.array], mx.array], weight_decay: float = 0.0
-    ) -> None:
-        super().__init__(learning_rate, weight_decay=weight_decay, bias_correction=True)
+    weight_decay: float = 0.0
+    decoupled: bool = True
+    """AdamW; otherwise the decay is part of the gradient, as in PyTorch's Adam."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
 
-    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        if parameter.ndim < 2 or self.weight_decay == 0:
-            return optim.Adam.apply_single(self, gradient, parameter, state)
-        return super().apply_single(gradient, parameter, state)
+    def init(self, parameters: Arrays, groups: Sequence[Group]) -> State:
+        """Zero moments for all parameters of the groups, and zero steps for each group."""
+        names = [name for group in groups for name in group.parameters]
+        return {
+            "m": {name: mx.zeros_like(parameters[name]) for name in names},
+            "v": {name: mx.zeros_like(parameters[name]) for name in names},
+            "step": {group.name: mx.array(0, mx.int32) for group in groups},
+        }
 
+    def apply(
+        self,
+        groups: Sequence[Group],
+        parameters: Arrays,
+        gradients: Arrays,
+        state: State,
+        learning_rate: mx.array,
+    ) -> tuple[Arrays, State]:
+        """New parameters and state of these groups; a pure function, for `mx.compile`.
 
-def linear_schedule(
-    learning_rate: float, total_steps: int, warmup_ratio: float
-) -> Callable[[mx.array], mx.array]:
-    """Up from 0 over the first share of the steps, then down to 0 at the end.
+        Args:
+            groups: those that move now.
+            parameters, gradients: float32, by name.
+            state: as `init` gives it; what belongs to other groups may be left out.
+            learning_rate: float32 scalar, of the groups whose rate is 1.
+        """
+        new: dict[str, Any] = {"m": {}, "v": {}, "step": {}}
+        moved = {}
+        for group in groups:
+            step = new["step"][group.name] = state["step"][group.name] + 1
+            # 1 - beta^step, without the cancellation that float32 has in the first steps.
+            c1, c2 = (-mx.expm1(step * math.log(beta)) for beta in self.betas)
+            rate = learning_rate * group.rate
+            for name in group.parameters:
+                moved[name], new["m"][name], new["v"][name] = self._moved(
+                    parameters[name],
+                    gradients[name],
+                    state["m"][name],
+                    state["v"][name],
+                    rate,
+                    rate / c1,
+                    mx.rsqrt(c2),
+                )
+        return moved, new
 
-    The rate of every step is that of transformers' `get_linear_schedule_with_warmup`.
-
-    Args:
-        learning_rate: at the end of the warm-up.
-        total_steps: of the whole run.
-        warmup_ratio: share of the steps that warm up, from 0 to 1.
-    """
-    warmup = round(warmup_ratio * total_steps)
-
-    def schedule(step: mx.array) -> mx.array:
-        step = step.astype(mx.float32)
-        rising = step / max(1, warmup)
-        falling = (total_steps - step) / max(1, total_steps - warmup)
-        return learning_rate * mx.maximum(0.0, mx.where(step < warmup, rising, falling))
-
-    return schedule
+    def _moved(
+        self,
+        parameter: mx.array,
+        gradient: mx.array,
+        m: mx.array,
+        v: mx.array,
+        rate: mx.array,
+        m_rate: mx.array,
+        v_scale: mx.array,
+    ) -> tuple[mx.array, mx.array, mx.array]:
+        decays = parameter.ndim > 1 and self.weight_decay > 0
+        if decays and self.decoupled:
+            parameter = parameter * (1 - rate * self.weight_decay)
+        elif decays:
+            gradient = gradient + self.weight_decay * parameter
+        beta1, beta2 = self.betas
+        m = beta1 * m + (1 - beta1) * gradient
+        v = beta2 * v + (1 - beta2) * mx.square(gradient)
+        return parameter - m_rate * m / (mx.sqrt(v) * v_scale + self.eps), m, v

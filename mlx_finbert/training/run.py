@@ -1,32 +1,25 @@
 """A whole training run: data, model, loop, and the folder that it leaves."""
 
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import mlx.core as mx
-import numpy as np
 
-from mlx_finbert.checkpoint import load_with_report
-from mlx_finbert.data import LabelledTexts, Splits, make_splits
-from mlx_finbert.data.loader import Loader
-from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize
+from mlx_finbert.calibration import explain_temperature, fit_temperature
+from mlx_finbert.data import Splits, make_splits
 from mlx_finbert.forward import Forward
-from mlx_finbert.labels import match_labels
-from mlx_finbert.metrics import Metrics, measure
-from mlx_finbert.models import Classifier
-from mlx_finbert.tokenizer import Tokenizer
-from mlx_finbert.training.fit import Outcome, Record, fit
-from mlx_finbert.training.folder import INTERRUPTED, RunFolder, check_output, claim_folder
-from mlx_finbert.training.optimizer import AdamW, linear_schedule
+from mlx_finbert.metrics import Metrics
+from mlx_finbert.ranks import guarded, ranks, require_same
+from mlx_finbert.report import Predictions
+from mlx_finbert.training.checkpoints import Checkpoint, find_checkpoint
+from mlx_finbert.training.fit import Fit
+from mlx_finbert.training.folder import RunFolder, check_output, claim_folder, fingerprint_of
+from mlx_finbert.training.prepare import Loaders, Say, load_model, make_fit, make_loaders
 from mlx_finbert.training.progress import Progress
+from mlx_finbert.training.record import RunState
+from mlx_finbert.training.reporters import check_services, reporters
 from mlx_finbert.training.settings import TrainSettings
-
-UNKNOWN_SHARE = 0.02
-"""More unknown tokens than this are worth a sentence: often the vocabulary is another model's."""
-
-Say = Callable[[str], None]
+from mlx_finbert.training.step import StepFailed
 
 
 @dataclass
@@ -34,18 +27,14 @@ class Result:
     """What a run leaves."""
 
     folder: Path
-    outcome: Outcome
+    end: str
+    """`finished`, `stopped early`, `interrupted`, `diverged` or `failed`."""
+    run_state: RunState
     test: Metrics | None
-    """Of the best evaluation's weights on the test rows; None after Ctrl-C or without such rows."""
-
-
-@dataclass
-class Loaders:
-    """The three parts, tokenized, their labels in the order of the model's logits."""
-
-    train: Loader
-    validation: Loader
-    test: Loader | None
+    """Of the best evaluation's weights on the test rows, calibrated; None after Ctrl-C or without
+    such rows."""
+    predictions: Predictions | None
+    """Of these weights for the test rows, or the validation rows where there are none."""
 
 
 def run(settings: TrainSettings, say: Say = print) -> Result:
@@ -58,140 +47,141 @@ def run(settings: TrainSettings, say: Say = print) -> Result:
     Raises:
         InputError: before anything is written, for input that cannot be used.
     """
+    checkpoint = find_checkpoint(Path(settings.resume), say) if settings.resume else None
     check_output(settings)
-    mx.random.seed(settings.seed)
     texts = settings.load_texts()
     splits = make_splits(
         texts, settings.split_seed, settings.test_fraction, settings.validation_fraction
     )
-    for note in splits.notes:
-        say(note)
-    model, tokenizer = load_model(settings, texts.label_names, say)
-    loaders = make_loaders(settings, splits, model, tokenizer, say)
-    path = claim_folder(settings)
-    folder = RunFolder(path, settings, model, tokenizer)
-    outcome = train(settings, model, loaders, folder, say)
-    if outcome.end == "interrupted":
-        folder.keep_interrupted()
-    for sentence in how_it_ended(outcome, path):
-        say(sentence)
-    if outcome.best is None:
-        return Result(path, outcome, None)
-
-    folder.load_best()
-    # After Ctrl-C nobody waits for a test set.
-    test = None if outcome.end == "interrupted" else loaders.test
-    figures = measure(Forward(model).all_logits(test), test.labels) if test else None
-    folder.report(outcome.best, len(splits.train), texts.licence, figures)
-    return Result(path, outcome, figures)
+    return fine_tune(settings, splits, say, checkpoint)
 
 
-def load_model(
-    settings: TrainSettings, label_names: list[str], say: Say
-) -> tuple[Classifier, Tokenizer]:
-    """The model in float32; a fresh head takes the data's labels."""
-    model, tokenizer, report = load_with_report(
-        settings.model,
-        labels=settings.model_labels,
-        dtype=mx.float32,
-        revision=settings.revision,
-        new_head=settings.new_head,
-        labels_if_fresh=label_names,
-    )
-    if report.new:
-        say(str(report))
-    # An earlier run's calibration says nothing about what this one makes of the weights.
-    model.args.calibration_temperature = 1.0
-    return model, tokenizer
+def fine_tune(
+    settings: TrainSettings, splits: Splits, say: Say = print, checkpoint: Checkpoint | None = None
+) -> Result:
+    """`run` on parts that were made already, from the start or from a checkpoint on.
 
-
-def make_loaders(
-    settings: TrainSettings, splits: Splits, model: Classifier, tokenizer: Tokenizer, say: Say
-) -> Loaders:
-    """Tokenize the parts; labels that do not match are refused before that."""
-    ids = match_labels(splits.train.label_names, model.args.labels)
-    max_length = checked_max_length(
-        settings.max_length, tokenizer.model_max_length, model.args.max_length
-    )
-    # Saved with the tokenizer, so that the model is evaluated and used as it was trained.
-    tokenizer.model_max_length = max_length
-
-    def loader(part: LabelledTexts, seed: int | None = None) -> Loader:
-        tokens = tokenize(tokenizer, part.texts, max_length)
-        for note in token_notes(tokens, part.name, max_length, tokenizer.unk_token_id):
+    Several processes share every batch; the first of them alone writes and speaks.
+    """
+    with guarded("start the run again, with --resume to go on from its last checkpoint"):
+        processes = ranks()
+        is_first = processes.rank() == 0
+        say = say if is_first else silent
+        if is_first:
+            check_services(settings.report_to or [])
+        for note in splits.notes:
             say(note)
-        return Loader(
-            tokens, ids[part.labels], settings.batch_size, tokenizer.pad_token_id, max_length, seed
-        )
+        mx.random.seed(settings.seed)
+        model, tokenizer = load_model(settings, splits.train.label_names, say)
+        loaders = make_loaders(settings, splits, model, tokenizer, processes, say)
+        fingerprint = fingerprint_of(loaders.train, loaders.validation)
+        require_same(processes, fingerprint, f"--data {settings.data}: the rows or their tokens")
+        fit = make_fit(settings, model, loaders, processes)
+        path = checkpoint.run_folder if checkpoint else claim_folder(settings, is_first)
+        folder = RunFolder(path, settings, model, tokenizer, fingerprint)
+        if checkpoint:
+            folder.go_on_from(checkpoint, fit)
+            say(f"going on after step {fit.run_state.step:,}, from {checkpoint.path}")
+        progress = Progress(-(-fit.plan.total_steps // len(loaders.train)))
+        if is_first:
+            services = reporters(settings.report_to or [], path, say=say)
+            fit.callbacks = [progress, folder, *services]
+        end = train(fit, settings, say)
+    if not is_first:
+        return Result(path, end, fit.run_state, None, None)
+    return finish(end, fit, folder, loaders, splits, progress, say)
 
-    train = loader(splits.train, settings.seed)
-    say(
-        f"{len(train.tokens.ids):,} training tokens; padding is"
-        f" {train.padding_waste():.0%} of what a training epoch computes"
+
+def silent(sentence: str) -> None:
+    """What the processes after the first say."""
+
+
+def train(fit: Fit, settings: TrainSettings, say: Say) -> str:
+    """Run the loop, its watchers told of start and end; returns how it ended."""
+    total = fit.plan.total_steps
+    say(f"{total:,} steps of {fit.train.update_size} rows; the first ones compile")
+    for callback in fit.callbacks:
+        callback.on_start(asdict(settings), total, fit.run_state.step)
+    end = "failed"
+    try:
+        end = fit.run()
+    except StepFailed as error:
+        say(str(error))
+    finally:
+        for callback in fit.callbacks:
+            callback.on_end(end)
+    return end
+
+
+def finish(
+    end: str,
+    fit: Fit,
+    folder: RunFolder,
+    loaders: Loaders,
+    splits: Splits,
+    progress: Progress,
+    say: Say,
+) -> Result:
+    """Go back to the best weights, calibrate, measure, and write the report."""
+    best = fit.run_state.best
+    ending = how_it_ended(end, fit.run_state, folder.path)
+    say(f"{fit.run_state.step:,} steps: {progress.speed_and_memory()}")
+    say(ending)
+    if best is None:
+        return Result(folder.path, end, fit.run_state, None, None)
+    model = folder.model
+    folder.load_weights(folder.path)
+    forward = Forward(model)
+    if folder.settings.calibration:
+        validation_logits = forward.all_logits(loaders.validation)
+        temperature = fit_temperature(validation_logits, loaders.validation.labels)
+        model.args.calibration_temperature = temperature
+        folder.save_model(folder.path)
+        say(explain_temperature(temperature))
+    # After Ctrl-C nobody waits for a test set.
+    predictions = None
+    if end != "interrupted":
+        part, loader = (
+            ("test", loaders.test) if loaders.test else ("validation", loaders.validation)
+        )
+        logits = forward.all_logits(loader)
+        predictions = Predictions(part, splits.part(part).texts, loader.labels, logits)
+    report = folder.report_of(
+        ending,
+        best,
+        predictions=predictions,
+        padding_waste=loaders.train.padding_waste(),
+        tokens_per_second=progress.tokens_per_second,
+        peak_memory=mx.get_peak_memory(),
+        notes=splits.notes,
     )
-    return Loaders(train, loader(splits.validation), loader(splits.test) if splits.test else None)
+    folder.report(report, best, len(splits.train), splits.train.licence)
+    test = report.results.metrics if loaders.test and predictions else None
+    return Result(folder.path, end, fit.run_state, test, predictions)
 
 
-def token_notes(tokens: Tokens, name: str, max_length: int, unk_token_id: int) -> list[str]:
-    """Sentences on rows that were cut and on tokens that the vocabulary does not know."""
-    notes = []
-    if tokens.truncated:
-        notes.append(
-            f"{name}: {tokens.truncated:,} of {len(tokens):,} rows have more than {max_length}"
-            " tokens and were cut"
-        )
-    unknown = float(np.mean(tokens.ids == unk_token_id))
-    if unknown > UNKNOWN_SHARE:
-        notes.append(
-            f"{name}: {unknown:.0%} of the tokens are unknown to the vocabulary: does it belong to"
-            " this model, and does lower-casing match?"
-        )
-    return notes
+def predictions_of(forward: Forward, loaders: Loaders, splits: Splits) -> Predictions:
+    """For the test rows; for the validation rows where there are none."""
+    name = "test" if loaders.test else "validation"
+    loader = loaders.test or loaders.validation
+    logits = forward.all_logits(loader)
+    return Predictions(name, splits.part(name).texts, loader.labels, logits)
 
 
-def train(
-    settings: TrainSettings, model: Classifier, loaders: Loaders, folder: RunFolder, say: Say
-) -> Outcome:
-    """Run the loop under a progress bar."""
-    total_steps = settings.epochs * len(loaders.train)
-    schedule = linear_schedule(settings.learning_rate, total_steps, settings.warmup_ratio)
-    say(f"{total_steps:,} steps of {settings.batch_size} rows; the first ones compile")
-    with closing(Progress(total_steps, settings.epochs)) as progress:
-
-        def on_evaluation(record: Record, is_best: bool) -> None:
-            progress.on_evaluation(record, is_best)
-            folder.record(record, is_best)
-
-        outcome = fit(
-            model,
-            AdamW(schedule, settings.weight_decay),
-            loaders.train,
-            loaders.validation,
-            settings.epochs,
-            settings.max_grad_norm,
-            settings.eval_every,
-            progress.on_step,
-            on_evaluation,
-        )
-        say(f"{outcome.steps:,} steps: {progress.speed_and_memory()}")
-    return outcome
-
-
-def how_it_ended(outcome: Outcome, folder: Path) -> list[str]:
-    """Sentences on the end of the run and on where its weights are."""
+def how_it_ended(end: str, state: RunState, folder: Path) -> str:
+    """A sentence on the end of the run and on where its weights are."""
     best = (
-        f"the best model, of epoch {outcome.best.epoch:g}, is in {folder}"
-        if outcome.best
+        f"the best model, of epoch {state.best.epoch:g}, is in {folder}"
+        if state.best
         else "there was no evaluation yet, so there is no best model"
     )
-    if outcome.end == "interrupted":
-        return [
-            f"stopped after step {outcome.steps:,}: its weights are in"
-            f" {folder / INTERRUPTED}; {best}"
-        ]
-    if outcome.end == "diverged":
-        return [
-            f"the loss is not finite after step {outcome.steps:,}: stopped; {best};"
+    if end == "interrupted":
+        return f"stopped after step {state.step:,}; {best}; go on with --resume {folder}"
+    if end == "stopped early":
+        return f"stopped early after step {state.step:,}; {best}"
+    if end == "diverged":
+        return (
+            f"the loss or a gradient is not finite after {state.step:,} steps: stopped; {best};"
             " try a lower --learning-rate"
-        ]
-    return [best]
+        )
+    return best

@@ -4,11 +4,50 @@ from dataclasses import dataclass
 
 from mlx_finbert.data.settings import DataSettings, require_split
 from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION
+from mlx_finbert.errors import InputError
 from mlx_finbert.settings import require, setting
+from mlx_finbert.training.course_settings import CourseSettings
+from mlx_finbert.training.step_settings import StepSettings
 
 
 @dataclass(kw_only=True)
-class TrainSettings(DataSettings):
+class OutputSettings:
+    """Where a run goes, what it keeps, and whom it tells."""
+
+    output_dir: str | None = setting(
+        None,
+        "folder of the fine-tuned model (default: runs/MODEL-DATA, numbered)",
+        recorded=False,
+    )
+    overwrite: bool = setting(
+        False, "write into an --output-dir that holds a run already", recorded=False
+    )
+    save_epochs: int = setting(1, "write a checkpoint each so many epochs; 0 for none")
+    save_steps: int = setting(0, "write one each so many steps, in the place of --save-epochs")
+    keep: int = setting(2, "checkpoints that stay: the last so many, and that of the best model")
+    resume: str | None = setting(
+        None,
+        "go on where a run's folder, or one of its checkpoints, left off; its settings count",
+        recorded=False,
+    )
+    report_to: list[str] | None = setting(
+        None, "tensorboard, wandb or both; a log is always written"
+    )
+    calibration: bool = setting(True, "fit the temperature of the probabilities after training")
+
+    def check_output(self) -> None:
+        """Refuse values out of range."""
+        require(self.save_epochs >= 0, "--save-epochs", self.save_epochs, "at least 0")
+        require(self.save_steps >= 0, "--save-steps", self.save_steps, "at least 0")
+        require(self.keep >= 1, "--keep", self.keep, "at least 1")
+
+    def save_every(self, steps_per_epoch: int) -> int:
+        """Updates between two checkpoints; 0 for none."""
+        return self.save_steps or self.save_epochs * steps_per_epoch
+
+
+@dataclass(kw_only=True)
+class TrainSettings(OutputSettings, StepSettings, CourseSettings, DataSettings):
     """What to fine-tune, on what, and how."""
 
     model: str = setting(
@@ -19,36 +58,23 @@ class TrainSettings(DataSettings):
     model_labels: list[str] | None = setting(
         None, "names of the head's outputs in their order, where the checkpoint has none"
     )
-    output_dir: str | None = setting(
-        None,
-        "folder of the fine-tuned model (default: runs/MODEL-DATA, numbered)",
-        recorded=False,
-    )
-    overwrite: bool = setting(
-        False, "write into an --output-dir that holds a run already", recorded=False
-    )
-    epochs: int = setting(5, "passes over the training rows")
-    batch_size: int = setting(16, "rows a step")
-    learning_rate: float = setting(1e-4, "peak, reached at the end of the warm-up")
-    warmup_ratio: float = setting(0.1, "share of the steps in which the learning rate rises")
-    weight_decay: float = setting(0.01, "decoupled decay of weight matrices")
-    max_grad_norm: float = setting(1.0, "clip the gradients' global norm to this")
     max_length: int | None = setting(None, "cut rows to so many tokens (default: the model's most)")
-    eval_every: int = setting(0, "also evaluate each so many steps; 0 for epochs' ends alone")
     seed: int = setting(0, "of the fresh head, the order of the rows and dropout")
     split_seed: int = setting(0, "of the split into training, validation and test rows")
     test_fraction: float = setting(TEST_FRACTION, "share of the rows that become test rows")
     validation_fraction: float = setting(
         VALIDATION_FRACTION, "share of the other rows that become validation rows"
     )
+    folds: int | None = setting(
+        None, "cross-validate: so many runs, each with other test rows, near-duplicates together"
+    )
 
     def __post_init__(self) -> None:
-        require(self.epochs >= 1, "--epochs", self.epochs, "at least 1")
-        require(self.batch_size >= 1, "--batch-size", self.batch_size, "at least 1")
-        require(self.learning_rate > 0, "--learning-rate", self.learning_rate, "must be above 0")
-        require(0 <= self.warmup_ratio <= 1, "--warmup-ratio", self.warmup_ratio, "from 0 to 1")
-        require(self.weight_decay >= 0, "--weight-decay", self.weight_decay, "at least 0")
-        require(self.max_grad_norm > 0, "--max-grad-norm", self.max_grad_norm, "must be above 0")
-        require(self.eval_every >= 0, "--eval-every", self.eval_every, "at least 0")
+        self.check_course()
+        self.check_step()
+        self.check_output()
         require(0 <= self.seed < 2**63, "--seed", self.seed, "from 0 to below 2^63")
         require_split(self.split_seed, self.test_fraction, self.validation_fraction)
+        require(self.folds is None or self.folds >= 2, "--folds", self.folds, "at least 2")
+        if self.folds and self.resume:
+            raise InputError("--resume goes on with one run: it does not go with --folds")

@@ -20,12 +20,12 @@ def random_ids(batch, length, seed=0):
 @pytest.mark.parametrize("training", [False, True])
 def test_a_row_of_padding_is_finite(checkpoint, family, training):
     model, _ = mlx_finbert.load(checkpoint(family))
-    model.train(training)
+    key = mx.random.key(0) if training else None
     ids = random_ids(2, 32)
     mask = mx.array([[1] * 32, [0] * 32])
 
     def loss(m):
-        return model.update(m) and model(ids, mask).sum()
+        return model.update(m) and model(ids, mask, dropout_key=key).sum()
 
     value, gradients = mx.value_and_grad(loss)(model.trainable_parameters())
     leaves = [g for _, g in tree_flatten(gradients)]
@@ -44,12 +44,15 @@ def test_padding_changes_nothing(checkpoint, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_dropout_is_on_in_training_only(checkpoint, family):
+def test_dropout_is_on_with_a_key_only_and_is_the_keys(checkpoint, family):
     model, _ = mlx_finbert.load(checkpoint(family))
     ids, mask = random_ids(2, 8), mx.ones((2, 8), mx.int32)
-    assert mx.array_equal(model(ids, mask), model(ids, mask))
-    model.train()
-    assert not mx.array_equal(model(ids, mask), model(ids, mask))
+    without = model(ids, mask)
+    with_key = [model(ids, mask, dropout_key=mx.random.key(k)) for k in (0, 0, 1)]
+    assert mx.array_equal(model(ids, mask), without)
+    assert mx.array_equal(with_key[0], with_key[1])
+    assert not mx.array_equal(with_key[0], with_key[2])
+    assert not mx.array_equal(with_key[0], without)
 
 
 BERT_DROPOUTS = ["attention_probs_dropout_prob", "hidden_dropout_prob", "classifier_dropout"]
@@ -68,17 +71,15 @@ def test_each_dropout_of_the_config_acts(checkpoint, family, dropped):
     names = DISTILBERT_DROPOUTS if family == "distilbert" else BERT_DROPOUTS
     model, _ = mlx_finbert.load(checkpoint(family, **dict.fromkeys(names, 0.0) | {dropped: 0.5}))
     ids, mask = random_ids(2, 8), mx.ones((2, 8), mx.int32)
-    model.train()
-    assert not mx.array_equal(model(ids, mask), model(ids, mask))
+    assert not mx.array_equal(model(ids, mask, dropout_key=mx.random.key(0)), model(ids, mask))
 
 
 def test_training_without_dropout_is_evaluation(checkpoint):
     none = {"attention_dropout": 0.0, "dropout": 0.0, "seq_classif_dropout": 0.0}
     model, _ = mlx_finbert.load(checkpoint("distilbert", **none))
     ids, mask = random_ids(2, 8), mx.ones((2, 8), mx.int32)
-    expected = model(ids, mask)
-    model.train()
-    assert mx.allclose(model(ids, mask), expected, atol=1e-6)
+    dropped = model(ids, mask, dropout_key=mx.random.key(0))
+    assert mx.allclose(dropped, model(ids, mask), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,6 @@ def test_any_count_and_batch_size(tiny, count, batch_size):
         np.testing.assert_allclose(found, mlx_finbert.predict(*tiny, texts), atol=1e-6)
 
 
-def test_a_model_in_training_mode_predicts_without_dropout_and_stays_so(tiny):
-    model, tokenizer = tiny
-    expected = mlx_finbert.predict(model, tokenizer, TEXTS)
-    model.train()
-    np.testing.assert_array_equal(mlx_finbert.predict(model, tokenizer, TEXTS), expected)
-    assert model.training
-
-
 def test_a_predictor_sees_later_weights_and_counts_cut_texts(tiny):
     model, tokenizer = tiny
     predictor = mlx_finbert.Predictor(model, tokenizer, max_length=5)

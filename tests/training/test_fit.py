@@ -1,4 +1,4 @@
-"""The loop: what it records, and how it ends."""
+"""The loop: what it records, when it stops, and that it goes on where it stood."""
 
 import os
 import signal
@@ -13,79 +13,177 @@ from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import tokenize
 from mlx_finbert.forward import Forward
 from mlx_finbert.metrics import measure
-from mlx_finbert.training.fit import Record, fit
-from mlx_finbert.training.optimizer import AdamW
+from mlx_finbert.training.callback import Callback
+from mlx_finbert.training.fit import Fit, Plan
+from mlx_finbert.training.groups import make_groups
+from mlx_finbert.training.loss import Loss
+from mlx_finbert.training.optimizer import Adam
+from mlx_finbert.training.plateau import ReduceLROnPlateau
+from mlx_finbert.training.record import Record
+from mlx_finbert.training.step import TrainStep, named_parameters
+from mlx_finbert.training.stopping import Best, EarlyStopping
 
 TEXTS = ["profit rose", "sales fell", "orders unchanged"] * 11
 LABELS = np.array([2, 0, 1] * 11, np.int32)
 
 
-def loaders(tokenizer, batch_size=8):
+class Watch(Callback):
+    """Callbacks from plain functions; remembers what it was told."""
+
+    def __init__(self, on_step=None, on_evaluation=None, on_save=None):
+        self.steps, self.saves = [], []
+        self._step, self._evaluation, self._save = on_step, on_evaluation, on_save
+
+    def on_step(self, figures):
+        self.steps.append(figures)
+        return self._step and self._step(figures)
+
+    def on_evaluation(self, record, is_best):
+        return self._evaluation and self._evaluation(record, is_best)
+
+    def on_save(self, fit):
+        self.saves.append(fit.run_state.step)
+        return self._save and self._save(fit)
+
+
+def loader(tokenizer, seed=None, **more):
     tokens = tokenize(tokenizer, TEXTS, 40)
-    train = Loader(tokens, LABELS, batch_size, tokenizer.pad_token_id, 40, seed=0)
-    return train, Loader(tokens, LABELS, batch_size, tokenizer.pad_token_id, 40)
+    return Loader(tokens, LABELS, 8, tokenizer.pad_token_id, 40, seed, **more)
 
 
-def run(model, tokenizer, epochs=2, rate=3e-3, **more):
-    mx.random.seed(0)
-    return fit(model, AdamW(rate), *loaders(tokenizer), epochs, **more)
+def make_fit(model, tokenizer, steps=10, rate=3e-3, watch=(), schedule=lambda step: 1.0, **plan):
+    groups = make_groups(named_parameters(model), len(model.layers))
+    step = TrainStep(model, groups, Adam(), Loss(np.ones(3, np.float32)))
+    return Fit(
+        step,
+        loader(tokenizer, seed=0),
+        loader(tokenizer),
+        Plan(steps, rate, schedule, **plan),
+        (watch,) if watch else (),
+    )
+
+
+def run(model, tokenizer, *args, **more):
+    fit = make_fit(model, tokenizer, *args, **more)
+    return fit.run(), fit.run_state
 
 
 def test_it_learns_and_records_every_epoch(tiny):
-    model, tokenizer = tiny
-    seen = []
-    outcome = run(model, tokenizer, 12, on_step=seen.append)
-    assert outcome.end == "finished"
-    assert outcome.steps == len(seen) == 60
-    assert [r.epoch for r in outcome.history] == list(range(1, 13))
-    assert [r.step for r in outcome.history] == list(range(5, 61, 5))
-    assert outcome.history[-1].val_accuracy == 1.0
-    assert outcome.history[-1].loss < 0.5 < outcome.history[0].loss
-    assert not model.training
+    watch = Watch()
+    end, state = run(*tiny, 60, watch=watch)
+    assert end == "finished"
+    assert state.step == len(watch.steps) == 60
+    assert [r.epoch for r in state.history] == list(range(1, 13))
+    assert [r.step for r in state.history] == list(range(5, 61, 5))
+    assert state.history[-1].val_accuracy == 1.0
+    assert state.history[-1].loss < 0.5 < state.history[0].loss
+    assert all(figures.grad_norm > 0 for figures in watch.steps)
 
 
-def test_evaluation_between_the_ends_of_epochs(tiny):
-    outcome = run(*tiny, eval_every=3)
-    assert [r.step for r in outcome.history] == [3, 5, 6, 9, 10]
-    assert [r.epoch for r in outcome.history] == [0.6, 1.0, 1.2, 1.8, 2.0]
+def test_evaluation_between_the_ends_of_epochs_and_at_the_last_step(tiny):
+    _, state = run(*tiny, 8, eval_every=3)
+    assert [r.step for r in state.history] == [3, 5, 6, 8]
+    assert [r.epoch for r in state.history] == [0.6, 1.0, 1.2, 1.6]
 
 
 def test_the_training_loss_is_the_mean_over_all_examples(checkpoint):
     none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     model, tokenizer = mlx_finbert.load(checkpoint(**none))
     # Nothing moves, so the training rows have the validation rows' loss, the short batch included.
-    (record,) = run(model, tokenizer, 1, rate=0.0).history
+    (record,) = run(model, tokenizer, 5, rate=0.0)[1].history
     assert record.loss == pytest.approx(record.val_loss, abs=1e-6)
     assert record.accuracy == pytest.approx(record.val_accuracy, abs=1e-6)
 
 
 def test_the_model_has_the_evaluated_weights_in_the_callback(tiny):
     model, tokenizer = tiny
-    _, validation = loaders(tokenizer)
+    validation = loader(tokenizer)
     losses = []
 
     def evaluate_again(record, is_best):
         logits = Forward(model).all_logits(validation)
         losses.append((record.val_loss, measure(logits, validation.labels).loss))
 
-    run(model, tokenizer, 3, on_evaluation=evaluate_again)
+    run(model, tokenizer, 15, watch=Watch(on_evaluation=evaluate_again))
     assert len(losses) == 3
     assert all(ours == again for ours, again in losses)
 
 
-def record(f1, loss):
-    return Record(1, 1.0, 0.0, 0.0, 0.0, 0.0, loss, 0.0, f1)
+def record(f1, loss, accuracy=0.0):
+    return Record(1, 1.0, 0.0, 0.0, 0.0, 0.0, loss, accuracy, f1)
 
 
-def test_the_best_is_by_macro_f1_then_by_loss():
+def test_the_best_is_by_any_metric_then_by_loss():
     assert record(0.5, 1.0).is_better_than(None)
     assert record(0.6, 9.0).is_better_than(record(0.5, 1.0))
     assert record(0.5, 0.9).is_better_than(record(0.5, 1.0))
     assert not record(0.5, 1.0).is_better_than(record(0.5, 1.0))
+    assert not record(0.6, 9.0).is_better_than(record(0.5, 1.0), "val_loss")
+    assert record(0.5, 1.0, 0.9).is_better_than(record(0.6, 0.5, 0.8), "val_accuracy")
+
+
+def test_the_rate_follows_the_schedule_step_by_step(tiny):
+    watch = Watch()
+    _, state = run(*tiny, 10, watch=watch, schedule=lambda step: 1 / (step + 1))
+    expected = [3e-3 * (1 / (i + 1)) for i in range(10)]
+    assert [figures.learning_rate for figures in watch.steps] == expected
+    assert state.history[0].learning_rate == expected[4]
+
+
+def test_a_plateau_halves_the_rate_down_to_its_floor(tiny):
+    plateau = ReduceLROnPlateau("accuracy", factor=0.5, patience=2, min_lr=1e-3, min_delta=1.0)
+    watch = Watch()
+    run(*tiny, 40, watch=watch, plateau=plateau)
+    rates = [figures.learning_rate for figures in watch.steps][::5]
+    assert rates == [3e-3] * 3 + [1.5e-3] * 2 + [1e-3] * 3
+
+
+def test_early_stopping(tiny):
+    stopping = EarlyStopping(2, Best(higher_is_better=True, min_delta=1.0))
+    end, state = run(*tiny, 100, stopping=stopping)
+    assert (end, state.step, len(state.history)) == ("stopped early", 15, 3)
+
+
+def test_saving_is_told_when_it_is_due(tiny):
+    watch = Watch()
+    run(*tiny, 10, watch=watch, save_every=4)
+    assert watch.saves == [4, 8]
+
+
+def test_a_restored_run_goes_on_bit_for_bit(checkpoint):
+    folder = checkpoint()
+    plan = {"eval_every": 4, "schedule": lambda step: 1 / (1 + step)}
+
+    def parts():
+        return {
+            "plateau": ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=0.5),
+            "stopping": EarlyStopping(50, Best(higher_is_better=True)),
+        }
+
+    kept = {}
+
+    def keep(fit):
+        if fit.run_state.step == 7:
+            kept["state"] = fit.state()
+            kept["weights"] = {k: mx.array(v) for k, v in named_parameters(fit.step.model).items()}
+            kept["adam"] = {p: dict(a) for p, a in fit.step.state.items()}
+            mx.eval(kept["weights"])
+
+    whole = make_fit(
+        *mlx_finbert.load(folder), 17, watch=Watch(on_save=keep), save_every=7, **plan, **parts()
+    )
+    whole.run()
+    again = make_fit(*mlx_finbert.load(folder), 17, **plan, **parts())
+    again.step.model.load_weights(list(kept["weights"].items()))
+    again.step.state = kept["adam"]
+    again.restore(kept["state"])
+    again.run()
+    assert again.run_state == whole.run_state
+    ours, theirs = named_parameters(again.step.model), named_parameters(whole.step.model)
+    assert all(mx.array_equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_ctrl_c_ends_after_the_step_and_a_second_one_interrupts(tiny):
-    model, tokenizer = tiny
     before = signal.getsignal(signal.SIGINT)
 
     def press(times):
@@ -94,51 +192,51 @@ def test_ctrl_c_ends_after_the_step_and_a_second_one_interrupts(tiny):
                 for _ in range(times):
                     os.kill(os.getpid(), signal.SIGINT)
 
-        return on_step
+        return Watch(on_step)
 
-    outcome = run(model, tokenizer, on_step=press(1))
-    assert (outcome.end, outcome.steps, outcome.history) == ("interrupted", 4, [])
+    watch = press(1)
+    end, state = run(*tiny, watch=watch)
+    assert (end, state.step, state.history, watch.saves) == ("interrupted", 4, [], [4])
     assert signal.getsignal(signal.SIGINT) is before
     with pytest.raises(KeyboardInterrupt):
-        run(model, tokenizer, on_step=press(2))
+        run(*tiny, watch=press(2))
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(tiny):
-    model, tokenizer = tiny
+    model, _ = tiny
 
     def spoil(record, is_best):
         model.classifier.weight = mx.full(model.classifier.weight.shape, float("nan"))
 
-    outcome = run(model, tokenizer, on_evaluation=spoil)
-    assert (outcome.end, outcome.steps) == ("diverged", 6)
-    assert len(outcome.history) == 1
-    assert outcome.best is outcome.history[0]
+    end, state = run(*tiny, watch=Watch(on_evaluation=spoil))
+    assert (end, state.step, len(state.history)) == ("diverged", 5, 1)
+    assert state.best is state.history[0]
 
 
 def test_weights_that_break_in_the_last_step_are_no_record(tiny):
-    model, tokenizer = tiny
+    model, _ = tiny
 
     def spoil(figures):
         if figures.step == 10:
             model.classifier.weight = mx.full(model.classifier.weight.shape, float("nan"))
 
-    outcome = run(model, tokenizer, on_step=spoil)
-    assert (outcome.end, outcome.steps, len(outcome.history)) == ("diverged", 10, 1)
+    end, state = run(*tiny, watch=Watch(spoil))
+    assert (end, state.step, len(state.history)) == ("diverged", 10, 1)
 
 
 def test_an_ignored_interrupt_stays_ignored(tiny):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        press = lambda figures: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
-        assert run(*tiny, epochs=1, on_step=press).end == "finished"
+        press = Watch(lambda figures: os.kill(os.getpid(), signal.SIGINT))
+        assert run(*tiny, 5, watch=press)[0] == "finished"
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def test_it_runs_off_the_main_thread(tiny):
     ends = []
-    thread = threading.Thread(target=lambda: ends.append(run(*tiny, epochs=1).end))
+    thread = threading.Thread(target=lambda: ends.append(run(*tiny, 5)[0]))
     thread.start()
     thread.join()
     assert ends == ["finished"]

@@ -22,8 +22,10 @@ from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
 
 FILES = {
-    "README.md", "config.json", "config.yaml", "confusion.png", "curves.png", "history.csv",
-    "history.json", "metrics.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+    "README.md", "checkpoints", "config.json", "config.yaml", "confusion.png", "curves.png",
+    "history.csv", "history.json", "log.jsonl", "metrics.json", "mistakes.csv",
+    "model.safetensors", "reliability.csv", "report.html", "tokenizer.json",
+    "tokenizer_config.json",
 }  # fmt: skip
 
 
@@ -52,7 +54,7 @@ def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path):
     lines = []
     result = run(settings(checkpoint(), table, tmp_path / "out", epochs=25), lines.append)
     assert {p.name for p in result.folder.iterdir()} == FILES
-    assert result.outcome.end == "finished"
+    assert result.end == "finished"
     assert result.test.accuracy == 1.0
     model, tokenizer = mlx_finbert.load(result.folder)
     probabilities = mlx_finbert.predict(model, tokenizer, ["sales rose", "sales fell"])
@@ -147,20 +149,20 @@ def test_a_run_that_diverges_at_once_fails_and_saves_no_model(checkpoint, table,
     argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", str(out)]
     argv += ["--batch-size", "100", "--learning-rate", "1e38", "--warmup-ratio", "0"]
     assert main(argv) == 1
-    assert "not finite after step 1: stopped; there was no evaluation" in capsys.readouterr().out
-    assert not list(out.iterdir())
+    assert "not finite after 1 steps: stopped; there was no evaluation" in capsys.readouterr().out
+    assert {p.name for p in out.iterdir()} == {"log.jsonl"}
 
 
 def test_a_run_that_diverges_later_keeps_the_best(checkpoint, table, tmp_path, monkeypatch):
-    record = RunFolder.record
+    on_evaluation = RunFolder.on_evaluation
 
     def spoil_after_the_first(self, *arguments):
-        record(self, *arguments)
+        on_evaluation(self, *arguments)
         self.model.classifier.weight = self.model.classifier.weight * float("nan")
 
-    monkeypatch.setattr(RunFolder, "record", spoil_after_the_first)
+    monkeypatch.setattr(RunFolder, "on_evaluation", spoil_after_the_first)
     result = run(settings(checkpoint(), table, tmp_path / "out"))
-    assert result.outcome.end == "diverged"
+    assert result.end == "diverged"
     assert {p.name for p in result.folder.iterdir()} == FILES
     assert np.isfinite(mlx_finbert.predict(*mlx_finbert.load(result.folder), ["sales"])).all()
 
@@ -171,18 +173,17 @@ def test_an_interrupted_overwriting_run_leaves_no_report_of_the_old_one(
     folder = checkpoint()
     out = run(settings(folder, table, tmp_path / "out")).folder
     old = (out / "README.md").read_text()
-    record = RunFolder.record
+    on_evaluation = RunFolder.on_evaluation
 
     def interrupt(self, *arguments):
-        record(self, *arguments)
+        on_evaluation(self, *arguments)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(RunFolder, "record", interrupt)
+    monkeypatch.setattr(RunFolder, "on_evaluation", interrupt)
     result = run(settings(folder, table, out, overwrite=True, seed=5))
-    assert result.outcome.end == "interrupted"
-    assert {p.name for p in out.iterdir()} == FILES - {"metrics.json", "confusion.png"} | {
-        "interrupted"
-    }
+    assert result.end == "interrupted"
+    of_test_rows = {"metrics.json", "confusion.png", "mistakes.csv", "reliability.csv"}
+    assert {p.name for p in out.iterdir()} == FILES - of_test_rows
     assert (out / "README.md").read_text() != old
 
 
@@ -214,8 +215,8 @@ def test_the_maximum_length_is_kept_for_use(checkpoint, table, tmp_path):
 
 def test_an_earlier_calibration_is_not_taken_over(checkpoint, table, tmp_path):
     start = checkpoint(calibration_temperature=3.0)
-    folder = run(settings(start, table, tmp_path / "out", epochs=1)).folder
-    assert mlx_finbert.load(folder)[0].args.calibration_temperature == 1
+    result = run(settings(start, table, tmp_path / "out", epochs=1, calibration=False))
+    assert mlx_finbert.load(result.folder)[0].args.calibration_temperature == 1
 
 
 def test_bad_input_is_one_line_and_status_2(capsys):
@@ -238,9 +239,7 @@ def test_ctrl_c_saves_and_says_so(checkpoint, table, tmp_path):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
-    assert re.search(
-        r"stopped after step [\d,]+: its weights are in .*interrupted; the best", output
-    )
+    assert re.search(r"stopped after step [\d,]+; the best .*; go on with --resume", output)
     assert "Traceback" not in output
-    for folder in (out, out / "interrupted"):
+    for folder in (out, max((out / "checkpoints").iterdir())):
         mlx_finbert.load(folder)

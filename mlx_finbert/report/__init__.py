@@ -1,0 +1,6 @@
+"""What a run leaves to look at: one page, two pictures and the plain files behind them."""
+
+from mlx_finbert.report.contents import Predictions, Report
+from mlx_finbert.report.files import FILES, metrics_of, write_report
+
+__all__ = ["FILES", "Predictions", "Report", "metrics_of", "write_report"]

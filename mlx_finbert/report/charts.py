@@ -1,0 +1,156 @@
+"""The drawings of a report, each on the axes that it is given."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlx_finbert.calibration import Reliability
+from mlx_finbert.report.markup import shortened
+
+Figure = Axes = Any
+"""matplotlib's; to import them here would make every `--help` slow."""
+Rows = list[dict[str, Any]]
+
+COLORS = {
+    "ink": "#1d2126",
+    "muted": "#6b7580",
+    "line": "#d9dde2",
+    "before": "#97a1ac",
+    "accent": "#1f4e9e",
+    "on-accent": "#fefefe",
+}
+"""Of the light page; the page gives each another shade on a dark screen."""
+
+MOST_NUMBERED = 30
+"""With more labels than this, the confusion matrix is drawn without names and numbers."""
+MOST_MARKED = 40
+"""With more evaluations than this, a curve has no dots."""
+DARK_SHARE = 0.7
+"""From this share on, a tile of the confusion matrix has a light number."""
+LONGEST_NAME = 24
+DASHED = {"linewidth": 0.8, "dashes": (3, 3)}
+
+
+@dataclass
+class Panel:
+    """One chart over the epochs: its title, and the keys of the history's rows."""
+
+    title: str
+    training: str | None = None
+    validation: str | None = None
+
+
+PANELS = [
+    Panel("Loss", "loss", "val_loss"),
+    Panel("Accuracy", "accuracy", "val_accuracy"),
+    Panel("Macro-F1", None, "val_macro_f1"),
+    Panel("Learning rate", "learning_rate"),
+    Panel("Gradient norm, before clipping", "grad_norm"),
+]
+
+
+def points(history: Rows, key: str | None) -> np.ndarray:
+    """Epochs and values of a key, float64 (N, 2), where there are both."""
+    pairs = [(row.get("epoch"), row.get(key)) for row in history]
+    known = [pair for pair in pairs if all(isinstance(x, int | float) for x in pair)]
+    found = np.reshape(np.array(known, np.float64), (-1, 2))
+    return found[np.isfinite(found).all(axis=1)]
+
+
+def panels_of(history: Rows) -> list[Panel]:
+    """Those for which the history has values."""
+    return [p for p in PANELS if any(len(points(history, k)) for k in (p.training, p.validation))]
+
+
+def draw_curves(figure: Figure, history: Rows, best_epoch: float | None) -> None:
+    """All panels in one picture, with a legend."""
+    panels = panels_of(history)
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure.set_size_inches(3.4 * columns, 2.3 * rows + 0.4)
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, panel in zip(places, panels, strict=False):
+        axes.set_title(panel.title)
+        draw_panel(axes, panel, history, best_epoch)
+    for axes in places[len(panels) :]:
+        axes.remove()
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines}
+    figure.legend(lines.values(), lines.keys(), ncols=3, loc="outside lower center", frameon=False)
+
+
+def draw_panel(axes: Axes, panel: Panel, history: Rows, best_epoch: float | None) -> None:
+    """Training in grey, validation in colour, a dashed line at the best evaluation."""
+    from matplotlib.ticker import MaxNLocator
+
+    if best_epoch is not None:
+        axes.axvline(best_epoch, color=COLORS["muted"], label="best", **DASHED)
+    epochs: set[float] = set()
+    for key, color, name in (
+        (panel.training, "before", "training"),
+        (panel.validation, "accent", "validation"),
+    ):
+        if len(line := points(history, key)):
+            dots = "o" if len(line) <= MOST_MARKED else ""
+            axes.plot(*line.T, marker=dots, color=COLORS[color], label=name)
+            epochs |= set(line[:, 0])
+    axes.grid(axis="y")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=max(epochs) >= 2))
+    if len(epochs) == 1:
+        axes.set_xticks(list(epochs))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.ticklabel_format(axis="y", scilimits=(-3, 4))
+
+
+def confusion_size(count: int) -> tuple[float, float]:
+    """Inches, for so many labels."""
+    side = 2 + 0.4 * max(count, 4) if count <= MOST_NUMBERED else 6
+    return side + 0.3, side
+
+
+def draw_confusion(axes: Axes, confusion: np.ndarray, names: list[str]) -> None:
+    """Counts (num_labels, num_labels), coloured by each true label's share."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    cells = np.argwhere(confusion)
+    tiles = [Rectangle((j + 0.03, i + 0.03), 0.94, 0.94) for i, j in cells]
+    # See-through, so that light and dark pages shine through; the palest can still be seen.
+    colors = [(COLORS["accent"], 0.08 + 0.92 * share[i, j]) for i, j in cells]
+    axes.add_collection(PatchCollection(tiles, facecolors=colors, linewidths=0))
+    count = len(names)
+    axes.set(xlim=(0, count), ylim=(count, 0), aspect="equal", xlabel="predicted", ylabel="true")
+    axes.spines[:].set_visible(True)
+    axes.set(xticks=[], yticks=[])
+    if count <= MOST_NUMBERED:
+        number_cells(axes, confusion, share)
+        ticks, short = np.arange(count) + 0.5, [shortened(name, LONGEST_NAME) for name in names]
+        level = count <= 4 and max(map(len, short)) <= 10
+        turned = {} if level else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        axes.set_xticks(ticks, short, color=COLORS["ink"], **turned)
+        axes.set_yticks(ticks, short, color=COLORS["ink"])
+
+
+def number_cells(axes: Axes, confusion: np.ndarray, share: np.ndarray) -> None:
+    """The counts, light on dark tiles and pale where there are none."""
+    for (i, j), count in np.ndenumerate(confusion):
+        color = "on-accent" if share[i, j] > DARK_SHARE else "ink" if count else "before"
+        axes.text(j + 0.5, i + 0.5, f"{count:,}", ha="center", va="center", color=COLORS[color])
+
+
+def draw_reliability(axes: Axes, before: Reliability, after: Reliability | None) -> None:
+    """Share that is right over the probability; a dot's area tells how many rows it stands for."""
+    axes.plot([0, 1], [0, 1], color=COLORS["muted"], **DASHED)
+    for table, color in ((before, "before"), (after, "accent")):
+        if table:
+            held = table.rows > 0
+            x, y, rows = table.confidence[held], table.accuracy[held], table.rows[held]
+            axes.plot(x, y, color=COLORS[color], linewidth=0.8, alpha=0.6)
+            areas = 12 + 300 * rows / rows.sum()
+            axes.scatter(x, y, areas, color=COLORS[color], alpha=0.8, linewidths=0, zorder=3)
+    axes.grid()
+    ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=ticks, yticks=ticks)
+    axes.set(xlabel="mean probability of the predicted label", ylabel="share that is right")

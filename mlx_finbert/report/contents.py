@@ -1,0 +1,133 @@
+"""What a report tells of."""
+
+import platform
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+import mlx_finbert
+from mlx_finbert.calibration import Reliability, reliability
+from mlx_finbert.metrics import Metrics, bootstrap_intervals, measure, softmax
+
+PACKAGES = ("mlx", "transformers", "numpy")
+
+
+def this_machine() -> dict[str, str]:
+    """The processor that computes, the system, and the versions that matter."""
+    import mlx.core as mx
+
+    return {
+        "device": f"{mx.device_info()['device_name']} ({mx.default_device().type.name})",
+        "system": platform.platform(),
+        "Python": platform.python_version(),
+        "mlx-finbert": mlx_finbert.__version__,
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+@dataclass
+class Predictions:
+    """What the model made of N labelled texts that it was not trained on."""
+
+    split: str
+    """`test`, or `validation` where there are no test rows."""
+    texts: list[str]
+    labels: np.ndarray
+    """Integers (N,), indices into the report's `label_names`."""
+    logits: np.ndarray
+    """float32 (N, num_labels), as the model gives them: not divided by the temperature."""
+
+
+@dataclass(kw_only=True)
+class Report:
+    """A run's settings, course and results, all as plain values."""
+
+    title: str
+    model: str
+    data: str
+    ending: str
+    """How the run ended, as a sentence."""
+    settings: dict[str, Any]
+    defaults: dict[str, Any]
+    """Of the same keys; what differs from them is marked."""
+    history: list[dict[str, Any]]
+    """One for each evaluation, with `step`, `epoch` and the keys of `charts.PANELS`."""
+    best_step: int | None
+    """Whose weights were kept; None before the first evaluation."""
+    label_names: list[str]
+    predictions: Predictions | None = None
+    """None where no rows were scored, as after Ctrl-C."""
+    temperature: float = 1.0
+    """Of the calibration; 1 where there is none."""
+    padding_waste: float | None = None
+    """Share of a training epoch's positions that are padding."""
+    tokens_per_second: float | None = None
+    """Without padding, evaluations included."""
+    peak_memory: int | None = None
+    """Bytes."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences that the run said."""
+    machine: dict[str, str] = field(default_factory=this_machine)
+
+    @property
+    def best_epoch(self) -> float | None:
+        """Of the best evaluation, where there is another to compare it with."""
+        found = [row.get("epoch") for row in self.history if row.get("step") == self.best_step]
+        return found[0] if found and len(self.history) > 1 else None
+
+    @cached_property
+    def results(self) -> "Results | None":
+        """What the predictions show; computed once."""
+        scored = self.predictions is not None and len(self.predictions.texts) > 0
+        return Results(self.predictions, self.temperature) if scored else None
+
+
+class Results:
+    """What N predictions show after temperature scaling."""
+
+    def __init__(self, predictions: Predictions, temperature: float) -> None:
+        # In float64 no two logits become one by the division.
+        logits, labels = predictions.logits.astype(np.float64), predictions.labels
+        self.metrics: Metrics = measure(logits / temperature, labels)
+        self.raw_metrics: Metrics = measure(logits, labels)
+        """Before temperature scaling, as `raw`."""
+        self.intervals = bootstrap_intervals(self.metrics)
+        self.probabilities = softmax(logits / temperature)
+        self.raw: Reliability = reliability(softmax(logits), labels)
+        self.calibrated: Reliability = reliability(self.probabilities, labels)
+        self.mistakes = mistakes(predictions, self.probabilities)
+
+
+@dataclass
+class Mistake:
+    """A text whose likeliest label is not the true one."""
+
+    row: int
+    """Its place among the rows of its split, from 1."""
+    true: int
+    predicted: int
+    probability: float
+    """Of the predicted label."""
+    true_probability: float
+    text: str
+
+
+def mistakes(predictions: Predictions, probabilities: np.ndarray) -> list[Mistake]:
+    """All mistakes, most confident first; probabilities (N, num_labels)."""
+    predicted = predictions.logits.argmax(axis=1)
+    rows = np.flatnonzero(predicted != predictions.labels)
+    order = rows[np.argsort(-probabilities[rows, predicted[rows]], kind="stable")]
+    return [
+        Mistake(
+            row=int(i) + 1,
+            true=int(predictions.labels[i]),
+            predicted=int(predicted[i]),
+            probability=float(probabilities[i, predicted[i]]),
+            true_probability=float(probabilities[i, predictions.labels[i]]),
+            text=predictions.texts[i],
+        )
+        for i in order
+    ]

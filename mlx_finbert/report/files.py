@@ -1,0 +1,99 @@
+"""The files of a report, each of them whole."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlx_finbert.atomic import write_bytes
+from mlx_finbert.report.charts import confusion_size, draw_confusion, draw_curves, panels_of
+from mlx_finbert.report.contents import Report, Results
+from mlx_finbert.report.page import page
+from mlx_finbert.report.pictures import png
+
+FILES = ("report.html", "curves.png", "confusion.png", "mistakes.csv", "reliability.csv")
+"""All that `write_report` writes; the last four only where there is something to tell."""
+
+
+def write_report(folder: Path, report: Report) -> None:
+    """Write `report.html`, the pictures and the tables behind it; the same report, the same bytes.
+
+    `mistakes.csv` holds every mistake, most confident first; `reliability.csv` the reliability
+    table before and after temperature scaling.
+    """
+    write_bytes(folder / "report.html", encoded(page(report)))
+    if panels_of(report.history):
+        write_bytes(folder / "curves.png", curves_picture(report))
+    if results := report.results:
+        write_bytes(folder / "confusion.png", confusion_picture(report, results))
+        write_bytes(folder / "mistakes.csv", mistakes_table(report, results))
+        write_bytes(folder / "reliability.csv", reliability_table(results))
+
+
+def curves_picture(report: Report) -> bytes:
+    """All charts over the epochs, as PNG."""
+    return png(lambda figure: draw_curves(figure, report.history, report.best_epoch))
+
+
+def confusion_picture(report: Report, results: Results) -> bytes:
+    """The confusion matrix, as PNG."""
+    names, confusion = report.label_names, results.metrics.confusion
+    size = confusion_size(len(names))
+    return png(lambda figure: draw_confusion(figure.subplots(), confusion, names), size)
+
+
+def metrics_of(report: Report) -> dict[str, Any]:
+    """The content of `metrics.json`, after temperature scaling where nothing else is said.
+
+    Raises:
+        ValueError: for a report without predictions.
+    """
+    if not (results := report.results):
+        raise ValueError("the report has no predictions")
+    uncalibrated = {"loss": results.raw_metrics.loss, "brier": results.raw_metrics.brier}
+    return {
+        "split": report.predictions.split,
+        "rows": len(report.predictions.texts),
+        "calibration_temperature": report.temperature,
+        "ece": results.calibrated.error,
+        **results.metrics.to_dict(report.label_names),
+        "intervals_95": {name: bounds.tolist() for name, bounds in results.intervals.items()},
+        "uncalibrated": {"ece": results.raw.error, **uncalibrated},
+    }
+
+
+def mistakes_table(report: Report, results: Results) -> bytes:
+    """A line for each mistake; `row` counts the rows of the split from 1."""
+    names = report.label_names
+    return table(
+        ("row", "true_label", "predicted_label", "probability", "true_probability", "text"),
+        (
+            (m.row, names[m.true], names[m.predicted], m.probability, m.true_probability, m.text)
+            for m in results.mistakes
+        ),
+    )
+
+
+def reliability_table(results: Results) -> bytes:
+    """A line for each bin, twice; empty figures where a bin holds no rows."""
+    lines = []
+    for name, found in (("before", results.raw), ("after", results.calibrated)):
+        for i, rows in enumerate(found.rows.tolist()):
+            figures = (found.confidence[i], found.accuracy[i]) if rows else ("", "")
+            lines.append((name, found.edges[i], found.edges[i + 1], rows, *figures))
+    return table(("scaling", "above", "up_to", "rows", "confidence", "accuracy"), lines)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """CSV in UTF-8."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return encoded(text.getvalue())
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8; the halves of characters that a path may hold are written as `\\udc80`."""
+    return text.encode("utf-8", "backslashreplace")

@@ -1,0 +1,69 @@
+"""HTML from plain values; whatever is not markup is escaped by `text`."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+
+def text(value: Any) -> str:
+    """Escaped, without the characters that HTML does not allow."""
+    return escape("".join(c for c in str(value) if c in "\n\t" or not is_control(c)))
+
+
+def is_control(character: str) -> bool:
+    """Control characters, and the halves of characters that a path may hold."""
+    code = ord(character)
+    return code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000
+
+
+def isolated(name: str) -> str:
+    """Escaped, without influence on the direction of what stands beside it."""
+    return f"<bdi>{text(name)}</bdi>"
+
+
+def shortened(name: str, longest: int) -> str:
+    """On one line, without control characters, and cut."""
+    name = "".join(c for c in " ".join(name.split()) if not is_control(c))
+    return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
+
+
+def section(title: str, note: str, *parts: str) -> str:
+    """A heading, a plain note beneath it, and finished parts."""
+    note = f'<p class="note">{text(note)}</p>' if note else ""
+    return "\n".join((f"<section>\n<h2>{text(title)}</h2>{note}", *parts, "</section>"))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], name: str = "") -> str:
+    """Finished cells under plain titles; the first cell of a row is its heading.
+
+    The name is the class of the style sheet: `numbers` stand flush right.
+    """
+    lines = [
+        f"<tr><th scope=row>{first}</th>" + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+        for first, *rest in rows
+    ]
+    titles = "".join(f"<th scope=col>{text(title)}</th>" for title in head)
+    return "\n".join(
+        (
+            f'<div class=scroll><table class="{name}">',
+            f"<thead><tr>{titles}</tr></thead>" if head else "",
+            "<tbody>",
+            *lines,
+            "</tbody></table></div>",
+        )
+    )
+
+
+def figure(picture: str, caption: str = "") -> str:
+    """An SVG element under its caption."""
+    caption = f"<figcaption>{text(caption)}</figcaption>" if caption else ""
+    return f"<figure>{caption}<div class=scroll>{picture}</div></figure>"
+
+
+def key(lines: dict[str, str]) -> str:
+    """What the colours mean: names of the style sheet's colours, and what they stand for."""
+    items = (
+        f'<span><i style="border-color:var(--{color})"></i>{text(meaning)}</span>'
+        for color, meaning in lines.items()
+    )
+    return f"<p class=key>{''.join(items)}</p>"

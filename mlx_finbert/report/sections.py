@@ -1,0 +1,165 @@
+"""The sections of the page that tell what the predictions show."""
+
+import numpy as np
+
+from mlx_finbert.calibration import BINS
+from mlx_finbert.report.charts import (
+    MOST_NUMBERED,
+    confusion_size,
+    draw_confusion,
+    draw_reliability,
+)
+from mlx_finbert.report.contents import Mistake, Report, Results
+from mlx_finbert.report.markup import figure, isolated, key, section, table, text
+from mlx_finbert.report.pictures import svg
+
+RELIABILITY_SIZE = (3.8, 3.7)
+MOST_BESIDE = 6
+"""With more labels than this, the confusion matrix takes the width of the page."""
+MOST_MISTAKES = 10
+MOST_CONFUSIONS = 10
+LONGEST_TEXT = 800
+"""Longer texts are cut on the page; `mistakes.csv` has them whole."""
+TILES = {
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1",
+    "mcc": "MCC",
+    "loss": "Loss",
+    "brier": "Brier score",
+}
+
+
+def result_sections(report: Report) -> list[str]:
+    """The headline figures first; nothing where no rows were scored."""
+    if not (results := report.results):
+        return []
+    pictures = confusion(report, results), calibration(report, results)
+    if len(report.label_names) <= MOST_BESIDE:
+        pictures = (f"<div class=pair>{''.join(pictures)}</div>",)
+    return [
+        headline(report, results),
+        by_label(report, results),
+        *pictures,
+        mistakes(report, results.mistakes),
+    ]
+
+
+def headline(report: Report, results: Results) -> str:
+    """A tile for each figure, with its interval."""
+    tiles = []
+    for name, title in TILES.items():
+        low, high = results.intervals[name]
+        tiles.append(tile(title, getattr(results.metrics, name), f"{low:.4f} to {high:.4f}"))
+    before = f"before: {results.raw.error:.4f}" if scaled(report) else f"{BINS} bins"
+    tiles.append(tile("Calibration error", results.calibrated.error, before))
+    counts = results.metrics.confusion.sum(axis=1)
+    usual, share = report.label_names[counts.argmax()], counts.max() / counts.sum()
+    note = (
+        f"{counts.sum():,} {report.predictions.split} rows; beneath the figures are 95% bootstrap"
+        f" intervals. Always answering {usual} would be right for {share:.1%}."
+    )
+    if scaled(report):
+        note += " Loss, Brier score and calibration error are those after temperature scaling."
+    if report.predictions.split == "validation":
+        note += " What was chosen on these rows, as the epoch, looks better here than elsewhere."
+    return section("Results", note, f"<div class=tiles>{''.join(tiles)}</div>")
+
+
+def tile(title: str, value: float, beneath: str) -> str:
+    return f"<div><span>{title}</span><b>{value:.4f}</b><span>{beneath}</span></div>"
+
+
+def scaled(report: Report) -> bool:
+    return report.temperature != 1
+
+
+def by_label(report: Report, results: Results) -> str:
+    """Precision, recall and F1 with their intervals, and how often each label occurs."""
+    confusion = results.metrics.confusion
+    rows = []
+    for i, name in enumerate(report.label_names):
+        cells = []
+        for figure_name in ("precision", "recall", "f1"):
+            low, high = results.intervals[figure_name][:, i]
+            value = getattr(results.metrics, figure_name)[i]
+            cells.append(f"{value:.3f} <small>{low:.3f}–{high:.3f}</small>")
+        rows.append(
+            (isolated(name), *cells, f"{confusion[i].sum():,}", f"{confusion[:, i].sum():,}")
+        )
+    head = ("label", "precision", "recall", "F1", "rows", "predicted")
+    return section("By label", "", table(head, rows, "numbers"))
+
+
+def confusion(report: Report, results: Results) -> str:
+    """The matrix; with too many labels for names, also the commonest confusions by name."""
+    counts, names = results.metrics.confusion, report.label_names
+    picture = svg(
+        lambda f: draw_confusion(f.subplots(), counts, names),
+        confusion_size(len(names)),
+        "confusion",
+        "Confusion matrix",
+    )
+    note = "Shaded by the share of the true label's rows."
+    more = commonest(counts, names) if len(names) > MOST_NUMBERED else ""
+    return section("Confusion matrix", note, figure(picture), more)
+
+
+def commonest(counts: np.ndarray, names: list[str]) -> str:
+    """The largest cells off the diagonal."""
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
+    cells = [np.unravel_index(place, wrong.shape) for place in order]
+    rows = [
+        (isolated(names[i]), isolated(names[j]), f"{wrong[i, j]:,}")
+        for i, j in cells
+        if wrong[i, j]
+    ]
+    return table(("true", "predicted", "rows"), rows) if rows else ""
+
+
+def calibration(report: Report, results: Results) -> str:
+    """The reliability diagram, and what temperature scaling changed."""
+    before, after = results.raw, results.calibrated if scaled(report) else None
+    picture = svg(
+        lambda f: draw_reliability(f.subplots(), before, after),
+        RELIABILITY_SIZE,
+        "reliability",
+        "Reliability diagram",
+    )
+    note = (
+        "On the dashed line, a model is right as often as it says. A dot's area tells how many of"
+        f" the rows it stands for, in {BINS} bins; small dots are mostly chance. "
+    )
+    if after is None:
+        note += f"No temperature scaling: expected calibration error {before.error:.4f}."
+        return section("Calibration", note, figure(picture))
+    note += f"The temperature, fitted on validation rows, is {report.temperature:.3f}."
+    legend = {
+        "before": f"before scaling, ECE {before.error:.4f}",
+        "accent": f"after, ECE {after.error:.4f}",
+    }
+    return section("Calibration", note, key(legend), figure(picture))
+
+
+def mistakes(report: Report, found: list[Mistake]) -> str:
+    """The most confident ones with their texts."""
+    shown = found[:MOST_MISTAKES]
+    total = len(report.predictions.texts)
+    if not shown:
+        return section("Mistakes", f"None: all {total:,} rows are right.")
+    items = "".join(f"<li>{mistake(m, report.label_names)}</li>" for m in shown)
+    note = f"Wrong: {len(found):,} of {total:,} rows; mistakes.csv has them all."
+    return section("Most confident mistakes", note, f"<ol>{items}</ol>")
+
+
+def mistake(found: Mistake, names: list[str]) -> str:
+    """Both labels with their probabilities above the text."""
+    content = found.text
+    if len(content) > LONGEST_TEXT:
+        cut = content[:LONGEST_TEXT].rstrip()
+        content = f"{cut}… ({len(found.text):,} characters; whole in mistakes.csv)"
+    return (
+        f"<span class=wrong>{isolated(names[found.predicted])} {found.probability:.3f}</span>"
+        f" <small>true: {isolated(names[found.true])} {found.true_probability:.3f},"
+        f" row {found.row:,}</small><p dir=auto>{text(content)}</p>"
+    )

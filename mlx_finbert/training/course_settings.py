@@ -1,0 +1,106 @@
+"""Flags of the course of a run: its length, its learning rate, and when it stops."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from mlx_finbert.settings import refuse_without, require, setting
+from mlx_finbert.training.fit import Plan
+from mlx_finbert.training.plateau import ReduceLROnPlateau
+from mlx_finbert.training.schedules import ScheduleName, make_schedule, warmup_steps_of
+from mlx_finbert.training.stopping import HIGHER_IS_BETTER, Best, EarlyStopping, MetricName
+
+
+@dataclass(kw_only=True)
+class CourseSettings:
+    """How long, how fast, and what is watched."""
+
+    epochs: int = setting(5, "passes over the training rows")
+    max_steps: int | None = setting(None, "updates of the whole run, in the place of --epochs")
+    eval_every: int = setting(0, "also evaluate each so many steps; 0 for epochs' ends alone")
+    best_metric: MetricName = setting(
+        "val_macro_f1", "the figure by which the best model is chosen"
+    )
+    learning_rate: float = setting(1e-4, "peak, reached at the end of the warm-up")
+    schedule: ScheduleName = setting("linear", "course of the learning rate after the warm-up")
+    warmup_ratio: float = setting(0.1, "share of the steps in which the learning rate rises")
+    warmup_steps: int | None = setting(None, "the same as a number, in the place of the ratio")
+    num_cycles: int = setting(1, "falls of --schedule cosine_with_restarts")
+    power: float = setting(1.0, "exponent of --schedule polynomial")
+    plateau_monitor: MetricName | None = setting(
+        None, "lower the rate when this figure gets no better (Keras' ReduceLROnPlateau)"
+    )
+    plateau_factor: float = setting(0.1, "multiplies the rate at a plateau")
+    plateau_patience: int = setting(10, "evaluations without a better figure that make a plateau")
+    plateau_min_lr: float = setting(0.0, "plateaus lower the rate no further")
+    plateau_min_delta: float = setting(1e-4, "better is better by more than this")
+    plateau_cooldown: int = setting(0, "evaluations after a plateau that do not count")
+    plateau_mode: Literal["auto", "min", "max"] = setting("auto", "whether lower is better")
+    early_stopping_patience: int | None = setting(
+        None, "stop after so many evaluations without a better --best-metric"
+    )
+    early_stopping_min_delta: float = setting(0.0, "better is better by more than this")
+
+    def check_course(self) -> None:
+        """Refuse values out of range and flags that would have no effect."""
+        steps, warmup = self.max_steps, self.warmup_steps
+        patience, delta = self.early_stopping_patience, self.early_stopping_min_delta
+        require(self.epochs >= 1, "--epochs", self.epochs, "at least 1")
+        require(steps is None or steps >= 1, "--max-steps", steps, "at least 1")
+        require(self.eval_every >= 0, "--eval-every", self.eval_every, "at least 0")
+        require(self.learning_rate > 0, "--learning-rate", self.learning_rate, "must be above 0")
+        require(0 <= self.warmup_ratio <= 1, "--warmup-ratio", self.warmup_ratio, "from 0 to 1")
+        require(warmup is None or warmup >= 0, "--warmup-steps", warmup, "at least 0")
+        require(self.num_cycles >= 1, "--num-cycles", self.num_cycles, "at least 1")
+        require(self.power > 0, "--power", self.power, "must be above 0")
+        valid = patience is None or patience >= 1
+        require(valid, "--early-stopping-patience", patience, "at least 1")
+        require(delta >= 0, "--early-stopping-min-delta", delta, "at least 0")
+        for names, other, given in self._dependent_flags():
+            refuse_without(self, names, other, given)
+        self.plan(steps_per_epoch=1)
+
+    def _dependent_flags(self) -> Iterator[tuple[list[str], str, bool]]:
+        restarts, polynomial = "cosine_with_restarts", "polynomial"
+        plateau = [f.name for f in fields(self) if f.name.startswith("plateau_")]
+        yield ["num_cycles"], f"--schedule {restarts}", self.schedule == restarts
+        yield ["power"], f"--schedule {polynomial}", self.schedule == polynomial
+        yield plateau, "--plateau-monitor", self.plateau_monitor is not None
+        stopping = self.early_stopping_patience is not None
+        yield ["early_stopping_min_delta"], "--early-stopping-patience", stopping
+
+    def plan(self, steps_per_epoch: int, save_every: int = 0) -> Plan:
+        """The course for a number of updates an epoch."""
+        total = self.max_steps or self.epochs * steps_per_epoch
+        warmup = warmup_steps_of(total, self.warmup_steps, self.warmup_ratio)
+        return Plan(
+            total_steps=total,
+            learning_rate=self.learning_rate,
+            schedule=make_schedule(
+                self.schedule, total, warmup, self.learning_rate, self.num_cycles, self.power
+            ),
+            eval_every=self.eval_every,
+            save_every=save_every,
+            best_metric=self.best_metric,
+            plateau=self._plateau(),
+            stopping=self._stopping(),
+        )
+
+    def _plateau(self) -> ReduceLROnPlateau | None:
+        if self.plateau_monitor is None:
+            return None
+        return ReduceLROnPlateau(
+            self.plateau_monitor,
+            self.plateau_factor,
+            self.plateau_patience,
+            self.plateau_min_lr,
+            self.plateau_min_delta,
+            self.plateau_cooldown,
+            self.plateau_mode,
+        )
+
+    def _stopping(self) -> EarlyStopping | None:
+        if self.early_stopping_patience is None:
+            return None
+        best = Best(HIGHER_IS_BETTER[self.best_metric], self.early_stopping_min_delta)
+        return EarlyStopping(self.early_stopping_patience, best)

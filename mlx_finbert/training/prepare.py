@@ -1,0 +1,142 @@
+"""What a run starts from: the model, the tokenized parts, and the loop over them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mlx.core as mx
+import numpy as np
+from mlx.utils import tree_flatten
+
+from mlx_finbert.checkpoint import load_with_report
+from mlx_finbert.data import LabelledTexts, Splits
+from mlx_finbert.data.loader import Loader
+from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize
+from mlx_finbert.labels import match_labels
+from mlx_finbert.models import Classifier
+from mlx_finbert.settings import require
+from mlx_finbert.tokenizer import Tokenizer
+from mlx_finbert.training.fit import Fit
+from mlx_finbert.training.groups import make_groups
+from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.training.step import TrainStep
+
+UNKNOWN_SHARE = 0.02
+"""More unknown tokens than this are worth a sentence: often the vocabulary is another model's."""
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Loaders:
+    """The three parts, tokenized, their labels in the order of the model's logits."""
+
+    train: Loader
+    validation: Loader
+    test: Loader | None
+
+
+def load_model(
+    settings: TrainSettings, label_names: list[str], say: Say
+) -> tuple[Classifier, Tokenizer]:
+    """The model in float32; a fresh head takes the data's labels."""
+    model, tokenizer, report = load_with_report(
+        settings.model,
+        labels=settings.model_labels,
+        dtype=mx.float32,
+        revision=settings.revision,
+        new_head=settings.new_head,
+        labels_if_fresh=label_names,
+    )
+    if report.new:
+        say(str(report))
+    # An earlier run's calibration says nothing about what this one makes of the weights.
+    model.args.calibration_temperature = 1.0
+    model.encoder.gradient_checkpointing = settings.gradient_checkpointing
+    return model, tokenizer
+
+
+def make_loaders(
+    settings: TrainSettings,
+    splits: Splits,
+    model: Classifier,
+    tokenizer: Tokenizer,
+    processes: mx.distributed.Group,
+    say: Say,
+) -> Loaders:
+    """Tokenize the parts; labels that do not match are refused before that."""
+    rank, size = processes.rank(), processes.size()
+    divides = settings.batch_size % size == 0
+    require(divides, "--batch-size", settings.batch_size, f"a multiple of the {size} processes")
+    ids = match_labels(splits.train.label_names, model.args.labels)
+    max_length = checked_max_length(
+        settings.max_length, tokenizer.model_max_length, model.args.max_length
+    )
+    # Saved with the tokenizer, so that the model is evaluated and used as it was trained.
+    tokenizer.model_max_length = max_length
+
+    def loader(part: LabelledTexts, **of_training: int) -> Loader:
+        tokens = tokenize(tokenizer, part.texts, max_length)
+        for note in token_notes(tokens, part.name, max_length, tokenizer.unk_token_id):
+            say(note)
+        return Loader(
+            tokens,
+            ids[part.labels],
+            settings.batch_size,
+            tokenizer.pad_token_id,
+            max_length,
+            **of_training,
+        )
+
+    train = loader(
+        splits.train,
+        seed=settings.seed,
+        accumulation=settings.gradient_accumulation_steps,
+        rank=rank,
+        ranks=size,
+    )
+    say(
+        f"{len(train.tokens.ids):,} training tokens; padding is"
+        f" {train.padding_waste():.0%} of what a training epoch computes"
+    )
+    return Loaders(train, loader(splits.validation), loader(splits.test) if splits.test else None)
+
+
+def token_notes(tokens: Tokens, name: str, max_length: int, unk_token_id: int) -> list[str]:
+    """Sentences on rows that were cut and on tokens that the vocabulary does not know."""
+    notes = []
+    if tokens.truncated:
+        notes.append(
+            f"{name}: {tokens.truncated:,} of {len(tokens):,} rows have more than {max_length}"
+            " tokens and were cut"
+        )
+    unknown = float(np.mean(tokens.ids == unk_token_id))
+    if unknown > UNKNOWN_SHARE:
+        notes.append(
+            f"{name}: {unknown:.0%} of the tokens are unknown to the vocabulary: does it belong to"
+            " this model, and does lower-casing match?"
+        )
+    return notes
+
+
+def make_fit(
+    settings: TrainSettings,
+    model: Classifier,
+    loaders: Loaders,
+    processes: mx.distributed.Group,
+) -> Fit:
+    """The loop with its first step to come."""
+    steps_per_epoch, num_layers = len(loaders.train), len(model.layers)
+    thawing = settings.thawing(settings.learning_rate, num_layers, steps_per_epoch)
+    trainable = dict(tree_flatten(model.trainable_parameters()))
+    step = TrainStep(
+        model,
+        make_groups(trainable, num_layers, thawing),
+        settings.adam(),
+        settings.loss(model.args.labels, loaders.train.labels),
+        settings.max_grad_norm,
+        settings.dtype,
+        settings.seed,
+        processes,
+    )
+    plan = settings.plan(steps_per_epoch, settings.save_every(steps_per_epoch))
+    return Fit(step, loaders.train, loaders.validation, plan)

@@ -1,0 +1,32 @@
+"""The settings of a run that goes on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlx_finbert.errors import InputError
+from mlx_finbert.settings import read_config_file
+from mlx_finbert.training.checkpoints import find_checkpoint
+from mlx_finbert.training.settings import TrainSettings
+
+
+def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> TrainSettings:
+    """Settings from what was given; a run after `--resume` brings its own.
+
+    Raises:
+        InputError: for a flag that differs from the run's, or a checkpoint that cannot be used.
+    """
+    if "resume" not in given:
+        return TrainSettings(**given)
+    checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser(), say)
+    recorded = read_config_file(checkpoint.path / "config.yaml", TrainSettings)
+    recorded |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
+    settings = TrainSettings(**recorded)
+    for name, value in given.items():
+        if value != getattr(settings, name):
+            flag = "--" + name.replace("_", "-")
+            raise InputError(
+                f"{flag} is {value}: the run that --resume names has {getattr(settings, name)},"
+                " and goes on as it was started"
+            )
+    return settings

@@ -1,0 +1,90 @@
+"""Flags of a single update: which rows, which loss, which weights, how they move."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mlx_finbert.errors import InputError
+from mlx_finbert.settings import require, setting
+from mlx_finbert.training.groups import Thawing
+from mlx_finbert.training.loss import Loss, class_weights
+from mlx_finbert.training.optimizer import Adam
+from mlx_finbert.training.precision import Precision
+
+
+@dataclass(kw_only=True)
+class StepSettings:
+    """What one update does."""
+
+    batch_size: int = setting(16, "rows a batch, shared by the processes where they are several")
+    gradient_accumulation_steps: int = setting(1, "batches an update")
+    gradient_checkpointing: bool = setting(
+        False, "compute the layers twice to hold less than half as much in memory"
+    )
+    dtype: Precision = setting("float32", "of the matrix products; the weights stay in float32")
+    optimizer: Literal["adamw", "adam"] = setting(
+        "adamw", "adamw decays weights beside the gradient, adam as a part of it"
+    )
+    weight_decay: float = setting(0.01, "decay of weight matrices")
+    adam_beta1: float = setting(0.9, "decay rate of the first moment")
+    adam_beta2: float = setting(0.999, "decay rate of the second moment")
+    adam_epsilon: float = setting(1e-8, "added to the root of the second moment")
+    max_grad_norm: float = setting(1.0, "clip the gradients' global norm to this")
+    label_smoothing: float = setting(0.0, "share of a label's weight that goes to all labels")
+    class_weights: list[str] | None = setting(
+        None, "balanced, sqrt-balanced, or LABEL=WEIGHT,... (a label that is not named has 1)"
+    )
+    head_learning_rate: float | None = setting(
+        None, "peak for pooler and classifier (default: that of the rest)"
+    )
+    layer_decay: float = setting(1.0, "each layer's rate over that of the layer above it")
+    gradual_unfreezing: bool = setting(
+        False, "start with the head alone; one more layer after each third of an epoch"
+    )
+    freeze_embeddings: bool = setting(False, "never move the embeddings")
+    freeze_layers: int = setting(0, "never move so many of the lowest layers")
+
+    def check_step(self) -> None:
+        """Refuse values out of range."""
+        size, accumulation = self.batch_size, self.gradient_accumulation_steps
+        require(size >= 1, "--batch-size", size, "at least 1")
+        require(accumulation >= 1, "--gradient-accumulation-steps", accumulation, "at least 1")
+        require(self.weight_decay >= 0, "--weight-decay", self.weight_decay, "at least 0")
+        require(0 <= self.adam_beta1 < 1, "--adam-beta1", self.adam_beta1, "from 0 to below 1")
+        require(0 <= self.adam_beta2 < 1, "--adam-beta2", self.adam_beta2, "from 0 to below 1")
+        require(self.adam_epsilon > 0, "--adam-epsilon", self.adam_epsilon, "must be above 0")
+        require(self.max_grad_norm > 0, "--max-grad-norm", self.max_grad_norm, "must be above 0")
+        smoothing, head = self.label_smoothing, self.head_learning_rate
+        require(0 <= smoothing < 1, "--label-smoothing", smoothing, "from 0 to below 1")
+        require(head is None or head > 0, "--head-learning-rate", head, "must be above 0")
+        require(0 < self.layer_decay <= 1, "--layer-decay", self.layer_decay, "above 0, at most 1")
+        require(self.freeze_layers >= 0, "--freeze-layers", self.freeze_layers, "at least 0")
+
+    def adam(self) -> Adam:
+        """The optimizer."""
+        return Adam(
+            self.weight_decay,
+            self.optimizer == "adamw",
+            (self.adam_beta1, self.adam_beta2),
+            self.adam_epsilon,
+        )
+
+    def loss(self, label_names: list[str], labels: np.ndarray) -> Loss:
+        """The loss for training rows with these labels, in the order of the logits."""
+        return Loss(class_weights(self.class_weights, label_names, labels), self.label_smoothing)
+
+    def thawing(self, learning_rate: float, num_layers: int, steps_per_epoch: int) -> Thawing:
+        """What is frozen and at which rate the depths learn, for a model and a run."""
+        if self.freeze_layers > num_layers:
+            raise InputError(
+                f"--freeze-layers is {self.freeze_layers}: the model has {num_layers} layers"
+            )
+        head = self.head_learning_rate or learning_rate
+        return Thawing(
+            layer_decay=self.layer_decay,
+            head_rate=head / learning_rate,
+            freeze_embeddings=self.freeze_embeddings,
+            freeze_layers=self.freeze_layers,
+            unfreeze_every=max(1, steps_per_epoch // 3) if self.gradual_unfreezing else 0,
+        )

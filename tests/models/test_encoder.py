@@ -1,0 +1,84 @@
+"""Gradient checkpointing: the same gradients for less memory, with dropout on."""
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import pytest
+from mlx.utils import tree_flatten
+
+import mlx_finbert
+from mlx_finbert.models import build
+from mlx_finbert.models.dropout import Dropout, dropout_from
+
+FAMILIES = ["bert", "distilbert", "roberta"]
+
+
+def random_ids(batch, length):
+    return mx.array(np.random.default_rng(0).integers(5, 60, (batch, length)), dtype=mx.int32)
+
+
+def loss_and_gradients(model, ids, mask, key, compiled):
+    def loss(parameters, ids, key):
+        model.update(parameters)
+        return (model(ids, mask, dropout_key=key) ** 2).sum()
+
+    function = mx.value_and_grad(loss)
+    function = mx.compile(function) if compiled else function
+    parameters = model.trainable_parameters()
+    value, gradients = function(parameters, ids, key)
+    model.update(parameters)
+    mx.eval(value, gradients)
+    return value, dict(tree_flatten(gradients))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_checkpointing_gives_the_gradients_of_the_same_dropout(checkpoint, family, compiled):
+    model, _ = mlx_finbert.load(checkpoint(family))
+    ids, mask, key = random_ids(3, 8), mx.ones((3, 8), mx.int32), mx.random.key(3)
+    value, expected = loss_and_gradients(model, ids, mask, key, compiled)
+    model.encoder.gradient_checkpointing = True
+    again, found = loss_and_gradients(model, ids, mask, key, compiled)
+    assert value.item() == pytest.approx(again.item(), rel=1e-6)
+    for name, gradient in expected.items():
+        assert mx.allclose(found[name], gradient, rtol=1e-4, atol=1e-6), name
+
+
+def test_checkpointing_halves_the_peak_memory():
+    config = {
+        "model_type": "bert", "vocab_size": 60, "hidden_size": 64, "num_hidden_layers": 8,
+        "num_attention_heads": 4, "intermediate_size": 256, "max_position_embeddings": 64,
+    }  # fmt: skip
+    model = build(config)
+    ids, mask, key = random_ids(16, 64), mx.ones((16, 64), mx.int32), mx.random.key(0)
+    mx.eval(model.parameters())
+
+    def peak(checkpointing):
+        model.encoder.gradient_checkpointing = checkpointing
+        mx.clear_cache()
+        mx.reset_peak_memory()
+        before = mx.get_active_memory()
+        loss_and_gradients(model, ids, mask, key, compiled=True)
+        return mx.get_peak_memory() - before
+
+    assert peak(True) < 0.5 * peak(False)
+
+
+def test_dropout_scales_what_it_keeps_and_keeps_its_share():
+    dropout = Dropout(0.25)
+    x = mx.ones((200, 200))
+    with dropout_from(mx.random.key(0)):
+        first, second = dropout(x), dropout(x)
+    assert mx.allclose(first, mx.where(first == 0, 0, 4 / 3))
+    assert (first == 0).mean().item() == pytest.approx(0.25, abs=0.01)
+    assert not mx.array_equal(first, second)
+    assert mx.array_equal(dropout(x), x)
+
+
+def test_a_layer_inside_a_block_without_a_key_has_no_dropout():
+    dropout = Dropout(0.5)
+    with dropout_from(mx.random.key(0)):
+        with dropout_from(None):
+            assert not dropout.is_on
+        assert dropout.is_on
+    assert isinstance(dropout, nn.Module) and not dropout.is_on

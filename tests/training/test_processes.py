@@ -1,0 +1,117 @@
+"""Two real processes on this machine: the single process's run, and what a failure does."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlx_finbert.train import main
+
+ROOT = Path(__file__).resolve().parents[2]
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def launched(argv, program=("-m", "mlx_finbert.train"), **environment):
+    """`scripts/launch.sh` with two processes; waits for them."""
+    return subprocess.run(
+        [
+            "bash", ROOT / "scripts" / "launch.sh", "-n", "2", "--backend", "ring",
+            "--starting-port", str(free_port()), *program, *argv,
+        ],
+        capture_output=True, text=True, timeout=120,
+        env=os.environ | {"PYTHON": sys.executable} | environment,
+    )  # fmt: skip
+
+
+def arguments(model, out, *more):
+    return [
+        "--model", str(model), "--output-dir", str(out), "--max-steps", "7", "--eval-every", "3",
+        "--batch-size", "8", "--max-length", "32", "--learning-rate", "1e-3",
+        "--gradient-accumulation-steps", "2", *more,
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(checkpoint, tmp_path):
+    model = checkpoint(**NO_DROPOUT)
+    assert main(arguments(model, tmp_path / "one")) == 0
+    result = launched(arguments(model, tmp_path / "two"))
+    assert result.returncode == 0, result.stdout
+    assert result.stdout.count("steps of 16 rows") == 1
+    one, two = (
+        json.loads((tmp_path / name / "history.json").read_text()) for name in ("one", "two")
+    )
+    assert len(one) == len(two) == 3
+    for ours, theirs in zip(one, two, strict=True):
+        assert ours.keys() == theirs.keys()
+        np.testing.assert_allclose(list(ours.values()), list(theirs.values()), atol=1e-5)
+    files = [{p.name for p in (tmp_path / name).iterdir()} for name in ("one", "two")]
+    assert files[0] == files[1]
+
+
+PROGRAM = """
+import os, sys
+import mlx_finbert
+from mlx_finbert.ranks import ranks
+from mlx_finbert.train import main
+from mlx_finbert.training.step import TrainStep
+
+if ranks().rank() == 1:
+    if "OTHER_DATA" in os.environ:
+        sys.argv += ["--data", os.environ["OTHER_DATA"]]
+    else:
+        TrainStep.__call__ = lambda *arguments: os._exit(7)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A run whose second process goes wrong."""
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    return [str(path)]
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_ends_the_run(checkpoint, tmp_path, program):
+    out = tmp_path / "out"
+    result = launched(arguments(checkpoint(), out), program)
+    assert result.returncode == 1
+    assert "error: a process of this run failed" in result.stderr
+    assert not (out / "model.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_processes_with_other_data_are_refused(checkpoint, tmp_path, program):
+    other = tmp_path / "other.csv"
+    labels = ("negative", "neutral", "positive")
+    rows = [f"sales {i} million,{labels[i % 3]}" for i in range(90)]
+    other.write_text("\n".join(["text,label", *rows]))
+    out = tmp_path / "out"
+    result = launched(arguments(checkpoint(), out), program, OTHER_DATA=str(other))
+    assert result.returncode == 1
+    assert "the rows or their tokens differ between the processes" in result.stdout
+    assert not out.exists()
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused(
+    checkpoint, monkeypatch, tmp_path, capsys
+):
+    class Three:
+        rank, size = (lambda self: 0), (lambda self: 3)
+
+    monkeypatch.setattr("mlx_finbert.training.run.ranks", Three)
+    assert main(arguments(checkpoint(), tmp_path / "out")) == 2
+    assert "--batch-size is 8: a multiple of the 3 processes" in capsys.readouterr().err

@@ -1,0 +1,138 @@
+"""Going on after a kill, bit for bit, and checkpoints that are damaged."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mlx_finbert.errors import InputError
+from mlx_finbert.train import main
+from mlx_finbert.training.checkpoints import checkpoints_of, find_checkpoint, rotate
+
+ARGUMENTS = [
+    "--max-steps", "40", "--batch-size", "4", "--learning-rate", "3e-3", "--eval-every", "7",
+    "--save-steps", "10", "--keep", "2", "--schedule", "cosine", "--dtype", "bfloat16",
+    "--plateau-monitor", "val_loss", "--plateau-patience", "1", "--plateau-factor", "0.5",
+    "--early-stopping-patience", "30", "--gradient-accumulation-steps", "2",
+]  # fmt: skip
+SAME = ("model.safetensors", "history.json", "history.csv", "metrics.json", "config.json")
+
+
+@pytest.fixture
+def table(tmp_path):
+    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
+    rows = [f"sales {v} by {i} percent,{label}" for i in range(30) for label, v in verbs.items()]
+    path = tmp_path / "news.csv"
+    path.write_text("\n".join(["text,label", *rows]))
+    return path
+
+
+def command(model, table, out, *more):
+    flags = ["--model", str(model), "--data", str(table), "--output-dir", str(out)]
+    return [*flags, *ARGUMENTS, *more]
+
+
+def killed_after(step, argv, out):
+    """Run in a process of its own and kill it, without notice, after so many steps."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlx_finbert.train", *argv],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    log = out / "log.jsonl"
+    while time.monotonic() < deadline and process.poll() is None:
+        if log.exists() and log.read_text().count('"event": "step"') >= step:
+            break
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+
+
+def events(out):
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [(e["event"], e["step"], e.get("loss")) for e in lines if e["event"] != "start"]
+
+
+def test_a_killed_run_goes_on_bit_for_bit(checkpoint, table, tmp_path):
+    model = checkpoint()
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert main(command(model, table, whole)) == 0
+    killed_after(23, command(model, table, killed), killed)
+    steps = [path.name for path in checkpoints_of(killed)]
+    assert "step-00000020" in steps and not (killed / "metrics.json").exists()
+    assert main(["--resume", str(killed)]) == 0
+    for name in SAME:
+        assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
+    last = "checkpoints/step-00000040"
+    for name in ("model.safetensors", "optimizer.safetensors", "state.json"):
+        assert (whole / last / name).read_bytes() == (killed / last / name).read_bytes(), name
+    assert events(whole) == events(killed)
+
+
+@pytest.fixture
+def finished(checkpoint, table, tmp_path):
+    out = tmp_path / "out"
+    assert main(command(checkpoint(), table, out)) == 0
+    return out
+
+
+def test_the_last_checkpoints_and_the_best_stay(finished):
+    best = json.loads(max(checkpoints_of(finished)).joinpath("state.json").read_text())
+    best_step = best["run_state"]["best"]["step"]
+    steps = {int(path.name.removeprefix("step-")) for path in checkpoints_of(finished)}
+    assert steps == {30, 40} | ({best_step} & {10, 20})
+
+
+def test_rotation_spares_the_best(tmp_path):
+    for step in (10, 20, 30, 40):
+        (tmp_path / f"checkpoints/step-{step:08d}").mkdir(parents=True)
+    rotate(tmp_path, keep=1, best_step=20)
+    assert [path.name[-2:] for path in checkpoints_of(tmp_path)] == ["20", "40"]
+
+
+@pytest.mark.parametrize("fault", ["truncated", "altered", "missing"])
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
+def test_damage_is_found_and_the_one_before_it_offered(finished, fault, name):
+    good, bad = checkpoints_of(finished)[-2:]
+    path = bad / name
+    data = bytearray(path.read_bytes())
+    if fault == "missing":
+        path.unlink()
+    elif fault == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    else:
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    with pytest.raises(InputError, match=rf"{bad.name}/{name} is .*--resume .*{good.name}$"):
+        find_checkpoint(bad, print)
+    said = []
+    assert find_checkpoint(finished, said.append).path == good
+    assert f"{bad.name}/{name} is" in said[0] and "passed over" in said[0]
+
+
+def test_a_resumed_run_keeps_its_settings_and_its_data(finished, table, capsys):
+    assert main(["--resume", str(finished), "--epochs", "9"]) == 2
+    assert "--epochs is 9: the run that --resume names has 5" in capsys.readouterr().err
+    table.write_text(table.read_text().replace("rose", "fell"))
+    assert main(["--resume", str(finished)]) == 2
+    assert "is not what this run was trained on" in capsys.readouterr().err
+
+
+def test_places_without_checkpoints(finished, tmp_path, capsys):
+    for place, words in (
+        (tmp_path, "holds no checkpoints"),
+        (finished / "checkpoints" / "step-1", "no such"),
+    ):
+        assert main(["--resume", str(place)]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_a_finished_run_has_nothing_left_to_do(finished):
+    before = (finished / "model.safetensors").read_bytes()
+    assert main(["--resume", str(finished)]) == 0
+    assert (finished / "model.safetensors").read_bytes() == before
