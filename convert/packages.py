@@ -17,10 +17,10 @@ from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.settings import ToCoremlSettings, VerifySettings
-from mlx_finbert.data import LabelledTexts, make_splits
+from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.errors import InputError
-from mlx_finbert.evaluation import split_options
+from mlx_finbert.evaluation import split_as_trained
 
 
 def export_model(settings: ToCoremlSettings) -> ExportReport:
@@ -47,7 +47,7 @@ def to_stderr(line: str) -> None:
 def validation_rows(settings: ToCoremlSettings) -> LabelledTexts:
     """Test rows, those of the model's own training run, spread evenly where there are many."""
     texts = load_texts(settings.validate, settings.columns())
-    test = make_splits(texts, **split_options(settings.model)).part("test")
+    test = split_as_trained(settings.model).split(texts).part("test")
     if len(test) <= settings.validate_rows:
         return test
     chosen = np.linspace(0, len(test) - 1, settings.validate_rows).round().astype(int)

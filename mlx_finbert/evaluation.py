@@ -1,17 +1,16 @@
 """Measuring a fine-tuned classifier on labelled texts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from mlx_finbert.calibration import BINS, expected_calibration_error
-from mlx_finbert.data import LabelledTexts, make_splits
+from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.data.settings import DataSettings, require_split
-from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION
+from mlx_finbert.data.settings import DataSettings, SplitSettings, require_split
 from mlx_finbert.data.tokens import checked_max_length, tokenize
 from mlx_finbert.forward import Forward
 from mlx_finbert.labels import match_labels
@@ -22,11 +21,6 @@ from mlx_finbert.settings import read_config_file, setting
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.training.settings import TrainSettings
 
-SPLIT_DEFAULTS = {
-    "split_seed": 0,
-    "test_fraction": TEST_FRACTION,
-    "validation_fraction": VALIDATION_FRACTION,
-}
 AS_TRAINED = "(default: as in the model's training run, else as train's default)"
 
 
@@ -120,14 +114,14 @@ def run(settings: EvaluateSettings) -> Evaluation:
     model, tokenizer = settings.load_model()
     rows = settings.load_texts()
     if settings.split != "all":
-        options = split_options(
+        split = split_as_trained(
             settings.model,
             settings.split_seed,
             settings.test_fraction,
             settings.validation_fraction,
         )
-        rows = make_splits(rows, **options).part(settings.split)
-        rows.name = f"{rows.name}, split seed {options['split_seed']}"
+        rows = split.split(rows).part(settings.split)
+        rows.name = f"{rows.name}, split seed {split.split_seed}"
     if not settings.calibration:
         model.args.calibration_temperature = 1.0
     return evaluate(
@@ -175,12 +169,12 @@ def evaluate(
     )
 
 
-def split_options(
+def split_as_trained(
     model: str,
     split_seed: int | None = None,
     test_fraction: float | None = None,
     validation_fraction: float | None = None,
-) -> dict[str, Any]:
+) -> SplitSettings:
     """How to split: as asked, or as in the training run, so that no training row is tested."""
     wished = {
         "split_seed": split_seed,
@@ -189,7 +183,6 @@ def split_options(
     }
     path = Path(model).expanduser() / "config.yaml"
     run = read_config_file(path, TrainSettings) if path.is_file() else {}
-    return {
-        name: next(value for value in (wished[name], run.get(name), default) if value is not None)
-        for name, default in SPLIT_DEFAULTS.items()
-    }
+    names = {field.name for field in fields(SplitSettings)}
+    options = {name: value for name, value in run.items() if name in names}
+    return SplitSettings(**options | {n: v for n, v in wished.items() if v is not None})

@@ -4,6 +4,7 @@ import sys
 
 from mlx_finbert.cli import command
 from mlx_finbert.settings import parse_values
+from mlx_finbert.training.folds import run_folds
 from mlx_finbert.training.resume import complete
 from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
@@ -20,7 +21,11 @@ MiniLM encoder on the embedded sample. The tutorial's run:
 @command
 def main(argv: list[str] | None = None) -> int:
     given = parse_values(TrainSettings, "mlx_finbert.train", DESCRIPTION, argv)
-    result = run(complete(given))
+    settings = complete(given)
+    if settings.folds and not settings.fold:
+        print(f"\n{run_folds(settings)}")
+        return 0
+    result = run(settings)
     if result.test:
         print(
             f"test: loss {result.test.loss:.4f}, accuracy {result.test.accuracy:.4f},"

@@ -105,6 +105,7 @@ VALUES = {int: "7", float: "0.25", str: "word", bool: None}
 
 NEEDED_BY = {
     "num_cycles": ["--schedule", "cosine_with_restarts"],
+    "fold": ["--folds", "9"],
     "power": ["--schedule", "polynomial"],
     "plateau_": ["--plateau-monitor", "accuracy"],
     "early_": ["--early-stopping-patience", "3"],

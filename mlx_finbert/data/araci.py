@@ -6,10 +6,10 @@ rest as validation rows, both with scikit-learn's `train_test_split(random_state
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from mlx_finbert.data.split import Splits, fold, sizes, take_parts
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError
 
@@ -17,8 +17,10 @@ ROWS = 4846
 TEST_LABELS = {"negative": 128, "neutral": 575, "positive": 267}
 
 
-def araci_split(data: LabelledTexts) -> Splits:
-    """3,488 training, 388 validation and 970 test rows, in the order that scikit-learn gives.
+def with_araci_split(data: LabelledTexts) -> LabelledTexts:
+    """The same rows, of which 3,488 are training, 388 validation and 970 test rows.
+
+    Five test sentences are training sentences too; the split is kept as it was published.
 
     Args:
         data: `Sentences_50Agree.txt`, in the order of the file.
@@ -32,16 +34,16 @@ def araci_split(data: LabelledTexts) -> Splits:
             " Financial PhraseBank's level 50agree"
         )
     rest, test = train_test_split(np.arange(ROWS), 0.2)
-    train, validation = train_test_split(rest, 0.1)
+    _, validation = train_test_split(rest, 0.1)
     counts = np.bincount(data.labels[test], minlength=len(data.label_names))
     if dict(zip(data.label_names, counts.tolist(), strict=True)) != TEST_LABELS:
         raise InputError(
             f"{data.name} has its {ROWS:,} rows in another order than Sentences_50Agree.txt:"
             " Araci's split needs that file's"
         )
-    parts = {"train": train, "validation": validation, "test": test}
-    notes = [sizes(data, parts), shared_texts(data, parts)]
-    return take_parts(data, parts, f"{data.name}, Araci's split", notes)
+    splits = np.full(ROWS, "train", dtype=object)
+    splits[validation], splits[test] = "validation", "test"
+    return replace(data, splits=splits.tolist(), name=f"{data.name}, Araci's split")
 
 
 def train_test_split(rows: np.ndarray, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
@@ -52,13 +54,3 @@ def train_test_split(rows: np.ndarray, test_fraction: float) -> tuple[np.ndarray
     permuted = rows[np.random.RandomState(0).permutation(len(rows))]
     num_test = math.ceil(test_fraction * len(rows))
     return permuted[num_test:], permuted[:num_test]
-
-
-def shared_texts(data: LabelledTexts, parts: dict[str, np.ndarray]) -> str:
-    """A sentence on the test rows that are training rows as well."""
-    known = {fold(data.texts[row]) for row in parts["train"]}
-    shared = sum(fold(data.texts[row]) in known for row in parts["test"])
-    return (
-        f"{shared} of the {len(parts['test'])} test rows have the text of a training row: the split"
-        " is kept as published"
-    )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlx_finbert.data.araci import with_araci_split
 from mlx_finbert.data.texts import LabelledTexts, from_columns
 from mlx_finbert.errors import InputError, first_line
 
@@ -26,6 +27,7 @@ LEVELS = {
     "66agree": "Sentences_66Agree.txt",
     "50agree": "Sentences_50Agree.txt",
 }
+ARACI = "araci"
 BANDS = {"100%": "allagree", "75-99%": "75agree", "66-74%": "66agree", "50-65%": "50agree"}
 """Shares of annotators that agree, each with the first level whose file has such sentences."""
 LABELS = ["negative", "neutral", "positive"]
@@ -36,14 +38,17 @@ def load_phrasebank(path: Path, level: str | None = None) -> LabelledTexts:
 
     Args:
         path: the zip archive, the folder of its files, or one `Sentences_*.txt`.
-        level: `allagree` (the default), `75agree`, `66agree` or `50agree`.
+        level: `allagree` (the default), `75agree`, `66agree`, `50agree`, or `araci` for the last
+            of these with the split on which FinBERT was published.
 
     Raises:
         InputError: names the file and the line.
     """
+    if level == ARACI:
+        return with_araci_split(load_phrasebank(path, "50agree"))
     if level is not None and level not in LEVELS:
         raise InputError(
-            f"Financial PhraseBank has no {level!r}: choose one of {', '.join(LEVELS)}"
+            f"Financial PhraseBank has no {level!r}: choose one of {', '.join((*LEVELS, ARACI))}"
         )
     if path.name in LEVELS.values():
         if level is not None and LEVELS[level] != path.name:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from mlx_finbert.data.columns import Columns
+from mlx_finbert.data.folds import make_folds
 from mlx_finbert.data.sources import load_texts
+from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION, Splits, make_splits
 from mlx_finbert.data.texts import LabelledTexts
-from mlx_finbert.settings import require, setting
+from mlx_finbert.settings import refuse_without, require, setting
 
 
 @dataclass(kw_only=True)
@@ -33,13 +35,44 @@ class DataSettings(ColumnSettings):
 
     data: str = setting(
         "sample",
-        "sample, financial_phrasebank[:allagree|75agree|66agree|50agree], imdb, fiqa, a hub data"
-        " set, or a path: CSV, TSV, JSONL, Parquet, a PhraseBank zip, an aclImdb or FiQA folder",
+        "sample, financial_phrasebank[:allagree|75agree|66agree|50agree|araci], imdb, fiqa, a hub"
+        " data set, or a path: CSV, TSV, JSONL, Parquet, a PhraseBank zip, an aclImdb or FiQA"
+        " folder",
     )
 
     def load_texts(self) -> LabelledTexts:
         """The texts that the flags name."""
         return load_texts(self.data, self.columns())
+
+
+@dataclass(kw_only=True)
+class SplitSettings:
+    """Which rows are training, validation and test rows."""
+
+    split_seed: int = setting(0, "of the split into training, validation and test rows")
+    test_fraction: float = setting(TEST_FRACTION, "share of the rows that become test rows")
+    validation_fraction: float = setting(
+        VALIDATION_FRACTION, "share of the other rows that become validation rows"
+    )
+    folds: int | None = setting(
+        None, "cross-validate: so many runs, each with other test rows, near duplicates together"
+    )
+    fold: int | None = setting(None, "run this one of the --folds alone, from 1 on")
+
+    def check_split(self) -> None:
+        """Refuse values out of range and flags that would have no effect."""
+        require_split(self.split_seed, self.test_fraction, self.validation_fraction)
+        folds, fold = self.folds, self.fold
+        require(folds is None or folds >= 2, "--folds", folds, "at least 2")
+        refuse_without(self, ["fold"], "--folds", folds is not None)
+        require(fold is None or 1 <= fold <= folds, "--fold", fold, f"from 1 to {folds}")
+
+    def split(self, texts: LabelledTexts) -> Splits:
+        """The parts; those of one fold where it is named."""
+        if self.fold:
+            folds = make_folds(texts, self.folds, self.split_seed, self.validation_fraction)
+            return folds[self.fold - 1]
+        return make_splits(texts, self.split_seed, self.test_fraction, self.validation_fraction)
 
 
 def require_split(

@@ -1,17 +1,17 @@
 """A whole training run: data, model, loop, and the folder that it leaves."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import mlx.core as mx
 
 from mlx_finbert.calibration import explain_temperature, fit_temperature
-from mlx_finbert.data import Splits, make_splits
+from mlx_finbert.data import Splits
 from mlx_finbert.forward import Forward
 from mlx_finbert.metrics import Metrics
 from mlx_finbert.ranks import guarded, ranks, require_same
 from mlx_finbert.report import Predictions
-from mlx_finbert.training.checkpoints import Checkpoint, find_checkpoint
+from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.fit import Fit
 from mlx_finbert.training.folder import RunFolder, check_output, claim_folder, fingerprint_of
 from mlx_finbert.training.prepare import Loaders, Say, load_model, make_fit, make_loaders
@@ -30,15 +30,21 @@ class Result:
     end: str
     """`finished`, `stopped early`, `interrupted`, `diverged` or `failed`."""
     run_state: RunState
-    test: Metrics | None
+    test: Metrics | None = None
     """Of the best evaluation's weights on the test rows, calibrated; None after Ctrl-C or without
     such rows."""
-    predictions: Predictions | None
+    predictions: Predictions | None = None
     """Of these weights for the test rows, or the validation rows where there are none."""
+    labels: list[str] = field(default_factory=list)
+    """Names in the order of the logits."""
+    temperature: float = 1.0
+    """Of the calibration."""
 
 
 def run(settings: TrainSettings, say: Say = print) -> Result:
     """Fine-tune as the settings say and write everything to their output folder.
+
+    Several processes share every batch; the first of them alone writes and speaks.
 
     Args:
         settings: complete; the folder is chosen where they name none.
@@ -49,20 +55,7 @@ def run(settings: TrainSettings, say: Say = print) -> Result:
     """
     checkpoint = find_checkpoint(Path(settings.resume), say) if settings.resume else None
     check_output(settings)
-    texts = settings.load_texts()
-    splits = make_splits(
-        texts, settings.split_seed, settings.test_fraction, settings.validation_fraction
-    )
-    return fine_tune(settings, splits, say, checkpoint)
-
-
-def fine_tune(
-    settings: TrainSettings, splits: Splits, say: Say = print, checkpoint: Checkpoint | None = None
-) -> Result:
-    """`run` on parts that were made already, from the start or from a checkpoint on.
-
-    Several processes share every batch; the first of them alone writes and speaks.
-    """
+    splits = settings.split(settings.load_texts())
     with guarded("start the run again, with --resume to go on from its last checkpoint"):
         processes = ranks()
         is_first = processes.rank() == 0
@@ -88,7 +81,7 @@ def fine_tune(
             fit.callbacks = [progress, folder, *services]
         end = train(fit, settings, say)
     if not is_first:
-        return Result(path, end, fit.run_state, None, None)
+        return Result(path, end, fit.run_state)
     return finish(end, fit, folder, loaders, splits, progress, say)
 
 
@@ -128,7 +121,7 @@ def finish(
     say(f"{fit.run_state.step:,} steps: {progress.speed_and_memory()}")
     say(ending)
     if best is None:
-        return Result(folder.path, end, fit.run_state, None, None)
+        return Result(folder.path, end, fit.run_state)
     model = folder.model
     folder.load_weights(folder.path)
     forward = Forward(model)
@@ -157,7 +150,16 @@ def finish(
     )
     folder.report(report, best, len(splits.train), splits.train.licence)
     test = report.results.metrics if loaders.test and predictions else None
-    return Result(folder.path, end, fit.run_state, test, predictions)
+    args = model.args
+    return Result(
+        folder.path,
+        end,
+        fit.run_state,
+        test,
+        predictions,
+        args.labels,
+        args.calibration_temperature,
+    )
 
 
 def predictions_of(forward: Forward, loaders: Loaders, splits: Splits) -> Predictions:

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlx_finbert.data.settings import DataSettings, require_split
-from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION
-from mlx_finbert.errors import InputError
+from mlx_finbert.data.settings import DataSettings, SplitSettings
 from mlx_finbert.settings import require, setting
 from mlx_finbert.training.course_settings import CourseSettings
 from mlx_finbert.training.step_settings import StepSettings
@@ -47,7 +45,7 @@ class OutputSettings:
 
 
 @dataclass(kw_only=True)
-class TrainSettings(OutputSettings, StepSettings, CourseSettings, DataSettings):
+class TrainSettings(OutputSettings, StepSettings, CourseSettings, SplitSettings, DataSettings):
     """What to fine-tune, on what, and how."""
 
     model: str = setting(
@@ -60,21 +58,10 @@ class TrainSettings(OutputSettings, StepSettings, CourseSettings, DataSettings):
     )
     max_length: int | None = setting(None, "cut rows to so many tokens (default: the model's most)")
     seed: int = setting(0, "of the fresh head, the order of the rows and dropout")
-    split_seed: int = setting(0, "of the split into training, validation and test rows")
-    test_fraction: float = setting(TEST_FRACTION, "share of the rows that become test rows")
-    validation_fraction: float = setting(
-        VALIDATION_FRACTION, "share of the other rows that become validation rows"
-    )
-    folds: int | None = setting(
-        None, "cross-validate: so many runs, each with other test rows, near-duplicates together"
-    )
 
     def __post_init__(self) -> None:
         self.check_course()
         self.check_step()
         self.check_output()
         require(0 <= self.seed < 2**63, "--seed", self.seed, "from 0 to below 2^63")
-        require_split(self.split_seed, self.test_fraction, self.validation_fraction)
-        require(self.folds is None or self.folds >= 2, "--folds", self.folds, "at least 2")
-        if self.folds and self.resume:
-            raise InputError("--resume goes on with one run: it does not go with --folds")
+        self.check_split()

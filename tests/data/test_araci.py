@@ -3,8 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mlx_finbert.data import LabelledTexts, load_texts
-from mlx_finbert.data.araci import araci_split, train_test_split
+from mlx_finbert.data import LabelledTexts, load_texts, make_splits
+from mlx_finbert.data.araci import train_test_split, with_araci_split
 from mlx_finbert.data.phrasebank import agreement_bands
 from mlx_finbert.errors import InputError
 
@@ -26,34 +26,44 @@ def test_against_scikit_learn(rows, fraction):
 
 
 def test_the_published_counts(archive):
-    data = load_texts(f"{archive}:50agree")
-    splits = araci_split(data)
+    splits = make_splits(load_texts(f"{archive}:araci"))
     parts = (splits.train, splits.validation, splits.test)
     assert [len(part) for part in parts] == [3488, 388, 970]
     assert np.bincount(splits.test.labels).tolist() == [128, 575, 267]
-    assert splits.test.texts == [data.texts[row] for row in splits.test_rows]
     known = set(splits.train.texts)
     assert sum(text in known for text in splits.test.texts) == 5
-    assert any(note.startswith("5 of the 970 test rows have the text") for note in splits.notes)
+    assert any("stand on two sides of the splits" in note for note in splits.notes)
+
+
+def test_the_parts_are_those_of_scikit_learn(archive):
+    reference = pytest.importorskip("sklearn.model_selection", reason="needs scikit-learn")
+    texts = load_texts(f"{archive}:50agree").texts
+    rest, test = reference.train_test_split(texts, test_size=0.2, random_state=0)
+    train, validation = reference.train_test_split(rest, test_size=0.1, random_state=0)
+    splits = make_splits(load_texts(f"{archive}:araci"))
+    assert sorted(splits.train.texts) == sorted(train)
+    assert sorted(splits.validation.texts) == sorted(validation)
+    assert sorted(splits.test.texts) == sorted(test)
 
 
 def test_other_data_is_refused(archive):
     with pytest.raises(InputError, match="has 2,264 rows: Araci's split is of the 4,846"):
-        araci_split(load_texts(f"{archive}:allagree"))
+        with_araci_split(load_texts(f"{archive}:allagree"))
 
 
 def test_another_order_is_refused():
     texts = [f"Text {i}" for i in range(4846)]
     data = LabelledTexts(texts, np.repeat([0, 1, 2], [604, 2879, 1363]), LABELS, "sorted")
     with pytest.raises(InputError, match="sorted has its 4,846 rows in another order"):
-        araci_split(data)
+        with_araci_split(data)
 
 
 def test_bands_are_the_differences_of_the_files(archive):
     data = load_texts(f"{archive}:50agree")
     counts = Counter(agreement_bands(archive, data).tolist())
     assert counts == {"100%": 2264, "75-99%": 1189, "66-74%": 764, "50-65%": 629}
-    of_test = Counter(agreement_bands(archive, araci_split(data).test).tolist())
+    test = make_splits(load_texts(f"{archive}:araci")).test
+    of_test = Counter(agreement_bands(archive, test).tolist())
     assert (of_test["100%"], of_test.total()) == (433, 970)
     assert set(agreement_bands(archive, load_texts(str(archive)))) == {"100%"}
 

@@ -1,0 +1,69 @@
+"""Cross-validation on a small model: a run a fold, and one summary."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mlx_finbert.data.folds import make_folds
+from mlx_finbert.data.settings import SplitSettings
+from mlx_finbert.data.sources import load_texts
+from mlx_finbert.evaluation import EvaluateSettings
+from mlx_finbert.evaluation import run as evaluate
+from mlx_finbert.train import main
+
+WORDS = "profit loss sales orders margin dividend guidance outlook".split()
+
+
+@pytest.fixture
+def table(tmp_path):
+    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
+    rows = [
+        f"{a} {b} {verb} in year {i}{j},{label}"
+        for i, a in enumerate(WORDS[:4])
+        for j, b in enumerate(WORDS[4:])
+        for label, verb in verbs.items()
+    ]
+    path = tmp_path / "news.csv"
+    path.write_text("\n".join(["text,label", *rows]))
+    return path
+
+
+def test_a_run_a_fold_and_a_summary(checkpoint, table, tmp_path, capsys):
+    out = tmp_path / "out"
+    argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", str(out)]
+    argv += ["--folds", "3", "--epochs", "1", "--batch-size", "8", "--save-epochs", "0"]
+    assert main(argv) == 0
+    summary = json.loads((out / "cross_validation.json").read_text())
+    accuracies = [fold["accuracy"] for fold in summary["folds"]]
+    assert summary["mean"]["accuracy"] == pytest.approx(np.mean(accuracies))
+    assert summary["std"]["accuracy"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert np.sum(summary["pooled"]["confusion"]) == 48
+    assert "all 48 test rows together" in capsys.readouterr().out
+    # A fold's own folder is evaluated on that fold's test rows.
+    for i, accuracy in enumerate(accuracies, 1):
+        folder = out / f"fold-{i:02d}"
+        found = evaluate(EvaluateSettings(model=str(folder), data=str(table)))
+        assert found.metrics.accuracy == pytest.approx(accuracy)
+    assert main(argv) == 2
+    assert "holds cross_validation.json already" in capsys.readouterr().err
+
+
+def test_one_fold_alone(table):
+    texts = load_texts(str(table))
+    alone = SplitSettings(folds=3, fold=2, split_seed=5).split(texts)
+    assert alone.test.texts == make_folds(texts, 3, 5)[1].test.texts
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--folds", "1"], "--folds is 1: at least 2"),
+        (["--fold", "2"], "--fold has no effect without --folds"),
+        (["--folds", "3", "--fold", "4"], "--fold is 4: from 1 to 3"),
+        (["--folds", "3"], "brings its own splits"),
+    ],
+)
+def test_folds_that_cannot_be(flags, words, capsys):
+    assert main(["--data", "sample", *flags]) == 2
+    assert words in capsys.readouterr().err
