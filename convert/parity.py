@@ -42,9 +42,19 @@ def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) 
     twin = getattr(transformers, type(model).__name__).from_pretrained(
         reference, num_labels=model.args.num_labels, dtype=torch.float32
     )
-    rows = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="np")
-    ids, mask = rows["input_ids"].astype(np.int32), rows["attention_mask"].astype(np.int32)
+    ids, mask = inputs(tokenizer)
     with torch.no_grad():
         theirs = twin.eval()(torch.tensor(ids).long(), torch.tensor(mask).long()).logits.numpy()
-    ours = np.array(model(mx.array(ids), mx.array(mask)).astype(mx.float32))
-    return float(np.abs(ours - theirs).max())
+    return float(np.abs(own_logits(model, tokenizer) - theirs).max())
+
+
+def own_logits(model: Classifier, tokenizer: Tokenizer) -> np.ndarray:
+    """What a model of ours says to the texts, float32 (6, num_labels)."""
+    ids, mask = inputs(tokenizer)
+    return np.array(model(mx.array(ids), mx.array(mask)).astype(mx.float32))
+
+
+def inputs(tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and mask of the texts, int32 (6, L)."""
+    rows = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="np")
+    return rows["input_ids"].astype(np.int32), rows["attention_mask"].astype(np.int32)

@@ -24,13 +24,41 @@ class ToMlxSettings:
     labels: list[str] | None = setting(None, "names of the head's outputs, in their order")
     new_head: bool = setting(False, "replace the checkpoint's classifier head by a fresh one")
     overwrite: bool = setting(False, "write into an --output that holds a model already")
+    quantize: int | None = setting(
+        None, "8 or 4: bits of the encoder's weights; transformers cannot open such a folder"
+    )
+    group_size: int | None = setting(
+        None, "32, 64 or 128 numbers share a scale, for --quantize (default: 64)"
+    )
     verify: bool = setting(False, "compare logits with transformers (needs PyTorch)")
 
     def __post_init__(self) -> None:
         if not self.model:
             raise InputError("--model is missing: name a checkpoint folder or a hub id")
-        if not self.output:
-            raise InputError("--output is missing: name the folder to write")
+        require_output(self.output)
+
+
+@dataclass(kw_only=True)
+class FuseSettings:
+    """Which adapters become which folder."""
+
+    model: str | None = setting(None, "a folder of adapters, left by train --lora-rank (required)")
+    output: str | None = setting(None, "folder to write (required)", metavar="DIR")
+    base_model: str | None = setting(
+        None, "where the base model is now (default: where the adapters say)"
+    )
+    overwrite: bool = setting(False, "write into an --output that holds a model already")
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise InputError("--model is missing: name a folder of adapters")
+        require_output(self.output)
+
+
+def require_output(output: str | None) -> None:
+    """Refuse a command that does not say where to write."""
+    if not output:
+        raise InputError("--output is missing: name the folder to write")
 
 
 @dataclass(kw_only=True)

@@ -12,6 +12,8 @@ Convert a supported checkpoint, `pytorch_model.bin` included, into a folder that
 transformers both open:
 
   python -m mlx_finbert.convert.to_mlx --model ProsusAI/finbert --output finbert
+
+With --quantize into one that mlx-finbert alone opens, of a third or a sixth of the size.
 """
 
 

@@ -1,22 +1,31 @@
-"""Checkpoints on disk: Hugging Face folders in, Hugging Face folders out."""
+"""Checkpoints on disk: Hugging Face folders in, Hugging Face folders out; adapters come in too."""
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-from mlx.utils import tree_flatten, tree_unflatten
+from mlx.utils import tree_flatten
 
-from mlx_finbert.atomic import written_beside
+from mlx_finbert.adapters import is_adapted, load_adapted
 from mlx_finbert.errors import InputError
+from mlx_finbert.fill import LoadReport, encoder_only, fill, is_floating, rename, size_of_head
 from mlx_finbert.hub import resolve
-from mlx_finbert.models import Classifier, build, family_of
+from mlx_finbert.lora import has_lora
+from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.id2label import fresh_id2label, id2label_of, kept_id2label
-from mlx_finbert.tokenizer import TOKENIZER_FILES, Tokenizer, load_tokenizer
-from mlx_finbert.weights import Weights, model_type_of, read_config, read_weights
+from mlx_finbert.quantization import Quantization, quantization_of, quantize
+from mlx_finbert.tokenizer import Tokenizer, load_tokenizer
+from mlx_finbert.weights import (
+    model_type_of,
+    new_model,
+    read_config,
+    read_weights,
+    write_json,
+    write_safetensors,
+)
 
 log = logging.getLogger(__name__)
 
@@ -30,27 +39,6 @@ USABLE_ARCHITECTURES = (
     "ForPreTraining",
     "WithLMHead",
 )
-BUFFERS = ("position_ids", "token_type_ids")
-
-
-@dataclass
-class LoadReport:
-    """What `load` did with the tensors of a checkpoint."""
-
-    source: Path
-    files: list[str]
-    new: list[str] = field(default_factory=list)
-    """Parameters that the checkpoint lacks and that were drawn afresh: the head or part of it."""
-    unused: list[str] = field(default_factory=list)
-    """Tensors of the checkpoint that the classifier has no place for."""
-
-    def __str__(self) -> str:
-        parts = []
-        if self.new:
-            parts.append(f"newly initialised: {', '.join(self.new)} (fine-tune before use)")
-        if self.unused:
-            parts.append(f"not used: {', '.join(self.unused)}")
-        return f"{self.source}: {'; '.join(parts) or 'every tensor was used'}"
 
 
 def load(
@@ -60,29 +48,32 @@ def load(
     dtype: str | mx.Dtype | None = None,
     revision: str | None = None,
     new_head: bool = False,
+    base_model: str | Path | None = None,
 ) -> tuple[Classifier, Tokenizer]:
     """Load a BERT, DistilBERT or RoBERTa sequence classifier and its tokenizer.
 
     Args:
         path_or_repo: a folder in Hugging Face's layout, `minilm` for the packaged encoder, or a
             hub id. Weights are read from `model.safetensors`, from sharded safetensors, or from
-            `pytorch_model.bin`, without PyTorch.
+            `pytorch_model.bin`, without PyTorch; or a folder of adapters, whose base model is
+            loaded with them.
         num_labels: size of the head; the checkpoint's own where it has one, else 2.
         labels: names of the head's outputs, in their order.
         dtype: `float32`, `float16` or `bfloat16`; the checkpoint's own where None (float32 where
-            it has several).
+            it has several, and with adapters).
         revision: branch, tag or commit on the hub.
         new_head: draw a fresh head from MLX's random state even where the checkpoint has one.
+        base_model: where the base model of adapters is now, if not where they say.
 
     Returns:
-        The model and a transformers tokenizer. A checkpoint without a head
-        gets a fresh one, and one logged line names what is new and what was not used.
+        The model and a transformers tokenizer. A checkpoint without a head gets a fresh one, and
+        one logged line names what is new and what was not used.
 
     Raises:
         InputError: one sentence on what is missing, damaged, unsupported or does not fit.
     """
     model, tokenizer, report = load_with_report(
-        path_or_repo, num_labels, labels, dtype, revision, new_head
+        path_or_repo, num_labels, labels, dtype, revision, new_head, base_model
     )
     if report.new:
         log.warning("%s", report)
@@ -96,6 +87,7 @@ def load_with_report(
     dtype: str | mx.Dtype | None = None,
     revision: str | None = None,
     new_head: bool = False,
+    base_model: str | Path | None = None,
     *,
     labels_if_fresh: Sequence[str] | None = None,
 ) -> tuple[Classifier, Tokenizer, LoadReport]:
@@ -106,6 +98,28 @@ def load_with_report(
     dtype = as_dtype(dtype)
     labels = labels and [str(label) for label in labels]
     folder = resolve(path_or_repo, revision)
+    if is_adapted(folder):
+        if new_head:
+            raise InputError(f"{folder} holds adapters with their head: fuse them first")
+        model, report = load_adapted(folder, base_model)
+        model.args.id2label = kept_id2label(model.args.id2label, num_labels, labels, folder)
+        model.set_dtype(dtype or mx.float32)
+    else:
+        if base_model is not None:
+            raise InputError(f"{folder} holds no adapters, so base_model (--base-model) is idle")
+        model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
+    return model, load_tokenizer(folder, model.args), report
+
+
+def load_whole(
+    folder: Path,
+    num_labels: int | None,
+    labels: Sequence[str] | None,
+    dtype: mx.Dtype | None,
+    new_head: bool,
+    labels_if_fresh: Sequence[str] | None,
+) -> tuple[Classifier, LoadReport]:
+    """The model of a folder with a config and all weights, packed where the config says so."""
     config = read_config(folder)
     weights, files = read_weights(folder)
     report = LoadReport(folder, files)
@@ -127,8 +141,10 @@ def load_with_report(
     else:
         config["id2label"] = fresh_id2label(own, num_labels, labels or labels_if_fresh)
     model = build(config)
+    if quantization := Quantization.from_config(config):
+        quantize(model, quantization)
     fill(model, weights, report, dtype)
-    return model, load_tokenizer(folder, model.args), report
+    return model, report
 
 
 def load_trained(
@@ -146,33 +162,22 @@ def load_trained(
     return model, tokenizer
 
 
-def rename(weights: Weights, config: dict[str, Any]) -> Weights:
-    """Old names of layer norms and missing prefixes brought to today's key names."""
-    _, model_class = family_of(config)
-    renamed = {}
-    for key, value in weights.items():
-        key = key.removeprefix("module.")
-        if key.endswith((".gamma", ".beta")):
-            key = key.replace(".gamma", ".weight").replace(".beta", ".bias")
-        if key.startswith(("embeddings.", "encoder.", "transformer.", "pooler.")):
-            key = model_class.prefix + key
-        renamed[key] = value
-    return renamed
+def require_plain(model: Classifier, name: str | Path) -> None:
+    """Refuse, for training and export, a model with adapters or with packed weights.
 
-
-def size_of_head(weights: Weights) -> int | None:
-    """How many labels the checkpoint's own head has, or None where it has none."""
-    for key in ("classifier.weight", "classifier.out_proj.weight"):
-        if key in weights:
-            return len(weights[key])
-    return None
-
-
-def encoder_only(weights: Weights, config: dict[str, Any]) -> tuple[Weights, list[str]]:
-    """The weights without any head, and the names of what a head had; a pooler is the encoder's."""
-    _, model_class = family_of(config)
-    head = [key for key in weights if not key.startswith(model_class.prefix)]
-    return {k: v for k, v in weights.items() if k not in head}, sorted(head)
+    Args:
+        model: from `load`.
+        name: what the user calls it.
+    """
+    if has_lora(model):
+        raise InputError(
+            f"{name} holds adapters: fuse them first with python -m mlx_finbert.convert.fuse"
+            f" --model {name} --output DIR"
+        )
+    if quantization_of(model):
+        raise InputError(
+            f"{name} is quantized, to be used and not changed: take the checkpoint it was made of"
+        )
 
 
 def require_sequence_head(config: dict[str, Any], folder: Path) -> None:
@@ -185,63 +190,6 @@ def require_sequence_head(config: dict[str, Any], folder: Path) -> None:
             )
 
 
-def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtype | None) -> None:
-    """Put the weights into the model, every tensor accounted for.
-
-    Raises:
-        InputError: for a shape that does not fit, a parameter outside the head that is missing,
-            or a tensor that no part of the family explains.
-    """
-    expected = dict(tree_flatten(model.parameters()))
-    report.unused += explained(sorted(weights.keys() - expected.keys()), model, report.source)
-    report.new += missing([key for key in expected if key not in weights], model, report.source)
-    found = {key: value for key, value in weights.items() if key in expected}
-    for key, value in found.items():
-        if not mx.issubdtype(value.dtype, mx.floating):
-            raise InputError(
-                f"{report.source}: the tensor {key} is {value.dtype}, not of floating point:"
-                " quantized checkpoints of other tools cannot be read"
-            )
-        if value.shape != expected[key].shape:
-            raise InputError(
-                f"{report.source}: the tensor {key} has shape {value.shape} in the checkpoint"
-                f" and {expected[key].shape} by config.json and labels"
-            )
-    own_dtypes = {value.dtype for value in found.values()}
-    dtype = dtype or (own_dtypes.pop() if len(own_dtypes) == 1 else mx.float32)
-    found |= {
-        key: fresh(key, expected[key].shape, model.args.initializer_range) for key in report.new
-    }
-    model.update(tree_unflatten([(key, value.astype(dtype)) for key, value in found.items()]))
-    mx.eval(model.parameters())
-
-
-def explained(keys: list[str], model: Classifier, source: Path) -> list[str]:
-    """Refuse a tensor that is neither a pretraining head's nor a buffer of old versions."""
-    for key in keys:
-        if not key.startswith(model.pretraining) and not key.endswith(BUFFERS):
-            raise InputError(
-                f"{source}: the tensor {key} has no place in {type(model).__name__};"
-                " config.json and weights do not belong together"
-            )
-    return keys
-
-
-def missing(keys: list[str], model: Classifier, source: Path) -> list[str]:
-    """Refuse a missing tensor that is not the head's."""
-    for key in keys:
-        if not key.startswith(model.head):
-            raise InputError(f"{source}: the tensor {key} is missing: fetch the weights again")
-    return keys
-
-
-def fresh(key: str, shape: tuple[int, ...], initializer_range: float) -> mx.array:
-    """A head's parameter as Hugging Face starts it: normal weights, zero biases."""
-    if key.endswith(".bias"):
-        return mx.zeros(shape)
-    return mx.random.normal(shape, scale=initializer_range)
-
-
 def as_dtype(dtype: str | mx.Dtype | None) -> mx.Dtype | None:
     """MLX's dtype for a name."""
     if dtype is None or isinstance(dtype, mx.Dtype):
@@ -252,34 +200,37 @@ def as_dtype(dtype: str | mx.Dtype | None) -> mx.Dtype | None:
 
 
 def save(model: Classifier, tokenizer: Tokenizer, folder: str | Path) -> Path:
-    """Write a folder that `transformers` opens as it is.
+    """Write a folder that `transformers` opens as it is, unless the model is quantized.
 
     `config.json`, `model.safetensors` under Hugging Face's key names, and the tokenizer's files
     are all written before the first moves into its place, so that each is whole. Files of an
-    earlier tokenizer there are removed; other files stay.
+    earlier model there are removed; other files stay.
+
+    Raises:
+        InputError: for a model with LoRA layers, which is saved by `save_adapters` or fused first.
     """
     folder = Path(folder).expanduser()
-    with written_beside(folder) as part:
+    if has_lora(model):
+        raise InputError("the model has adapters: fuse them first, or save them (save_adapters)")
+    with new_model(folder, tokenizer) as part:
         write_model(model, part)
-        tokenizer.save_pretrained(part)
-        written = {file.name for file in part.iterdir()}
-    # Another model's vocabulary would be read together with ours.
-    for name in TOKENIZER_FILES - written:
-        (folder / name).unlink(missing_ok=True)
     return folder
 
 
 def write_model(model: Classifier, folder: Path) -> None:
     """`model.safetensors` and `config.json`, as `transformers` names and reads them."""
     weights = dict(tree_flatten(model.parameters()))
-    path = folder / "model.safetensors"
-    try:
-        mx.save_safetensors(str(path), weights, metadata={"format": "pt"})
-    except RuntimeError as error:
-        raise OSError(None, f"cannot be written: {error}", str(path)) from error
+    write_safetensors(weights, folder / "model.safetensors")
+    quantization = quantization_of(model)
     config = model.args.to_config() | {
         "architectures": [type(model).__name__],
-        "dtype": str(next(iter(weights.values())).dtype).removeprefix("mlx.core."),
+        "dtype": str(dtype_of(model)).removeprefix("mlx.core."),
     }
-    text = json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True)
-    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+    if quantization:
+        config["quantization"] = asdict(quantization)
+    write_json(config, folder / "config.json")
+
+
+def dtype_of(model: Classifier) -> mx.Dtype:
+    """Of the weights, packed integers of quantized ones aside."""
+    return next(v.dtype for _, v in tree_flatten(model.parameters()) if is_floating(v))

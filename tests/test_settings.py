@@ -109,6 +109,8 @@ NEEDED_BY = {
     "power": ["--schedule", "polynomial"],
     "plateau_": ["--plateau-monitor", "accuracy"],
     "early_": ["--early-stopping-patience", "3"],
+    "lora_": ["--lora-rank", "4"],
+    "dora": ["--lora-rank", "4"],
     "group_size": ["--quantize", "8"],
 }
 """Flags without which others are refused, by how the fields of those begin."""

@@ -39,7 +39,7 @@ STYLE = {
 }
 VARIABLES = {color: f"var(--{name})" for name, color in COLORS.items()}
 DROPPED = ("metadata", "style")
-"""Elements of matplotlib's file: what it says of itself, and a style for the whole page."""
+"""Elements of matplotlib's file: its version and the date, and a style for the whole page."""
 
 
 def svg(draw: Draw, size: tuple[float, float], name: str, description: str) -> str:
@@ -52,7 +52,7 @@ def svg(draw: Draw, size: tuple[float, float], name: str, description: str) -> s
         description: for readers who do not see it.
     """
     # The salt makes the ids within the picture the same every time, and unlike other pictures'.
-    data = saved(draw, size, {"svg.hashsalt": name}, format="svg", metadata={"Date": None})
+    data = saved(draw, size, {"svg.hashsalt": name}, format="svg")
     root = ElementTree.fromstring(data)
     referenced = set(re.findall(r"#([\w-]+)", data.decode()))
     for element in list(root.iter()):

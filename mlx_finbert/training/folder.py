@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from itertools import count
 from pathlib import Path
 
+from mlx_finbert.adapters import load_adapters, save_adapters
 from mlx_finbert.atomic import write_text
 from mlx_finbert.checkpoint import save
 from mlx_finbert.data.loader import Loader
@@ -34,6 +35,8 @@ REPORTS = ("README.md", "metrics.json", *REPORT_FILES)
 FILES = (
     "config.json",
     "model.safetensors",
+    "adapter_config.json",
+    "adapters.safetensors",
     "tokenizer.json",
     "tokenizer_config.json",
     "config.yaml",
@@ -146,12 +149,19 @@ class RunFolder(Callback):
 
     def save_model(self, folder: Path) -> None:
         """The model as it is now, its tokenizer and the settings."""
-        save(self.model, self.tokenizer, folder)
+        if lora := self.settings.lora():
+            base, revision = self.settings.model, self.settings.revision
+            save_adapters(self.model, self.tokenizer, folder, lora, base, revision)
+        else:
+            save(self.model, self.tokenizer, folder)
         write_config_file(self.settings, folder / "config.yaml")
 
     def load_weights(self, folder: Path) -> None:
         """Put the weights that `save_model` wrote into the model."""
-        self.model.load_weights(str(folder / "model.safetensors"))
+        if self.settings.lora():
+            load_adapters(self.model, folder)
+        else:
+            self.model.load_weights(str(folder / "model.safetensors"))
 
     def report(self, report: Report, best: Record, train_rows: int, licence: str) -> None:
         """Write the report, its figures as JSON, and the model card."""

@@ -59,7 +59,7 @@ class Adam:
         for group in groups:
             step = new["step"][group.name] = state["step"][group.name] + 1
             # 1 - beta^step, without the cancellation that float32 has in the first steps.
-            c1, c2 = (-mx.expm1(step * math.log(beta)) for beta in self.betas)
+            c1, c2 = (-mx.expm1(step * log(beta)) for beta in self.betas)
             rate = learning_rate * group.rate
             for name in group.parameters:
                 moved[name], new["m"][name], new["v"][name] = self._moved(
@@ -92,3 +92,8 @@ class Adam:
         m = beta1 * m + (1 - beta1) * gradient
         v = beta2 * v + (1 - beta2) * mx.square(gradient)
         return parameter - m_rate * m / (mx.sqrt(v) * v_scale + self.eps), m, v
+
+
+def log(beta: float) -> float:
+    """Natural logarithm; a decay rate of 0 forgets everything at once."""
+    return math.log(beta) if beta else -math.inf

@@ -11,8 +11,11 @@ from mlx_finbert.checkpoint import load_with_report
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize
+from mlx_finbert.errors import InputError
 from mlx_finbert.labels import match_labels
+from mlx_finbert.lora import add_lora, has_lora
 from mlx_finbert.models import Classifier
+from mlx_finbert.quantization import quantization_of
 from mlx_finbert.settings import require
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.training.fit import Fit
@@ -38,7 +41,7 @@ class Loaders:
 def load_model(
     settings: TrainSettings, label_names: list[str], say: Say
 ) -> tuple[Classifier, Tokenizer]:
-    """The model in float32; a fresh head takes the data's labels."""
+    """The model in float32, with adapters where wished; a fresh head takes the data's labels."""
     model, tokenizer, report = load_with_report(
         settings.model,
         labels=settings.model_labels,
@@ -47,11 +50,20 @@ def load_model(
         new_head=settings.new_head,
         labels_if_fresh=label_names,
     )
+    if has_lora(model) or quantization_of(model):
+        raise InputError(
+            f"--model {settings.model} has adapters or is quantized: fuse the adapters first"
+            " (python -m mlx_finbert.convert.fuse), or name the model that was quantized"
+        )
     if report.new:
         say(str(report))
     # An earlier run's calibration says nothing about what this one makes of the weights.
     model.args.calibration_temperature = 1.0
     model.encoder.gradient_checkpointing = settings.gradient_checkpointing
+    if lora := settings.lora():
+        add_lora(model, lora)
+        learning = sum(value.size for _, value in tree_flatten(model.trainable_parameters()))
+        say(f"adapters of rank {lora.rank}: {learning:,} numbers learn, with the head's")
     return model, tokenizer
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mlx_finbert.data.settings import DataSettings, SplitSettings
 from mlx_finbert.settings import require, setting
 from mlx_finbert.training.course_settings import CourseSettings
+from mlx_finbert.training.lora_settings import LoraSettings
 from mlx_finbert.training.step_settings import StepSettings
 
 
@@ -45,7 +46,9 @@ class OutputSettings:
 
 
 @dataclass(kw_only=True)
-class TrainSettings(OutputSettings, StepSettings, CourseSettings, SplitSettings, DataSettings):
+class TrainSettings(
+    OutputSettings, LoraSettings, StepSettings, CourseSettings, SplitSettings, DataSettings
+):
     """What to fine-tune, on what, and how."""
 
     model: str = setting(
@@ -63,5 +66,6 @@ class TrainSettings(OutputSettings, StepSettings, CourseSettings, SplitSettings,
         self.check_course()
         self.check_step()
         self.check_output()
+        self.check_lora()
         require(0 <= self.seed < 2**63, "--seed", self.seed, "from 0 to below 2^63")
         self.check_split()

@@ -3,6 +3,7 @@
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx.utils import tree_flatten
 
 import mlx_finbert
 from mlx_finbert.convert.checkpoints import convert
@@ -79,3 +80,38 @@ def test_the_split_of_the_training_run_goes_along(checkpoint, tmp_path):
     (folder / "config.yaml").write_text("split_seed: 3\n")
     report = convert(ToMlxSettings(model=str(folder), output=str(tmp_path / "out")))
     assert (report.output / "config.yaml").read_text() == "split_seed: 3\n"
+
+
+WIDE = {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128}
+
+
+@pytest.mark.parametrize("bits", ["8", "4"])
+def test_quantizing_tells_what_opens_it(checkpoint, tmp_path, capsys, bits):
+    pytest.importorskip("torch", reason="needs PyTorch, the reference")
+    folder, output = checkpoint(**WIDE), tmp_path / "out"
+    argv = ["--model", str(folder), "--output", str(output), "--verify", "--quantize", bits]
+    assert main([*argv, "--group-size", "32"]) == 0
+    said = capsys.readouterr().out
+    plain, _ = mlx_finbert.load(folder)
+    count = sum(value.size for _, value in tree_flatten(plain.parameters()))
+    assert f"{count:,} parameters, float32" in said
+    assert f"quantized: {bits} bits in groups of 32; mlx_finbert opens it, transformers" in said
+    assert f"(within {'1e-01' if bits == '8' else '2e+00'})" in said
+    assert 0 < np.abs(logits(output) - logits(folder)).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--quantize", "3"], "--quantize is 3: 8 or 4"),
+        (["--quantize", "8", "--group-size", "48"], "--group-size is 48: 32, 64 or 128"),
+        (["--group-size", "32"], "--group-size is 32: of use with --quantize alone"),
+        (["--quantize", "8", "--group-size", "128"], "which a group size of 128 does not divide"),
+        (["--quantize", "8", "--new-head"], "no trained head"),
+    ],
+)
+def test_what_cannot_be_quantized(checkpoint, tmp_path, capsys, flags, words):
+    argv = ["--model", str(checkpoint(**WIDE)), "--output", str(tmp_path / "out")]
+    assert main([*argv, *flags]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

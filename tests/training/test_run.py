@@ -243,3 +243,38 @@ def test_ctrl_c_saves_and_says_so(checkpoint, table, tmp_path):
     assert "Traceback" not in output
     for folder in (out, max((out / "checkpoints").iterdir())):
         mlx_finbert.load(folder)
+
+
+def test_the_tutorials_plateau_works_as_flags(checkpoint, table, tmp_path):
+    """ReduceLROnPlateau(monitor='accuracy', factor=0.5, patience=2, min_lr=1e-6)."""
+    argv = ["--model", str(checkpoint()), "--data", str(table), "--epochs", "6"]
+    argv += ["--output-dir", str(tmp_path / "out"), "--batch-size", "8", "--save-epochs", "0"]
+    argv += ["--learning-rate", "3e-6", "--schedule", "constant", "--warmup-ratio", "0"]
+    argv += ["--plateau-monitor", "accuracy", "--plateau-factor", "0.5", "--plateau-patience", "2"]
+    argv += ["--plateau-min-lr", "1e-6", "--plateau-min-delta", "1"]
+    assert main(argv) == 0
+    history = json.loads((tmp_path / "out" / "history.json").read_text())
+    assert [r["learning_rate"] for r in history] == pytest.approx(
+        [3e-6, 3e-6, 3e-6, 1.5e-6, 1.5e-6, 1e-6]
+    )
+
+
+def test_every_precision_and_option_reaches_the_step(checkpoint, table, tmp_path):
+    argv = ["--model", str(checkpoint()), "--data", str(table), "--max-steps", "3"]
+    argv += ["--batch-size", "8", "--save-epochs", "0", "--class-weights", "sqrt-balanced"]
+    argv += ["--label-smoothing", "0.1", "--layer-decay", "0.8", "--gradual-unfreezing"]
+    argv += ["--freeze-embeddings", "--optimizer", "adam", "--gradient-checkpointing"]
+    for dtype in ("bfloat16", "float16"):
+        out = tmp_path / dtype
+        assert main([*argv, "--output-dir", str(out), "--dtype", dtype]) == 0
+        assert json.loads((out / "config.json").read_text())["dtype"] == "float32"
+
+
+def test_early_stopping_and_the_best_metric(checkpoint, table, tmp_path, capsys):
+    argv = ["--model", str(checkpoint()), "--data", str(table), "--epochs", "9"]
+    argv += ["--output-dir", str(tmp_path / "out"), "--best-metric", "val_loss"]
+    argv += ["--early-stopping-patience", "2", "--early-stopping-min-delta", "10"]
+    assert main(argv) == 0
+    assert "stopped early after step 9; the best model, of epoch" in capsys.readouterr().out
+    history = json.loads((tmp_path / "out" / "history.json").read_text())
+    assert len(history) == 3

@@ -1,0 +1,62 @@
+"""Fusing adapters: their folder in, one Hugging Face folder out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mlx_finbert.checkpoint import load_with_report, save
+from mlx_finbert.convert.checkpoints import carry_run, checked_output
+from mlx_finbert.convert.parity import own_logits
+from mlx_finbert.convert.settings import FuseSettings
+from mlx_finbert.errors import InputError
+from mlx_finbert.fill import LoadReport
+from mlx_finbert.lora import fuse, has_lora
+
+TOLERANCE = 1e-4
+"""Largest difference of a logit, in float32, that passes: sums are taken in another order."""
+
+
+@dataclass
+class FuseReport:
+    """What a fusion did."""
+
+    output: Path
+    labels: list[str]
+    loaded: LoadReport
+    difference: float
+    """Largest absolute difference of a logit from the model with its adapters apart."""
+
+    @property
+    def passed(self) -> bool:
+        return self.difference <= TOLERANCE
+
+    def __str__(self) -> str:
+        megabytes = (self.output / "model.safetensors").stat().st_size / 1e6
+        verdict = "within" if self.passed else "MORE THAN"
+        return (
+            f"{self.loaded.source} ({', '.join(self.loaded.files)}) -> {self.output},"
+            f" {megabytes:.1f} MB\n"
+            f"labels: {', '.join(self.labels)}\n"
+            f"largest difference of a logit from before: {self.difference:.1e}"
+            f" ({verdict} {TOLERANCE:.0e})"
+        )
+
+
+def fuse_adapters(settings: FuseSettings) -> FuseReport:
+    """Load, fuse, save, and compare.
+
+    Raises:
+        InputError: for a folder without adapters, a base model that is not there or another, or
+            an output that holds a model.
+    """
+    output = checked_output(settings.output, settings.overwrite)
+    model, tokenizer, report = load_with_report(settings.model, base_model=settings.base_model)
+    if not has_lora(model):
+        raise InputError(f"--model {settings.model} holds no adapters: there is nothing to fuse")
+    before = own_logits(model, tokenizer)
+    fuse(model)
+    save(model, tokenizer, output)
+    carry_run(report.source, output)
+    difference = float(np.abs(own_logits(model, tokenizer) - before).max())
+    return FuseReport(output, model.args.labels, report, difference)

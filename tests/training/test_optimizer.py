@@ -1,0 +1,53 @@
+"""Adam and AdamW against torch.optim."""
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from mlx_finbert.training.groups import Group
+from mlx_finbert.training.optimizer import Adam
+
+SHAPES = {"weight": (4, 3), "bias": (3,)}
+
+
+@pytest.mark.parametrize("decoupled", [True, False])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.0, 0.5)])
+def test_ten_steps_are_those_of_torch(decoupled, weight_decay, betas):
+    torch = pytest.importorskip("torch", reason="needs PyTorch, the reference")
+    rng = np.random.default_rng(0)
+    start = {name: rng.normal(size=shape).astype(np.float32) for name, shape in SHAPES.items()}
+    theirs = {name: torch.nn.Parameter(torch.tensor(value)) for name, value in start.items()}
+    kind = torch.optim.AdamW if decoupled else torch.optim.Adam
+    reference = kind(
+        [
+            {"params": [theirs["weight"]], "weight_decay": weight_decay, "lr": 0.005},
+            {"params": [theirs["bias"]], "weight_decay": 0.0, "lr": 0.01},
+        ],
+        betas=betas,
+        eps=1e-3,
+    )
+    ours = {name: mx.array(value) for name, value in start.items()}
+    groups = [Group("layer.0", ("weight",), rate=0.5), Group("head", ("bias",))]
+    adam = Adam(weight_decay, decoupled, betas, eps=1e-3)
+    state = adam.init(ours, groups)
+    for _ in range(10):
+        gradients = {n: rng.normal(size=s).astype(np.float32) for n, s in SHAPES.items()}
+        for name, parameter in theirs.items():
+            parameter.grad = torch.tensor(gradients[name])
+        reference.step()
+        ours, state = adam.apply(
+            groups, ours, {n: mx.array(g) for n, g in gradients.items()}, state, mx.array(0.01)
+        )
+    for name, value in ours.items():
+        np.testing.assert_allclose(value, theirs[name].detach().numpy(), atol=1e-6)
+
+
+def test_vectors_do_not_decay():
+    parameters = {"weight": mx.ones((2, 2)), "bias": mx.ones(2)}
+    zero = {name: mx.zeros_like(value) for name, value in parameters.items()}
+    adam, groups = Adam(weight_decay=0.5), [Group("head", ("weight", "bias"))]
+    state = adam.init(parameters, groups)
+    after, _ = adam.apply(groups, parameters, zero, state, mx.array(0.1))
+    assert after["bias"].tolist() == [1, 1]
+    assert after["weight"][0, 0].item() == pytest.approx(1 - 0.1 * 0.5)
