@@ -143,12 +143,14 @@ def _parser(settings_class: type, module: str, description: str) -> argparse.Arg
     # Absent flags leave no trace, so that the file and the defaults can speak.
     parser = _Parser(
         prog=f"python -m {module}",
+        usage=f"python -m {module} [--flag VALUE ...]",
         description=description,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     hints = typing.get_type_hints(settings_class)
+    groups = _groups(settings_class, parser)
     for field in dataclasses.fields(settings_class):
         hint, default = _bare(hints[field.name]), field.default
         text = field.metadata["help"]
@@ -167,9 +169,21 @@ def _parser(settings_class: type, module: str, description: str) -> argparse.Arg
             options |= {"type": _list_of(item), "metavar": "A,B,..."}
         else:
             options |= {"type": hint, "metavar": field.metadata.get("metavar", _metavar(hint))}
-        parser.add_argument(flag_of(field), **options)
+        groups[field.name].add_argument(flag_of(field), **options)
     parser.add_argument("--config", metavar="FILE", help="YAML file of these settings")
     return parser
+
+
+def _groups(
+    settings_class: type, parser: argparse.ArgumentParser
+) -> dict[str, "argparse._ArgumentGroup"]:
+    """A heading of the help page for each class that brings fields: what its docstring says."""
+    groups = {}
+    for owner in reversed(settings_class.__mro__):
+        if names := vars(owner).get("__annotations__", {}):
+            heading = (owner.__doc__ or "").partition("\n")[0].rstrip(".")
+            groups |= dict.fromkeys(names, parser.add_argument_group(heading))
+    return groups
 
 
 def _bare(hint: Any) -> Any:

@@ -55,11 +55,14 @@ def split_sentences(text: str) -> list[str]:
     """The sentences of a text, white space inside them as single spaces.
 
     Every character but white space is in exactly one sentence, in its order. Texts are cut at
-    white space alone, and a piece without a letter or digit joins a neighbour.
+    white space alone, and a piece without a letter or digit joins a neighbour. A small letter tells
+    that a sentence goes on, except in texts that have no capital at all.
     """
     found = [_Sentence()]
+    is_cased = any(map(str.isupper, text))
     for word, breaks in _words(text):
-        if found[-1].content and _begins(found[-1], word, breaks):
+        goes_on = is_cased and _is_lower(word)
+        if found[-1].content and _begins(found[-1], word, breaks, goes_on):
             found.append(_Sentence())
         found[-1].add(word)
     if len(found) > 1 and not found[-1].content:
@@ -99,39 +102,39 @@ def _words(text: str) -> Iterator[tuple[str, int]]:
         breaks += 1
 
 
-def _begins(sentence: _Sentence, word: str, breaks: int) -> bool:
-    """Whether a word begins a new sentence after those of a sentence so far."""
+def _begins(sentence: _Sentence, word: str, breaks: int, goes_on: bool) -> bool:
+    """Whether a word, which may look as in the midst of a sentence, begins a new one."""
     if breaks:
-        return breaks > 1 or not _goes_on(word) or bool(ENUMERATOR.fullmatch(word))
+        return breaks > 1 or not goes_on or bool(ENUMERATOR.fullmatch(word))
     is_closing = not word.strip(CLOSING) and (word != '"' or sentence.in_quotes)
     if is_closing or not word.strip(STOPS + ",;:"):
         return False
     last = sentence.last.rstrip(CLOSING)
+    if last == "." and not sentence.is_ellipsis:
+        return True  # set apart from its word, as in tokenized corpora
     body = last.rstrip(STOPS)
-    return body != last and _ends(sentence, body.lstrip(OPENING), last[len(body) :], word)
+    if goes_on or body == last:
+        return False
+    if last[len(body) :] != ".":
+        return _bare(word) != "inc"  # Yahoo! Inc.
+    return not _is_abbreviation(sentence, body.lstrip(OPENING), word)
 
 
-def _goes_on(word: str) -> bool:
-    """Whether a word is in lower case, as in the midst of a sentence; iPhone and eBay are not."""
+def _is_lower(word: str) -> bool:
+    """Whether a word is in lower case; iPhone and eBay are not."""
     first = next((char for char in word if char.isalnum()), "")
     return first.islower() and not MIXED_CASE.match(word.lstrip(OPENING))
 
 
-def _ends(sentence: _Sentence, body: str, stop: str, following: str) -> bool:
-    """Whether the stop after `body`, a sentence's last word, ends it before `following`."""
-    if not body and stop == "." and not sentence.is_ellipsis:
-        return True  # set apart from its word, as in tokenized corpora
-    if _goes_on(following):
-        return False
-    if stop != ".":
-        return _bare(following) != "inc"  # Yahoo! Inc.
+def _is_abbreviation(sentence: _Sentence, body: str, following: str) -> bool:
+    """Whether the full stop after `body`, a sentence's last word, leaves it open to go on."""
     name = body.casefold()
     if name in NEVER_LAST or (sentence.content == 1 and ENUMERATOR.fullmatch(sentence.last)):
-        return False
+        return True
     if name in SELDOM_LAST or DOTTED.fullmatch(body) or re.fullmatch(r"[A-Z]", body):
-        return _bare(following) in STARTERS
-    before_digit = name in NUMBERED or re.fullmatch(r"\d{1,2}", body)
-    return not (before_digit and following.lstrip(OPENING + "+")[:1].isdigit())
+        return _bare(following) not in STARTERS
+    before_digit = name in NUMBERED or re.fullmatch(r"\d{1,2}", body) is not None
+    return before_digit and following.lstrip(OPENING + "+")[:1].isdigit()
 
 
 def _bare(word: str) -> str:

@@ -12,6 +12,9 @@ from mlx_finbert.errors import InputError, first_line
 
 Write = Callable[[list[Row]], None]
 
+SCORES = "score", "score_min", "score_max"
+"""Columns of numbers that scoring adds, beside the probabilities."""
+
 
 @contextmanager
 def open_writer(target: Path, source: Path) -> Iterator[Write]:
@@ -109,7 +112,7 @@ def _schema(rows: list[Row], known: "pyarrow.Schema") -> "pyarrow.Schema":  # no
         kind = None if name in known.names else pyarrow.array([row.get(name) for row in rows]).type
         if kind is None:
             fields.append(known.field(name))
-        elif name == "score" or name.startswith("probability_"):
+        elif name in SCORES or name.startswith("probability_"):
             fields.append(pyarrow.field(name, pyarrow.float64()))
         else:
             fields.append(pyarrow.field(name, pyarrow.string() if kind == pyarrow.null() else kind))

@@ -11,7 +11,13 @@ DESCRIPTION = """\
 Score texts with a fine-tuned classifier, or a whole file in constant memory:
 
   python -m mlx_finbert.predict --model DIR "Orders rose." "The plant will close."
+  python -m mlx_finbert.predict --model DIR --by-sentence "$(cat article.txt)"
   python -m mlx_finbert.predict --model DIR --input news.csv --output scored.csv
+
+A run that was stopped goes on where it was when the same command is given again. Several processes
+share a file under mlx.launch:
+
+  mlx.launch -n 2 -- python -m mlx_finbert.predict --model DIR --input news.csv --output scored.csv
 """
 
 

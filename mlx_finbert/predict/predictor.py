@@ -1,11 +1,14 @@
 """Class probabilities of texts."""
 
+import sys
 from collections.abc import Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import checked_max_length, tokenize
+from mlx_finbert.data.windows import SPECIAL, Windows, cut_into_windows
 from mlx_finbert.encoding import is_encodable
 from mlx_finbert.errors import InputError
 from mlx_finbert.forward import Forward
@@ -15,6 +18,8 @@ from mlx_finbert.tokenizer import Tokenizer
 
 BATCH_SIZE = 32
 
+LongTexts = Literal["cut", "windows"]
+
 
 def predict(
     model: Classifier,
@@ -22,6 +27,9 @@ def predict(
     texts: Sequence[str],
     batch_size: int = BATCH_SIZE,
     max_length: int | None = None,
+    long_texts: LongTexts = "cut",
+    window_overlap: int | None = None,
+    calibration: bool = True,
 ) -> np.ndarray:
     """Probabilities of the labels `model.args.labels` for each text.
 
@@ -29,16 +37,23 @@ def predict(
         model, tokenizer: from `load`.
         texts: N strings.
         batch_size: rows computed together; batches are grouped by length.
-        max_length: longer texts are cut to so many tokens; the tokenizer's `model_max_length`
-            where None.
+        max_length: the longest row in tokens; the tokenizer's `model_max_length` where None.
+        long_texts: `cut` drops what is beyond `max_length`; `windows` reads all of it in windows
+            of `max_length` tokens and averages their probabilities, each token counting once.
+        window_overlap: tokens that neighbouring windows share; a quarter of `max_length` where
+            None.
+        calibration: divide the logits by the model's `calibration_temperature`.
 
     Returns:
         float32 (N, num_labels), in the order of the texts; each row sums to 1.
 
     Raises:
-        InputError: where texts is not a sequence of strings, or max_length is out of range.
+        InputError: where texts is not a sequence of strings, or a number is out of range.
     """
-    return Predictor(model, tokenizer, batch_size, max_length)(texts)
+    predictor = Predictor(
+        model, tokenizer, batch_size, max_length, long_texts, window_overlap, calibration
+    )
+    return predictor(texts)
 
 
 class Predictor:
@@ -50,18 +65,32 @@ class Predictor:
         tokenizer: Tokenizer,
         batch_size: int = BATCH_SIZE,
         max_length: int | None = None,
+        long_texts: LongTexts = "cut",
+        window_overlap: int | None = None,
+        calibration: bool = True,
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}: at least 1")
+        if long_texts not in get_args(LongTexts):
+            raise InputError(f"long_texts is {long_texts!r}: {' or '.join(get_args(LongTexts))}")
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
         self.max_length = checked_max_length(
             max_length, tokenizer.model_max_length, model.args.max_length
         )
-        self.truncated = 0
-        """How many of the texts so far were longer than `max_length` and were cut."""
+        self.long_texts = long_texts
+        self.window_overlap = checked_overlap(window_overlap, long_texts, self.max_length)
+        self.calibration = calibration
+        self.num_long = 0
+        """How many of the texts so far were over `max_length`: cut, or read in windows."""
         self._forward = Forward(model)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the probabilities beside the model and its tokenizer."""
+        names = "batch_size", "max_length", "long_texts", "window_overlap", "calibration"
+        return {name: getattr(self, name) for name in names}
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Probabilities, float32 (N, num_labels), of N texts."""
@@ -70,16 +99,38 @@ class Predictor:
         for i, text in enumerate(texts):
             if not isinstance(text, str) or not is_encodable(text):
                 raise InputError(f"texts[{i}] is {text!r}, not a string of valid characters")
-        tokens = tokenize(self.tokenizer, texts, self.max_length)
-        self.truncated += tokens.truncated
-        rows = self._rows(len(texts))
-        loader = Loader(tokens, None, rows, self.tokenizer.pad_token_id, self.max_length)
-        logits = self._forward.all_logits(loader) / self.model.args.calibration_temperature
-        probabilities = softmax(logits).astype(np.float32)
+        windows = self._windows(texts)
+        self.num_long += windows.tokens.truncated + windows.num_divided
+        rows = self._rows(len(windows.tokens))
+        loader = Loader(windows.tokens, None, rows, self.tokenizer.pad_token_id, self.max_length)
+        temperature = self.model.args.calibration_temperature if self.calibration else 1.0
+        probabilities = softmax(self._forward.all_logits(loader) / temperature)
         if not np.isfinite(probabilities).all():
             raise InputError("the model's logits are not finite: its weights are damaged")
-        return probabilities
+        return windows.mean(probabilities).astype(np.float32)
+
+    def _windows(self, texts: Sequence[str]) -> Windows:
+        limit = self.max_length if self.long_texts == "cut" else sys.maxsize
+        tokens = tokenize(self.tokenizer, texts, limit)
+        return cut_into_windows(tokens, self.max_length, self.window_overlap)
 
     def _rows(self, count: int) -> int:
         """Rows of a batch: a lone headline is not padded to a whole batch, and shapes stay few."""
         return next((n for n in (1, 8) if count <= n < self.batch_size), self.batch_size)
+
+
+def checked_overlap(overlap: int | None, long_texts: LongTexts, max_length: int) -> int:
+    """The tokens that windows share; a quarter of a window where None."""
+    if overlap is None:
+        return min(max_length // 4, max_length - SPECIAL - 1)
+    if long_texts != "windows":
+        raise InputError(
+            f"--window-overlap is {overlap}, which has no meaning where long texts are cut:"
+            " add --long-texts windows"
+        )
+    most = max_length - SPECIAL - 1
+    if not 0 <= overlap <= most:
+        raise InputError(
+            f"--window-overlap is {overlap}: from 0 to {most}, for windows of {max_length} tokens"
+        )
+    return overlap

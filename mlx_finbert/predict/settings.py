@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.model_settings import ModelSettings
+from mlx_finbert.predict.predictor import LongTexts
 from mlx_finbert.settings import setting
 
 
@@ -19,6 +20,20 @@ class PredictSettings(ModelSettings):
     output: str | None = setting(None, "CSV, TSV, JSONL or Parquet file to write")
     text_column: str = setting("text", "column of the texts in --input")
     encoding: str = setting("utf-8", "encoding of --input")
+    by_sentence: bool = setting(False, "score each sentence, and texts by their sentences' mean")
+    sentences: str | None = setting(
+        None, "with --by-sentence, another file to write, with one row a sentence"
+    )
+    long_texts: LongTexts = setting(
+        "cut", "cut what is over --max-length tokens, or read it all in windows that overlap"
+    )
+    window_overlap: int | None = setting(
+        None, "tokens that windows share (default: a quarter of --max-length)"
+    )
+    calibration: bool = setting(True, "divide the logits by the model's calibration temperature")
+    overwrite_parts: bool = setting(
+        False, "begin anew where an unfinished run of other settings has left parts of --output"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -26,3 +41,5 @@ class PredictSettings(ModelSettings):
             raise InputError("give either texts or --input FILE")
         if bool(self.input) != bool(self.output):
             raise InputError("--input and --output go together")
+        if self.sentences and not self.input:
+            raise InputError("--sentences is for files: add --input and --output")

@@ -46,10 +46,8 @@ class OutputSettings:
 
 
 @dataclass(kw_only=True)
-class TrainSettings(
-    OutputSettings, LoraSettings, StepSettings, CourseSettings, SplitSettings, DataSettings
-):
-    """What to fine-tune, on what, and how."""
+class StartSettings:
+    """What a run starts from."""
 
     model: str = setting(
         "minilm", "a checkpoint folder, a hub id, or minilm for the packaged encoder"
@@ -62,10 +60,27 @@ class TrainSettings(
     max_length: int | None = setting(None, "cut rows to so many tokens (default: the model's most)")
     seed: int = setting(0, "of the fresh head, the order of the rows and dropout")
 
+    def check_start(self) -> None:
+        """Refuse values out of range."""
+        require(0 <= self.seed < 2**63, "--seed", self.seed, "from 0 to below 2^63")
+
+
+@dataclass(kw_only=True)
+class TrainSettings(
+    OutputSettings,
+    LoraSettings,
+    StepSettings,
+    CourseSettings,
+    SplitSettings,
+    DataSettings,
+    StartSettings,
+):
+    """What to fine-tune, on what, and how."""
+
     def __post_init__(self) -> None:
+        self.check_start()
+        self.check_split()
         self.check_course()
         self.check_step()
-        self.check_output()
         self.check_lora()
-        require(0 <= self.seed < 2**63, "--seed", self.seed, "from 0 to below 2^63")
-        self.check_split()
+        self.check_output()

@@ -9,7 +9,7 @@ import pytest
 
 import mlx_finbert
 from mlx_finbert.errors import InputError
-from mlx_finbert.predict import Predictor
+from mlx_finbert.predict import Predictor, job, parts
 from mlx_finbert.predict import files as scoring
 from mlx_finbert.predict.__main__ import main
 
@@ -57,7 +57,7 @@ def rows_for(name):
 @pytest.mark.parametrize("source", ["in.csv", "in.tsv", "in.jsonl", "in.parquet"])
 @pytest.mark.parametrize("target", ["out.csv", "out.tsv", "out.jsonl", "out.parquet"])
 def test_every_format_into_every_other(tiny, tmp_path, monkeypatch, source, target):
-    monkeypatch.setattr(scoring, "CHUNK", 5)
+    monkeypatch.setattr(parts, "PART_ROWS", 5)
     rows = rows_for(source)
     path = write(tmp_path / source, rows)
     report = scoring.score_file(Predictor(*tiny), path, tmp_path / target)
@@ -122,7 +122,7 @@ def test_a_failure_on_the_way_keeps_the_old_output(tiny, tmp_path, monkeypatch):
     target = tmp_path / "out.jsonl"
     target.write_text("old")
     source = write(tmp_path / "in.csv", ROWS)
-    monkeypatch.setattr(scoring, "predictions", lambda *_: 1 / 0)
+    monkeypatch.setattr(job, "score_texts", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         scoring.score_file(Predictor(*tiny), source, target)
     assert target.read_text() == "old"
@@ -155,7 +155,7 @@ def test_a_field_that_the_first_row_lacks_is_not_dropped(tiny, tmp_path, target)
 
 
 def test_parquet_columns_without_a_value_at_first(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring, "CHUNK", 2)
+    monkeypatch.setattr(parts, "PART_ROWS", 2)
     rows = [{"text": None, "note": None}] * 3 + [{"text": "profit", "note": "late"}]
     source = write(tmp_path / "in.jsonl", rows)
     scoring.score_file(Predictor(*tiny), source, tmp_path / "out.parquet")
@@ -167,12 +167,14 @@ def test_values_without_one_parquet_type(tiny, tmp_path):
     for values in ((1, "a"), (10**30, 1), ({}, {})):
         source = write(tmp_path / "in.jsonl", [{"text": "a", "id": v} for v in values])
         with pytest.raises(InputError, match="instead"):
-            scoring.score_file(Predictor(*tiny), source, tmp_path / "out.parquet")
+            scoring.score_file(
+                Predictor(*tiny), source, tmp_path / "out.parquet", overwrite_parts=True
+            )
         assert not (tmp_path / "out.parquet").exists()
 
 
 def test_parquet_never_changes_a_value(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring, "CHUNK", 2)
+    monkeypatch.setattr(parts, "PART_ROWS", 2)
     rows = [{"text": "a", "x": 1}] * 2 + [{"text": "b", "x": 2.5}]
     source, target = write(tmp_path / "in.jsonl", rows), tmp_path / "out.parquet"
     with pytest.raises(InputError, match="instead"):
@@ -182,7 +184,7 @@ def test_parquet_never_changes_a_value(tiny, tmp_path, monkeypatch):
     parquet.write_table(
         pyarrow.table({"text": ["a"], "pairs": pairs, "large": large}), tmp_path / "in.parquet"
     )
-    scoring.score_file(Predictor(*tiny), tmp_path / "in.parquet", target)
+    scoring.score_file(Predictor(*tiny), tmp_path / "in.parquet", target, overwrite_parts=True)
     assert read(target)[0]["pairs"] == [("k", 1)]
     assert read(target)[0]["large"] == 2**64 - 1
 
@@ -190,10 +192,12 @@ def test_parquet_never_changes_a_value(tiny, tmp_path, monkeypatch):
 class Constant:
     """A predictor that costs nothing."""
 
-    truncated = 0
+    num_long = 0
 
-    def __init__(self, model):
+    def __init__(self, model, tokenizer):
+        self.settings = {}
         self.model = model
+        self.tokenizer = tokenizer
 
     def __call__(self, texts):
         return np.full((len(texts), 3), 1 / 3, np.float32)
@@ -201,13 +205,13 @@ class Constant:
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_memory_does_not_grow_with_the_file(tiny, tmp_path, monkeypatch, ending):
-    monkeypatch.setattr(scoring, "CHUNK", 100)
+    monkeypatch.setattr(parts, "PART_ROWS", 100)
     monkeypatch.setattr("mlx_finbert.data.tables.PARQUET_ROWS", 100)
     peaks = []
     for rows in (1_000, 10_000):
         source = write(tmp_path / f"{rows}.{ending}", [{"text": "profit rose " * 20}] * rows)
         tracemalloc.start()
-        scoring.score_file(Constant(tiny[0]), source, tmp_path / f"out.{ending}")
+        scoring.score_file(Constant(*tiny), source, tmp_path / f"out.{ending}")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]

@@ -45,7 +45,7 @@ def test_a_predictor_sees_later_weights_and_counts_cut_texts(tiny):
     model.classifier.weight = model.classifier.weight + 1
     model.classifier.bias = mx.array([1.0, 0.0, 0.0])
     assert np.abs(predictor(TEXTS) - before).max() > 0.01
-    assert predictor.truncated == 40
+    assert predictor.num_long == 40
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

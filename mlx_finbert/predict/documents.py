@@ -1,0 +1,95 @@
+"""Documents: the sentences of a text, each scored, and what they say together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from mlx_finbert.data.sentences import split_sentences
+from mlx_finbert.data.tables import Row
+from mlx_finbert.predict.columns import ScoredRow, prediction, rounded, sentiment_scores
+from mlx_finbert.predict.predictor import Predictor
+
+
+@dataclass
+class Document:
+    """A text of S sentences."""
+
+    sentences: list[str]
+    probabilities: np.ndarray
+    """float32 (S, num_labels)."""
+    labels: list[str]
+
+    @property
+    def mean(self) -> np.ndarray:
+        """float64 (num_labels,): the mean of the sentences' probabilities."""
+        return self.probabilities.mean(axis=0, dtype=np.float64)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many sentences have each label."""
+        counts = np.bincount(self.probabilities.argmax(axis=1), minlength=len(self.labels))
+        return dict(zip(self.labels, counts.tolist(), strict=True))
+
+    @property
+    def scores(self) -> np.ndarray | None:
+        """P(positive) - P(negative) of each sentence, float64 (S,); None without these labels."""
+        return sentiment_scores(self.probabilities, self.labels)
+
+    @property
+    def strongest(self) -> tuple[str | None, str | None]:
+        """The sentence of the highest score above 0 and that of the lowest below 0."""
+        scores = self.scores
+        high, low = self.sentences[scores.argmax()], self.sentences[scores.argmin()]
+        return high if scores.max() > 0 else None, low if scores.min() < 0 else None
+
+    def columns(self) -> Row:
+        """A document as columns of a table.
+
+        `predicted_label`, `probability_LABEL` and `score` are those of the sentences' mean;
+        beside them come the number of sentences, in all and by label, and, where the labels are
+        sentiments, the extremes. Without a sentence the numbers are 0 and all else is None.
+        """
+        row = prediction(self.mean, self.labels) if self.sentences else {}
+        row |= {"sentences": len(self.sentences)}
+        row |= {f"count_{label}": count for label, count in self.counts.items()}
+        if self.sentences and self.scores is not None:
+            row |= {"score_min": rounded(self.scores.min())}
+            row |= {"score_max": rounded(self.scores.max())}
+            row |= dict(zip(STRONGEST, self.strongest, strict=True))
+        return row
+
+
+STRONGEST = "strongest_positive", "strongest_negative"
+
+
+def read_documents(predictor: Predictor, texts: Sequence[str]) -> list[Document]:
+    """Split N texts into sentences and score each sentence."""
+    parts = [split_sentences(text) for text in texts]
+    probabilities = predictor([sentence for part in parts for sentence in part])
+    ends = accumulate(map(len, parts), initial=0)
+    labels = predictor.model.args.labels
+    return [
+        Document(part, probabilities[start:end], labels)
+        for part, (start, end) in zip(parts, pairwise(ends), strict=True)
+    ]
+
+
+def score_documents(predictor: Predictor, texts: list[str]) -> list[ScoredRow]:
+    """One row of columns for each text, and one for each of its sentences."""
+    return [
+        ScoredRow(
+            dict.fromkeys(document_columns(document.labels)) | document.columns(),
+            [
+                {"text": sentence, **prediction(row, document.labels)}
+                for sentence, row in zip(document.sentences, document.probabilities, strict=True)
+            ],
+        )
+        for document in read_documents(predictor, texts)
+    ]
+
+
+def document_columns(labels: list[str]) -> list[str]:
+    """The names of the columns that `score_documents` adds."""
+    return list(Document(["-"], np.zeros((1, len(labels))), labels).columns())
