@@ -70,6 +70,7 @@ def find_archive(data: str) -> Path:
 
 def figures_table(settings: ReproduceSettings, results: Sequence[Result]) -> list[str]:
     """A line for each published row, each seed, and the seeds' mean."""
+    model = Path(settings.model).name
     lines = [line("Financial PhraseBank, Araci's split", "loss", "accuracy", "macro-F1")]
     lines += [line(name, *(f"{value:.2f}" for value in row)) for name, *row in PUBLISHED]
     for seed, result in zip(settings.seeds or [settings.seed], results, strict=True):
@@ -78,10 +79,10 @@ def figures_table(settings: ReproduceSettings, results: Sequence[Result]) -> lis
             f"{getattr(result.test, name):.4f} ({bounds[name][0]:.3f}-{bounds[name][1]:.3f})"
             for name in ("loss", "accuracy", "macro_f1")
         )
-        lines.append(line(f"{settings.model}, seed {seed}, these 970 rows", *cells))
+        lines.append(line(f"{model}, seed {seed}, these 970 rows", *cells))
     if len(results) > 1:
         for name, row in spread([result.test for result in results]).items():
-            lines.append(line(f"{settings.model}, {name}", *(f"{v:.4f}" for v in row.values())))
+            lines.append(line(f"{model}, {name}", *(f"{v:.4f}" for v in row.values())))
     return lines
 
 

@@ -7,28 +7,38 @@ from pathlib import Path
 
 import pytest
 
-from mlx_finbert.convert.settings import ToCoremlSettings, ToMlxSettings, VerifySettings
+from mlx_finbert.convert.settings import (
+    FuseSettings,
+    ToCoremlSettings,
+    ToMlxSettings,
+    VerifySettings,
+)
 from mlx_finbert.data import load_texts
 from mlx_finbert.evaluation import EvaluateSettings
 from mlx_finbert.predict.settings import PredictSettings
-from mlx_finbert.settings import flag_of, parse
+from mlx_finbert.settings import flag_of, parse_values
 from mlx_finbert.training.settings import TrainSettings
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 
 SETTINGS = {
     "mlx_finbert.train": TrainSettings,
     "mlx_finbert.evaluate": EvaluateSettings,
     "mlx_finbert.predict": PredictSettings,
+    "mlx_finbert.convert.fuse": FuseSettings,
     "mlx_finbert.convert.to_mlx": ToMlxSettings,
     "mlx_finbert.convert.to_coreml": ToCoremlSettings,
     "mlx_finbert.convert.verify": VerifySettings,
 }
-COMMANDS = re.findall(r"^python -m (\S+) (.*)$", README, flags=re.MULTILINE)
+COMMANDS = re.findall(
+    r"^(?:python|scripts/launch.sh .*?) -m (\S+) (.*)$", README + TRAINING, flags=re.MULTILINE
+)
 
 
 def test_the_table_of_flags_is_complete_and_has_the_defaults():
-    section = README.partition("## Flags of `python -m mlx_finbert.train`")[2]
+    section = TRAINING.partition("## All flags")[2]
     table = dict(re.findall(r"^\| `(--[\w-]+)` \| (.*?) \|", section, flags=re.MULTILINE))
     fields = {flag_of(f): f for f in dataclasses.fields(TrainSettings)}
     assert set(table) - {"--data"} == set(fields) - {"--data"} | {"--config"}
@@ -40,7 +50,8 @@ def test_the_table_of_flags_is_complete_and_has_the_defaults():
 @pytest.mark.parametrize(("module", "flags"), COMMANDS)
 def test_every_command_parses(module, flags):
     flags = re.sub(r"\bS\b", "0", flags)
-    parse(SETTINGS[module], module, "", shlex.split(flags))
+    given = parse_values(SETTINGS[module], module, "", shlex.split(flags))
+    SETTINGS[module](**given)
 
 
 def test_the_commands_of_every_module_are_shown():
@@ -52,4 +63,4 @@ def test_the_size_of_the_sample():
 
 
 def test_no_figure_is_still_to_be_filled_in():
-    assert not re.search(r"\b(QUICK|RESULTS|FLAGS|SAMPLE|TODO)[A-Z]*\b", README)
+    assert not re.search(r"\b(QUICK|[A-Z]+TABLES?|LORASIZE|SAMPLE|TODO)[A-Z]*\b", README + TRAINING)
