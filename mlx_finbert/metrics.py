@@ -41,6 +41,11 @@ class Metrics:
         return float(self.f1.mean())
 
     @property
+    def weighted_f1(self) -> float:
+        """Mean of the labels' F1, each weighted by its rows."""
+        return float(np.average(self.f1, weights=self.confusion.sum(axis=1)))
+
+    @property
     def mcc(self) -> float:
         """Matthews' correlation of true and predicted labels, -1 to 1; see `matthews`."""
         return float(matthews(self.confusion))

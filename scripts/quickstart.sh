@@ -19,7 +19,8 @@ install_encoder
 
 # metrics.json is what a run writes at its end: without it an earlier one was cut short.
 if [ ! -e "$MODEL/metrics.json" ]; then
-    "$PYTHON" -m mlx_finbert.train --model minilm --data sample --output-dir "$MODEL" --overwrite
+    "$PYTHON" -m mlx_finbert.train --model minilm --data sample --output-dir "$MODEL" --overwrite \
+        --save-epochs 0
 fi
 echo
 "$PYTHON" -m mlx_finbert.evaluate --model "$MODEL" --data sample

@@ -25,6 +25,8 @@ def test_against_scikit_learn(seed, num_labels):
     expected = sklearn_metrics.log_loss(labels, softmax(logits), labels=names)
     np.testing.assert_allclose(found.loss, expected, rtol=1e-6)
     np.testing.assert_allclose(found.mcc, sklearn_metrics.matthews_corrcoef(labels, predicted))
+    weighted = sklearn_metrics.f1_score(labels, predicted, average="weighted", zero_division=0)
+    np.testing.assert_allclose(found.weighted_f1, weighted)
     matrix = sklearn_metrics.confusion_matrix(labels, predicted, labels=names)
     np.testing.assert_array_equal(found.confusion, matrix)
 

@@ -99,6 +99,12 @@ FORBIDDEN = {
     "models/*": ["mlx_finbert.data", "mlx_finbert.checkpoint", "mlx_finbert.training", "pathlib"],
     "training/fit.py": ["mlx_finbert.data.sources", "mlx_finbert.checkpoint", "json", "pathlib"],
     "training/step.py": ["mlx_finbert.data.sources", "mlx_finbert.checkpoint", "json", "pathlib"],
+    "report/*": [
+        "mlx_finbert.data",
+        "mlx_finbert.models",
+        "mlx_finbert.settings",
+        "mlx_finbert.training",
+    ],
 }
 # What runs a saved package shares nothing with what writes it.
 EVALUATOR = ["operations", "evaluate", "saved"]

@@ -146,6 +146,8 @@ class Fit:
             val_loss=metrics.loss,
             val_accuracy=metrics.accuracy,
             val_macro_f1=metrics.macro_f1,
+            val_weighted_f1=metrics.weighted_f1,
+            val_mcc=metrics.mcc,
         )
 
     def _tell_step(self, epoch: int, update: Update, rate: float, figures: Figures) -> None:

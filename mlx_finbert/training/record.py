@@ -41,6 +41,8 @@ class Record:
     """Plain cross-entropy."""
     val_accuracy: float
     val_macro_f1: float
+    val_weighted_f1: float
+    val_mcc: float
 
     def is_better_than(self, other: "Record | None", metric: str = "val_macro_f1") -> bool:
         """By the metric, then by validation loss."""

@@ -18,7 +18,7 @@ from mlx_finbert.training.loss import Loss
 from mlx_finbert.training.optimizer import Adam, Arrays, State
 from mlx_finbert.training.precision import DTYPES, LossScale, Precision, cast
 
-Gradients = Callable[..., tuple[Arrays, dict[str, mx.array]]]
+Gradients = Callable[..., tuple[Arrays, mx.array]]
 Apply = Callable[..., tuple[Arrays, State]]
 
 

@@ -7,7 +7,9 @@ import numpy as np
 
 from mlx_finbert.settings import require
 
-MetricName = Literal["loss", "accuracy", "val_loss", "val_accuracy", "val_macro_f1"]
+MetricName = Literal[
+    "loss", "accuracy", "val_loss", "val_accuracy", "val_macro_f1", "val_weighted_f1", "val_mcc"
+]
 
 HIGHER_IS_BETTER: dict[str, bool] = {
     "loss": False,
@@ -15,6 +17,8 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "val_loss": False,
     "val_accuracy": True,
     "val_macro_f1": True,
+    "val_weighted_f1": True,
+    "val_mcc": True,
 }
 """The figures of an evaluation's `Record` by which a run can be steered."""
 

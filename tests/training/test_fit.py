@@ -110,7 +110,7 @@ def test_the_model_has_the_evaluated_weights_in_the_callback(tiny):
 
 
 def record(f1, loss, accuracy=0.0):
-    return Record(1, 1.0, 0.0, 0.0, 0.0, 0.0, loss, accuracy, f1)
+    return Record(1, 1.0, 0.0, 0.0, 0.0, 0.0, loss, accuracy, f1, 0.0, 0.0)
 
 
 def test_the_best_is_by_any_metric_then_by_loss():

@@ -235,7 +235,8 @@ def test_tensorboard_gets_the_figures_of_steps_and_evaluations(fake_services, tm
     assert writer.folder == str(tmp_path / "tensorboard") and not writer.open
     assert ("train/loss", 0.5, 1) in writer.scalars and ("train/accuracy", 0.5, 2) in writer.scalars
     names = {name for name, _, _ in writer.scalars if name.startswith("validation/")}
-    assert names == {"validation/loss", "validation/accuracy", "validation/macro_f1"}
+    figures = ("loss", "accuracy", "macro_f1", "weighted_f1", "mcc")
+    assert names == {f"validation/{name}" for name in figures}
 
 
 def test_tensorboards_old_events_go_with_a_new_run_alone(fake_services, tmp_path):
