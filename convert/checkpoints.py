@@ -7,24 +7,13 @@ import mlx.core as mx
 from mlx.utils import tree_flatten
 
 from mlx_finbert.atomic import write_bytes
-from mlx_finbert.checkpoint import (
-    DTYPES,
-    LoadReport,
-    dtype_of,
-    load_with_report,
-    require_plain,
-    save,
-)
+from mlx_finbert.checkpoint import DTYPES, dtype_of, load_with_report, require_plain, save
 from mlx_finbert.convert.parity import logits_difference, require_torch
 from mlx_finbert.convert.settings import ToMlxSettings
 from mlx_finbert.errors import InputError
+from mlx_finbert.fill import LoadReport
 from mlx_finbert.models import Classifier
-from mlx_finbert.quantization import (
-    DEFAULT_GROUP_SIZE,
-    Quantization,
-    quantization_of,
-    quantize,
-)
+from mlx_finbert.quantization import DEFAULT_GROUP_SIZE, Quantization, quantization_of, quantize
 from mlx_finbert.settings import require
 from mlx_finbert.weights import ADAPTER_CONFIG
 

@@ -92,6 +92,20 @@ def base_sha256(model: Classifier) -> str:
     return digest.hexdigest()
 
 
+def require_base(model: Classifier, folder: Path) -> None:
+    """Refuse a model with adapters whose other weights are not those that a folder's were made for.
+
+    Raises:
+        InputError: names the base model that is wanted.
+    """
+    adapted = read_adapter_config(folder)
+    if base_sha256(model) != adapted.base_sha256:
+        raise InputError(
+            f"the base model has other weights than the one that the adapters in {folder} were"
+            f" trained on ({adapted.base_model}): name that one (--base-model, or train's --model)"
+        )
+
+
 def is_adapted(folder: Path) -> bool:
     """Whether a folder holds adapters in the place of a model."""
     return (folder / ADAPTER_CONFIG).is_file()
@@ -115,11 +129,7 @@ def load_adapted(folder: Path, base_model: str | Path | None) -> tuple[Classifie
     # The adapters bring the head; until then it is as built.
     fill(model, encoder | adapter_parameters(model), LoadReport(base, files), mx.float32)
     add_lora(model, adapted.lora)
-    if base_sha256(model) != adapted.base_sha256:
-        raise InputError(
-            f"{base} has other weights than the base model that the adapters in {folder} were"
-            f" trained on ({adapted.base_model}): name that one as base_model (--base-model)"
-        )
+    require_base(model, folder)
     load_adapters(model, folder)
     return model, LoadReport(folder, [*files, ADAPTER_WEIGHTS])
 

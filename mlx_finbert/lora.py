@@ -36,8 +36,8 @@ class LoraConfig:
     """Names of linear layers within a layer, as in the checkpoint (`attention.self.query`).
 
     None for all: queries, keys, values, the attention's output and both feed-forward matrices.
-    Hu et al. adapted queries and values alone; with adapters on all, no full fine-tuning was found
-    to be better (Dettmers et al. 2023, section 4), and mlx-lm's default is the same.
+    Hu et al. adapted queries and values alone; Dettmers et al. (2023, section 4) needed adapters
+    on all linear layers to match full fine-tuning, and mlx-lm's default is the same.
     """
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What lies in a checkpoint folder: the config and the tensors, in any of the forms in use."""
+"""What lies in a checkpoint folder: reading the forms in use, and writing one of them."""
 
 import json
 from collections.abc import Iterator

@@ -11,10 +11,11 @@ python=${PYTHON:-$(command -v python)}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-"$(dirname "$python")/mlx.launch" --python "$python" "$@" 2>&1 | tee "$log"
+"$(dirname "$python")/mlx.launch" --python "$python" "$@" 2>&1 | tee -i "$log"
 status=${PIPESTATUS[0]}
 
-if grep -q "exited with code" "$log"; then
+# mlx.launch's own words, and mpirun's.
+if grep -qE "exited with code|exit code: [1-9]|non-zero (status|exit)" "$log"; then
     echo "error: a process of this run failed; what it said is above" >&2
     exit 1
 fi

@@ -4,7 +4,7 @@
     python scripts/reproduce.py fpb --model ProsusAI/finbert --new-head --epochs 4 --batch-size 32
 
 `fpb` is Financial PhraseBank, all 4,846 sentences, with the split of FinBERT's authors: 3,488
-training, 388 validation and 970 test rows. All flags of `mlx_finbert.train` are taken.
+training, 388 validation and 970 test rows. The flags of `mlx_finbert.train` are taken.
 """
 
 import sys
@@ -19,8 +19,10 @@ from mlx_finbert.cross_validation import spread
 from mlx_finbert.data.phrasebank import BANDS, agreement_bands, download
 from mlx_finbert.errors import InputError
 from mlx_finbert.metrics import bootstrap_intervals, measure
+from mlx_finbert.ranks import ranks
 from mlx_finbert.settings import parse, setting
-from mlx_finbert.training.run import Result, run
+from mlx_finbert.training.results import Result
+from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
 
 ARCHIVE = "FinancialPhraseBank-v1.0.zip"
@@ -42,7 +44,14 @@ class ReproduceSettings(TrainSettings):
     """The flags of train, and the seeds."""
 
     data: str = setting(ARCHIVE, "the archive (default: at hand, or from the hub)")
-    seeds: list[int] | None = setting(None, "one run for each (default: --seed alone)")
+    seeds: list[int] | None = setting(
+        None, "one run for each (default: --seed alone)", recorded=False
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.resume or self.folds or ranks().size() > 1:
+            raise InputError("one whole run a seed, in one process: no --resume, --folds, launcher")
 
 
 def fpb(settings: ReproduceSettings) -> str:

@@ -36,12 +36,13 @@ def run_layer(layer: nn.Module, x: mx.array, mask: mx.array, key: mx.array | Non
 def run_checkpointed(
     layer: nn.Module, x: mx.array, mask: mx.array, key: mx.array | None
 ) -> mx.array:
-    # What is to get a gradient through mx.checkpoint has to be an argument of the function.
+    # What is to get a gradient through mx.checkpoint has to be an argument of the function; what is
+    # frozen too, since the second run may come when the layer holds other weights again.
     def run(parameters: dict, x: mx.array) -> mx.array:
         with holding(layer, parameters):
             return run_layer(layer, x, mask, key)
 
-    return mx.checkpoint(run)(layer.trainable_parameters(), x)
+    return mx.checkpoint(run)(layer.parameters(), x)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import mlx.core as mx
 from mlx_finbert.atomic import written_beside
 from mlx_finbert.errors import InputError
 from mlx_finbert.training.optimizer import State
+from mlx_finbert.weights import write_safetensors
 
 FOLDER = "checkpoints"
 CHECKSUMS = "checksums.json"
@@ -68,7 +69,7 @@ def write_checkpoint(
         arrays = {
             f"{p}/{name}": a for p, named in optimizer_state.items() for name, a in named.items()
         }
-        mx.save_safetensors(str(folder / "optimizer.safetensors"), dict(sorted(arrays.items())))
+        write_safetensors(dict(sorted(arrays.items())), folder / "optimizer.safetensors")
         (folder / "state.json").write_text(json.dumps(state, indent=2) + "\n")
         sums = {file.name: sha256(file) for file in sorted(folder.iterdir())}
         (folder / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n")

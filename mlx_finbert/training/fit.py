@@ -71,6 +71,8 @@ class Fit:
         Raises:
             StepFailed: for a step that could not be computed.
         """
+        if self.plan.stopping and self.plan.stopping.is_over:
+            return "stopped early"
         try:
             with interrupt_noted() as interrupted:
                 while self.run_state.step < self.plan.total_steps:
@@ -123,7 +125,9 @@ class Fit:
         if not isfinite(record.val_loss):
             raise End("diverged")
         run_state, plan = self.run_state, self.plan
-        is_best = record.is_better_than(run_state.best, plan.best_metric)
+        # A killed run may have had this very evaluation before.
+        again = record == run_state.best
+        is_best = again or record.is_better_than(run_state.best, plan.best_metric)
         run_state.best = record if is_best else run_state.best
         run_state.history.append(record)
         run_state.sums = type(run_state.sums)()

@@ -1,96 +1,38 @@
-"""The folder that a run leaves: its name, its model, and what is written about it."""
+"""The folder that a run leaves: its model, its checkpoints, and what is written about it."""
 
 import hashlib
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from itertools import count
 from pathlib import Path
+from typing import Any
 
-from mlx_finbert.adapters import load_adapters, save_adapters
+from mlx_finbert.adapters import load_adapters, require_base, save_adapters
 from mlx_finbert.atomic import write_text
 from mlx_finbert.checkpoint import save
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
-from mlx_finbert.report import FILES as REPORT_FILES
 from mlx_finbert.report import Report, metrics_of, write_report
 from mlx_finbert.settings import write_config_file
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.training.callback import Callback
 from mlx_finbert.training.card import model_card
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
-from mlx_finbert.training.checkpoints import Checkpoint, rotate, write_checkpoint
+from mlx_finbert.training.checkpoints import (
+    Checkpoint,
+    checkpoints_of,
+    rotate,
+    step_of,
+    write_checkpoint,
+)
 from mlx_finbert.training.fit import Fit
 from mlx_finbert.training.history import write_history
-from mlx_finbert.training.record import Record
+from mlx_finbert.training.output import BEST, FILES, REPORTS
+from mlx_finbert.training.record import Record, RunState
 from mlx_finbert.training.reporters import LOG
 from mlx_finbert.training.settings import TrainSettings
-
-REPORTS = ("README.md", "metrics.json", *REPORT_FILES)
-"""What is written at a run's end, and would be another model's after `--overwrite`."""
-
-FILES = (
-    "config.json",
-    "model.safetensors",
-    "adapter_config.json",
-    "adapters.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "config.yaml",
-    "history.json",
-    "history.csv",
-    LOG,
-    *REPORTS,
-)
-"""All the files that a run writes."""
-
-
-def check_output(settings: TrainSettings) -> None:
-    """Refuse an `--output-dir` with files that a run would replace, without `--overwrite`."""
-    if settings.output_dir is None or settings.overwrite or settings.resume:
-        return
-    folder = Path(settings.output_dir).expanduser()
-    taken = [name for name in (*FILES, CHECKPOINTS) if (folder / name).exists()]
-    if taken:
-        raise InputError(
-            f"--output-dir {folder} holds {taken[0]} already: name another folder, or add"
-            " --overwrite"
-        )
-
-
-def claim_folder(settings: TrainSettings, is_first: bool = True) -> Path:
-    """Make the folder to write to, before hours of training, and try that it can be written.
-
-    The first process alone does it; the others write nothing.
-    """
-    if not is_first:
-        return Path(settings.output_dir or ".")
-    if settings.output_dir is None:
-        folder = next(path for path in default_folders(settings) if _made(path))
-    else:
-        folder = Path(settings.output_dir).expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        return folder
-
-
-def _made(path: Path) -> bool:
-    try:
-        path.mkdir(parents=True)
-    except FileExistsError:
-        return False
-    return True
-
-
-def default_folders(settings: TrainSettings) -> Iterator[Path]:
-    """`runs/MODEL-DATA`, then the same with a number."""
-    model, data = Path(settings.model).name, Path(settings.data).name
-    name = f"runs/{model}-{data}".replace(":", "-").replace(".", "-")
-    yield Path(name)
-    yield from (Path(f"{name}-{i}") for i in count(2))
 
 
 @dataclass
@@ -111,38 +53,67 @@ class RunFolder(Callback):
         """Put everything back as it was at a checkpoint.
 
         Raises:
-            InputError: where the data is not what the checkpoint was trained on.
+            InputError: where the data, or the base model of adapters, is not what the checkpoint
+                was trained on, or the run's best model is gone.
         """
         if checkpoint.state["fingerprint"] != self.fingerprint:
             raise InputError(
                 f"--resume {checkpoint.path}: {self.settings.data} is not what this run was"
                 " trained on: its texts, labels or tokens are others now"
             )
+        if self.settings.lora():
+            require_base(self.model, checkpoint.path)
         self.load_weights(checkpoint.path)
         fit.step.state = checkpoint.optimizer_state()
         fit.restore(checkpoint.state)
+        fit.run_state.best = self._best_that_is_here(fit.run_state)
         self.history = list(fit.run_state.history)
         self.is_new = False
 
+    def _best_that_is_here(self, state: RunState) -> Record | None:
+        """The evaluation whose weights the folder holds: a killed run may have got further."""
+        if state.best is None:
+            return None
+        try:
+            found = Record(**json.loads((self.path / BEST).read_text()))
+        except (OSError, ValueError, TypeError):
+            raise InputError(
+                f"--resume: {self.path} has no {BEST}: a checkpoint goes on in the folder of its"
+                " run, which holds the best model"
+            ) from None
+        return found if found.step > state.step else state.best
+
+    def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
+        """Remove what a killed run left half-written, and checkpoints after the resumed one."""
+        for place in (self.path, self.path / CHECKPOINTS):
+            for part in place.glob(".part-*"):
+                shutil.rmtree(part)
+        if resumed_at:
+            for path in checkpoints_of(self.path):
+                if step_of(path) > resumed_at:
+                    shutil.rmtree(path)
+
     def on_evaluation(self, record: Record, is_best: bool) -> None:
         """Keep the weights of the best evaluation, and the history of all."""
-        self._clear_earlier_run()
+        self._clear_earlier_run(REPORTS)
         self.history.append(record)
         if is_best:
             self.save_model(self.path)
+            write_text(self.path / BEST, json.dumps(asdict(record), indent=2) + "\n")
         write_history(self.history, self.path)
 
     def on_save(self, fit: Fit) -> None:
         """Write a checkpoint, and remove those that are not to be kept."""
-        self._clear_earlier_run()
+        # Without an evaluation before it, there is no model yet to take the earlier one's place.
+        self._clear_earlier_run([name for name in FILES if name != LOG])
         state = fit.state() | {"fingerprint": self.fingerprint}
         step, best = fit.run_state.step, fit.run_state.best
         write_checkpoint(self.path, step, self.save_model, fit.step.state, state)
         rotate(self.path, self.settings.keep, best.step if best else None)
 
-    def _clear_earlier_run(self) -> None:
+    def _clear_earlier_run(self, names: Sequence[str]) -> None:
         if self.is_new:
-            for name in REPORTS:
+            for name in names:
                 (self.path / name).unlink(missing_ok=True)
             shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
         self.is_new = False

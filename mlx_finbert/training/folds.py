@@ -11,7 +11,8 @@ from mlx_finbert.cross_validation import CrossValidation, cross_validate
 from mlx_finbert.data import Splits
 from mlx_finbert.data.folds import make_folds
 from mlx_finbert.errors import InputError
-from mlx_finbert.training.folder import claim_folder
+from mlx_finbert.ranks import ranks
+from mlx_finbert.training.output import claim_folder
 from mlx_finbert.training.prepare import Say
 from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
@@ -29,6 +30,8 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
         InputError: for data that cannot be split so, an output folder that holds a
             cross-validation already, or a fold whose run does not reach its end.
     """
+    if ranks().size() > 1:
+        raise InputError("--folds runs in one process: start --fold 1, --fold 2, ... with several")
     splits = make_folds(
         settings.load_texts(), settings.folds, settings.split_seed, settings.validation_fraction
     )

@@ -36,10 +36,6 @@ class LossScale:
     def for_precision(cls, precision: Precision) -> "LossScale":
         return cls(cls.START if precision == "float16" else 1.0)
 
-    @property
-    def can_fall(self) -> bool:
-        return self.value > 1
-
     def after(self, grad_norm: float) -> None:
         """Adapt to the gradients of one update."""
         if not math.isfinite(grad_norm):

@@ -13,14 +13,17 @@ from mlx_finbert.training.settings import TrainSettings
 def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> TrainSettings:
     """Settings from what was given; a run after `--resume` brings its own.
 
+    Its data and its model may lie elsewhere now: what they hold is compared later.
+
     Raises:
         InputError: for a flag that differs from the run's, or a checkpoint that cannot be used.
     """
-    if "resume" not in given:
+    if given.get("resume") is None:
         return TrainSettings(**given)
-    checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser(), say)
+    checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser().absolute(), say)
     recorded = read_config_file(checkpoint.path / "config.yaml", TrainSettings)
     recorded |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
+    recorded |= {name: given.pop(name) for name in ("data", "model") if name in given}
     settings = TrainSettings(**recorded)
     for name, value in given.items():
         if value != getattr(settings, name):

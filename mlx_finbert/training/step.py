@@ -1,6 +1,7 @@
 """One update of the weights: gradients of a few batches, compiled, then Adam, compiled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
 
@@ -41,7 +42,7 @@ class Figures:
 
 
 class StepFailed(Exception):
-    """An update could not be computed; model and optimizer are as before it."""
+    """An update could not be computed; the message names it and says what is left."""
 
 
 @dataclass
@@ -85,20 +86,24 @@ class TrainStep:
             stop: whether this process is asked to stop; the figures tell every process.
 
         Raises:
-            StepFailed: names the update and its rows; model and optimizer are as before.
+            StepFailed: names the update and its rows. Model and optimizer are as before it, unless
+                the very last operations, Adam's own, could not be computed; it says which.
         """
         self._activate(number)
         weight = self.loss.total_weight(update.labels)
-        try:
+        with named(number, update, "model and optimizer are as before it"):
             gradients, sums = self._gradients_of(update, number, weight, stop)
-        except (RuntimeError, ValueError, IndexError) as error:
-            raise StepFailed(failure(number, update, error)) from error
         gradients, norm, (loss, correct, stops) = self._gathered(gradients, sums)
         grad_norm = norm / self.scale.value
         if moved := isfinite(grad_norm):
             clipped = min(1.0, self.max_grad_norm / (grad_norm + 1e-6)) / self.scale.value
-            self._apply(gradients, learning_rate, clipped)
-            mx.eval(self.model.parameters(), self.state)
+            with named(number, update, "model and optimizer are as before it"):
+                moved_to = self._moved(gradients, learning_rate, clipped)
+            # From here on Adam works in the memory of what was before: there is no way back.
+            with named(number, update, "its weights are lost: go on from the last checkpoint"):
+                self._take(*moved_to)
+                del moved_to
+                mx.eval(self.model.parameters(), self.state)
         self.scale.after(grad_norm)
         return Figures(loss, weight, correct, len(update.rows), grad_norm, moved, stops > 0)
 
@@ -182,21 +187,23 @@ class TrainStep:
         mx.eval(gradients, norm, sums)
         return gradients, norm.item(), sums.tolist()
 
-    def _apply(self, gradients: Arrays, learning_rate: float, factor: float) -> None:
-        """Put the moved weights into the model, not yet computed.
-
-        The arrays before are let go of, so that Adam works in their memory.
-        """
+    def _moved(
+        self, gradients: Arrays, learning_rate: float, factor: float
+    ) -> tuple[Arrays, State]:
+        """Weights and moments after the update, not yet computed."""
         parameters = named_parameters(self.model)
         names = [name for group in self._active for name in group.parameters]
         kept = {"m": names, "v": names, "step": [group.name for group in self._active]}
-        moved, state = self._adam(
+        return self._adam(
             {name: parameters[name] for name in names},
             gradients,
             {part: {name: self.state[part][name] for name in kept[part]} for part in kept},
             mx.array(learning_rate),
             mx.array(factor),
         )
+
+    def _take(self, moved: Arrays, state: State) -> None:
+        """Let go of the arrays before, so that Adam can work in their memory."""
         self.model.update(tree(moved))
         for part, arrays in state.items():
             self.state[part] |= arrays
@@ -232,12 +239,16 @@ def global_norm(gradients: Arrays) -> mx.array:
     return mx.sqrt(sum(mx.square(gradient).sum() for gradient in gradients.values()))
 
 
-def failure(number: int, update: Update, error: Exception) -> str:
-    """A sentence on the update that could not be computed."""
-    rows = ", ".join(str(row + 1) for row in update.rows[:8])
-    more = ", ..." if len(update.rows) > 8 else ""
-    shapes = " and ".join(sorted({str(batch.input_ids.shape) for batch in update.batches}))
-    return (
-        f"update {number + 1}, of the training rows {rows}{more} in batches of shape {shapes},"
-        f" failed: {first_line(error)}; model and optimizer are as before it"
-    )
+@contextmanager
+def named(number: int, update: Update, outcome: str) -> Iterator[None]:
+    """Failures inside the block become a sentence on the update and on what is left."""
+    try:
+        yield
+    except (RuntimeError, ValueError, IndexError) as error:
+        rows = ", ".join(str(row + 1) for row in update.rows[:8])
+        more = ", ..." if len(update.rows) > 8 else ""
+        shapes = " and ".join(sorted({str(batch.input_ids.shape) for batch in update.batches}))
+        raise StepFailed(
+            f"update {number + 1}, of the training rows {rows}{more} in batches of shape {shapes},"
+            f" failed: {first_line(error)}; {outcome}"
+        ) from error

@@ -68,6 +68,11 @@ class EarlyStopping:
     def update(self, value: float) -> bool:
         """Take the metric of an evaluation; tell whether to stop."""
         self.wait = 0 if self.best.update(value) else self.wait + 1
+        return self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has come to its end."""
         return self.wait >= self.patience
 
     def state(self) -> dict[str, Any]:

@@ -8,9 +8,8 @@ import pytest
 
 import mlx_finbert
 from mlx_finbert.errors import InputError
-from mlx_finbert.predict import Document, Predictor, read_documents
+from mlx_finbert.predict import Document, Predictor, parts, read_documents
 from mlx_finbert.predict import files as scoring
-from mlx_finbert.predict import parts
 from mlx_finbert.predict.__main__ import main
 
 LABELS = ["negative", "neutral", "positive"]
@@ -134,5 +133,6 @@ def test_parquet_columns_without_a_value_at_first(tiny, tmp_path, monkeypatch):
     source.write_text('text\n""\n""\nProfit rose.\n')
     scoring.score_file(Predictor(*tiny), source, target, by_sentence=True)
     parquet = pytest.importorskip("pyarrow.parquet")
-    types = {str(parquet.read_schema(target).field(f"score{end}").type) for end in ("", "_min", "_max")}
+    schema = parquet.read_schema(target)
+    types = {str(schema.field(f"score{end}").type) for end in ("", "_min", "_max")}
     assert types == {"double"}

@@ -5,11 +5,18 @@ import json
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx.utils import tree_flatten
 
 import mlx_finbert
 from mlx_finbert.convert.fuse import main as fuse
+from mlx_finbert.data.loader import Batch, Update
+from mlx_finbert.lora import LoraConfig, add_lora
 from mlx_finbert.train import main
 from mlx_finbert.training.checkpoints import checkpoints_of
+from mlx_finbert.training.groups import make_groups
+from mlx_finbert.training.loss import Loss
+from mlx_finbert.training.optimizer import Adam
+from mlx_finbert.training.step import TrainStep
 
 FLAGS = [
     "--lora-rank", "4", "--lora-dropout", "0.2", "--gradient-checkpointing", "--max-steps", "8",
@@ -49,6 +56,25 @@ def test_a_run_with_adapters_goes_on_bit_for_bit(checkpoint, tmp_path):
     for name in ("adapters.safetensors", "history.json"):
         whole, half = (tmp_path / folder / name for folder in ("whole", "half"))
         assert whole.read_bytes() == half.read_bytes(), name
+
+
+def test_gradient_checkpointing_in_half_precision_is_without_it(checkpoint):
+    """The second run of a layer has the frozen weights in half precision too."""
+    folder, ends = checkpoint(), []
+    for checkpointing in (False, True):
+        mx.random.seed(0)
+        model, _ = mlx_finbert.load(folder)
+        add_lora(model, LoraConfig(rank=2, dropout=0.1))
+        model.encoder.gradient_checkpointing = checkpointing
+        groups = make_groups(dict(tree_flatten(model.trainable_parameters())), len(model.layers))
+        loss = Loss(np.ones(3, np.float32))
+        step = TrainStep(model, groups, Adam(), loss, precision="bfloat16")
+        ids = np.random.default_rng(0).integers(5, 60, (4, 8)).astype(np.int32)
+        labels = np.array([0, 1, 2, 0], np.int32)
+        batch = Batch(ids, np.ones_like(ids), labels, np.ones(4, np.float32), np.arange(4))
+        figures = [step(Update(batch.rows, labels, [batch]), i, 1e-2) for i in range(4)]
+        ends.append([(f.loss, f.grad_norm) for f in figures])
+    assert ends[0] == ends[1]
 
 
 def test_the_settings_reach_the_adapters(checkpoint, tmp_path):

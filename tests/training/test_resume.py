@@ -11,7 +11,13 @@ import pytest
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.train import main
-from mlx_finbert.training.checkpoints import checkpoints_of, find_checkpoint, rotate
+from mlx_finbert.training.checkpoints import (
+    checkpoints_of,
+    find_checkpoint,
+    rotate,
+    step_of,
+)
+from mlx_finbert.training.record import Record
 
 ARGUMENTS = [
     "--max-steps", "40", "--batch-size", "4", "--learning-rate", "3e-3", "--eval-every", "7",
@@ -81,11 +87,13 @@ def finished(checkpoint, table, tmp_path):
     return out
 
 
-def test_the_last_checkpoints_and_the_best_stay(finished):
-    best = json.loads(max(checkpoints_of(finished)).joinpath("state.json").read_text())
-    best_step = best["run_state"]["best"]["step"]
-    steps = {int(path.name.removeprefix("step-")) for path in checkpoints_of(finished)}
-    assert steps == {30, 40} | ({best_step} & {10, 20})
+def test_the_last_checkpoints_and_the_best_stay(checkpoint, table, tmp_path, monkeypatch):
+    monkeypatch.setattr(Record, "is_better_than", lambda self, other, metric: other is None)
+    argv = command(checkpoint(), table, tmp_path / "out", "--batch-size", "1", "--eval-every", "10")
+    assert main([*argv, "--gradient-accumulation-steps", "1"]) == 0
+    steps = [step_of(path) for path in checkpoints_of(tmp_path / "out")]
+    assert steps == [10, 30, 40]
+    assert json.loads((tmp_path / "out" / "best.json").read_text())["step"] == 10
 
 
 def test_rotation_spares_the_best(tmp_path):
@@ -121,6 +129,55 @@ def test_a_resumed_run_keeps_its_settings_and_its_data(finished, table, capsys):
     table.write_text(table.read_text().replace("rose", "fell"))
     assert main(["--resume", str(finished)]) == 2
     assert "is not what this run was trained on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--dtype", "float16", "--gradual-unfreezing", "--layer-decay", "0.8"],
+        ["--dtype", "float32", "--freeze-layers", "1", "--class-weights", "balanced"],
+    ],
+)
+def test_a_run_goes_on_from_any_checkpoint(checkpoint, table, tmp_path, more):
+    out = tmp_path / "out"
+    argv = command(checkpoint(), table, out, "--keep", "9", *more)
+    assert main(argv) == 0
+    last = checkpoints_of(out)[-1]
+    files = [out / name for name in SAME] + [last / "optimizer.safetensors", last / "state.json"]
+    before = [path.read_bytes() for path in files]
+    assert main(["--resume", str(checkpoints_of(out)[0])]) == 0
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_a_run_that_stopped_early_has_come_to_its_end(checkpoint, table, tmp_path, capsys):
+    out = tmp_path / "out"
+    stopping = ["--early-stopping-patience", "1", "--early-stopping-min-delta", "10"]
+    assert main(command(checkpoint(), table, out, "--save-steps", "1", *stopping)) == 0
+    before = [(out / name).read_bytes() for name in SAME]
+    capsys.readouterr()
+    assert main(["--resume", str(out)]) == 0
+    assert "stopped early after step 9" in capsys.readouterr().out
+    assert [(out / name).read_bytes() for name in SAME] == before
+
+
+def test_a_better_model_from_before_the_kill_is_not_called_an_older_one(finished, capsys):
+    first = checkpoints_of(finished)[0]
+    future = json.loads((finished / "best.json").read_text()) | {"step": 39, "epoch": 4.4}
+    (finished / "best.json").write_text(json.dumps(future))
+    (first.parent / ".part-half").mkdir()
+    assert main(["--resume", str(first)]) == 0
+    assert "the best model, of epoch" in capsys.readouterr().out
+    assert not (first.parent / ".part-half").exists()
+    (finished / "best.json").unlink()
+    assert main(["--resume", str(first)]) == 2
+    assert "has no best.json" in capsys.readouterr().err
+
+
+def test_data_that_lies_elsewhere_now(finished, table, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    moved = table.rename(tmp_path / "other" / "moved.csv")
+    monkeypatch.chdir(finished / "checkpoints")
+    assert main(["--resume", checkpoints_of(finished)[-1].name, "--data", str(moved)]) == 0
 
 
 def test_places_without_checkpoints(finished, tmp_path, capsys):

@@ -22,8 +22,8 @@ from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
 
 FILES = {
-    "README.md", "checkpoints", "config.json", "config.yaml", "confusion.png", "curves.png",
-    "history.csv", "history.json", "log.jsonl", "metrics.json", "mistakes.csv",
+    "README.md", "best.json", "checkpoints", "config.json", "config.yaml", "confusion.png",
+    "curves.png", "history.csv", "history.json", "log.jsonl", "metrics.json", "mistakes.csv",
     "model.safetensors", "reliability.csv", "report.html", "tokenizer.json",
     "tokenizer_config.json",
 }  # fmt: skip

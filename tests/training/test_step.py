@@ -302,6 +302,20 @@ def test_a_failed_update_leaves_model_and_optimizer_usable(checkpoint):
     assert np.isfinite(step(update_of(random_batch(2, 60)), 1, 1e-3).loss)
 
 
+def test_an_update_that_adam_cannot_make_leaves_all_as_it_was(checkpoint):
+    model, _ = mlx_finbert.load(checkpoint())
+    step = make_step(model)
+    before, moments = named_parameters(model), dict(step.state["m"])
+    working = step.optimizer.apply
+    step.optimizer.apply = lambda *arguments: mx.zeros(2) + mx.zeros(3)
+    with pytest.raises(StepFailed, match=r"update 1, .*; model and optimizer are as before it"):
+        step(update_of(random_batch(0, 60)), 0, 1e-3)
+    assert all(mx.array_equal(before[k], v) for k, v in named_parameters(model).items())
+    assert all(mx.array_equal(moments[k], v) for k, v in step.state["m"].items())
+    step.optimizer.apply = working
+    assert step(update_of(random_batch(0, 60)), 0, 1e-3).moved
+
+
 def test_gradient_checkpointing_trains_alike(checkpoint):
     folder = checkpoint()
     ends = []

@@ -1,0 +1,66 @@
+"""Every flag of a step arrives in it."""
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from mlx_finbert.training.optimizer import Adam
+from mlx_finbert.training.prepare import Loaders, load_model, make_fit
+from mlx_finbert.training.settings import TrainSettings
+
+
+class SomeLoader:
+    labels = np.array([0, 0, 1, 2])
+
+    def __len__(self):
+        return 30
+
+
+def fit_of(model, **settings):
+    loaders = Loaders(SomeLoader(), SomeLoader(), None)
+    return make_fit(TrainSettings(**settings), model, loaders, mx.distributed.init())
+
+
+def test_the_step(tiny):
+    model, _ = tiny
+    step = fit_of(
+        model, optimizer="adam", weight_decay=0.2, adam_beta1=0.8, adam_beta2=0.9,
+        adam_epsilon=1e-5, max_grad_norm=3.0, dtype="bfloat16", seed=7, label_smoothing=0.2,
+        class_weights=["balanced"],
+    ).step  # fmt: skip
+    assert step.optimizer == Adam(0.2, False, (0.8, 0.9), 1e-5)
+    assert (step.max_grad_norm, step.precision, step.seed) == (3.0, "bfloat16", 7)
+    assert step.loss.label_smoothing == 0.2
+    np.testing.assert_allclose(step.loss.class_weights, [2 / 3, 4 / 3, 4 / 3], rtol=1e-6)
+
+
+def test_the_groups(tiny):
+    model, _ = tiny
+    groups = fit_of(
+        model, learning_rate=1e-4, head_learning_rate=1e-3, layer_decay=0.5, freeze_layers=1,
+        gradual_unfreezing=True,
+    ).step.groups  # fmt: skip
+    assert [(g.name, g.start) for g in groups] == [("embeddings", 30), ("layer.1", 10), ("head", 0)]
+    assert [g.rate for g in groups] == pytest.approx([0.125, 0.5, 10])
+    assert fit_of(model, freeze_embeddings=True).step.groups[0].name == "layer.0"
+
+
+def test_the_course(tiny):
+    model, _ = tiny
+    plan = fit_of(
+        model, epochs=3, eval_every=4, schedule="constant", warmup_steps=10, save_epochs=2,
+        best_metric="val_loss", early_stopping_patience=2, plateau_monitor="loss",
+        plateau_cooldown=3,
+    ).plan  # fmt: skip
+    assert (plan.total_steps, plan.eval_every, plan.save_every) == (90, 4, 60)
+    assert [plan.schedule(step) for step in (0, 5, 10, 80)] == [0, 0.5, 1, 1]
+    assert (plan.stopping.patience, plan.stopping.best.higher_is_better) == (2, False)
+    assert (plan.plateau.monitor, plan.plateau.cooldown) == ("loss", 3)
+    assert fit_of(model, max_steps=7, save_steps=5).plan.save_every == 5
+    assert fit_of(model, max_steps=7).plan.total_steps == 7
+
+
+def test_gradient_checkpointing_is_switched_on(checkpoint):
+    settings = TrainSettings(model=str(checkpoint()), gradient_checkpointing=True)
+    model, _ = load_model(settings, ["negative", "neutral", "positive"], print)
+    assert model.encoder.gradient_checkpointing
