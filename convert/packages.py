@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlx_finbert.checkpoint import require_plain
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.exporter import describe_export
 from mlx_finbert.convert.coreml.figures import PackageReport, verdict
@@ -30,6 +31,7 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
         InputError: for a model, data or an output that cannot be used.
     """
     model, tokenizer = settings.load_model()
+    require_plain(model, settings.model)
     rows = validation_rows(settings) if settings.validate else None
     # The folder's name alone: a path of this machine has no place in a file that is shipped.
     source = Path(settings.model).expanduser()
@@ -77,6 +79,7 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     package = SavedPackage(Path(settings.package).expanduser())
     options = options_of(package)
     model, tokenizer = settings.load_model()
+    require_plain(model, settings.model)
     most = model.args.max_length
     if not all(SHORTEST <= length <= most for length in options.lengths):
         raise InputError(

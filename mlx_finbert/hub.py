@@ -17,6 +17,7 @@ WEIGHT_FILES = [
     ["model.safetensors.index.json", "model-*.safetensors"],
     ["pytorch_model.bin"],
     ["pytorch_model.bin.index.json", "pytorch_model-*.bin"],
+    ["adapters.safetensors"],
 ]
 
 

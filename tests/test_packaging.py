@@ -14,7 +14,8 @@ import mlx_finbert
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [
-    "train", "evaluate", "predict", "convert.to_mlx", "convert.to_coreml", "convert.verify",
+    "train", "evaluate", "predict", "convert.to_mlx", "convert.fuse", "convert.to_coreml",
+    "convert.verify",
 ]  # fmt: skip
 HEAVY = ["transformers", "datasets", "matplotlib", "mlx_lm", "torch", "coremltools", "pyarrow"]
 

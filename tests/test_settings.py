@@ -5,7 +5,12 @@ from typing import Literal
 
 import pytest
 
-from mlx_finbert.convert.settings import ToCoremlSettings, ToMlxSettings, VerifySettings
+from mlx_finbert.convert.settings import (
+    FuseSettings,
+    ToCoremlSettings,
+    ToMlxSettings,
+    VerifySettings,
+)
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation import EvaluateSettings
 from mlx_finbert.predict.settings import PredictSettings
@@ -138,6 +143,7 @@ def value_for(hint):
         (EvaluateSettings, {"model": "m"}),
         (PredictSettings, {"model": "m", "input": "i", "output": "o"}),
         (ToMlxSettings, {"model": "m", "output": "o"}),
+        (FuseSettings, {"model": "m", "output": "o"}),
         (
             ToCoremlSettings,
             {"model": "m", "output": "o", "outputs": "arrays", "target": "iOS18"},

@@ -7,15 +7,13 @@ import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
-from mlx_finbert.checkpoint import load_with_report
+from mlx_finbert.checkpoint import load_with_report, require_plain
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize
-from mlx_finbert.errors import InputError
 from mlx_finbert.labels import match_labels
-from mlx_finbert.lora import add_lora, has_lora
+from mlx_finbert.lora import add_lora
 from mlx_finbert.models import Classifier
-from mlx_finbert.quantization import quantization_of
 from mlx_finbert.settings import require
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.training.fit import Fit
@@ -50,11 +48,7 @@ def load_model(
         new_head=settings.new_head,
         labels_if_fresh=label_names,
     )
-    if has_lora(model) or quantization_of(model):
-        raise InputError(
-            f"--model {settings.model} has adapters or is quantized: fuse the adapters first"
-            " (python -m mlx_finbert.convert.fuse), or name the model that was quantized"
-        )
+    require_plain(model, settings.model)
     if report.new:
         say(str(report))
     # An earlier run's calibration says nothing about what this one makes of the weights.

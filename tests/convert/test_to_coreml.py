@@ -9,6 +9,7 @@ import pytest
 
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.to_coreml import main as to_coreml
+from mlx_finbert.convert.to_mlx import main as to_mlx
 from mlx_finbert.convert.verify import main as verify
 
 
@@ -192,3 +193,13 @@ def test_golden_texts_are_held_against_the_model(folder, tmp_path, capsys, chang
     argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(folder)]
     assert verify(argv) == 1
     assert f"FAULT: golden.json beside the package {words}" in capsys.readouterr().out
+
+
+def test_quantized_models_are_refused(checkpoint, tmp_path, capsys):
+    sizes = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
+    packed = tmp_path / "packed"
+    argv = ["--model", str(checkpoint(**sizes)), "--output", str(packed), "--quantize", "8"]
+    assert to_mlx([*argv, "--group-size", "32"]) == 0
+    assert export(packed, tmp_path / "T.mlpackage") == 2
+    assert "is quantized, to be used and not changed" in capsys.readouterr().err
+    assert not (tmp_path / "T.mlpackage").exists()

@@ -43,7 +43,7 @@ def test_adapters_are_trained_saved_used_and_fused(checkpoint, tmp_path, more, c
     found = mlx_finbert.predict(*mlx_finbert.load(fused), texts)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert main(["--model", str(out), "--output-dir", str(tmp_path / "again")]) == 2
-    assert "has adapters or is quantized" in capsys.readouterr().err
+    assert "holds adapters: fuse them first" in capsys.readouterr().err
 
 
 def test_a_run_with_adapters_goes_on_bit_for_bit(checkpoint, tmp_path):
