@@ -79,10 +79,10 @@ def add_lora(model: Classifier, config: LoraConfig) -> None:
 
 def chosen_layers(model: Classifier, config: LoraConfig) -> list[nn.Module]:
     """The last layers, as many as wished."""
-    most = len(model.layers)
+    most = len(model.encoder.layer)
     count = most if config.layers is None else config.layers
     require(count <= most, "--lora-layers", count, f"the model has {most} layers")
-    return model.layers[most - count :]
+    return model.encoder.layer[most - count :]
 
 
 def chosen_linears(layer: nn.Module, config: LoraConfig) -> dict[str, nn.Linear]:

@@ -43,7 +43,7 @@ def test_adapters_change_nothing_at_first_and_learn_with_the_head_alone(checkpoi
 
 def test_the_adapters_add_their_product_times_alpha_by_rank(checkpoint):
     model, _, _ = adapted(checkpoint(), rank=4, alpha=6.0)
-    linear = model.layers[1].attention.self.query
+    linear = model.encoder.layer[1].attention.self.query
     x = mx.random.normal((5, 15))
     expected = linear.linear(x) + 1.5 * (x @ linear.lora_a @ linear.lora_b)
     np.testing.assert_allclose(np.array(linear(x)), np.array(expected), atol=1e-5)
@@ -52,7 +52,7 @@ def test_the_adapters_add_their_product_times_alpha_by_rank(checkpoint):
 def test_dora_is_a_length_times_a_direction(checkpoint):
     """Liu et al. 2024, equation 5."""
     model, _, _ = adapted(checkpoint(), dora=True)
-    linear = model.layers[0].output.dense
+    linear = model.encoder.layer[0].output.dense
     moved = np.array(linear.linear.weight + 1.5 * (linear.lora_a @ linear.lora_b).T)
     lengths = np.linalg.norm(moved, axis=1, keepdims=True)
     x = np.array(mx.random.normal((5, 22)))

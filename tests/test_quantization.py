@@ -107,7 +107,7 @@ def test_a_saved_folder_loads_as_it_was(wide, tmp_path, family, bits, dtype):
 
 def test_the_way_of_the_cpu_gives_what_mlx_gives(wide):
     model, _ = mlx_finbert.load(wide())
-    linear = QuantizedLinear.from_linear(model.layers[0].output.dense, 64, 4)
+    linear = QuantizedLinear.from_linear(model.encoder.layer[0].output.dense, 64, 4)
     x = mx.random.normal((2, 5, 128))
     expected = nn.QuantizedLinear.__call__(linear, x)
     np.testing.assert_allclose(np.array(linear(x)), np.array(expected), atol=1e-5)

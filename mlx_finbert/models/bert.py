@@ -168,10 +168,6 @@ class BertForSequenceClassification(nn.Module):
     def encoder(self) -> Encoder:
         return self.bert.encoder
 
-    @property
-    def layers(self) -> list[nn.Module]:
-        return self.encoder.layer
-
     def __call__(
         self,
         input_ids: mx.array,

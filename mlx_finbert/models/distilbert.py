@@ -123,10 +123,6 @@ class DistilBertForSequenceClassification(nn.Module):
     def encoder(self) -> Encoder:
         return self.distilbert.transformer
 
-    @property
-    def layers(self) -> list[nn.Module]:
-        return self.encoder.layer
-
     def __call__(
         self,
         input_ids: mx.array,

@@ -82,10 +82,6 @@ class RobertaForSequenceClassification(nn.Module):
     def encoder(self) -> Encoder:
         return self.roberta.encoder
 
-    @property
-    def layers(self) -> list[nn.Module]:
-        return self.encoder.layer
-
     def __call__(
         self,
         input_ids: mx.array,

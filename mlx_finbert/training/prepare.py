@@ -131,7 +131,7 @@ def make_fit(
     processes: mx.distributed.Group,
 ) -> Fit:
     """The loop with its first step to come."""
-    steps_per_epoch, num_layers = len(loaders.train), len(model.layers)
+    steps_per_epoch, num_layers = len(loaders.train), len(model.encoder.layer)
     thawing = settings.thawing(settings.learning_rate, num_layers, steps_per_epoch)
     trainable = dict(tree_flatten(model.trainable_parameters()))
     step = TrainStep(

@@ -52,7 +52,7 @@ def loader(tokenizer, seed=None, **more):
 
 
 def make_fit(model, tokenizer, steps=10, rate=3e-3, watch=(), schedule=lambda step: 1.0, **plan):
-    groups = make_groups(named_parameters(model), len(model.layers))
+    groups = make_groups(named_parameters(model), len(model.encoder.layer))
     step = TrainStep(model, groups, Adam(), Loss(np.ones(3, np.float32)))
     return Fit(
         step,

@@ -13,7 +13,7 @@ from mlx_finbert.training.step_settings import StepSettings
 def test_every_parameter_is_in_one_group(checkpoint, family):
     model, _ = mlx_finbert.load(checkpoint(family))
     names = [name for name, _ in tree_flatten(model.parameters())]
-    groups = make_groups(names, len(model.layers))
+    groups = make_groups(names, len(model.encoder.layer))
     assert [group.name for group in groups] == ["embeddings", "layer.0", "layer.1", "head"]
     assert sorted(name for group in groups for name in group.parameters) == sorted(names)
     assert set(groups[-1].parameters) == {name for name in names if name.startswith(model.head)}

@@ -33,9 +33,9 @@ def test_adapters_are_trained_saved_used_and_fused(checkpoint, tmp_path, more, c
     assert not (out / "model.safetensors").exists()
     model, tokenizer = mlx_finbert.load(out)
     before, _ = mlx_finbert.load(base)
-    linear = model.layers[1].attention.self.query
+    linear = model.encoder.layer[1].attention.self.query
     assert mx.abs(linear.lora_b).max() > 0
-    assert mx.array_equal(linear.linear.weight, before.layers[1].attention.self.query.weight)
+    assert mx.array_equal(linear.linear.weight, before.encoder.layer[1].attention.self.query.weight)
     assert not mx.array_equal(model.classifier.weight, before.classifier.weight)
     texts = ["profit rose", "sales fell by 3 percent"]
     expected = mlx_finbert.predict(model, tokenizer, texts)
@@ -66,7 +66,9 @@ def test_gradient_checkpointing_in_half_precision_is_without_it(checkpoint):
         model, _ = mlx_finbert.load(folder)
         add_lora(model, LoraConfig(rank=2, dropout=0.1))
         model.encoder.gradient_checkpointing = checkpointing
-        groups = make_groups(dict(tree_flatten(model.trainable_parameters())), len(model.layers))
+        groups = make_groups(
+            dict(tree_flatten(model.trainable_parameters())), len(model.encoder.layer)
+        )
         loss = Loss(np.ones(3, np.float32))
         step = TrainStep(model, groups, Adam(), loss, precision="bfloat16")
         ids = np.random.default_rng(0).integers(5, 60, (4, 8)).astype(np.int32)

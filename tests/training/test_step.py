@@ -51,7 +51,7 @@ def make_step(model, thawing=Thawing(), weight_decay=0.0, label_smoothing=0.0, *
     parameters = named_parameters(model)
     return TrainStep(
         model,
-        make_groups(parameters, len(model.layers), thawing),
+        make_groups(parameters, len(model.encoder.layer), thawing),
         Adam(weight_decay),
         Loss(np.ones(model.args.num_labels, np.float32), label_smoothing),
         **more,
@@ -263,11 +263,11 @@ def test_frozen_groups_stay_and_the_others_start_when_they_are_unfrozen(checkpoi
 def test_a_group_that_starts_late_takes_steps_as_a_fresh_one(checkpoint):
     model, _ = mlx_finbert.load(checkpoint())
     step = make_step(model, Thawing(unfreeze_every=10))
-    weight = model.layers[1].output.dense.weight
+    weight = model.encoder.layer[1].output.dense.weight
     step._activate(0)
     for i in range(11):
         step(update_of(random_batch(i, 60)), i, 1e-3)
-    moved = mx.abs(model.layers[1].output.dense.weight - weight)
+    moved = mx.abs(model.encoder.layer[1].output.dense.weight - weight)
     # The first step of Adam is the learning rate, whatever the gradient.
     assert moved.max().item() == pytest.approx(1e-3, rel=1e-2)
 
