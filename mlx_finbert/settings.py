@@ -164,6 +164,10 @@ def _parser(settings_class: type, module: str, description: str) -> argparse.Arg
             options["action"] = argparse.BooleanOptionalAction
         elif typing.get_origin(hint) is typing.Literal:
             options["choices"] = typing.get_args(hint)
+            if options["choices"] == ("on", "off"):
+                off = {"dest": field.name, "action": "store_const", "const": "off"}
+                spelling = flag_of(field).replace("--", "--no-", 1)
+                groups[field.name].add_argument(spelling, **off, help=argparse.SUPPRESS)
         elif typing.get_origin(hint) is list:
             (item,) = typing.get_args(hint)
             options |= {"type": _list_of(item), "metavar": "A,B,..."}

@@ -44,6 +44,47 @@ def test_every_example_once_whole_and_padded(lengths, batch_size, seed, epoch):
         }
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=70),
+    share=st.integers(1, 4),
+    ranks=st.integers(1, 3),
+    accumulation=st.integers(1, 3),
+)
+def test_processes_share_every_update(lengths, share, ranks, accumulation):
+    """Each row once, the same number of batches of the same shapes for all."""
+    size = share * ranks
+    labels = np.arange(len(lengths), dtype=np.int32)
+
+    def updates(rank, of, accumulation=accumulation, size=size):
+        more = {"seed": 5, "accumulation": accumulation, "rank": rank, "ranks": of}
+        loader = Loader(tokens_of(lengths), labels, size, PAD, 60, **more)
+        found = list(loader.updates(2))
+        assert len(found) == len(loader)
+        return found
+
+    alone = updates(0, 1)
+    shared = [updates(rank, ranks) for rank in range(ranks)]
+    seen = [b.rows for one in shared for update in one for b in update.batches]
+    assert sorted(np.concatenate(seen)) == list(range(len(lengths)))
+    for whole, *parts in zip(alone, *shared, strict=True):
+        assert all(part.rows.tolist() == whole.rows.tolist() for part in parts)
+        assert whole.labels.tolist() == whole.rows.tolist()
+        shapes = [[b.input_ids.shape for b in part.batches] for part in parts]
+        assert all(shape == shapes[0] for shape in shapes)
+        tokens = sum(b.num_tokens for part in parts for b in part.batches)
+        assert tokens == sum(lengths[row] for row in whole.rows)
+    # One large batch holds what the gathered ones hold.
+    large = updates(0, 1, accumulation=1, size=size * accumulation)
+    assert [u.rows.tolist() for u in large] == [u.rows.tolist() for u in alone]
+
+
+def test_an_epoch_is_taken_up_in_its_midst():
+    loader = Loader(tokens_of(range(1, 40)), None, 4, PAD, 60, seed=1)
+    rows = [update.rows.tolist() for update in loader.updates(3)]
+    assert [update.rows.tolist() for update in loader.updates(3, start=4)] == rows[4:]
+
+
 def test_lengths_come_from_a_small_set():
     assert len({padded_length(n) for n in range(1, 513)}) == 25
     assert all(padded_length(n) >= n and padded_length(n) % 8 == 0 for n in range(1, 513))
