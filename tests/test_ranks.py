@@ -9,7 +9,7 @@ import mlx_finbert
 from mlx_finbert.ranks import barrier, guarded, ranks
 group = ranks()
 barrier(group)
-print(group.rank(), group.size())
+print(group.rank(), group.size(), flush=True)
 """
 DIE = MEET + "import os; os._exit(9)"
 GO_ON = (
