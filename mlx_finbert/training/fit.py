@@ -12,7 +12,7 @@ from mlx_finbert.metrics import measure
 from mlx_finbert.training.callback import Callback
 from mlx_finbert.training.interrupt import interrupt_noted
 from mlx_finbert.training.plateau import ReduceLROnPlateau
-from mlx_finbert.training.record import Record, RunState, StepFigures
+from mlx_finbert.training.record import Record, RunState, StepFigures, Sums
 from mlx_finbert.training.schedules import Schedule
 from mlx_finbert.training.step import Figures, TrainStep
 from mlx_finbert.training.stopping import EarlyStopping
@@ -130,7 +130,7 @@ class Fit:
         is_best = again or record.is_better_than(run_state.best, plan.best_metric)
         run_state.best = record if is_best else run_state.best
         run_state.history.append(record)
-        run_state.sums = type(run_state.sums)()
+        run_state.sums = Sums()
         if plan.plateau and rate:
             lowered = plan.plateau.update(getattr(record, plan.plateau.monitor), rate)
             run_state.rate_factor *= lowered / rate
