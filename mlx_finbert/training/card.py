@@ -35,11 +35,18 @@ model, tokenizer = mlx_finbert.load("{folder}")
 mlx_finbert.predict(model, tokenizer, ["Operating loss narrowed to EUR 1.2 mn."])
 ```
 
-The folder is a Hugging Face checkpoint: `transformers.pipeline("text-classification", "{folder}")`
-opens it too.
+{use}
 
 Licence of the training data: {licence}.
 """
+
+
+WHOLE = """\
+The folder is a Hugging Face checkpoint: `transformers.pipeline("text-classification", "{folder}")`
+opens it too."""
+ADAPTERS = """\
+The folder holds adapters for the model named above, and needs it. To make a Hugging Face checkpoint of
+both: `python -m mlx_finbert.convert.fuse --model {folder} --output DIR`."""
 
 
 def model_card(
@@ -68,6 +75,7 @@ def model_card(
         epoch=best.epoch,
         best_metric=settings.best_metric,
         folder=folder,
+        use=(ADAPTERS if settings.lora() else WHOLE).format(folder=folder),
         licence=licence or "not known",
     )
 
