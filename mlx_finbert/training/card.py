@@ -45,8 +45,8 @@ WHOLE = """\
 The folder is a Hugging Face checkpoint: `transformers.pipeline("text-classification", "{folder}")`
 opens it too."""
 ADAPTERS = """\
-The folder holds adapters for the model named above, and needs it. To make a Hugging Face checkpoint of
-both: `python -m mlx_finbert.convert.fuse --model {folder} --output DIR`."""
+The folder holds adapters for the model named above, and needs it. To make a Hugging Face checkpoint
+of both: `python -m mlx_finbert.convert.fuse --model {folder} --output DIR`."""
 
 
 def model_card(
