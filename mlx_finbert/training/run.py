@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import mlx.core as mx
+import numpy as np
 
 from mlx_finbert.ranks import barrier, guarded, ranks, require_same
 from mlx_finbert.training.checkpoints import find_checkpoint
@@ -82,7 +83,7 @@ def start_of(fit: Fit, settings: TrainSettings) -> str:
     digest = hashlib.sha256(repr((shared, fit.run_state.step)).encode())
     if fit.step.processes.size() > 1:
         for _, value in sorted(named_parameters(fit.step.model).items()):
-            digest.update(memoryview(value))
+            digest.update(np.ascontiguousarray(value).data)
     return digest.hexdigest()
 
 
