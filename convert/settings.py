@@ -5,9 +5,8 @@ from typing import Literal
 
 from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.data.settings import ColumnSettings
-from mlx_finbert.errors import InputError
 from mlx_finbert.model_settings import TrainedModelSettings
-from mlx_finbert.settings import require, setting
+from mlx_finbert.settings import require, require_given, setting
 
 
 @dataclass(kw_only=True)
@@ -33,9 +32,8 @@ class ToMlxSettings:
     verify: bool = setting(False, "compare logits with transformers (needs PyTorch)")
 
     def __post_init__(self) -> None:
-        if not self.model:
-            raise InputError("--model is missing: name a checkpoint folder or a hub id")
-        require_output(self.output)
+        require_given(self.model, "--model", "name a checkpoint folder or a hub id")
+        require_given(self.output, "--output", "name the folder to write")
 
 
 @dataclass(kw_only=True)
@@ -50,15 +48,8 @@ class FuseSettings:
     overwrite: bool = setting(False, "write into an --output that holds a model already")
 
     def __post_init__(self) -> None:
-        if not self.model:
-            raise InputError("--model is missing: name a folder of adapters")
-        require_output(self.output)
-
-
-def require_output(output: str | None) -> None:
-    """Refuse a command that does not say where to write."""
-    if not output:
-        raise InputError("--output is missing: name the folder to write")
+        require_given(self.model, "--model", "name a folder of adapters")
+        require_given(self.output, "--output", "name the folder to write")
 
 
 @dataclass(kw_only=True)
@@ -74,8 +65,7 @@ class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
     def __post_init__(self) -> None:
         TrainedModelSettings.__post_init__(self)
         ExportOptions.__post_init__(self)
-        if not self.output:
-            raise InputError("--output is missing: name the package to write, NAME.mlpackage")
+        require_given(self.output, "--output", "name the package to write, NAME.mlpackage")
         require(self.validate_rows >= 1, "--validate-rows", self.validate_rows, "at least 1")
 
 
@@ -87,5 +77,4 @@ class VerifySettings(TrainedModelSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.package:
-            raise InputError("--package is missing: name the .mlpackage to verify")
+        require_given(self.package, "--package", "name the .mlpackage to verify")

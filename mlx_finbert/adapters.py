@@ -5,17 +5,16 @@
 weights), the `lora` settings and the model's `config`, labels and calibration included.
 """
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.fill import LoadReport, encoder_only, fill, is_floating, rename
+from mlx_finbert.hashes import weights_sha256
 from mlx_finbert.hub import PACKAGED, resolve
 from mlx_finbert.lora import LoraConfig, adapter_parameters, add_lora, has_lora
 from mlx_finbert.models import Classifier, build
@@ -69,9 +68,8 @@ def save_adapters(
     folder, base = Path(folder).expanduser(), Path(base_model).expanduser()
     if not has_lora(model):
         raise InputError("the model has no adapters: save it with mlx_finbert.save")
+    require_other_folder(folder, base_model)
     if base_model != PACKAGED and base.is_dir():
-        if folder.is_dir() and folder.samefile(base):
-            raise InputError(f"{folder} holds the base model of these adapters: choose another")
         base_model = str(base.resolve())
     adapted = Adapted(base_model, revision, base_sha256(model), lora, model.args.to_config())
     weights = {name: v.astype(mx.float32) for name, v in adapter_parameters(model).items()}
@@ -81,15 +79,19 @@ def save_adapters(
     return folder
 
 
+def require_other_folder(folder: Path, base_model: str) -> None:
+    """Refuse to write adapters over the files of their base model."""
+    base = Path(base_model).expanduser()
+    is_folder = base_model != PACKAGED and base.is_dir() and folder.is_dir()
+    if is_folder and folder.samefile(base):
+        raise InputError(f"{folder} holds the base model of these adapters: choose another")
+
+
 def base_sha256(model: Classifier) -> str:
     """Of the names and float32 weights that a model with adapters has from its base."""
     own = adapter_parameters(model)
-    digest = hashlib.sha256()
-    for name, value in sorted(tree_flatten(model.parameters())):
-        if name not in own:
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(value.astype(mx.float32)).data)
-    return digest.hexdigest()
+    every = tree_flatten(model.parameters())
+    return weights_sha256({n: v.astype(mx.float32) for n, v in every if n not in own})
 
 
 def require_base(model: Classifier, folder: Path) -> None:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from mlx_finbert.checkpoint import load_trained
-from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
-from mlx_finbert.settings import require, setting
+from mlx_finbert.settings import require, require_given, setting
 from mlx_finbert.tokenizer import Tokenizer
 
 
@@ -20,8 +19,7 @@ class TrainedModelSettings:
     )
 
     def __post_init__(self) -> None:
-        if not self.model:
-            raise InputError("--model is missing: name a fine-tuned folder or a hub id")
+        require_given(self.model, "--model", "name a fine-tuned folder or a hub id")
 
     def load_model(self) -> tuple[Classifier, Tokenizer]:
         """The model and its tokenizer; a checkpoint without a trained head is refused."""

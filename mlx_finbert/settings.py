@@ -59,6 +59,12 @@ def require(condition: bool, flag: str, value: object, rule: str) -> None:
         raise InputError(f"{flag} is {value}: {rule}")
 
 
+def require_given(value: object, flag: str, advice: str) -> None:
+    """Refuse settings without a value that a command cannot do without."""
+    if not value:
+        raise InputError(f"{flag} is missing: {advice}")
+
+
 def refuse_without(settings: Any, names: Sequence[str], other: str, given: bool) -> None:
     """Refuse flags that have no effect where another one is not given."""
     for field in dataclasses.fields(settings):

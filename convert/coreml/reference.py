@@ -1,6 +1,5 @@
 """The MLX model that a package is held against."""
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -10,6 +9,7 @@ from mlx.utils import tree_flatten
 
 from mlx_finbert.convert.coreml.network import Network, describe
 from mlx_finbert.convert.coreml.options import ExportOptions
+from mlx_finbert.hashes import weights_sha256
 from mlx_finbert.metrics import softmax
 from mlx_finbert.models import Classifier
 
@@ -50,11 +50,7 @@ class Reference:
     @cached_property
     def sha256(self) -> str:
         """Of the names and weights, as float32; the config is not in it."""
-        digest = hashlib.sha256()
-        for name, value in sorted(tree_flatten(self.model.parameters())):
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(value).data)
-        return digest.hexdigest()
+        return weights_sha256(dict(tree_flatten(self.model.parameters())))
 
 
 def temperature_of(model: Classifier, options: ExportOptions) -> float:

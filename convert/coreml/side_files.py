@@ -1,6 +1,5 @@
 """The files beside the packages, for the app and for whoever asks how they were made."""
 
-import hashlib
 import json
 from dataclasses import asdict
 from importlib.metadata import version
@@ -11,6 +10,7 @@ from mlx_finbert.convert.coreml.figures import Figures
 from mlx_finbert.convert.coreml.golden import write_golden
 from mlx_finbert.convert.coreml.metadata import Description, program_options
 from mlx_finbert.convert.coreml.report import ExportReport
+from mlx_finbert.hashes import file_sha256
 from mlx_finbert.tokenizer import Tokenizer
 
 SIDE_FILES = ("vocab.txt", "merges.txt", "labels.json", "export.json", "golden.json")
@@ -41,7 +41,7 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
             }
             for package in report.packages
         },
-        "files": {file.name: _sha256(file) for file in beside},
+        "files": {file.name: file_sha256(file) for file in beside},
         "validation": report.validation and _rounded(asdict(report.validation)),
         "versions": {
             name: version(name) for name in ("mlx-finbert", "mlx", "coremltools", "numpy")
@@ -53,12 +53,7 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
 
 def _hashes(package: Path) -> dict[str, str]:
     files = sorted(file for file in package.rglob("*") if file.is_file())
-    return {file.relative_to(package).as_posix(): _sha256(file) for file in files}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return {file.relative_to(package).as_posix(): file_sha256(file) for file in files}
 
 
 def _figures(figures: Figures) -> dict[str, Any]:

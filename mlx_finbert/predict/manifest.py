@@ -3,10 +3,10 @@
 import hashlib
 from typing import Any
 
-import mlx.core as mx
 from mlx.utils import tree_flatten
 
 import mlx_finbert
+from mlx_finbert.hashes import file_sha256, weights_sha256
 from mlx_finbert.models import Classifier
 from mlx_finbert.predict.predictor import Predictor
 from mlx_finbert.predict.table import Table
@@ -23,11 +23,9 @@ def make_manifest(predictor: Predictor, table: Table, **settings: Any) -> Manife
     """The manifest of a run with these settings beside those of the predictor and the table."""
     settings |= {"text_column": table.text_column, "encoding": table.encoding}
     settings |= predictor.settings
-    with open(table.path, "rb") as file:
-        input_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "mlx-finbert": mlx_finbert.__version__,
-        "--input": input_sha256,
+        "--input": file_sha256(table.path),
         "--model": model_sha256(predictor.model, predictor.tokenizer),
         **{f"--{name.replace('_', '-')}": value for name, value in settings.items()},
     }
@@ -36,9 +34,7 @@ def make_manifest(predictor: Predictor, table: Table, **settings: Any) -> Manife
 def model_sha256(model: Classifier, tokenizer: Tokenizer) -> str:
     """SHA-256 of a model's config, weights and tokenizer, wherever they were loaded from."""
     digest = hashlib.sha256(repr(model.args).encode())
-    for name, value in sorted(tree_flatten(model.parameters())):
-        digest.update(f"{name} {value.dtype} {value.shape}".encode())
-        digest.update(memoryview(mx.contiguous(value)))
+    digest.update(weights_sha256(dict(tree_flatten(model.parameters()))).encode())
     digest.update(tokenizer.backend_tokenizer.to_str().encode())
     return digest.hexdigest()
 

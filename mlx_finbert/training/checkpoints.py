@@ -5,7 +5,6 @@ One holds a model that `load` opens, `optimizer.safetensors` (Adam's moments and
 and `checksums.json`.
 """
 
-import hashlib
 import json
 import re
 import shutil
@@ -18,6 +17,7 @@ import mlx.core as mx
 
 from mlx_finbert.atomic import written_beside
 from mlx_finbert.errors import InputError
+from mlx_finbert.hashes import file_sha256
 from mlx_finbert.training.optimizer import State
 from mlx_finbert.weights import write_safetensors
 
@@ -71,7 +71,7 @@ def write_checkpoint(
         }
         write_safetensors(dict(sorted(arrays.items())), folder / "optimizer.safetensors")
         (folder / "state.json").write_text(json.dumps(state, indent=2) + "\n")
-        sums = {file.name: sha256(file) for file in sorted(folder.iterdir())}
+        sums = {file.name: file_sha256(file) for file in sorted(folder.iterdir())}
         (folder / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n")
     return root / folder.name
 
@@ -140,7 +140,7 @@ def fault_of(path: Path) -> str:
         for name, expected in sums.items():
             if not (path / name).is_file():
                 return f"{path / name} is missing"
-            if sha256(path / name) != expected:
+            if file_sha256(path / name) != expected:
                 return f"{path / name} is damaged: it does not have its checksum"
     except (OSError, ValueError, AttributeError):
         return f"{path / CHECKSUMS} is missing or damaged"
@@ -149,9 +149,3 @@ def fault_of(path: Path) -> str:
 
 def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, json.loads((path / "state.json").read_text()))
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

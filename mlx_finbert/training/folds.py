@@ -45,7 +45,7 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
 
     def train_one(fold: int, parts: Splits) -> tuple[np.ndarray, np.ndarray]:
         own = replace(settings, fold=fold + 1, output_dir=str(folder / f"fold-{fold + 1:02d}"))
-        result = run(own, say)
+        result = run(own, say, parts)
         if result.end not in ("finished", "stopped early"):
             raise InputError(f"fold {fold + 1} of {settings.folds} was {result.end}: no summary")
         labels[:] = result.labels

@@ -38,9 +38,7 @@ class Thawing:
     """Updates between the unfreezing of one layer and that of the layer below; 0 for none."""
 
 
-def make_groups(
-    names: Iterable[str], num_layers: int, thawing: Thawing = Thawing()
-) -> list[Group]:  # fmt: skip
+def make_groups(names: Iterable[str], num_layers: int, thawing: Thawing = Thawing()) -> list[Group]:
     """Groups from the embeddings up to the head; what is frozen for good is in none.
 
     Args:

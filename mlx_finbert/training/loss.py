@@ -40,9 +40,7 @@ class Loss:
         return (losses * weights).sum()
 
 
-def class_weights(
-    spec: list[str] | None, label_names: list[str], labels: np.ndarray
-) -> np.ndarray:  # fmt: skip
+def class_weights(spec: list[str] | None, label_names: list[str], labels: np.ndarray) -> np.ndarray:
     """float32 (num_labels,) from what stands after `--class-weights`.
 
     Args:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from mlx_finbert.adapters import require_other_folder
 from mlx_finbert.errors import InputError
 from mlx_finbert.report import FILES as REPORT_FILES
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
@@ -39,10 +40,8 @@ def check_output(settings: TrainSettings) -> None:
     if settings.output_dir is None or settings.resume:
         return
     folder = Path(settings.output_dir).expanduser()
-    if settings.lora() and folder.is_dir() and folder.resolve() == Path(settings.model).resolve():
-        raise InputError(
-            f"--output-dir {folder} holds the base model of the adapters: name another"
-        )
+    if settings.lora():
+        require_other_folder(folder, settings.model)
     taken = [name for name in (*FILES, CHECKPOINTS) if (folder / name).exists()]
     if taken and not settings.overwrite:
         raise InputError(

@@ -8,8 +8,8 @@ import mlx.core as mx
 
 from mlx_finbert.training.optimizer import Arrays
 
-DTYPES = {"float32": mx.float32, "bfloat16": mx.bfloat16, "float16": mx.float16}
 Precision = Literal["float32", "bfloat16", "float16"]
+"""By MLX's names of the dtypes."""
 
 
 def cast(parameters: Arrays, dtype: mx.Dtype) -> Arrays:

@@ -1,11 +1,12 @@
 """The settings of a run that goes on."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.settings import read_config_file
+from mlx_finbert.settings import flag_of, read_config_file
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.settings import TrainSettings
 
@@ -25,11 +26,11 @@ def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> Train
     recorded |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
     recorded |= {name: given.pop(name) for name in ("data", "model") if name in given}
     settings = TrainSettings(**recorded)
-    for name, value in given.items():
-        if value != getattr(settings, name):
-            flag = "--" + name.replace("_", "-")
+    for field in fields(TrainSettings):
+        value = getattr(settings, field.name)
+        if given.get(field.name, value) != value:
             raise InputError(
-                f"{flag} is {value}: the run that --resume names has {getattr(settings, name)},"
+                f"{flag_of(field)} is {given[field.name]}: the run that --resume names has {value},"
                 " and goes on as it was started"
             )
     return settings

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import mlx.core as mx
-import numpy as np
 
+from mlx_finbert.data import Splits
+from mlx_finbert.hashes import weights_sha256
 from mlx_finbert.ranks import barrier, guarded, ranks, require_same
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.fit import Fit
@@ -23,7 +24,7 @@ from mlx_finbert.training.step import StepFailed, named_parameters
 log = logging.getLogger(__name__)
 
 
-def run(settings: TrainSettings, say: Say = print) -> Result:
+def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None) -> Result:
     """Fine-tune as the settings say and write everything to their output folder.
 
     Several processes share every batch; the first of them alone writes and speaks.
@@ -31,13 +32,14 @@ def run(settings: TrainSettings, say: Say = print) -> Result:
     Args:
         settings: complete; the folder is chosen where they name none.
         say: takes the sentences that tell what happens.
+        splits: the rows that the settings name, where they are at hand already.
 
     Raises:
         InputError: before anything is written, for input that cannot be used.
     """
     checkpoint = find_checkpoint(Path(settings.resume), say) if settings.resume else None
     check_output(settings)
-    splits = settings.split(settings.load_texts())
+    splits = splits or settings.split(settings.load_texts())
     with guarded("start the run again, with --resume to go on from its last checkpoint"):
         processes = ranks()
         is_first = processes.rank() == 0
@@ -82,8 +84,7 @@ def start_of(fit: Fit, settings: TrainSettings) -> str:
     shared = {name: value for name, value in asdict(settings).items() if name not in own}
     digest = hashlib.sha256(repr((shared, fit.run_state.step)).encode())
     if fit.step.processes.size() > 1:
-        for _, value in sorted(named_parameters(fit.step.model).items()):
-            digest.update(np.ascontiguousarray(value).data)
+        digest.update(weights_sha256(named_parameters(fit.step.model)).encode())
     return digest.hexdigest()
 
 

@@ -17,7 +17,7 @@ from mlx_finbert.models.encoder import holding
 from mlx_finbert.training.groups import Group
 from mlx_finbert.training.loss import Loss
 from mlx_finbert.training.optimizer import Adam, Arrays, State
-from mlx_finbert.training.precision import DTYPES, LossScale, Precision, cast
+from mlx_finbert.training.precision import LossScale, Precision, cast
 
 Gradients = Callable[..., tuple[Arrays, mx.array]]
 Apply = Callable[..., tuple[Arrays, State]]
@@ -117,7 +117,7 @@ class TrainStep:
         self._adam = self._compiled_adam()
 
     def _compiled_gradients(self) -> Gradients:
-        dtype = DTYPES[self.precision]
+        dtype = getattr(mx, self.precision)
         learning = {name for group in self._active for name in group.parameters}
         weights = named_parameters(self.model)
         frozen = cast({n: w for n, w in weights.items() if n not in learning}, dtype)

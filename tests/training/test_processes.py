@@ -2,13 +2,13 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loopback import free_ports
 
 from mlx_finbert.train import main
 
@@ -16,18 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def launched(argv, program=("-m", "mlx_finbert.train"), **environment):
     """`scripts/launch.sh` with two processes; waits for them."""
     return subprocess.run(
         [
             "bash", ROOT / "scripts" / "launch.sh", "-n", "2", "--backend", "ring",
-            "--starting-port", str(free_port()), *program, *argv,
+            "--starting-port", str(free_ports(2)[0]), *program, *argv,
         ],
         capture_output=True, text=True, timeout=120,
         env=os.environ | {"PYTHON": sys.executable} | environment,
