@@ -23,6 +23,12 @@ TOO_LATE = (
 )
 
 
+SHARES = 2
+"""Into so many parts a batch is cut on the CPU, each computed by a thread of its own.
+
+A constant, not the number of cores: a run's sums round alike on every machine.
+"""
+
 # Debian and Ubuntu, Fedora, and an own build.
 OPENBLAS = (
     "usr/lib/*/openblas-pthread/libopenblas.so.0",
@@ -48,12 +54,25 @@ def use_fast_blas() -> str | None:
     os.environ.setdefault("MKL_DYNAMIC", "FALSE")
     for path in _candidates():
         try:
-            ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+            library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
         except OSError:
             continue
+        _share_cores(library)
         return str(path)
     warnings.warn(NOT_FOUND, RuntimeWarning, stacklevel=3)
     return None
+
+
+def _share_cores(library: ctypes.CDLL) -> None:
+    """Leave to each product the cores that the other parts of a batch do not need.
+
+    Not by the environment, which other libraries of the process would heed too.
+    """
+    if {"MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys():
+        return
+    for name in ("MKL_Set_Num_Threads", "openblas_set_num_threads"):
+        if set_threads := getattr(library, name, None):
+            set_threads(max(1, len(os.sched_getaffinity(0)) // SHARES))
 
 
 def _has_global_blas() -> bool:

@@ -12,12 +12,11 @@ import pytest
 
 import mlx_finbert
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts" / "bench"))
+
+from startup import COMMANDS, heavy_modules
+
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = [
-    "train", "evaluate", "predict", "convert.to_mlx", "convert.fuse", "convert.to_coreml",
-    "convert.verify",
-]  # fmt: skip
-HEAVY = ["transformers", "datasets", "matplotlib", "mlx_lm", "torch", "coremltools", "pyarrow"]
 
 
 def python(*argv, **more):
@@ -69,19 +68,24 @@ def test_checkout_without_an_install():
     assert Path(python("-c", code, cwd=ROOT).strip()).samefile(ROOT / "convert" / "to_mlx.py")
 
 
+def test_these_are_all_commands():
+    folders = {"": ROOT / "mlx_finbert", "convert.": ROOT / "convert"}
+    found = {
+        prefix + ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__main__")
+        for prefix, folder in folders.items()
+        for path in folder.rglob("*.py")
+        if "\n@command\n" in path.read_text(encoding="utf-8")
+    }
+    assert found == set(COMMANDS)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_light(command):
-    code = (
-        f"import sys, runpy; sys.argv = ['x', '--help']\n"
-        f"try: runpy.run_module('mlx_finbert.{command}', run_name='__main__')\n"
-        f"except SystemExit: print([m for m in {HEAVY} if m in sys.modules])"
-    )
-    assert python("-c", code).splitlines()[-1] == "[]"
+    assert heavy_modules(["-m", f"mlx_finbert.{command}", "--help"]) == []
 
 
 def test_importing_the_package_is_light():
-    code = f"import sys, mlx_finbert; print([m for m in {HEAVY} if m in sys.modules])"
-    assert python("-c", code).strip() == "[]"
+    assert heavy_modules(["-c", "import mlx_finbert"]) == []
 
 
 def imports_of(path):

@@ -1,8 +1,13 @@
 """Multi-head attention over a padded batch, shared by the model families."""
 
-import mlx.core as mx
+from collections.abc import Sequence
 
+import mlx.core as mx
+import mlx.nn as nn
+
+from mlx_finbert.device import on_linux_cpu
 from mlx_finbert.models.dropout import Dropout
+from mlx_finbert.models.functions import attention_probabilities
 
 
 def padding_mask(attention_mask: mx.array) -> mx.array:
@@ -18,6 +23,18 @@ def padding_mask(attention_mask: mx.array) -> mx.array:
     return (attention_mask != 0)[:, None, None, :]
 
 
+def project(x: mx.array, linears: Sequence[nn.Linear]) -> list[mx.array]:
+    """Several linear layers of the same input, in one product where all are plain.
+
+    With adapters or packed weights each has a product of its own.
+    """
+    if any(type(linear) is not nn.Linear for linear in linears):
+        return [linear(x) for linear in linears]
+    weight = mx.concatenate([linear.weight for linear in linears])
+    bias = mx.concatenate([linear.bias for linear in linears])
+    return mx.split(mx.addmm(bias, x, weight.T), len(linears), axis=-1)
+
+
 def attend(
     queries: mx.array,
     keys: mx.array,
@@ -29,24 +46,22 @@ def attend(
     """Scaled dot-product attention (Vaswani et al. 2017, section 3.2).
 
     Args:
-        queries, keys, values: (B, L, hidden_size), before the split into heads.
+        queries: (B, Q, hidden_size), before the split into heads.
+        keys, values: (B, L, hidden_size).
         mask: bool (B, 1, 1, L), False where a key is padding.
         num_heads: divides hidden_size.
         dropout: of the attention probabilities.
 
     Returns:
-        (B, L, hidden_size) in the dtype of the inputs.
+        (B, Q, hidden_size) in the dtype of the inputs.
     """
-    batch, length, hidden_size = queries.shape
+    hidden_size = queries.shape[-1]
     scale = (hidden_size // num_heads) ** -0.5
-    q, k, v = (
-        x.reshape(batch, length, num_heads, -1).swapaxes(1, 2) for x in (queries, keys, values)
-    )
-    if dropout.is_on:
-        # The fused kernel has no dropout on the probabilities, so here the product is spelled out.
+    q, k, v = (mx.unflatten(x, -1, (num_heads, -1)).swapaxes(1, 2) for x in (queries, keys, values))
+    if dropout.is_on or on_linux_cpu():
+        # The fused kernel has no dropout on the probabilities, and on a CPU it is not fused.
         scores = (q * scale) @ k.swapaxes(-1, -2)
-        scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)
-        context = dropout(mx.softmax(scores, axis=-1, precise=True)) @ v
+        context = dropout(attention_probabilities(scores, mask)) @ v
     else:
         context = mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
-    return context.swapaxes(1, 2).reshape(batch, length, hidden_size)
+    return context.swapaxes(1, 2).flatten(-2)

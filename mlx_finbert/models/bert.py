@@ -10,7 +10,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.models.activations import ACTIVATIONS
-from mlx_finbert.models.attention import attend, padding_mask
+from mlx_finbert.models.attention import attend, padding_mask, project
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
@@ -77,8 +77,12 @@ class BertSelfAttention(nn.Module):
         self.value = nn.Linear(args.hidden_size, args.hidden_size)
         self.dropout = Dropout(args.attention_probs_dropout_prob)
 
-    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
-        q, k, v = self.query(x), self.key(x), self.value(x)
+    def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
+        if first_only:
+            q = self.query(x[:, :1])
+            k, v = project(x, (self.key, self.value))
+        else:
+            q, k, v = project(x, (self.query, self.key, self.value))
         return attend(q, k, v, mask, self.num_heads, self.dropout)
 
 
@@ -101,8 +105,8 @@ class BertAttention(nn.Module):
         self.self = BertSelfAttention(args)
         self.output = BertResidual(args.hidden_size, args)
 
-    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
-        return self.output(self.self(x, mask), x)
+    def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
+        return self.output(self.self(x, mask, first_only), x[:, :1] if first_only else x)
 
 
 class BertIntermediate(nn.Module):
@@ -122,8 +126,9 @@ class BertLayer(nn.Module):
         self.intermediate = BertIntermediate(args)
         self.output = BertResidual(args.intermediate_size, args)
 
-    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
-        x = self.attention(x, mask)
+    def __call__(self, x: mx.array, mask: mx.array, first_only: bool = False) -> mx.array:
+        """(B, L, hidden_size), or (B, 1, hidden_size) where the first row alone is wanted."""
+        x = self.attention(x, mask, first_only)
         return self.output(self.intermediate(x), x)
 
 
@@ -133,7 +138,7 @@ class BertPooler(nn.Module):
         self.dense = nn.Linear(args.hidden_size, args.hidden_size)
 
     def __call__(self, x: mx.array) -> mx.array:
-        return mx.tanh(self.dense(x[:, 0]))
+        return mx.tanh(self.dense(x))
 
 
 class BertModel(nn.Module):

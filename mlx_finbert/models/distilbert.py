@@ -10,7 +10,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.models.activations import ACTIVATIONS
-from mlx_finbert.models.attention import attend, padding_mask
+from mlx_finbert.models.attention import attend, padding_mask, project
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
@@ -64,8 +64,12 @@ class SelfAttention(nn.Module):
         self.out_lin = nn.Linear(args.dim, args.dim)
         self.dropout = Dropout(args.attention_dropout)
 
-    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
-        q, k, v = self.q_lin(x), self.k_lin(x), self.v_lin(x)
+    def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
+        if first_only:
+            q = self.q_lin(x[:, :1])
+            k, v = project(x, (self.k_lin, self.v_lin))
+        else:
+            q, k, v = project(x, (self.q_lin, self.k_lin, self.v_lin))
         return self.out_lin(attend(q, k, v, mask, self.num_heads, self.dropout))
 
 
@@ -89,8 +93,10 @@ class TransformerBlock(nn.Module):
         self.ffn = FeedForward(args)
         self.output_layer_norm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
 
-    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
-        x = self.sa_layer_norm(self.attention(x, mask) + x)
+    def __call__(self, x: mx.array, mask: mx.array, first_only: bool = False) -> mx.array:
+        """(B, L, dim), or (B, 1, dim) where the first row alone is wanted."""
+        residual = x[:, :1] if first_only else x
+        x = self.sa_layer_norm(self.attention(x, mask, first_only) + residual)
         return self.output_layer_norm(self.ffn(x) + x)
 
 
@@ -137,4 +143,4 @@ class DistilBertForSequenceClassification(nn.Module):
         """
         with dropout_from(dropout_key):
             x = self.distilbert(input_ids, attention_mask)
-            return self.classifier(self.dropout(nn.relu(self.pre_classifier(x[:, 0]))))
+            return self.classifier(self.dropout(nn.relu(self.pre_classifier(x))))

@@ -61,7 +61,7 @@ class RobertaClassificationHead(nn.Module):
         self.out_proj = nn.Linear(args.hidden_size, args.num_labels)
 
     def __call__(self, x: mx.array) -> mx.array:
-        x = mx.tanh(self.dense(self.dropout(x[:, 0])))
+        x = mx.tanh(self.dense(self.dropout(x)))
         return self.out_proj(self.dropout(x))
 
 

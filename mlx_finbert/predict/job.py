@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from mlx_finbert.data.writers import open_writer
 from mlx_finbert.errors import InputError
 from mlx_finbert.predict.columns import ScoredRow, score_texts, text_columns
@@ -64,6 +62,8 @@ class Job:
 
     def score(self, parts: Parts, rank: int, size: int) -> None:
         """Score what one rank of so many has still to do."""
+        from tqdm import tqdm
+
         mine = {number for number in parts.missing() if number % size == rank}
         total = sum(parts.size(number) for number in mine)
         # Without a terminal there is no bar, but mlx.launch hands on to one what rank 0 prints.

@@ -3,7 +3,6 @@
 import platform
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ PACKAGES = ("mlx", "transformers", "numpy")
 
 def this_machine() -> dict[str, str]:
     """The processor that computes, the system, and the versions that matter."""
+    from importlib.metadata import version
+
     import mlx.core as mx
 
     return {

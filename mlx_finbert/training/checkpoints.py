@@ -8,6 +8,7 @@ and `checksums.json`.
 import json
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +39,11 @@ class Checkpoint:
 
     def optimizer_state(self) -> State:
         """Adam's, by part and parameter."""
-        state: State = {"m": {}, "v": {}, "step": {}}
+        state: State = defaultdict(dict)
         for key, value in mx.load(str(self.path / "optimizer.safetensors")).items():
             part, _, name = key.partition("/")
             state[part][name] = value
-        return state
+        return dict(state)
 
 
 def write_checkpoint(

@@ -1,6 +1,6 @@
 """The training loop: updates, evaluations between them, and the best one remembered."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from threading import Event
@@ -10,11 +10,12 @@ from mlx_finbert.data.loader import Loader, Update
 from mlx_finbert.forward import Forward
 from mlx_finbert.metrics import measure
 from mlx_finbert.training.callback import Callback
+from mlx_finbert.training.figures import Figures
 from mlx_finbert.training.interrupt import interrupt_noted
 from mlx_finbert.training.plateau import ReduceLROnPlateau
 from mlx_finbert.training.record import Record, RunState, StepFigures, Sums
 from mlx_finbert.training.schedules import Schedule
-from mlx_finbert.training.step import Figures, TrainStep
+from mlx_finbert.training.step import TrainStep
 from mlx_finbert.training.stopping import EarlyStopping
 
 
@@ -33,6 +34,16 @@ class Plan:
     best_metric: str = "val_macro_f1"
     plateau: ReduceLROnPlateau | None = None
     stopping: EarlyStopping | None = None
+
+
+@dataclass
+class Launched:
+    """A step that is computed now."""
+
+    number: int
+    update: Update
+    rate: float
+    figures: Figures
 
 
 class End(Exception):
@@ -76,30 +87,70 @@ class Fit:
         try:
             with interrupt_noted() as interrupted:
                 while self.run_state.step < self.plan.total_steps:
-                    epoch, done = divmod(self.run_state.step, len(self.train))
-                    for update in self.train.updates(epoch, done):
-                        self._update(epoch, update, interrupted)
-                        if self.run_state.step == self.plan.total_steps:
-                            break
+                    self._stretch(interrupted)
         except End as end:
             return str(end)
+        finally:
+            self.step.put_back()
         return "finished"
 
-    def _update(self, epoch: int, update: Update, interrupted: Event) -> None:
-        """One step and what is due after it."""
-        number = self.run_state.step
+    def _stretch(self, interrupted: Event) -> None:
+        """Steps up to the next one that something is due after, and what is due.
+
+        The host reads a step's figures while the next one is computed, so that neither waits.
+        """
+        running: Launched | None = None
+        stop = False
+        for number, update in self._updates():
+            launched = self._launch(number, update, interrupted)
+            if running:
+                stop = self._settle(running)
+            running = launched
+            if stop or self._is_boundary(number + 1) or self._was_interrupted(interrupted):
+                break
+        stop = self._settle(running) or stop or self._was_interrupted(interrupted)
+        self._after(running.rate, stop)
+
+    def _updates(self) -> Iterator[tuple[int, Update]]:
+        """From where the run stands to the end of the epoch, with their numbers."""
+        epoch, done = divmod(self.run_state.step, len(self.train))
+        return enumerate(self.train.updates(epoch, done), self.run_state.step)
+
+    def _launch(self, number: int, update: Update, interrupted: Event) -> Launched:
+        """Start a step."""
         rate = self.learning_rate(number)
         figures = self.step(update, number, rate, interrupted.is_set())
-        self._require_finite(figures)
+        return Launched(number, update, rate, figures)
+
+    def _settle(self, launched: Launched) -> bool:
+        """Wait for a step, count and tell it; whether any process was asked to stop."""
+        if launched.figures.diverged:
+            raise End("diverged")
         self.run_state.step += 1
-        self.run_state.sums.add(figures)
-        self._tell_step(epoch, update, rate, figures)
-        at_end = self.run_state.step in (self.plan.total_steps, (epoch + 1) * len(self.train))
-        stopping = False
-        if at_end or self._is_due(self.plan.eval_every):
-            stopping = self._evaluate(rate)
+        self.run_state.sums.add(launched.figures)
+        self._tell_step(launched)
+        return launched.figures.stop
+
+    def _was_interrupted(self, interrupted: Event) -> bool:
         # Several processes stop together, after the step in which the last of them heard of it.
-        stop = figures.stop or (self.step.processes.size() == 1 and interrupted.is_set())
+        return self.step.processes.size() == 1 and interrupted.is_set()
+
+    def _is_boundary(self, step: int) -> bool:
+        """Whether something is due after so many steps."""
+        return self._is_end(step) or any(
+            every and step % every == 0 for every in (self.plan.eval_every, self.plan.save_every)
+        )
+
+    def _is_end(self, step: int) -> bool:
+        """Of the run, or of an epoch."""
+        return step == self.plan.total_steps or step % len(self.train) == 0
+
+    def _after(self, rate: float, stop: bool) -> None:
+        """Evaluate and save where that is due, and end the run where it ends."""
+        self.step.put_back()
+        stopping = False
+        if self._is_end(self.run_state.step) or self._is_due(self.plan.eval_every):
+            stopping = self._evaluate(rate)
         if self._is_due(self.plan.save_every) or stop:
             self._tell("on_save", self)
         if stop:
@@ -113,11 +164,6 @@ class Fit:
 
     def _is_due(self, every: int) -> bool:
         return every > 0 and self.run_state.step % every == 0
-
-    def _require_finite(self, figures: Figures) -> None:
-        overflow_of_float16 = not figures.moved and self.step.scale.value > 1
-        if not isfinite(figures.loss) or not (figures.moved or overflow_of_float16):
-            raise End("diverged")
 
     def _evaluate(self, rate: float) -> bool:
         """Measure, record, and start new sums; returns whether to stop early."""
@@ -154,15 +200,15 @@ class Fit:
             val_mcc=metrics.mcc,
         )
 
-    def _tell_step(self, epoch: int, update: Update, rate: float, figures: Figures) -> None:
+    def _tell_step(self, launched: Launched) -> None:
         told = StepFigures(
-            epoch=epoch,
+            epoch=launched.number // len(self.train),
             step=self.run_state.step,
-            learning_rate=rate,
+            learning_rate=launched.rate,
             loss=self.run_state.sums.mean_loss,
             accuracy=self.run_state.sums.accuracy,
-            grad_norm=figures.grad_norm,
-            num_tokens=sum(batch.num_tokens for batch in update.batches),
+            grad_norm=launched.figures.grad_norm,
+            num_tokens=sum(batch.num_tokens for batch in launched.update.batches),
         )
         self._tell("on_step", told)
 
@@ -174,7 +220,6 @@ class Fit:
         """What a checkpoint keeps beside weights and moments, for JSON."""
         return {
             "run_state": self.run_state.to_dict(),
-            "loss_scale": [self.step.scale.value, self.step.scale.good_updates],
             "plateau": self.plan.plateau and self.plan.plateau.state(),
             "early_stopping": self.plan.stopping and self.plan.stopping.state(),
         }
@@ -182,7 +227,6 @@ class Fit:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint's `state()`."""
         self.run_state = RunState.from_dict(state["run_state"])
-        self.step.scale.value, self.step.scale.good_updates = state["loss_scale"]
         if self.plan.plateau:
             self.plan.plateau.restore(state["plateau"])
         if self.plan.stopping:

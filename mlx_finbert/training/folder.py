@@ -64,7 +64,7 @@ class RunFolder(Callback):
         if self.settings.lora():
             require_base(self.model, checkpoint.path)
         self.load_weights(checkpoint.path)
-        fit.step.state = checkpoint.optimizer_state()
+        fit.step.restore(checkpoint.optimizer_state())
         fit.restore(checkpoint.state)
         fit.run_state.best = self._best_that_is_here(fit.run_state)
         self.history = list(fit.run_state.history)
@@ -108,7 +108,7 @@ class RunFolder(Callback):
         self._clear_earlier_run([name for name in FILES if name != LOG])
         state = fit.state() | {"fingerprint": self.fingerprint}
         step, best = fit.run_state.step, fit.run_state.best
-        write_checkpoint(self.path, step, self.save_model, fit.step.state, state)
+        write_checkpoint(self.path, step, self.save_model, fit.step.saved_state(), state)
         rotate(self.path, self.settings.keep, best.step if best else None)
 
     def _clear_earlier_run(self, names: Sequence[str]) -> None:

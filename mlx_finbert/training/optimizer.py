@@ -7,6 +7,7 @@ from typing import Any
 
 import mlx.core as mx
 
+from mlx_finbert.device import spread
 from mlx_finbert.training.groups import Group
 
 Arrays = dict[str, mx.array]
@@ -29,13 +30,19 @@ class Adam:
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
 
+    @property
+    def moves_by_gradient_alone(self) -> bool:
+        """Whether what has no gradient stays, or shrinks as everything that decays does."""
+        return self.decoupled or self.weight_decay == 0
+
     def init(self, parameters: Arrays, groups: Sequence[Group]) -> State:
-        """Zero moments for all parameters of the groups, and zero steps for each group."""
+        """Zero moments for all parameters of the groups, zero steps and no decay for each group."""
         names = [name for group in groups for name in group.parameters]
         return {
             "m": {name: mx.zeros_like(parameters[name]) for name in names},
             "v": {name: mx.zeros_like(parameters[name]) for name in names},
             "step": {group.name: mx.array(0, mx.int32) for group in groups},
+            "decay": {group.name: mx.array(1.0) for group in groups},
         }
 
     def apply(
@@ -45,6 +52,7 @@ class Adam:
         gradients: Arrays,
         state: State,
         learning_rate: mx.array,
+        moves: mx.array,
     ) -> tuple[Arrays, State]:
         """New parameters and state of these groups; a pure function, for `mx.compile`.
 
@@ -53,45 +61,61 @@ class Adam:
             parameters, gradients: float32, by name.
             state: as `init` gives it; what belongs to other groups may be left out.
             learning_rate: float32 scalar, of the groups whose rate is 1.
+            moves: bool scalar; where False, everything stays as it is, whatever the gradients.
         """
-        new: dict[str, Any] = {"m": {}, "v": {}, "step": {}}
+        new: dict[str, Any] = {"m": {}, "v": {}, "step": {}, "decay": {}}
         moved = {}
+        streams = spread({name: parameters[name].size for g in groups for name in g.parameters})
         for group in groups:
-            step = new["step"][group.name] = state["step"][group.name] + 1
-            # 1 - beta^step, without the cancellation that float32 has in the first steps.
-            c1, c2 = (-mx.expm1(step * log(beta)) for beta in self.betas)
-            rate = learning_rate * group.rate
+            move = self._move(group, state["step"][group.name] + moves, learning_rate, moves)
+            new["step"][group.name] = move.step
+            new["decay"][group.name] = state["decay"][group.name] * move.kept
             for name in group.parameters:
-                moved[name], new["m"][name], new["v"][name] = self._moved(
-                    parameters[name],
-                    gradients[name],
-                    state["m"][name],
-                    state["v"][name],
-                    rate,
-                    rate / c1,
-                    mx.rsqrt(c2),
-                )
+                m, v = state["m"][name], state["v"][name]
+                with mx.stream(streams[name]):
+                    arrays = self._moved(move, parameters[name], gradients[name], m, v)
+                moved[name], new["m"][name], new["v"][name] = arrays
         return moved, new
 
+    def _move(
+        self, group: Group, step: mx.array, learning_rate: mx.array, moves: mx.array
+    ) -> "Move":
+        # 1 - beta^step, without the cancellation that float32 has in the first steps.
+        c1, c2 = (-mx.expm1(mx.maximum(step, 1) * log(beta)) for beta in self.betas)
+        rate = mx.where(moves, learning_rate * group.rate, 0.0)
+        beta1, beta2 = (mx.where(moves, beta, 1.0) for beta in self.betas)
+        kept = 1 - rate * self.weight_decay if self.decoupled else mx.array(1.0)
+        return Move(step, moves, rate / c1, mx.rsqrt(c2), beta1, beta2, kept)
+
     def _moved(
-        self,
-        parameter: mx.array,
-        gradient: mx.array,
-        m: mx.array,
-        v: mx.array,
-        rate: mx.array,
-        m_rate: mx.array,
-        v_scale: mx.array,
+        self, move: "Move", parameter: mx.array, gradient: mx.array, m: mx.array, v: mx.array
     ) -> tuple[mx.array, mx.array, mx.array]:
-        decays = parameter.ndim > 1 and self.weight_decay > 0
-        if decays and self.decoupled:
-            parameter = parameter * (1 - rate * self.weight_decay)
-        elif decays:
-            gradient = gradient + self.weight_decay * parameter
-        beta1, beta2 = self.betas
-        m = beta1 * m + (1 - beta1) * gradient
-        v = beta2 * v + (1 - beta2) * mx.square(gradient)
-        return parameter - m_rate * m / (mx.sqrt(v) * v_scale + self.eps), m, v
+        if parameter.ndim > 1 and self.weight_decay > 0:
+            if self.decoupled:
+                parameter = parameter * move.kept
+            else:
+                gradient = gradient + self.weight_decay * parameter
+        # Zero times a gradient that is not finite would not be zero.
+        gradient = mx.where(move.moves, gradient, 0.0)
+        m = move.beta1 * m + (1 - move.beta1) * gradient
+        v = move.beta2 * v + (1 - move.beta2) * mx.square(gradient)
+        return parameter - move.m_rate * m / (mx.sqrt(v) * move.v_scale + self.eps), m, v
+
+
+@dataclass
+class Move:
+    """One step's scalars for one group; where nothing `moves`, they leave all as it is."""
+
+    step: mx.array
+    moves: mx.array
+    m_rate: mx.array
+    """The learning rate over the first moment's bias."""
+    v_scale: mx.array
+    """One over the root of the second moment's bias."""
+    beta1: mx.array
+    beta2: mx.array
+    kept: mx.array
+    """What decoupled decay leaves of a weight."""
 
 
 def log(beta: float) -> float:

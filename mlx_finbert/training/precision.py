@@ -1,7 +1,5 @@
 """Half precision for the matrix products, float32 for the weights that are learned."""
 
-import math
-from dataclasses import dataclass
 from typing import Literal
 
 import mlx.core as mx
@@ -17,30 +15,33 @@ def cast(parameters: Arrays, dtype: mx.Dtype) -> Arrays:
     return {name: value.astype(dtype) for name, value in parameters.items()}
 
 
-@dataclass
-class LossScale:
+START = 2.0**16
+PATIENCE = 2000
+
+
+def initial_scale(precision: Precision) -> Arrays:
+    """`value`, the loss is multiplied by it; and `good_updates`, since it last changed."""
+    return {
+        "value": mx.array(START if precision == "float16" else 1.0),
+        "good_updates": mx.array(0, mx.int32),
+    }
+
+
+def next_scale(scale: Arrays, finite: mx.array) -> Arrays:
     """Keeps float16 gradients above underflow (Micikevicius et al. 2018, section 3.2).
 
-    The loss is multiplied by `value`, and the gradients divided by it. It halves when a gradient
-    overflows, that update being left out, and doubles after 2,000 updates without; these numbers
-    are those of PyTorch's `GradScaler`. For the other precisions it stays 1.
+    The scale halves when a gradient overflows, that update being left out, and doubles after 2,000
+    updates without; these numbers are those of PyTorch's `GradScaler`. For the other precisions it
+    stays 1.
+
+    Args:
+        scale: of this update.
+        finite: bool scalar, whether all gradients were.
     """
-
-    value: float = 1.0
-    good_updates: int = 0
-
-    START = 2.0**16
-    PATIENCE = 2000
-
-    @classmethod
-    def for_precision(cls, precision: Precision) -> "LossScale":
-        return cls(cls.START if precision == "float16" else 1.0)
-
-    def after(self, grad_norm: float) -> None:
-        """Adapt to the gradients of one update."""
-        if not math.isfinite(grad_norm):
-            self.value, self.good_updates = max(1.0, self.value / 2), 0
-            return
-        self.good_updates += 1
-        if self.value > 1 and self.good_updates == self.PATIENCE:
-            self.value, self.good_updates = self.value * 2, 0
+    good = mx.where(finite, scale["good_updates"] + 1, 0)
+    doubled = (good == PATIENCE) & (scale["value"] > 1)
+    value = mx.where(doubled, scale["value"] * 2, scale["value"])
+    return {
+        "value": mx.where(finite, value, mx.maximum(1.0, scale["value"] / 2)),
+        "good_updates": mx.where(doubled, 0, good),
+    }

@@ -1,6 +1,6 @@
 """What a run starts from: the model, the tokenized parts, and the loop over them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -17,7 +17,9 @@ from mlx_finbert.models import Classifier
 from mlx_finbert.settings import require
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.training.fit import Fit
-from mlx_finbert.training.groups import make_groups
+from mlx_finbert.training.groups import Group, make_groups
+from mlx_finbert.training.occurring import OccurringRows
+from mlx_finbert.training.optimizer import Adam
 from mlx_finbert.training.settings import TrainSettings
 from mlx_finbert.training.step import TrainStep
 
@@ -134,15 +136,29 @@ def make_fit(
     steps_per_epoch, num_layers = len(loaders.train), len(model.encoder.layer)
     thawing = settings.thawing(settings.learning_rate, num_layers, steps_per_epoch)
     trainable = dict(tree_flatten(model.trainable_parameters()))
+    groups, adam = make_groups(trainable, num_layers, thawing), settings.adam()
     step = TrainStep(
         model,
-        make_groups(trainable, num_layers, thawing),
-        settings.adam(),
+        groups,
+        adam,
         settings.loss(model.args.labels, loaders.train.labels),
         settings.max_grad_norm,
         settings.dtype,
         settings.seed,
         processes,
+        occurring_rows(model, loaders.train, groups, adam),
     )
     plan = settings.plan(steps_per_epoch, settings.save_every(steps_per_epoch))
     return Fit(step, loaders.train, loaders.validation, plan)
+
+
+def occurring_rows(
+    model: Classifier, train: Loader, groups: Sequence[Group], adam: Adam
+) -> OccurringRows | None:
+    """The rows of the word embeddings that learn; None where all rows move, or none does."""
+    learning = {name for group in groups for name in group.parameters}
+    name = next((n for n in learning if n.endswith("word_embeddings.weight")), None)
+    if name is None or not adam.moves_by_gradient_alone:
+        return None
+    table = dict(tree_flatten(model.parameters()))[name]
+    return OccurringRows.of(name, table, train.tokens.ids, model.args.pad_token_id)

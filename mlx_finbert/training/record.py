@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mlx_finbert.training.step import Figures
+from mlx_finbert.training.figures import Figures
 from mlx_finbert.training.stopping import HIGHER_IS_BETTER
 
 

@@ -1,44 +1,25 @@
-"""One update of the weights: gradients of a few batches, compiled, then Adam, compiled."""
+"""One update of the weights: gradients of a few batches, then Adam, both compiled."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from math import isfinite
+from dataclasses import dataclass, field, replace
 
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
-from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
-from mlx_finbert.data.loader import Batch, Update
+from mlx_finbert.data.loader import Update
 from mlx_finbert.errors import first_line
 from mlx_finbert.models import Classifier
-from mlx_finbert.models.encoder import holding
+from mlx_finbert.training.figures import Figures
+from mlx_finbert.training.gradients import Gradients, added, named_parameters, squared_norm, tree
 from mlx_finbert.training.groups import Group
 from mlx_finbert.training.loss import Loss
+from mlx_finbert.training.occurring import OccurringRows
 from mlx_finbert.training.optimizer import Adam, Arrays, State
-from mlx_finbert.training.precision import LossScale, Precision, cast
+from mlx_finbert.training.precision import Precision, initial_scale, next_scale
 
-Gradients = Callable[..., tuple[Arrays, mx.array]]
-Apply = Callable[..., tuple[Arrays, State]]
-
-
-@dataclass
-class Figures:
-    """What one update showed, over the rows of all processes."""
-
-    loss: float
-    """Summed over the rows, each with its label's weight."""
-    weight: float
-    """The sum of these weights: `loss / weight` is the mean loss."""
-    correct: float
-    examples: int
-    grad_norm: float
-    """Of all gradients together, before clipping."""
-    moved: bool
-    """False where the gradients were not finite: the weights are then as before."""
-    stop: bool
-    """Whether any process was asked to stop."""
+Apply = Callable[..., tuple[Arrays, State, mx.array]]
 
 
 class StepFailed(Exception):
@@ -49,8 +30,10 @@ class StepFailed(Exception):
 class TrainStep:
     """Changes a model, update by update.
 
-    What differs from update to update (weights, moments, learning rate, the key of dropout) goes
-    into the compiled functions as arguments, or it would be frozen at its first value. The
+    A call returns while its update is still computed, so that the host prepares the next one
+    meanwhile; that one starts when this one has ended, and nothing is read back before somebody
+    asks. What differs from update to update (weights, moments, learning rate, the key of dropout)
+    goes into the compiled functions as arguments, or it would be frozen at its first value. The
     gradients are traced once for each shape of a batch, Adam once; both anew when a group of
     parameters is unfrozen. The model always holds float32 weights outside of this class.
     """
@@ -64,15 +47,25 @@ class TrainStep:
     seed: int = 0
     """Of dropout; its masks depend on the seed, the update, the batch and the process alone."""
     processes: mx.distributed.Group = field(default_factory=mx.distributed.init)
-    traces: int = field(default=0, init=False)
-    """How often the gradients were traced."""
+    occurring: OccurringRows | None = None
+    """Where given, the model's table of word embeddings is up to date after `put_back` alone."""
 
     def __post_init__(self) -> None:
-        self.scale = LossScale.for_precision(self.precision)
-        self.state: State = self.optimizer.init(named_parameters(self.model), self.groups)
+        self._table: mx.array | None = None
+        if self.occurring:
+            self._table = self.occurring.taken_from(self.occurring.whole)
+        self.state: State = self.optimizer.init(self._parameters(), self.groups)
+        self.state["scale"] = initial_scale(self.precision)
+        self.state["ended"] = {"diverged": mx.array(False)}
         mx.eval(self.state)
         self._active: list[Group] = []
-        self._norm = mx.compile(global_norm)
+        self._traces = 0
+        self._running: mx.array | None = None
+
+    @property
+    def traces(self) -> int:
+        """How often the gradients were traced."""
+        return self._traces + (self._gradients.traces if self._active else 0)
 
     def __call__(
         self, update: Update, number: int, learning_rate: float, stop: bool = False
@@ -93,150 +86,160 @@ class TrainStep:
         weight = self.loss.total_weight(update.labels)
         with named(number, update, "model and optimizer are as before it"):
             gradients, sums = self._gradients_of(update, number, weight, stop)
-        gradients, norm, (loss, correct, stops) = self._gathered(gradients, sums)
-        grad_norm = norm / self.scale.value
-        if moved := isfinite(grad_norm):
-            clipped = min(1.0, self.max_grad_norm / (grad_norm + 1e-6)) / self.scale.value
-            with named(number, update, "model and optimizer are as before it"):
-                moved_to = self._moved(gradients, learning_rate, clipped)
-            # From here on Adam works in the memory of what was before: there is no way back.
-            with named(number, update, "its weights are lost: go on from the last checkpoint"):
-                self._take(*moved_to)
-                del moved_to
-                mx.eval(self.model.parameters(), self.state)
-        self.scale.after(grad_norm)
-        return Figures(loss, weight, correct, len(update.rows), grad_norm, moved, stops > 0)
+        gradients, sums = self._gathered(gradients, sums)
+        with named(number, update, "model and optimizer are as before it"):
+            moved, state, figures = self._moved(gradients, sums, learning_rate)
+            self._wait()
+            mx.async_eval(gradients, sums)
+            del gradients
+        # From here on Adam works in the memory of what was before: there is no way back.
+        with named(number, update, "its weights are lost: go on from the last checkpoint"):
+            self._take(moved, state)
+            del moved, state
+            mx.async_eval(self._parameters(), self.state, figures)
+        self._running = figures
+        return Figures(weight, len(update.rows), figures)
+
+    def _wait(self) -> None:
+        """Until the update before has ended: two at once would need the memory of both."""
+        if self._running is not None:
+            mx.eval(self._running)
 
     def _activate(self, number: int) -> None:
         """Compile for the groups that learn in this update, where they are others than before."""
         active = [group for group in self.groups if group.start <= number]
         if active == self._active:
             return
+        self._traces = self.traces
         self._active = active
-        self._gradients = self._compiled_gradients()
+        learning = {name for group in active for name in group.parameters}
+        frozen = {n: p for n, p in self._parameters().items() if n not in learning}
+        self._gradients = Gradients(self.model, self.loss, frozen, self.precision)
         self._adam = self._compiled_adam()
-
-    def _compiled_gradients(self) -> Gradients:
-        dtype = getattr(mx, self.precision)
-        learning = {name for group in self._active for name in group.parameters}
-        weights = named_parameters(self.model)
-        frozen = cast({n: w for n, w in weights.items() if n not in learning}, dtype)
-        mx.eval(frozen)
-
-        def loss_of(
-            parameters: Arrays,
-            input_ids: mx.array,
-            attention_mask: mx.array,
-            labels: mx.array,
-            weights: mx.array,
-            key: mx.array,
-            factor: mx.array,
-        ) -> tuple[mx.array, mx.array]:
-            with holding(self.model, tree(frozen | cast(parameters, dtype))):
-                logits = self.model(input_ids, attention_mask, dropout_key=key)
-            loss = self.loss.sum(logits, labels, weights)
-            correct = ((logits.argmax(axis=-1) == labels) * weights).sum()
-            return loss * factor, mx.stack([loss, correct, mx.zeros(())])
-
-        gradients_of = mx.value_and_grad(loss_of)
-
-        def gradients(*arguments: Arrays | mx.array) -> tuple[Arrays, mx.array]:
-            self.traces += 1
-            (_, figures), gradients = gradients_of(*arguments)
-            return gradients, figures
-
-        return mx.compile(gradients)
 
     def _compiled_adam(self) -> Apply:
         active = self._active
 
         def adam(
-            parameters: Arrays, gradients: Arrays, state: State, rate: mx.array, factor: mx.array
-        ) -> tuple[Arrays, State]:
-            gradients = {name: gradient * factor for name, gradient in gradients.items()}
-            return self.optimizer.apply(active, parameters, gradients, state, rate)
+            parameters: Arrays,
+            gradients: list[Arrays],
+            state: State,
+            rate: mx.array,
+            sums: mx.array,
+        ) -> tuple[Arrays, State, mx.array]:
+            scale = state["scale"]["value"]
+            gradients = added(gradients)
+            norm = mx.sqrt(sum(squared_norm(g) for g in gradients.values())) / scale
+            finite = mx.isfinite(norm) & mx.isfinite(sums[0])
+            moves = finite & ~state["ended"]["diverged"]
+            # As `torch.nn.utils.clip_grad_norm_` has it.
+            clipped = mx.minimum(1.0, self.max_grad_norm / (norm + 1e-6)) / scale
+            gradients = {name: gradient * clipped for name, gradient in gradients.items()}
+            parameters, new = self.optimizer.apply(
+                active, parameters, gradients, state, rate, moves
+            )
+            new["scale"] = next_scale(state["scale"], finite)
+            # An overflow of float16 is not one: it halves the scale, unless that is at its end.
+            diverged = ~mx.isfinite(sums[0]) | (~moves & (new["scale"]["value"] <= 1))
+            new["ended"] = {"diverged": diverged}
+            return parameters, new, mx.concatenate([sums, mx.stack([norm, moves, diverged])])
 
         return mx.compile(adam)
 
     def _gradients_of(
         self, update: Update, number: int, weight: float, stop: bool
-    ) -> tuple[Arrays, mx.array]:
+    ) -> tuple[list[Arrays], mx.array]:
         """This process's part of the mean gradients, times the loss scale."""
-        parameters = named_parameters(self.model)
-        active = {name: parameters[name] for group in self._active for name in group.parameters}
-        factor = mx.array(self.scale.value / weight)
-        gradients: Arrays = {}
-        sums = mx.array([0.0, 0.0, float(stop)])
+        parameters = self._learning()
+        factor = self.state["scale"]["value"] / weight
+        gradients: list[Arrays] = []
+        sums = mx.zeros(2)
         for i, batch in enumerate(update.batches):
+            if i:
+                # The activations of a batch are to be gone before those of the next one come.
+                mx.eval(gradients, sums)
+            if self.occurring:
+                batch = replace(batch, input_ids=self.occurring.renumbered(batch.input_ids))
             key = dropout_key(self.seed, number, i, self.processes.rank())
-            more, figures = self._gradients(active, *arrays(batch), key, factor)
-            gradients = tree_map(mx.add, gradients, more) if gradients else more
+            more, figures = self._gradients(parameters, batch, key, factor)
+            gradients = (
+                [added(pair) for pair in zip(gradients, more, strict=True)] if gradients else more
+            )
             sums = sums + figures
-            mx.eval(gradients, sums)
+        return gradients, mx.concatenate([sums, mx.array([float(stop)])])
+
+    def _gathered(self, gradients: list[Arrays], sums: mx.array) -> tuple[list[Arrays], mx.array]:
+        """Gradients and figures of all processes together."""
+        if self.processes.size() > 1:
+            own = added(gradients)
+            # Each process has divided by the weight of all rows: what counts is the sum.
+            means = nn.average_gradients(list(own.values()), self.processes)
+            totals = [mean * self.processes.size() for mean in means]
+            gradients = [dict(zip(own, totals, strict=True))]
+            sums = mx.distributed.all_sum(sums, group=self.processes)
         return gradients, sums
 
-    def _gathered(self, gradients: Arrays, sums: mx.array) -> tuple[Arrays, float, list[float]]:
-        """Gradients and figures of all processes together, and the gradients' norm."""
-        if self.processes.size() > 1:
-            # Each process has divided by the weight of all rows: what counts is the sum.
-            means = nn.average_gradients(list(gradients.values()), self.processes)
-            totals = [mean * self.processes.size() for mean in means]
-            gradients = dict(zip(gradients, totals, strict=True))
-            sums = mx.distributed.all_sum(sums, group=self.processes)
-        norm = self._norm(gradients)
-        mx.eval(gradients, norm, sums)
-        return gradients, norm.item(), sums.tolist()
-
     def _moved(
-        self, gradients: Arrays, learning_rate: float, factor: float
-    ) -> tuple[Arrays, State]:
-        """Weights and moments after the update, not yet computed."""
-        parameters = named_parameters(self.model)
+        self, gradients: list[Arrays], sums: mx.array, learning_rate: float
+    ) -> tuple[Arrays, State, mx.array]:
+        """Weights, state and figures after the update, not yet computed."""
         names = [name for group in self._active for name in group.parameters]
-        kept = {"m": names, "v": names, "step": [group.name for group in self._active]}
-        return self._adam(
-            {name: parameters[name] for name in names},
-            gradients,
-            {part: {name: self.state[part][name] for name in kept[part]} for part in kept},
-            mx.array(learning_rate),
-            mx.array(factor),
-        )
+        groups = [group.name for group in self._active]
+        kept = {"m": names, "v": names, "step": groups, "decay": groups}
+        state = {part: {n: self.state[part][n] for n in kept.get(part, a)}
+                 for part, a in self.state.items()}  # fmt: skip
+        return self._adam(self._learning(), gradients, state, mx.array(learning_rate), sums)
 
     def _take(self, moved: Arrays, state: State) -> None:
         """Let go of the arrays before, so that Adam can work in their memory."""
+        if self.occurring and self.occurring.name in moved:
+            self._table = moved.pop(self.occurring.name)
         self.model.update(tree(moved))
         for part, arrays in state.items():
             self.state[part] |= arrays
 
+    def _parameters(self) -> Arrays:
+        """All of the model's, the table of word embeddings with the occurring rows alone."""
+        parameters = named_parameters(self.model)
+        return parameters | {self.occurring.name: self._table} if self.occurring else parameters
 
-def named_parameters(model: Classifier) -> Arrays:
-    """All parameters of a model by their names in the checkpoint."""
-    return dict(tree_flatten(model.parameters()))
+    def _learning(self) -> Arrays:
+        parameters = self._parameters()
+        return {name: parameters[name] for group in self._active for name in group.parameters}
 
+    def put_back(self) -> None:
+        """Bring the model's table of word embeddings up to date."""
+        if self.occurring:
+            table = self.occurring.whole * self.state["decay"]["embeddings"]
+            table = self.occurring.put_into(table, self._table)
+            mx.eval(table)
+            self.model.update(tree({self.occurring.name: table}))
 
-def tree(parameters: Arrays) -> dict:
-    """What `Module.update` takes."""
-    return tree_unflatten(list(parameters.items()))
+    def saved_state(self) -> State:
+        """The optimizer's state, moments of the whole table in it: what a checkpoint keeps."""
+        return self._with_table(lambda m: self.occurring.put_into(
+            mx.zeros_like(self.occurring.whole), m))  # fmt: skip
 
+    def restore(self, state: State) -> None:
+        """Go on from a `saved_state` and the weights that the model has now."""
+        self.state = state
+        if self.occurring:
+            table = named_parameters(self.model)[self.occurring.name]
+            self._table = self.occurring.taken_from(table)
+            self.state = self._with_table(self.occurring.taken_from)
 
-def arrays(batch: Batch) -> tuple[mx.array, mx.array, mx.array, mx.array]:
-    """A batch on the device: ids, mask, labels, weights."""
-    return (
-        mx.array(batch.input_ids),
-        mx.array(batch.attention_mask),
-        mx.array(batch.labels),
-        mx.array(batch.weights),
-    )
+    def _with_table(self, change: Callable[[mx.array], mx.array]) -> State:
+        """The state with something else in the place of the moments of the table."""
+        if not self.occurring:
+            return self.state
+        name = self.occurring.name
+        changed = {p: self.state[p] | {name: change(self.state[p][name])} for p in "mv"}
+        return self.state | changed
 
 
 def dropout_key(*numbers: int) -> mx.array:
     """A key, uint32 (2,), that these numbers alone decide: nothing to save, nothing to restore."""
     return mx.array(np.random.SeedSequence(numbers).generate_state(2, np.uint32))
-
-
-def global_norm(gradients: Arrays) -> mx.array:
-    """The Euclidean norm of all gradients together, as `torch.nn.utils.clip_grad_norm_` has it."""
-    return mx.sqrt(sum(mx.square(gradient).sum() for gradient in gradients.values()))
 
 
 @contextmanager

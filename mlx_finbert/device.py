@@ -1,0 +1,41 @@
+"""What MLX computes on, and what differs because of it: told apart here and nowhere else."""
+
+import sys
+import threading
+
+import mlx.core as mx
+
+from mlx_finbert.blas import SHARES
+
+_own = threading.local()
+
+
+def on_linux_cpu() -> bool:
+    """Whether MLX's CPU backend for Linux computes.
+
+    Its erf, exp and tanh are scalar, its elementwise operations use one thread, and reading a
+    result on the host costs nothing. On macOS both Metal and the CPU have fast functions.
+    """
+    return sys.platform == "linux" and mx.default_device() == mx.cpu
+
+
+def streams() -> list[mx.Stream]:
+    """Where the parts of a batch are computed side by side; one stream on a GPU, which is full."""
+    first = mx.default_stream(mx.default_device())
+    if not on_linux_cpu():
+        return [first]
+    # A stream has a thread, which is never given back: one set for each thread of ours.
+    if not hasattr(_own, "others"):
+        _own.others = [mx.new_stream(mx.cpu) for _ in range(SHARES - 1)]
+    return [first, *_own.others]
+
+
+def spread(sizes: dict[str, int]) -> dict[str, mx.Stream]:
+    """A stream for each array, so that all have about the same number of elements to do."""
+    free = streams()
+    loads = [0] * len(free)
+    chosen = {}
+    for name in sorted(sizes, key=sizes.__getitem__, reverse=True):
+        least = loads.index(min(loads))
+        chosen[name], loads[least] = free[least], loads[least] + sizes[name]
+    return chosen

@@ -1,0 +1,34 @@
+"""GELU and the softmax of attention, in the form that is fast where MLX computes."""
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from mlx_finbert.device import on_linux_cpu
+from mlx_finbert.models import arithmetic
+
+FAR_BELOW = -1e9
+"""Added to the scores of padding: in float32 nothing is left of the score."""
+
+
+def gelu(x: mx.array) -> mx.array:
+    """x Phi(x) (Hendrycks and Gimpel 2016), in the dtype of x."""
+    if not on_linux_cpu():
+        return nn.gelu(x)
+    return arithmetic.gelu(x.astype(mx.float32)).astype(x.dtype)
+
+
+def attention_probabilities(scores: mx.array, mask: mx.array) -> mx.array:
+    """Softmax over the keys that are no padding.
+
+    Args:
+        scores: (B, heads, queries, keys).
+        mask: bool (B, 1, 1, keys), False where a key is padding.
+
+    Returns:
+        As scores; even over all keys in a row without a token.
+    """
+    if not on_linux_cpu():
+        scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)
+        return mx.softmax(scores, axis=-1, precise=True)
+    below = (~mask).astype(mx.float32) * FAR_BELOW
+    return arithmetic.softmax(scores.astype(mx.float32) + below).astype(scores.dtype)

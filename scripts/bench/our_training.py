@@ -1,0 +1,98 @@
+"""This library's side of train.py."""
+
+import ctypes
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from job import LEARNING_RATE, WARM_UP_BATCHES, Job
+from workers import serve
+
+from mlx_finbert.data import LabelledTexts, Splits
+from mlx_finbert.ranks import ranks
+from mlx_finbert.training.prepare import Loaders, load_model, make_fit, make_loaders
+from mlx_finbert.training.record import RunState
+from mlx_finbert.training.run import silent
+from mlx_finbert.training.settings import TrainSettings
+
+
+class OurTraining:
+    """Epochs of the loop that `mlx_finbert.train` runs, with its one evaluation, of one batch.
+
+    The compiled step lives on from round to round, as it does from epoch to epoch in a run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        job = Job.read(folder)
+        self.settings = TrainSettings(
+            model=str(folder),
+            batch_size=job.batch_size,
+            max_length=job.max_length,
+            epochs=1,
+            learning_rate=LEARNING_RATE,
+            schedule="constant",
+            warmup_ratio=0.0,
+            save_epochs=0,
+        )
+        self.splits = splits_of(job)
+        self.model, self.tokenizer = load_model(self.settings, job.label_names, silent)
+        loaders = self._loaders(0)
+        self.fit = make_fit(self.settings, self.model, loaders, ranks())
+        self.about = {
+            "device": device(),
+            "threads": blas_threads(),
+            "warm_up_seconds": self._train(loaders, min(WARM_UP_BATCHES, len(loaders.train))),
+        }
+
+    def __call__(self, number: int) -> dict[str, Any]:
+        """One epoch, from texts."""
+        start = time.perf_counter()
+        loaders = self._loaders(number)
+        self._train(loaders, len(loaders.train))
+        return {
+            "seconds": time.perf_counter() - start,
+            "padding_waste": loaders.train.padding_waste(),
+            "traces": self.fit.step.traces,
+        }
+
+    def _loaders(self, number: int) -> Loaders:
+        """The rows tokenized; each round shuffles them anew."""
+        settings = replace(self.settings, seed=number)
+        return make_loaders(settings, self.splits, self.model, self.tokenizer, ranks(), silent)
+
+    def _train(self, loaders: Loaders, steps: int) -> float:
+        start = time.perf_counter()
+        self.fit.train, self.fit.validation = loaders.train, loaders.validation
+        self.fit.plan.total_steps, self.fit.run_state = steps, RunState()
+        if (end := self.fit.run()) != "finished":
+            raise RuntimeError(f"the epoch ended early: {end}")
+        return time.perf_counter() - start
+
+
+def device() -> str:
+    """`cpu` or `gpu`."""
+    import mlx.core as mx  # after mlx_finbert, which brings the fast BLAS
+
+    return mx.default_device().type.name
+
+
+def blas_threads() -> int | None:
+    """Of a matrix product; None where another library than MKL or OpenBLAS computes it."""
+    loaded = ctypes.CDLL(None)
+    for name in ("MKL_Get_Max_Threads", "openblas_get_num_threads"):
+        if hasattr(loaded, name):
+            return getattr(loaded, name)()
+    return None
+
+
+def splits_of(job: Job) -> Splits:
+    """All rows to learn from, the first batch of them to evaluate."""
+    rows = LabelledTexts(job.texts, np.array(job.labels, np.int32), job.label_names, "train")
+    return Splits(rows, rows.take(np.arange(len(rows))[: job.batch_size], "validation"), None, [])
+
+
+if __name__ == "__main__":
+    serve(lambda: OurTraining(Path(sys.argv[1])))

@@ -1,0 +1,53 @@
+"""What memory.py scores: files of many rows, with a model that takes no time."""
+
+import csv
+import random
+import time
+from pathlib import Path
+
+import mlx_finbert
+from mlx_finbert.data import load_texts
+from mlx_finbert.models import build
+from mlx_finbert.predict.__main__ import main as predict
+
+TINY = {
+    "model_type": "bert",
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "id2label": dict(enumerate(["negative", "neutral", "positive"])),
+}
+WORDS = 3, 30
+"""Of a text, at least and at most."""
+MAX_LENGTH = 32
+"""In tokens: every part has texts of that many, so that no later one needs larger batches."""
+
+
+def write_model(folder: Path) -> None:
+    """The packaged encoder's tokenizer with a small model of random weights."""
+    _, tokenizer = mlx_finbert.load("minilm")
+    model = build(TINY | {"vocab_size": len(tokenizer)})
+    mlx_finbert.save(model, tokenizer, folder)
+
+
+def write_rows(path: Path, count: int) -> None:
+    """A CSV file of texts of the sample's words; a longer file begins as a shorter one."""
+    words = " ".join(load_texts("sample").texts).split()
+    drawn = random.Random(0)
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text"])
+        for i in range(count):
+            writer.writerow([i, " ".join(drawn.choices(words, k=drawn.randint(*WORDS)))])
+
+
+def score(folder: Path) -> float:
+    """The command on `rows.csv` with `model`, in this process; returns its seconds."""
+    start = time.perf_counter()
+    flags = {"model": "model", "input": "rows.csv", "output": "scored.csv"}
+    argv = [part for flag, name in flags.items() for part in (f"--{flag}", str(folder / name))]
+    argv += ["--max-length", str(MAX_LENGTH)]
+    if status := predict(argv):
+        raise SystemExit(status)
+    return time.perf_counter() - start

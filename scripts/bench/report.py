@@ -1,0 +1,74 @@
+"""The flags and the output that train.py and predict.py share."""
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from inputs import ARCHIVE, require_packages
+from machine import described, machine
+from rounds import table
+
+Found = dict[str, Any]
+
+
+def parse(description: str, cases: Mapping[str, Any], argv: list[str] | None) -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--case", nargs="+", choices=cases, default=list(cases), help="some alone")
+    parser.add_argument("--rounds", type=count, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--rows", type=count, metavar="N", help="at most so many a case")
+    parser.add_argument("--threads", type=count, metavar="N", help="so many cores (Linux alone)")
+    parser.add_argument("--phrasebank", metavar="PATH", help=f"of {ARCHIVE}")
+    parser.add_argument("--imdb", metavar="PATH", help="of the reviews, a Parquet file")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser.parse_args(argv)
+
+
+def count(text: str) -> int:
+    """A number from 1 on."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
+
+
+def report(
+    arguments: argparse.Namespace,
+    measure: Callable[[str, argparse.Namespace], Found],
+    note: Callable[[Found], str],
+) -> None:
+    """Measure the cases and print a table for each, or JSON.
+
+    Args:
+        arguments: from `parse`.
+        measure: one case, by its name.
+        note: a line under its table.
+    """
+    require_packages("torch", "accelerate")
+    if arguments.threads:
+        # The workers inherit it, and all libraries start as many threads as there are cores.
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.threads])
+    found = {"machine": machine(), "rounds": arguments.rounds}
+    if arguments.json:
+        found["cases"] = [measure(name, arguments) for name in arguments.case]
+        print(json.dumps(found, indent=2))
+        return
+    print(f"{described(found['machine'])}\n{arguments.rounds} rounds")
+    for name in arguments.case:
+        case = measure(name, arguments)
+        print(f"\n{heading(case)}\n{table(case['contenders'], case['rows'])}\n{note(case)}")
+
+
+def heading(case: Found) -> str:
+    """What was measured, and on which devices."""
+    devices = (
+        f"{row['contender']} on {row['device']}, {row['threads']} threads"
+        for row in case["contenders"]
+    )
+    return (
+        f"{case['case']}: {case['about']}, {case['rows']:,} rows, batch {case['batch_size']}\n"
+        f"{'; '.join(devices)}"
+    )

@@ -1,0 +1,73 @@
+"""What memory.py trains."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlx_finbert.data import LabelledTexts, Splits
+from mlx_finbert.ranks import ranks
+from mlx_finbert.training.prepare import load_model, make_fit, make_loaders
+from mlx_finbert.training.run import silent
+from mlx_finbert.training.settings import TrainSettings
+
+LABELS = ["negative", "neutral", "positive"]
+STEPS = 3
+SMALLEST = 1, 8
+"""Rows and tokens of the batch whose memory is taken for that of no batch at all."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """A model and the shape of its batches."""
+
+    model: str
+    batch_size: int
+    length: int
+    checkpointing: bool = False
+
+    @property
+    def name(self) -> str:
+        again = "-checkpointing" if self.checkpointing else ""
+        return f"{self.model}-{self.batch_size}x{self.length}{again}"
+
+    @property
+    def num_tokens(self) -> int:
+        return self.batch_size * self.length
+
+    @property
+    def smallest(self) -> "Training":
+        return Training(self.model, *SMALLEST, self.checkpointing)
+
+
+def train(folder: Path, case: Training) -> int:
+    """Three steps with the checkpoint of a folder; returns the model's number of parameters."""
+    from mlx.utils import tree_flatten  # after mlx_finbert, which brings the fast BLAS
+
+    settings = TrainSettings(
+        model=str(folder),
+        batch_size=case.batch_size,
+        max_steps=STEPS,
+        gradient_checkpointing=case.checkpointing,
+    )
+    model, tokenizer = load_model(settings, LABELS, silent)
+    splits = made_up_splits(words_of(tokenizer), case)
+    loaders = make_loaders(settings, splits, model, tokenizer, ranks(), silent)
+    if (end := make_fit(settings, model, loaders, ranks()).run()) != "finished":
+        raise RuntimeError(f"training ended early: {end}")
+    return sum(value.size for _, value in tree_flatten(model.parameters()))
+
+
+def made_up_splits(words: list[str], case: Training) -> Splits:
+    """Rows of the case's length that hold every word once; the first batch is evaluated too."""
+    count = case.length - 2
+    texts = [" ".join(words[i : i + count]) for i in range(0, len(words) - count, count)]
+    labels = np.arange(len(texts), dtype=np.int32) % len(LABELS)
+    rows = LabelledTexts(texts, labels, LABELS, "made up")
+    return Splits(rows, rows.take(np.arange(case.batch_size), "validation"), None, [])
+
+
+def words_of(tokenizer: Any) -> list[str]:
+    """The entries of a vocabulary that are words of one token."""
+    return sorted(word for word in tokenizer.get_vocab() if word.isascii() and word.isalpha())
