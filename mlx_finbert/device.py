@@ -19,6 +19,11 @@ def on_linux_cpu() -> bool:
     return sys.platform == "linux" and mx.default_device() == mx.cpu
 
 
+def length_multiple() -> int:
+    """Batches are padded to multiples of this: tiles of Metal's matrix units, vectors of a CPU."""
+    return 4 if on_linux_cpu() else 8
+
+
 def streams() -> list[mx.Stream]:
     """Where the parts of a batch are computed side by side; one stream on a GPU, which is full."""
     first = mx.default_stream(mx.default_device())

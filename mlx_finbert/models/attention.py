@@ -20,7 +20,7 @@ def padding_mask(attention_mask: mx.array) -> mx.array:
         bool (B, 1, 1, L). Boolean because `scaled_dot_product_attention` adds any other dtype to
         the scores, and because a row that is all padding then still gives finite numbers.
     """
-    return (attention_mask != 0)[:, None, None, :]
+    return (attention_mask != 0)[..., None, None, :]
 
 
 def project(x: mx.array, linears: Sequence[nn.Linear]) -> list[mx.array]:
@@ -57,11 +57,13 @@ def attend(
     """
     hidden_size = queries.shape[-1]
     scale = (hidden_size // num_heads) ** -0.5
-    q, k, v = (mx.unflatten(x, -1, (num_heads, -1)).swapaxes(1, 2) for x in (queries, keys, values))
+    q, k, v = (
+        mx.unflatten(x, -1, (num_heads, -1)).swapaxes(-3, -2) for x in (queries, keys, values)
+    )
     if dropout.is_on or on_linux_cpu():
         # The fused kernel has no dropout on the probabilities, and on a CPU it is not fused.
         scores = (q * scale) @ k.swapaxes(-1, -2)
         context = dropout(attention_probabilities(scores, mask)) @ v
     else:
         context = mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
-    return context.swapaxes(1, 2).flatten(-2)
+    return context.swapaxes(-3, -2).flatten(-2)

@@ -57,7 +57,7 @@ class BertEmbeddings(nn.Module):
         self.dropout = Dropout(args.hidden_dropout_prob)
 
     def position_ids(self, input_ids: mx.array) -> mx.array:
-        return mx.arange(input_ids.shape[1])
+        return mx.arange(input_ids.shape[-1])
 
     def __call__(self, input_ids: mx.array, token_type_ids: mx.array | None) -> mx.array:
         if token_type_ids is None:
@@ -79,7 +79,7 @@ class BertSelfAttention(nn.Module):
 
     def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
         if first_only:
-            q = self.query(x[:, :1])
+            q = self.query(x[..., :1, :])
             k, v = project(x, (self.key, self.value))
         else:
             q, k, v = project(x, (self.query, self.key, self.value))
@@ -106,7 +106,7 @@ class BertAttention(nn.Module):
         self.output = BertResidual(args.hidden_size, args)
 
     def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
-        return self.output(self.self(x, mask, first_only), x[:, :1] if first_only else x)
+        return self.output(self.self(x, mask, first_only), x[..., :1, :] if first_only else x)
 
 
 class BertIntermediate(nn.Module):

@@ -50,7 +50,7 @@ class Embeddings(nn.Module):
         self.dropout = Dropout(args.dropout)
 
     def __call__(self, input_ids: mx.array) -> mx.array:
-        positions = self.position_embeddings(mx.arange(input_ids.shape[1]))
+        positions = self.position_embeddings(mx.arange(input_ids.shape[-1]))
         return self.dropout(self.LayerNorm(self.word_embeddings(input_ids) + positions))
 
 
@@ -66,7 +66,7 @@ class SelfAttention(nn.Module):
 
     def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
         if first_only:
-            q = self.q_lin(x[:, :1])
+            q = self.q_lin(x[..., :1, :])
             k, v = project(x, (self.k_lin, self.v_lin))
         else:
             q, k, v = project(x, (self.q_lin, self.k_lin, self.v_lin))
@@ -95,7 +95,7 @@ class TransformerBlock(nn.Module):
 
     def __call__(self, x: mx.array, mask: mx.array, first_only: bool = False) -> mx.array:
         """(B, L, dim), or (B, 1, dim) where the first row alone is wanted."""
-        residual = x[:, :1] if first_only else x
+        residual = x[..., :1, :] if first_only else x
         x = self.sa_layer_norm(self.attention(x, mask, first_only) + residual)
         return self.output_layer_norm(self.ffn(x) + x)
 

@@ -36,7 +36,7 @@ class Encoder(nn.Module):
         for i, layer in enumerate(self.layer):
             # One key a layer, drawn outside of it: running the layer again draws the same masks.
             x = run(layer, x, mask, next_key(), i == last)
-        return x[:, 0]
+        return x[..., 0, :]
 
 
 def run_layer(

@@ -37,7 +37,7 @@ class RobertaEmbeddings(BertEmbeddings):
 
     def position_ids(self, input_ids: mx.array) -> mx.array:
         is_token = (input_ids != self.pad_token_id).astype(mx.int32)
-        return mx.cumsum(is_token, axis=1) * is_token + self.pad_token_id
+        return mx.cumsum(is_token, axis=-1) * is_token + self.pad_token_id
 
 
 class RobertaModel(nn.Module):

@@ -1,8 +1,9 @@
 """The gradients of one batch, compiled, its rows side by side where the device has room."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import mlx.core as mx
+import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_finbert.data.loader import Batch
@@ -20,8 +21,8 @@ Rows = tuple[mx.array, mx.array, mx.array, mx.array]
 class Gradients:
     """The gradient of the summed loss with respect to the parameters that learn.
 
-    Traced once for each shape of a batch, by each stream. Whatever is not an argument is frozen at
-    its value when this is made: the parameters that do not learn, the class weights, the precision.
+    Traced once for each shape of a batch. Whatever is not an argument is frozen at its value when
+    this is made: the parameters that do not learn, the class weights, the precision.
     """
 
     def __init__(self, model: Classifier, loss: Loss, frozen: Arrays, precision: Precision) -> None:
@@ -43,22 +44,25 @@ class Gradients:
             input_ids, attention_mask, labels, weights = rows
             with holding(model, tree(frozen | cast(parameters, dtype))):
                 logits = model(input_ids, attention_mask, dropout_key=key)
+            logits = logits.reshape(len(labels), -1)
             summed = loss.sum(logits, labels, weights)
             correct = ((logits.argmax(axis=-1) == labels) * weights).sum()
             return summed * factor, mx.stack([summed, correct])
 
-        def gradients_on(stream: mx.Stream) -> Callable[..., tuple[Arrays, mx.array]]:
-            def gradients(*arguments: Arrays | Rows | mx.array) -> tuple[Arrays, mx.array]:
-                self.traces += 1
+        def gradients(
+            parameters: Arrays, parts: list[Rows], key: mx.array, factor: mx.array
+        ) -> tuple[list[Arrays], mx.array]:
+            self.traces += 1
+            found, sums = [], []
+            keys = mx.random.split(key, len(parts))
+            for stream, rows, own in zip(streams(), parts, keys, strict=False):
                 with mx.stream(stream):
-                    (_, figures), found = mx.value_and_grad(loss_of)(*arguments)
-                return found, figures
+                    (_, figures), more = mx.value_and_grad(loss_of)(parameters, rows, own, factor)
+                found.append(more)
+                sums.append(figures)
+            return found, sum(sums)
 
-            return mx.compile(gradients)
-
-        # Each stream has its own: in one graph MLX would merge the constants of both, and an
-        # operation is not fused with a constant of another stream.
-        self._gradients = [gradients_on(stream) for stream in streams()]
+        self._gradients = mx.compile(gradients)
 
     def __call__(
         self, parameters: Arrays, batch: Batch, key: mx.array, factor: mx.array
@@ -75,21 +79,25 @@ class Gradients:
             For each part of the batch, float32 gradients of the loss times the factor, summed over
             its rows; and (2,), of all: the summed loss, and how many rows were classified rightly.
         """
-        parts = parts_of(batch)
-        found = [
-            gradients(parameters, rows, own, factor)
-            for gradients, rows, own in zip(
-                self._gradients, parts, mx.random.split(key, len(parts)), strict=False
-            )
-        ]
-        return [grads for grads, _ in found], sum(figures for _, figures in found)
+        return self._gradients(parameters, parts_of(batch), key, factor)
 
 
 def parts_of(batch: Batch) -> list[Rows]:
-    """The batch on the device, in as many parts as there are streams and rows."""
+    """The batch on the device, in as many parts as there are streams and rows.
+
+    Ids and masks of part i have i more axes in front. With equal shapes MLX would merge constants
+    of one part with those of another, and it fuses nothing with what another stream computes.
+    """
     count = min(len(streams()), len(batch.labels))
-    arrays = batch.input_ids, batch.attention_mask, batch.labels, batch.weights
-    return [tuple(mx.array(array[i::count]) for array in arrays) for i in range(count)]
+    return [
+        (
+            mx.array(np.expand_dims(batch.input_ids[i::count], tuple(range(i)))),
+            mx.array(np.expand_dims(batch.attention_mask[i::count], tuple(range(i)))),
+            mx.array(batch.labels[i::count]),
+            mx.array(batch.weights[i::count]),
+        )
+        for i in range(count)
+    ]
 
 
 def added(parts: Sequence[Arrays]) -> Arrays:

@@ -11,6 +11,7 @@ from mlx_finbert.checkpoint import load_with_report, require_plain
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize
+from mlx_finbert.device import length_multiple
 from mlx_finbert.labels import match_labels
 from mlx_finbert.lora import add_lora
 from mlx_finbert.models import Classifier
@@ -102,6 +103,7 @@ def make_loaders(
         rank=rank,
         ranks=size,
     )
+    train.choose_lengths(length_multiple())
     say(
         f"{len(train.tokens.ids):,} training tokens; padding is"
         f" {train.padding_waste():.0%} of what a training epoch computes"

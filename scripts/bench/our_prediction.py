@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from job import Job
-from our_training import blas_threads, device
+from our_training import device, threads
 from rounds import OURS
 from scoring import Scoring
 from workers import serve
@@ -17,7 +17,7 @@ def our_scoring(folder: Path) -> Scoring:
     job = Job.read(folder)
     model, tokenizer = mlx_finbert.load(folder)
     predictor = mlx_finbert.Predictor(model, tokenizer, job.batch_size, job.max_length)
-    return Scoring(OURS, folder, job, predictor, device(), blas_threads())
+    return Scoring(OURS, folder, job, predictor, device(), threads())
 
 
 if __name__ == "__main__":

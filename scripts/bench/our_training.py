@@ -12,6 +12,7 @@ from job import LEARNING_RATE, WARM_UP_BATCHES, Job
 from workers import serve
 
 from mlx_finbert.data import LabelledTexts, Splits
+from mlx_finbert.device import streams
 from mlx_finbert.ranks import ranks
 from mlx_finbert.training.prepare import Loaders, load_model, make_fit, make_loaders
 from mlx_finbert.training.record import RunState
@@ -43,7 +44,7 @@ class OurTraining:
         self.fit = make_fit(self.settings, self.model, loaders, ranks())
         self.about = {
             "device": device(),
-            "threads": blas_threads(),
+            "threads": threads(),
             "warm_up_seconds": self._train(loaders, min(WARM_UP_BATCHES, len(loaders.train))),
         }
 
@@ -79,12 +80,12 @@ def device() -> str:
     return mx.default_device().type.name
 
 
-def blas_threads() -> int | None:
-    """Of a matrix product; None where another library than MKL or OpenBLAS computes it."""
+def threads() -> int | None:
+    """Of the matrix products, on all streams together; None for others than MKL's, OpenBLAS's."""
     loaded = ctypes.CDLL(None)
     for name in ("MKL_Get_Max_Threads", "openblas_get_num_threads"):
         if hasattr(loaded, name):
-            return getattr(loaded, name)()
+            return getattr(loaded, name)() * len(streams())
     return None
 
 

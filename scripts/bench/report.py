@@ -10,6 +10,9 @@ from inputs import ARCHIVE, require_packages
 from machine import described, machine
 from rounds import table
 
+from mlx_finbert.errors import InputError
+from mlx_finbert.settings import require
+
 Found = dict[str, Any]
 
 
@@ -35,6 +38,19 @@ def count(text: str) -> int:
     return number
 
 
+def keep_to_cores(number: int) -> None:
+    """Workers inherit it, and their libraries start as many threads as they have cores.
+
+    Raises:
+        InputError: where the system cannot, or has fewer cores.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        raise InputError("--threads has no effect on this system: leave it out")
+    cores = sorted(os.sched_getaffinity(0))
+    require(number <= len(cores), "--threads", number, f"at most the {len(cores)} cores")
+    os.sched_setaffinity(0, cores[:number])
+
+
 def report(
     arguments: argparse.Namespace,
     measure: Callable[[str, argparse.Namespace], Found],
@@ -49,8 +65,7 @@ def report(
     """
     require_packages("torch", "accelerate")
     if arguments.threads:
-        # The workers inherit it, and all libraries start as many threads as there are cores.
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.threads])
+        keep_to_cores(arguments.threads)
     found = {"machine": machine(), "rounds": arguments.rounds}
     if arguments.json:
         found["cases"] = [measure(name, arguments) for name in arguments.case]
@@ -65,10 +80,11 @@ def report(
 def heading(case: Found) -> str:
     """What was measured, and on which devices."""
     devices = (
-        f"{row['contender']} on {row['device']}, {row['threads']} threads"
+        f"{row['contender']} on {row['device']}"
+        + (f" with {row['threads']} threads" if row["threads"] else "")
         for row in case["contenders"]
     )
     return (
         f"{case['case']}: {case['about']}, {case['rows']:,} rows, batch {case['batch_size']}\n"
-        f"{'; '.join(devices)}"
+        f"{', '.join(devices)}"
     )

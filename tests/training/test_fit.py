@@ -188,7 +188,7 @@ def test_ctrl_c_ends_after_the_step_and_a_second_one_interrupts(tiny):
 
     def press(times):
         def on_step(figures):
-            if figures.step == 4:
+            if figures.step == 2:
                 for _ in range(times):
                     os.kill(os.getpid(), signal.SIGINT)
 
@@ -196,7 +196,8 @@ def test_ctrl_c_ends_after_the_step_and_a_second_one_interrupts(tiny):
 
     watch = press(1)
     end, state = run(*tiny, watch=watch)
-    assert (end, state.step, state.history, watch.saves) == ("interrupted", 4, [], [4])
+    # When the figures of step 2 are told, step 3 is under way.
+    assert (end, state.step, state.history, watch.saves) == ("interrupted", 3, [], [3])
     assert signal.getsignal(signal.SIGINT) is before
     with pytest.raises(KeyboardInterrupt):
         run(*tiny, watch=press(2))

@@ -37,7 +37,12 @@ def test_ten_steps_are_those_of_torch(decoupled, weight_decay, betas):
             parameter.grad = torch.tensor(gradients[name])
         reference.step()
         ours, state = adam.apply(
-            groups, ours, {n: mx.array(g) for n, g in gradients.items()}, state, mx.array(0.01)
+            groups,
+            ours,
+            {n: mx.array(g) for n, g in gradients.items()},
+            state,
+            mx.array(0.01),
+            mx.array(True),
         )
     for name, value in ours.items():
         np.testing.assert_allclose(value, theirs[name].detach().numpy(), atol=1e-6)
@@ -48,6 +53,20 @@ def test_vectors_do_not_decay():
     zero = {name: mx.zeros_like(value) for name, value in parameters.items()}
     adam, groups = Adam(weight_decay=0.5), [Group("head", ("weight", "bias"))]
     state = adam.init(parameters, groups)
-    after, _ = adam.apply(groups, parameters, zero, state, mx.array(0.1))
+    after, _ = adam.apply(groups, parameters, zero, state, mx.array(0.1), mx.array(True))
     assert after["bias"].tolist() == [1, 1]
     assert after["weight"][0, 0].item() == pytest.approx(1 - 0.1 * 0.5)
+
+
+def test_a_step_that_does_not_move_changes_nothing():
+    groups = [Group("head", ("w",))]
+    adam = Adam(weight_decay=0.1)
+    parameters = {"w": mx.array([[1.0, 2.0]])}
+    state = adam.init(parameters, groups)
+    arguments = {"w": mx.array([[0.5, -1.0]])}, state, mx.array(0.1), mx.array(True)
+    parameters, state = adam.apply(groups, parameters, *arguments)
+    broken = {"w": mx.array([[float("nan"), float("inf")]])}
+    after, kept = adam.apply(groups, parameters, broken, state, mx.array(0.1), mx.array(False))
+    assert mx.array_equal(after["w"], parameters["w"])
+    for part, arrays in state.items():
+        assert all(mx.array_equal(kept[part][name], value) for name, value in arrays.items()), part

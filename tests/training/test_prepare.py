@@ -4,6 +4,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from mlx_finbert.data.tokens import Tokens
 from mlx_finbert.training.optimizer import Adam
 from mlx_finbert.training.prepare import Loaders, load_model, make_fit
 from mlx_finbert.training.settings import TrainSettings
@@ -11,6 +12,7 @@ from mlx_finbert.training.settings import TrainSettings
 
 class SomeLoader:
     labels = np.array([0, 0, 1, 2])
+    tokens = Tokens(np.array([5, 9, 7, 9], np.int32), np.arange(5), 0)
 
     def __len__(self):
         return 30
@@ -64,3 +66,14 @@ def test_gradient_checkpointing_is_switched_on(checkpoint):
     settings = TrainSettings(model=str(checkpoint()), gradient_checkpointing=True)
     model, _ = load_model(settings, ["negative", "neutral", "positive"], print)
     assert model.encoder.gradient_checkpointing
+
+
+def test_the_rows_of_the_table_that_learn(tiny):
+    model, _ = tiny
+    occurring = fit_of(model).step.occurring
+    assert occurring.name == "bert.embeddings.word_embeddings.weight"
+    assert occurring.ids.tolist() == [0, 5, 7, 9]  # 0 is padding
+    assert fit_of(model, freeze_embeddings=True).step.occurring is None
+    # Here the decay is a part of the gradient, which then moves every row.
+    assert fit_of(model, optimizer="adam", weight_decay=0.1).step.occurring is None
+    assert fit_of(model, optimizer="adam", weight_decay=0.0).step.occurring
