@@ -1,10 +1,10 @@
 """Fine-tune DistilBERT, BERT (FinBERT) and RoBERTa text classifiers with MLX."""
 
 from mlx_finbert.blas import use_fast_blas
-from mlx_finbert.heap import keep_freed_memory
+from mlx_finbert.cpu_backend import tune_cpu_backend
 
 use_fast_blas()  # before the first import of mlx.core
-keep_freed_memory()
+tune_cpu_backend()
 
 from mlx_finbert.checkpoint import load, save  # noqa: E402
 from mlx_finbert.errors import InputError  # noqa: E402

@@ -3,7 +3,6 @@
 import ctypes
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ class OurTraining:
         )
         self.splits = splits_of(job)
         self.model, self.tokenizer = load_model(self.settings, job.label_names, silent)
-        loaders = self._loaders(0)
+        loaders = self._loaders()
         self.fit = make_fit(self.settings, self.model, loaders, ranks())
         self.about = {
             "device": device(),
@@ -51,7 +50,7 @@ class OurTraining:
     def __call__(self, number: int) -> dict[str, Any]:
         """One epoch, from texts."""
         start = time.perf_counter()
-        loaders = self._loaders(number)
+        loaders = self._loaders()
         self._train(loaders, len(loaders.train))
         return {
             "seconds": time.perf_counter() - start,
@@ -59,10 +58,12 @@ class OurTraining:
             "traces": self.fit.step.traces,
         }
 
-    def _loaders(self, number: int) -> Loaders:
-        """The rows tokenized; each round shuffles them anew."""
-        settings = replace(self.settings, seed=number)
-        return make_loaders(settings, self.splits, self.model, self.tokenizer, ranks(), silent)
+    def _loaders(self) -> Loaders:
+        """The rows tokenized."""
+        processes = ranks()
+        return make_loaders(
+            self.settings, self.splits, self.model, self.tokenizer, processes, silent
+        )
 
     def _train(self, loaders: Loaders, steps: int) -> float:
         start = time.perf_counter()

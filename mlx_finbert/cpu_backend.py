@@ -1,0 +1,39 @@
+"""Settings of MLX's CPU backend on Linux, made before it starts. On macOS nothing is done here."""
+
+import ctypes
+import os
+import platform
+import sys
+
+# From glibc's malloc.h.
+M_TRIM_THRESHOLD = -1
+M_MMAP_MAX = -4
+M_ARENA_MAX = -8
+
+BFS_MAX_WIDTH = "400"
+"""Of MLX's 20, by which it hands over one part of a batch whole before it begins the next one."""
+
+
+def tune_cpu_backend() -> None:
+    """Let freed memory stay with the process, and the parts of a batch be computed side by side.
+
+    `MLX_BFS_MAX_WIDTH` in the environment is left as it is.
+    """
+    if sys.platform == "linux":
+        os.environ.setdefault("MLX_BFS_MAX_WIDTH", BFS_MAX_WIDTH)
+        keep_freed_memory()
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep what is freed, in one heap for all threads; whether it was done.
+
+    The backend takes every array from `malloc`. glibc gives large ones back to the system, which
+    clears their pages one by one when they are asked for again: half the time of Adam. The process
+    stays as large as it once was.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    wanted = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_ARENA_MAX: 1}
+    taken = [mallopt(option, value) for option, value in wanted.items()]
+    return all(taken)
