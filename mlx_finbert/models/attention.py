@@ -7,7 +7,7 @@ import mlx.nn as nn
 
 from mlx_finbert.device import on_linux_cpu
 from mlx_finbert.models.dropout import Dropout
-from mlx_finbert.models.functions import attention_probabilities
+from mlx_finbert.models.functions import Linear, attention_probabilities, linear
 
 
 def padding_mask(attention_mask: mx.array) -> mx.array:
@@ -28,11 +28,11 @@ def project(x: mx.array, linears: Sequence[nn.Linear]) -> list[mx.array]:
 
     With adapters or packed weights each has a product of its own.
     """
-    if any(type(linear) is not nn.Linear for linear in linears):
-        return [linear(x) for linear in linears]
-    weight = mx.concatenate([linear.weight for linear in linears])
-    bias = mx.concatenate([linear.bias for linear in linears])
-    return mx.split(mx.addmm(bias, x, weight.T), len(linears), axis=-1)
+    if any(type(module) is not Linear for module in linears):
+        return [module(x) for module in linears]
+    weight = mx.concatenate([module.weight for module in linears])
+    bias = mx.concatenate([module.bias for module in linears])
+    return mx.split(linear(x, weight, bias), len(linears), axis=-1)
 
 
 def attend(

@@ -14,6 +14,7 @@ from mlx_finbert.models.attention import attend, padding_mask, project
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
+from mlx_finbert.models.functions import Linear
 
 
 @dataclass(kw_only=True)
@@ -72,9 +73,9 @@ class BertSelfAttention(nn.Module):
     def __init__(self, args: BertArgs) -> None:
         super().__init__()
         self.num_heads = args.num_attention_heads
-        self.query = nn.Linear(args.hidden_size, args.hidden_size)
-        self.key = nn.Linear(args.hidden_size, args.hidden_size)
-        self.value = nn.Linear(args.hidden_size, args.hidden_size)
+        self.query = Linear(args.hidden_size, args.hidden_size)
+        self.key = Linear(args.hidden_size, args.hidden_size)
+        self.value = Linear(args.hidden_size, args.hidden_size)
         self.dropout = Dropout(args.attention_probs_dropout_prob)
 
     def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
@@ -91,7 +92,7 @@ class BertResidual(nn.Module):
 
     def __init__(self, input_size: int, args: BertArgs) -> None:
         super().__init__()
-        self.dense = nn.Linear(input_size, args.hidden_size)
+        self.dense = Linear(input_size, args.hidden_size)
         self.LayerNorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
         self.dropout = Dropout(args.hidden_dropout_prob)
 
@@ -112,7 +113,7 @@ class BertAttention(nn.Module):
 class BertIntermediate(nn.Module):
     def __init__(self, args: BertArgs) -> None:
         super().__init__()
-        self.dense = nn.Linear(args.hidden_size, args.intermediate_size)
+        self.dense = Linear(args.hidden_size, args.intermediate_size)
         self.activation = ACTIVATIONS[args.hidden_act]
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -135,7 +136,7 @@ class BertLayer(nn.Module):
 class BertPooler(nn.Module):
     def __init__(self, args: BertArgs) -> None:
         super().__init__()
-        self.dense = nn.Linear(args.hidden_size, args.hidden_size)
+        self.dense = Linear(args.hidden_size, args.hidden_size)
 
     def __call__(self, x: mx.array) -> mx.array:
         return mx.tanh(self.dense(x))
@@ -167,7 +168,7 @@ class BertForSequenceClassification(nn.Module):
         self.args = args
         self.bert = BertModel(args)
         self.dropout = Dropout(args.head_dropout)
-        self.classifier = nn.Linear(args.hidden_size, args.num_labels)
+        self.classifier = Linear(args.hidden_size, args.num_labels)
 
     @property
     def encoder(self) -> Encoder:

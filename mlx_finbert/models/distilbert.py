@@ -14,6 +14,7 @@ from mlx_finbert.models.attention import attend, padding_mask, project
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
+from mlx_finbert.models.functions import Linear
 
 # DistilBERT's config has no field for it.
 LAYER_NORM_EPS = 1e-12
@@ -58,10 +59,10 @@ class SelfAttention(nn.Module):
     def __init__(self, args: DistilBertArgs) -> None:
         super().__init__()
         self.num_heads = args.n_heads
-        self.q_lin = nn.Linear(args.dim, args.dim)
-        self.k_lin = nn.Linear(args.dim, args.dim)
-        self.v_lin = nn.Linear(args.dim, args.dim)
-        self.out_lin = nn.Linear(args.dim, args.dim)
+        self.q_lin = Linear(args.dim, args.dim)
+        self.k_lin = Linear(args.dim, args.dim)
+        self.v_lin = Linear(args.dim, args.dim)
+        self.out_lin = Linear(args.dim, args.dim)
         self.dropout = Dropout(args.attention_dropout)
 
     def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
@@ -76,8 +77,8 @@ class SelfAttention(nn.Module):
 class FeedForward(nn.Module):
     def __init__(self, args: DistilBertArgs) -> None:
         super().__init__()
-        self.lin1 = nn.Linear(args.dim, args.hidden_dim)
-        self.lin2 = nn.Linear(args.hidden_dim, args.dim)
+        self.lin1 = Linear(args.dim, args.hidden_dim)
+        self.lin2 = Linear(args.hidden_dim, args.dim)
         self.activation = ACTIVATIONS[args.activation]
         self.dropout = Dropout(args.dropout)
 
@@ -121,8 +122,8 @@ class DistilBertForSequenceClassification(nn.Module):
         super().__init__()
         self.args = args
         self.distilbert = DistilBertModel(args)
-        self.pre_classifier = nn.Linear(args.dim, args.dim)
-        self.classifier = nn.Linear(args.dim, args.num_labels)
+        self.pre_classifier = Linear(args.dim, args.dim)
+        self.classifier = Linear(args.dim, args.num_labels)
         self.dropout = Dropout(args.seq_classif_dropout)
 
     @property

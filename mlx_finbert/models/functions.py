@@ -1,4 +1,4 @@
-"""GELU and the softmax of attention, in the form that is fast where MLX computes."""
+"""GELU, linear layers and the softmax of attention, in the form that is fast where MLX computes."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -15,6 +15,21 @@ def gelu(x: mx.array) -> mx.array:
     if not on_linux_cpu():
         return nn.gelu(x)
     return arithmetic.gelu(x.astype(mx.float32)).astype(x.dtype)
+
+
+def linear(x: mx.array, weight: mx.array, bias: mx.array) -> mx.array:
+    """x W^T + b, for x (..., in), W (out, in) and b (out,)."""
+    if on_linux_cpu() and x.dtype == mx.float32:
+        return arithmetic.linear(x, weight, bias)
+    return mx.addmm(bias, x, weight.T)
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` with a bias."""
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """(..., in) to (..., out)."""
+        return linear(x, self.weight, self.bias)
 
 
 def attention_probabilities(scores: mx.array, mask: mx.array) -> mx.array:

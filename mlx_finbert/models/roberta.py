@@ -14,6 +14,7 @@ from mlx_finbert.models.attention import padding_mask
 from mlx_finbert.models.bert import BertArgs, BertEmbeddings, BertLayer
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
+from mlx_finbert.models.functions import Linear
 
 
 @dataclass(kw_only=True)
@@ -56,9 +57,9 @@ class RobertaModel(nn.Module):
 class RobertaClassificationHead(nn.Module):
     def __init__(self, args: RobertaArgs) -> None:
         super().__init__()
-        self.dense = nn.Linear(args.hidden_size, args.hidden_size)
+        self.dense = Linear(args.hidden_size, args.hidden_size)
         self.dropout = Dropout(args.head_dropout)
-        self.out_proj = nn.Linear(args.hidden_size, args.num_labels)
+        self.out_proj = Linear(args.hidden_size, args.num_labels)
 
     def __call__(self, x: mx.array) -> mx.array:
         x = mx.tanh(self.dense(self.dropout(x)))

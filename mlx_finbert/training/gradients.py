@@ -101,14 +101,23 @@ def parts_of(batch: Batch) -> list[Rows]:
 
 
 def added(parts: Sequence[Arrays]) -> Arrays:
-    """The sum of each gradient over the parts; the streams share the work."""
+    """The sum of each gradient over the parts."""
     if len(parts) == 1:
         return parts[0]
     sums = {}
-    for name, stream in spread({name: g.size for name, g in parts[0].items()}).items():
+    for name, stream in spread(sizes(parts[0])).items():
         with mx.stream(stream):
             sums[name] = sum(part[name] for part in parts)
     return sums
+
+
+def global_norm(gradients: Arrays) -> mx.array:
+    """The Euclidean norm of all gradients together, as `torch.nn.utils.clip_grad_norm_` has it."""
+    squares = []
+    for name, stream in spread(sizes(gradients)).items():
+        with mx.stream(stream):
+            squares.append(squared_norm(gradients[name]))
+    return mx.sqrt(mx.stack(squares).sum())
 
 
 def squared_norm(gradient: mx.array) -> mx.array:
@@ -118,6 +127,10 @@ def squared_norm(gradient: mx.array) -> mx.array:
         row = gradient.reshape(1, -1)
         return (row @ row.T)[0, 0]
     return mx.square(gradient).sum()
+
+
+def sizes(arrays: Arrays) -> dict[str, int]:
+    return {name: array.size for name, array in arrays.items()}
 
 
 def named_parameters(model: Classifier) -> Arrays:

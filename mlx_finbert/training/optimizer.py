@@ -7,7 +7,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlx_finbert.device import spread
+from mlx_finbert.device import apart
 from mlx_finbert.training.groups import Group
 
 Arrays = dict[str, mx.array]
@@ -65,15 +65,13 @@ class Adam:
         """
         new: dict[str, Any] = {"m": {}, "v": {}, "step": {}, "decay": {}}
         moved = {}
-        streams = spread({name: parameters[name].size for g in groups for name in g.parameters})
         for group in groups:
             move = self._move(group, state["step"][group.name] + moves, learning_rate, moves)
             new["step"][group.name] = move.step
             new["decay"][group.name] = state["decay"][group.name] * move.kept
             for name in group.parameters:
                 m, v = state["m"][name], state["v"][name]
-                with mx.stream(streams[name]):
-                    arrays = self._moved(move, parameters[name], gradients[name], m, v)
+                arrays = self._moved(move, parameters[name], gradients[name], m, v)
                 moved[name], new["m"][name], new["v"][name] = arrays
         return moved, new
 
@@ -85,7 +83,9 @@ class Adam:
         rate = mx.where(moves, learning_rate * group.rate, 0.0)
         beta1, beta2 = (mx.where(moves, beta, 1.0) for beta in self.betas)
         kept = 1 - rate * self.weight_decay if self.decoupled else mx.array(1.0)
-        return Move(step, moves, rate / c1, mx.rsqrt(c2), beta1, beta2, kept)
+        scalars = rate / c1, mx.rsqrt(c2), beta1, beta2, kept
+        # Within the large kernels they would be worked out anew for each element.
+        return Move(step, moves, *(apart(scalar) for scalar in scalars))
 
     def _moved(
         self, move: "Move", parameter: mx.array, gradient: mx.array, m: mx.array, v: mx.array
@@ -96,7 +96,7 @@ class Adam:
             else:
                 gradient = gradient + self.weight_decay * parameter
         # Zero times a gradient that is not finite would not be zero.
-        gradient = mx.where(move.moves, gradient, 0.0)
+        gradient = apart(mx.where(move.moves, gradient, 0.0))
         m = move.beta1 * m + (1 - move.beta1) * gradient
         v = move.beta2 * v + (1 - move.beta2) * mx.square(gradient)
         return parameter - move.m_rate * m / (mx.sqrt(v) * move.v_scale + self.eps), m, v

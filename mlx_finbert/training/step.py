@@ -3,23 +3,25 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
 from mlx_finbert.data.loader import Update
+from mlx_finbert.device import spread, streams
 from mlx_finbert.errors import first_line
 from mlx_finbert.models import Classifier
 from mlx_finbert.training.figures import Figures
-from mlx_finbert.training.gradients import Gradients, added, named_parameters, squared_norm, tree
+from mlx_finbert.training.gradients import Gradients, added, global_norm, named_parameters, tree
 from mlx_finbert.training.groups import Group
 from mlx_finbert.training.loss import Loss
 from mlx_finbert.training.occurring import OccurringRows
 from mlx_finbert.training.optimizer import Adam, Arrays, State
 from mlx_finbert.training.precision import Precision, initial_scale, next_scale
 
-Apply = Callable[..., tuple[Arrays, State, mx.array]]
+Apply = Callable[..., tuple[Arrays, State]]
 
 
 class StepFailed(Exception):
@@ -115,34 +117,44 @@ class TrainStep:
         learning = {name for group in active for name in group.parameters}
         frozen = {n: p for n, p in self._parameters().items() if n not in learning}
         self._gradients = Gradients(self.model, self.loss, frozen, self.precision)
-        self._adam = self._compiled_adam()
+        self._judge = mx.compile(self._judged)
+        self._adam = [
+            (groups, self._adam_on(stream, groups))
+            for stream, groups in spread_groups(active, self._parameters())
+        ]
 
-    def _compiled_adam(self) -> Apply:
-        active = self._active
+    def _judged(
+        self, gradients: list[Arrays], sums: mx.array, scale: Arrays, diverged: mx.array
+    ) -> tuple[Arrays, dict[str, Any]]:
+        """The gradients together, and what follows from them; a pure function, for `mx.compile`."""
+        together = added(gradients)
+        norm = global_norm(together) / scale["value"]
+        finite = mx.isfinite(norm) & mx.isfinite(sums[0])
+        moves = finite & ~diverged
+        after = next_scale(scale, finite)
+        # An overflow of float16 is not one: it halves the scale, unless that is at its end.
+        diverged = diverged | ~mx.isfinite(sums[0]) | (~finite & (after["value"] <= 1))
+        # As `torch.nn.utils.clip_grad_norm_` has it.
+        clip = mx.minimum(1.0, self.max_grad_norm / (norm + 1e-6)) / scale["value"]
+        figures = mx.concatenate([sums, mx.stack([norm, moves, diverged])])
+        return together, {
+            "clip": clip, "moves": moves, "scale": after, "diverged": diverged, "figures": figures
+        }  # fmt: skip
+
+    def _adam_on(self, stream: mx.Stream, groups: list[Group]) -> Apply:
+        """Adam for these groups, compiled for a stream."""
 
         def adam(
             parameters: Arrays,
-            gradients: list[Arrays],
+            gradients: Arrays,
             state: State,
             rate: mx.array,
-            sums: mx.array,
-        ) -> tuple[Arrays, State, mx.array]:
-            scale = state["scale"]["value"]
-            gradients = added(gradients)
-            norm = mx.sqrt(sum(squared_norm(g) for g in gradients.values())) / scale
-            finite = mx.isfinite(norm) & mx.isfinite(sums[0])
-            moves = finite & ~state["ended"]["diverged"]
-            # As `torch.nn.utils.clip_grad_norm_` has it.
-            clipped = mx.minimum(1.0, self.max_grad_norm / (norm + 1e-6)) / scale
-            gradients = {name: gradient * clipped for name, gradient in gradients.items()}
-            parameters, new = self.optimizer.apply(
-                active, parameters, gradients, state, rate, moves
-            )
-            new["scale"] = next_scale(state["scale"], finite)
-            # An overflow of float16 is not one: it halves the scale, unless that is at its end.
-            diverged = ~mx.isfinite(sums[0]) | (~moves & (new["scale"]["value"] <= 1))
-            new["ended"] = {"diverged": diverged}
-            return parameters, new, mx.concatenate([sums, mx.stack([norm, moves, diverged])])
+            clip: mx.array,
+            moves: mx.array,
+        ) -> tuple[Arrays, State]:
+            with mx.stream(stream):
+                gradients = {name: gradient * clip for name, gradient in gradients.items()}
+                return self.optimizer.apply(groups, parameters, gradients, state, rate, moves)
 
         return mx.compile(adam)
 
@@ -183,12 +195,29 @@ class TrainStep:
         self, gradients: list[Arrays], sums: mx.array, learning_rate: float
     ) -> tuple[Arrays, State, mx.array]:
         """Weights, state and figures after the update, not yet computed."""
-        names = [name for group in self._active for name in group.parameters]
-        groups = [group.name for group in self._active]
-        kept = {"m": names, "v": names, "step": groups, "decay": groups}
-        state = {part: {n: self.state[part][n] for n in kept.get(part, a)}
-                 for part, a in self.state.items()}  # fmt: skip
-        return self._adam(self._learning(), gradients, state, mx.array(learning_rate), sums)
+        together, judged = self._judge(
+            gradients, sums, self.state["scale"], self.state["ended"]["diverged"]
+        )
+        parameters, rate = self._learning(), mx.array(learning_rate)
+        moved: Arrays = {}
+        state: State = {"m": {}, "v": {}, "step": {}, "decay": {}}
+        for groups, adam in self._adam:
+            names = [name for group in groups for name in group.parameters]
+            counted = [group.name for group in groups]
+            kept = {"m": names, "v": names, "step": counted, "decay": counted}
+            arrays, new = adam(
+                {name: parameters[name] for name in names},
+                {name: together[name] for name in names},
+                {part: {n: self.state[part][n] for n in kept[part]} for part in kept},
+                rate,
+                judged["clip"],
+                judged["moves"],
+            )
+            moved |= arrays
+            for part in kept:
+                state[part] |= new[part]
+        state["scale"], state["ended"] = judged["scale"], {"diverged": judged["diverged"]}
+        return moved, state, judged["figures"]
 
     def _take(self, moved: Arrays, state: State) -> None:
         """Let go of the arrays before, so that Adam can work in their memory."""
@@ -235,6 +264,24 @@ class TrainStep:
         name = self.occurring.name
         changed = {p: self.state[p] | {name: change(self.state[p][name])} for p in "mv"}
         return self.state | changed
+
+
+def spread_groups(groups: list[Group], parameters: Arrays) -> list[tuple[mx.Stream, list[Group]]]:
+    """For each stream the parts of the groups that it moves, about as many numbers as the others.
+
+    Each stream has a function of its own: in one graph MLX would merge what they have in common,
+    and it fuses nothing with what another stream computes.
+    """
+    sizes = {name: parameters[name].size for group in groups for name in group.parameters}
+    chosen = spread(sizes)
+    parts = []
+    for stream in streams():
+        mine = [
+            replace(group, parameters=tuple(n for n in group.parameters if chosen[n] == stream))
+            for group in groups
+        ]
+        parts.append((stream, [group for group in mine if group.parameters]))
+    return [(stream, mine) for stream, mine in parts if mine]
 
 
 def dropout_key(*numbers: int) -> mx.array:
