@@ -8,6 +8,7 @@ from pathlib import Path
 import mlx.core as mx
 
 from mlx_finbert.data import Splits
+from mlx_finbert.device import first_steps, hold_memory
 from mlx_finbert.hashes import weights_sha256
 from mlx_finbert.ranks import barrier, guarded, ranks, require_same
 from mlx_finbert.training.checkpoints import find_checkpoint
@@ -91,7 +92,8 @@ def start_of(fit: Fit, settings: TrainSettings) -> str:
 def train(fit: Fit, settings: TrainSettings, say: Say) -> str:
     """Run the loop, its watchers told of start and end; returns how it ended."""
     total = fit.plan.total_steps
-    say(f"{total:,} steps of {fit.train.update_size} rows; the first ones compile")
+    hold_memory()
+    say(f"{total:,} steps of {fit.train.update_size} rows; {first_steps()}")
     for callback in fit.callbacks:
         callback.on_start(asdict(settings), total, fit.run_state.step)
     end = "failed"

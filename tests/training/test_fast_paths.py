@@ -1,0 +1,148 @@
+"""What is fast on the CPU against what is plain: logits, gradients, twenty steps of training."""
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+import mlx_finbert
+from mlx_finbert import device
+from mlx_finbert.data.loader import Loader
+from mlx_finbert.data.tokens import Tokens
+from mlx_finbert.models import attention, functions
+from mlx_finbert.training import gradients as gradients_module
+from mlx_finbert.training.gradients import Gradients, added, global_norm, named_parameters
+from mlx_finbert.training.groups import make_groups
+from mlx_finbert.training.loss import Loss
+from mlx_finbert.training.occurring import OccurringRows
+from mlx_finbert.training.optimizer import Adam
+from mlx_finbert.training.step import TrainStep
+
+NO_DROPOUT = {
+    "bert": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
+    "roberta": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
+    "distilbert": {"dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0},
+}
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """A function that puts MLX's own functions, on one stream, in the place of the fast ones."""
+
+    def switch():
+        for module in (device, functions, attention, gradients_module):
+            monkeypatch.setattr(module, "on_linux_cpu", lambda: False)
+
+    return switch
+
+
+def a_loader(vocabulary=60, rows=40, batch_size=8, pad=0):
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(3, 17, rows)
+    ids = rng.integers(5, vocabulary // 2, lengths.sum()).astype(np.int32)
+    tokens = Tokens(ids, np.concatenate([[0], np.cumsum(lengths)]), 0)
+    labels = rng.integers(0, 3, rows).astype(np.int32)
+    loader = Loader(tokens, labels, batch_size, pad, 16, seed=0)
+    loader.choose_lengths(4)
+    return loader
+
+
+def loss_of(model):
+    return Loss(np.ones(model.args.num_labels, np.float32))
+
+
+@pytest.mark.parametrize("family", NO_DROPOUT)
+def test_logits_and_gradients(checkpoint, plain, family):
+    model, _ = mlx_finbert.load(checkpoint(family, **NO_DROPOUT[family]))
+    batch = next(a_loader(pad=model.args.pad_token_id).epoch())
+
+    def found():
+        ids, mask = mx.array(batch.input_ids), mx.array(batch.attention_mask)
+        function = Gradients(model, loss_of(model), {}, "float32")
+        parts, _ = function(named_parameters(model), batch, mx.random.key(0), mx.array(0.1))
+        return model(ids, mask), added(parts), len(parts)
+
+    logits, gradients, _ = found()
+    plain()
+    expected_logits, expected, parts = found()
+    assert parts == 1
+    assert mx.abs(logits - expected_logits).max() < 1e-5
+    for name, gradient in expected.items():
+        assert mx.abs(gradients[name] - gradient).max() < 1e-5, name
+    assert global_norm(gradients).item() == pytest.approx(global_norm(expected).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("family", NO_DROPOUT)
+@pytest.mark.parametrize("adam", [Adam(), Adam(weight_decay=0.1)])
+def test_twenty_steps(checkpoint, plain, family, adam):
+    folder = checkpoint(family, **NO_DROPOUT[family])
+
+    def ends(fast):
+        model, _ = mlx_finbert.load(folder)
+        loader = a_loader(pad=model.args.pad_token_id)
+        step = step_of(model, loader, adam, fast)
+        losses = []
+        for epoch in range(4):
+            for number, update in enumerate(loader.updates(epoch), 5 * epoch):
+                figures = step(update, number, 1e-3)
+                losses.append(figures.loss / figures.weight)
+        step.put_back()
+        return losses, named_parameters(model)
+
+    fast_losses, fast = ends(fast=True)
+    plain()
+    losses, weights = ends(fast=False)
+    assert len(losses) == 20 and losses[-1] < losses[0]
+    np.testing.assert_allclose(fast_losses, losses, atol=1e-4)
+    for name, weight in weights.items():
+        if "key.bias" not in name and "k_lin.bias" not in name:  # no gradient but rounding noise
+            assert mx.abs(weight - fast[name]).max() < 1e-4, name
+
+
+def step_of(model, loader, adam, fast):
+    groups = make_groups(named_parameters(model), len(model.encoder.layer))
+    name = next(n for n in named_parameters(model) if n.endswith("word_embeddings.weight"))
+    table = named_parameters(model)[name]
+    rows = OccurringRows.of(name, table, loader.tokens.ids, model.args.pad_token_id)
+    return TrainStep(model, groups, adam, loss_of(model), occurring=rows if fast else None)
+
+
+def test_rows_that_never_occur_are_put_back_as_adam_would_have_left_them(checkpoint):
+    folder = checkpoint(**NO_DROPOUT["bert"])
+    tables, moments = [], []
+    for fast in (True, False):
+        model, _ = mlx_finbert.load(folder)
+        loader = a_loader()
+        step = step_of(model, loader, Adam(weight_decay=0.1), fast)
+        for number, update in enumerate(loader.updates()):
+            step(update, number, 1e-2)
+        step.put_back()
+        tables.append(model.bert.embeddings.word_embeddings.weight)
+        moments.append(step.saved_state()["v"]["bert.embeddings.word_embeddings.weight"])
+    unseen = mx.array(sorted(set(range(60)) - {0, *loader.tokens.ids.tolist()}))
+    assert len(unseen) > 20
+    # The same products of the same factors, in another order.
+    assert mx.abs(tables[0][unseen] / tables[1][unseen] - 1).max() < 1e-6
+    assert mx.abs(tables[0] - tables[1]).max() < 1e-4
+    assert moments[0].shape == moments[1].shape == tables[1].shape
+    assert not moments[0][unseen].any()
+
+
+def test_a_saved_state_goes_on_exactly(checkpoint):
+    folder = checkpoint()
+    ends = []
+    for stop_at in (None, 3):
+        model, _ = mlx_finbert.load(folder)
+        loader = a_loader()
+        step = step_of(model, loader, Adam(weight_decay=0.1), fast=True)
+        for number, update in enumerate(loader.updates()):
+            if number == stop_at:
+                step.put_back()
+                kept = dict(named_parameters(model)), step.saved_state()
+                model, _ = mlx_finbert.load(folder)
+                step = step_of(model, loader, Adam(weight_decay=0.1), fast=True)
+                model.load_weights(list(kept[0].items()))
+                step.restore(kept[1])
+            step(update, number, 1e-3)
+        step.put_back()
+        ends.append(named_parameters(model))
+    assert all(mx.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
