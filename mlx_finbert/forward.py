@@ -1,6 +1,5 @@
 """The forward pass over a loader's batches."""
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
@@ -43,21 +42,21 @@ class Forward:
     def all_logits(self, loader: Loader) -> np.ndarray:
         """float32 logits (N, num_labels) of a loader's N examples, in the order of the examples."""
         found = np.zeros((len(loader.tokens), self.model.args.num_labels), np.float32)
-        waiting: deque[tuple[np.ndarray, mx.array]] = deque()
-        for number, batch in enumerate(islice(loader.epoch(), self.rank, None, self.ranks)):
-            logits = self(batch, number)
-            # This batch is computed while one before it is read and the next one is padded.
-            mx.async_eval(logits)
-            waiting.append((batch.rows, logits))
-            if len(waiting) > len(self._logits):
-                _store(found, *waiting.popleft())
-        for rows, logits in waiting:
-            _store(found, rows, logits)
+        batches = islice(loader.epoch(), self.rank, None, self.ranks)
+        waiting: list[tuple[np.ndarray, mx.array]] = []
+        while together := list(islice(batches, len(self._logits))):
+            started = [(batch.rows, self(batch, i)) for i, batch in enumerate(together)]
+            # These are computed while those before them are read and the next ones are padded.
+            mx.async_eval([logits for _, logits in started])
+            _store(found, waiting)
+            waiting = started
+        _store(found, waiting)
         if self.ranks > 1:
             # Each row was computed by one process, and is zero at the others.
             found = np.array(mx.distributed.all_sum(mx.array(found), group=self.processes))
         return found
 
 
-def _store(found: np.ndarray, rows: np.ndarray, logits: mx.array) -> None:
-    found[rows] = np.array(logits)[: len(rows)]
+def _store(found: np.ndarray, computed: list[tuple[np.ndarray, mx.array]]) -> None:
+    for rows, logits in computed:
+        found[rows] = np.array(logits)[: len(rows)]
