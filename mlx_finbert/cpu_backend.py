@@ -24,6 +24,16 @@ def tune_cpu_backend() -> None:
         keep_freed_memory()
 
 
+def prefer_memory() -> None:
+    """Hand over a graph in MLX's own order, which holds the least memory, and less side by side.
+
+    For gradient checkpointing: in the other order layers are computed again before their turn. It
+    has an effect before MLX's first computation in this process alone.
+    """
+    if os.environ.get("MLX_BFS_MAX_WIDTH") == BFS_MAX_WIDTH:
+        del os.environ["MLX_BFS_MAX_WIDTH"]
+
+
 def keep_freed_memory() -> bool:
     """Let glibc keep what is freed, in one heap for all threads; whether it was done.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlx.core as mx
 
+from mlx_finbert.cpu_backend import prefer_memory
 from mlx_finbert.data import Splits
 from mlx_finbert.device import first_steps, hold_memory
 from mlx_finbert.hashes import weights_sha256
@@ -38,6 +39,8 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
     Raises:
         InputError: before anything is written, for input that cannot be used.
     """
+    if settings.gradient_checkpointing:
+        prefer_memory()
     checkpoint = find_checkpoint(Path(settings.resume), say) if settings.resume else None
     check_output(settings)
     splits = splits or settings.split(settings.load_texts())
