@@ -1,0 +1,95 @@
+"""One training step beside its bare matrix products, and where the rest of its time goes.
+
+    python scripts/bench/roofline.py [--model NAME ...] [--rounds N] [--json]
+
+The weights are random and dropout is on, as in training. `products` are the matrix products of the
+step alone (forward, and both of the backward pass), of the same shapes, on the same streams and by
+the same library; `share` is their part of the whole step, the median over the rounds. The kinds of
+operation are timed alone too; `other` is what they leave of the step.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+from machine import described, machine
+from step_parts import MODELS, a_step, kinds, products
+
+SHAPES = ((16, 32), (16, 128), (8, 512))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--shape", nargs="+", type=shape, default=SHAPES, metavar="BxL")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    found = {"machine": machine(), "rounds": arguments.rounds, "steps": []}
+    for model in arguments.model:
+        for batch_size, length in arguments.shape:
+            found["steps"].append(measure(model, batch_size, length, arguments.rounds))
+            print(f"{model} ({batch_size}, {length})", file=sys.stderr, flush=True)
+    print(json.dumps(found, indent=2) if arguments.json else table(found))
+
+
+def shape(text: str) -> tuple[int, int]:
+    """`16x32`."""
+    batch_size, length = map(int, text.split("x"))
+    return batch_size, length
+
+
+def measure(model: str, batch_size: int, length: int, rounds: int) -> dict[str, Any]:
+    """Milliseconds of the step, of its products and of the other kinds of operation."""
+    step, update = a_step(model, batch_size, length)
+    timed: dict[str, Callable[[], Any]] = {
+        "step": lambda: step(update, 0, 1e-5).loss,
+        "products": products(step.model.args, batch_size, length),
+        **kinds(step, update, batch_size, length),
+    }
+    seconds = {name: [] for name in timed}
+    for number in range(rounds + 1):
+        for name, run in timed.items():
+            taken = time_of(run)
+            # The first round compiles.
+            if number:
+                seconds[name].append(taken)
+    shares = [p / s for p, s in zip(seconds["products"], seconds["step"], strict=True)]
+    parts = {name: 1e3 * median(times) for name, times in seconds.items()}
+    known = sum(value for name, value in parts.items() if name != "step")
+    parts["other"] = parts["step"] - known
+    return {
+        "model": model,
+        "batch_size": batch_size,
+        "length": length,
+        "share": float(np.median(shares)),
+        "milliseconds": parts,
+    }
+
+
+def time_of(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def table(found: dict[str, Any]) -> str:
+    """For people: milliseconds a step, by kind."""
+    names = list(found["steps"][0]["milliseconds"])
+    lines = [f"{'model':<12}{'shape':>10}{'share':>7}" + "".join(f"{n:>12}" for n in names)]
+    for row in found["steps"]:
+        where = f"({row['batch_size']}, {row['length']})"
+        values = "".join(f"{row['milliseconds'][name]:>12.1f}" for name in names)
+        lines.append(f"{row['model']:<12}{where:>10}{row['share']:>7.2f}{values}")
+    return f"{described(found['machine'])}\n{found['rounds']} rounds, milliseconds\n" + "\n".join(
+        lines
+    )
+
+
+if __name__ == "__main__":
+    main()
