@@ -84,15 +84,15 @@ class Fit:
         """
         if self.plan.stopping and self.plan.stopping.is_over:
             return "stopped early"
+        ending = "finished"
         try:
             with interrupt_noted() as interrupted:
                 while self.run_state.step < self.plan.total_steps:
                     self._stretch(interrupted)
         except End as end:
-            return str(end)
-        finally:
-            self.step.put_back()
-        return "finished"
+            ending = str(end)
+        self.step.put_back()
+        return ending
 
     def _stretch(self, interrupted: Event) -> None:
         """Steps up to the next one that something is due after, and what is due.

@@ -246,8 +246,7 @@ class TrainStep:
 
     def saved_state(self) -> State:
         """The optimizer's state, moments of the whole table in it: what a checkpoint keeps."""
-        return self._with_table(lambda m: self.occurring.put_into(
-            mx.zeros_like(self.occurring.whole), m))  # fmt: skip
+        return self._with_table(self.occurring.in_zeros) if self.occurring else self.state
 
     def restore(self, state: State) -> None:
         """Go on from a `saved_state` and the weights that the model has now."""
@@ -259,8 +258,6 @@ class TrainStep:
 
     def _with_table(self, change: Callable[[mx.array], mx.array]) -> State:
         """The state with something else in the place of the moments of the table."""
-        if not self.occurring:
-            return self.state
         name = self.occurring.name
         changed = {p: self.state[p] | {name: change(self.state[p][name])} for p in "mv"}
         return self.state | changed
