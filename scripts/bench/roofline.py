@@ -16,7 +16,6 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-import numpy as np
 from machine import described, machine
 from step_parts import MODELS, a_step, kinds, products
 
@@ -67,7 +66,7 @@ def measure(model: str, batch_size: int, length: int, rounds: int) -> dict[str, 
         "model": model,
         "batch_size": batch_size,
         "length": length,
-        "share": float(np.median(shares)),
+        "share": median(shares),
         "milliseconds": parts,
     }
 
