@@ -23,9 +23,9 @@ def apart(x: mx.array) -> mx.array:
     """The same array; on a CPU, what computes it becomes a kernel of its own.
 
     `mx.compile` fuses up to 11 operations deep, wherever they meet, and g++ leaves a loop over many
-    arrays scalar. Short kernels of few arrays are three times as fast; a reshape costs nothing.
+    arrays scalar. Short kernels of few arrays are three times as fast, and this copies nothing.
     """
-    return mx.squeeze(mx.expand_dims(x, 0), 0) if on_linux_cpu() else x
+    return mx.contiguous(x) if on_linux_cpu() else x
 
 
 def hold_memory() -> None:

@@ -6,7 +6,7 @@ rows at hand so that as little padding as possible is computed.
 
 import numpy as np
 
-MOST = 12
+MOST = 16
 
 
 def best_lengths(lengths: np.ndarray, multiple: int, most: int = MOST) -> np.ndarray:

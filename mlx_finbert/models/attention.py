@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_finbert.device import on_linux_cpu
+from mlx_finbert.device import apart, on_linux_cpu
 from mlx_finbert.models.dropout import Dropout
 from mlx_finbert.models.functions import Linear, attention_probabilities, linear
 
@@ -23,47 +23,67 @@ def padding_mask(attention_mask: mx.array) -> mx.array:
     return (attention_mask != 0)[..., None, None, :]
 
 
-def project(x: mx.array, linears: Sequence[nn.Linear]) -> list[mx.array]:
-    """Several linear layers of the same input, in one product where all are plain.
+def project(x: mx.array, linears: Sequence[nn.Linear], num_heads: int) -> list[mx.array]:
+    """Several linear layers of the same input, cut into heads.
 
-    With adapters or packed weights each has a product of its own.
+    In one product on a GPU. With adapters or packed weights each has a product of its own; on a CPU
+    too, where putting the weights together takes longer than is gained.
+
+    Args:
+        x: (B, L, hidden_size).
+        linears: n of them, from hidden_size to hidden_size.
+        num_heads: divides hidden_size.
+
+    Returns:
+        n arrays (B, num_heads, L, head_size).
     """
     if any(type(module) is not Linear for module in linears):
-        return [module(x) for module in linears]
+        return [split_heads(module(x), 1, num_heads)[0] for module in linears]
     weight = mx.concatenate([module.weight for module in linears])
     bias = mx.concatenate([module.bias for module in linears])
-    return mx.split(linear(x, weight, bias), len(linears), axis=-1)
+    return split_heads(linear(x, weight, bias), len(linears), num_heads)
+
+
+def split_heads(x: mx.array, number: int, num_heads: int) -> list[mx.array]:
+    """(B, L, number * hidden_size) to as many arrays (B, num_heads, L, head_size)."""
+    x = mx.unflatten(x, -1, (number, num_heads, -1))
+    # One copy here, or BLAS would get one of each factor in each product.
+    heads = apart(mx.moveaxis(x, -3, 0).swapaxes(-3, -2))
+    return [part.squeeze(0) for part in mx.split(heads, number)]
+
+
+@mx.custom_function
+def merge_heads(x: mx.array) -> mx.array:
+    """(B, num_heads, L, head_size) to (B, L, hidden_size)."""
+    return x.swapaxes(-3, -2).flatten(-2)
+
+
+@merge_heads.vjp
+def merge_heads_vjp(x: mx.array, cotangent: mx.array, _: mx.array) -> mx.array:
+    return split_heads(cotangent, 1, x.shape[-3])[0]
 
 
 def attend(
-    queries: mx.array,
-    keys: mx.array,
-    values: mx.array,
-    mask: mx.array,
-    num_heads: int,
-    dropout: Dropout,
+    queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array, dropout: Dropout
 ) -> mx.array:
     """Scaled dot-product attention (Vaswani et al. 2017, section 3.2).
 
     Args:
-        queries: (B, Q, hidden_size), before the split into heads.
-        keys, values: (B, L, hidden_size).
+        queries: (B, num_heads, Q, head_size).
+        keys, values: (B, num_heads, L, head_size).
         mask: bool (B, 1, 1, L), False where a key is padding.
-        num_heads: divides hidden_size.
         dropout: of the attention probabilities.
 
     Returns:
-        (B, Q, hidden_size) in the dtype of the inputs.
+        (B, Q, num_heads * head_size) in the dtype of the inputs.
     """
-    hidden_size = queries.shape[-1]
-    scale = (hidden_size // num_heads) ** -0.5
-    q, k, v = (
-        mx.unflatten(x, -1, (num_heads, -1)).swapaxes(-3, -2) for x in (queries, keys, values)
-    )
+    scale = queries.shape[-1] ** -0.5
     if dropout.is_on or on_linux_cpu():
         # The fused kernel has no dropout on the probabilities, and on a CPU it is not fused.
-        scores = (q * scale) @ k.swapaxes(-1, -2)
-        context = dropout(attention_probabilities(scores, mask)) @ v
+        scores = queries @ keys.swapaxes(-1, -2)
+        context = dropout(attention_probabilities(scores, mask, scale)) @ values
     else:
-        context = mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
-    return context.swapaxes(-3, -2).flatten(-2)
+        context = mx.fast.scaled_dot_product_attention(
+            queries, keys, values, scale=scale, mask=mask
+        )
+    return merge_heads(context)

@@ -14,7 +14,7 @@ from mlx_finbert.models.attention import attend, padding_mask, project
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
-from mlx_finbert.models.functions import Linear
+from mlx_finbert.models.functions import LayerNorm, Linear
 
 
 @dataclass(kw_only=True)
@@ -54,7 +54,7 @@ class BertEmbeddings(nn.Module):
         self.word_embeddings = nn.Embedding(args.vocab_size, args.hidden_size)
         self.position_embeddings = nn.Embedding(args.max_position_embeddings, args.hidden_size)
         self.token_type_embeddings = nn.Embedding(args.type_vocab_size, args.hidden_size)
-        self.LayerNorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
+        self.LayerNorm = LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
         self.dropout = Dropout(args.hidden_dropout_prob)
 
     def position_ids(self, input_ids: mx.array) -> mx.array:
@@ -80,11 +80,11 @@ class BertSelfAttention(nn.Module):
 
     def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
         if first_only:
-            q = self.query(x[..., :1, :])
-            k, v = project(x, (self.key, self.value))
+            (q,) = project(x[..., :1, :], (self.query,), self.num_heads)
+            k, v = project(x, (self.key, self.value), self.num_heads)
         else:
-            q, k, v = project(x, (self.query, self.key, self.value))
-        return attend(q, k, v, mask, self.num_heads, self.dropout)
+            q, k, v = project(x, (self.query, self.key, self.value), self.num_heads)
+        return attend(q, k, v, mask, self.dropout)
 
 
 class BertResidual(nn.Module):
@@ -93,7 +93,7 @@ class BertResidual(nn.Module):
     def __init__(self, input_size: int, args: BertArgs) -> None:
         super().__init__()
         self.dense = Linear(input_size, args.hidden_size)
-        self.LayerNorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
+        self.LayerNorm = LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
         self.dropout = Dropout(args.hidden_dropout_prob)
 
     def __call__(self, x: mx.array, residual: mx.array) -> mx.array:

@@ -14,7 +14,7 @@ from mlx_finbert.models.attention import attend, padding_mask, project
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
-from mlx_finbert.models.functions import Linear
+from mlx_finbert.models.functions import LayerNorm, Linear
 
 # DistilBERT's config has no field for it.
 LAYER_NORM_EPS = 1e-12
@@ -47,7 +47,7 @@ class Embeddings(nn.Module):
         super().__init__()
         self.word_embeddings = nn.Embedding(args.vocab_size, args.dim)
         self.position_embeddings = nn.Embedding(args.max_position_embeddings, args.dim)
-        self.LayerNorm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
+        self.LayerNorm = LayerNorm(args.dim, eps=LAYER_NORM_EPS)
         self.dropout = Dropout(args.dropout)
 
     def __call__(self, input_ids: mx.array) -> mx.array:
@@ -67,11 +67,11 @@ class SelfAttention(nn.Module):
 
     def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
         if first_only:
-            q = self.q_lin(x[..., :1, :])
-            k, v = project(x, (self.k_lin, self.v_lin))
+            (q,) = project(x[..., :1, :], (self.q_lin,), self.num_heads)
+            k, v = project(x, (self.k_lin, self.v_lin), self.num_heads)
         else:
-            q, k, v = project(x, (self.q_lin, self.k_lin, self.v_lin))
-        return self.out_lin(attend(q, k, v, mask, self.num_heads, self.dropout))
+            q, k, v = project(x, (self.q_lin, self.k_lin, self.v_lin), self.num_heads)
+        return self.out_lin(attend(q, k, v, mask, self.dropout))
 
 
 class FeedForward(nn.Module):
@@ -90,9 +90,9 @@ class TransformerBlock(nn.Module):
     def __init__(self, args: DistilBertArgs) -> None:
         super().__init__()
         self.attention = SelfAttention(args)
-        self.sa_layer_norm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
+        self.sa_layer_norm = LayerNorm(args.dim, eps=LAYER_NORM_EPS)
         self.ffn = FeedForward(args)
-        self.output_layer_norm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
+        self.output_layer_norm = LayerNorm(args.dim, eps=LAYER_NORM_EPS)
 
     def __call__(self, x: mx.array, mask: mx.array, first_only: bool = False) -> mx.array:
         """(B, L, dim), or (B, 1, dim) where the first row alone is wanted."""

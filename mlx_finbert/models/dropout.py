@@ -6,16 +6,23 @@ every layer gets its key before it runs, so a second run draws the same masks; a
 there is no dropout, so a model has no mode that a compiled function could freeze.
 """
 
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import mlx.core as mx
 import mlx.nn as nn
 
+from mlx_finbert.device import apart
+
+LEVELS = 2**16
+"""A mask takes 16 random bits an element, half of what `mx.random.bernoulli` takes."""
+
 
 class _Source(threading.local):
     key: mx.array | None = None
+    drawn = 0
 
 
 _source = _Source()
@@ -24,23 +31,37 @@ _source = _Source()
 @contextmanager
 def dropout_from(key: mx.array | None) -> Iterator[None]:
     """Inside the block, dropout draws from this key, uint32 (2,); None turns it off."""
-    outer, _source.key = _source.key, key
+    outer = _source.key, _source.drawn
+    _source.key, _source.drawn = key, 0
     try:
         yield
     finally:
-        _source.key = outer
+        _source.key, _source.drawn = outer
 
 
 def next_key() -> mx.array | None:
-    """A fresh key of the block's, uint32 (2,); None where dropout is off."""
+    """A fresh key of the block's, uint32 (2,); None where dropout is off.
+
+    The block's key with a count added: a counter is all that Threefry (Salmon et al. 2011), MLX's
+    generator, needs for numbers that have nothing in common.
+    """
     if _source.key is None:
         return None
-    _source.key, key = mx.random.split(_source.key)
-    return key
+    _source.drawn += 1
+    return _source.key + mx.array([0, _source.drawn], mx.uint32)
+
+
+def split_keys(number: int) -> list[mx.array | None]:
+    """Fresh keys for blocks inside of this one."""
+    key = next_key()
+    return [None] * number if key is None else list(mx.random.split(key, number))
 
 
 class Dropout(nn.Module):
-    """Zeroes elements at a rate and scales the others up (Srivastava et al. 2014)."""
+    """Zeroes elements at a rate and scales the others up (Srivastava et al. 2014).
+
+    The rate is rounded to a multiple of 2^-16, and the scale is that of the rounded rate.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -55,5 +76,15 @@ class Dropout(nn.Module):
         """Any shape and dtype; the same out."""
         if not self.is_on:
             return x
-        keep = mx.random.bernoulli(1 - self.rate, x.shape, key=next_key())
-        return mx.where(keep, x * (1 / (1 - self.rate)), 0)
+        dropped = round(self.rate * LEVELS)
+        keep = apart(random_levels(x.shape, next_key()) >= dropped)
+        # A product, as a CPU computes a choice for each element by branches.
+        return x * (keep.astype(x.dtype) * (LEVELS / (LEVELS - dropped)))
+
+
+def random_levels(shape: Sequence[int], key: mx.array) -> mx.array:
+    """Evenly distributed over 0 to LEVELS - 1, uint16 of that shape."""
+    size = math.prod(shape)
+    # Two words of 32 bits a key, the one way to MLX's bare random bits.
+    words = mx.random.split(key, -(-size // 4))
+    return words.view(mx.uint16).flatten()[:size].reshape(shape)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_finbert.models.dropout import dropout_from, next_key
+from mlx_finbert.models.dropout import dropout_from, split_keys
 
 
 class Encoder(nn.Module):
@@ -33,9 +33,9 @@ class Encoder(nn.Module):
         """
         run = run_checkpointed if self.gradient_checkpointing else run_layer
         last = len(self.layer) - 1
-        for i, layer in enumerate(self.layer):
-            # One key a layer, drawn outside of it: running the layer again draws the same masks.
-            x = run(layer, x, mask, next_key(), i == last)
+        # One key a layer, drawn outside of it: running the layer again draws the same masks.
+        for i, (layer, key) in enumerate(zip(self.layer, split_keys(last + 1), strict=True)):
+            x = run(layer, x, mask, key, i == last)
         return x[..., 0, :]
 
 

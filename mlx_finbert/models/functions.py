@@ -1,4 +1,4 @@
-"""GELU, linear layers and the softmax of attention, in the form that is fast where MLX computes."""
+"""The functions of the layers in the form that is fast where MLX computes."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -32,18 +32,29 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
-def attention_probabilities(scores: mx.array, mask: mx.array) -> mx.array:
-    """Softmax over the keys that are no padding.
+class LayerNorm(nn.LayerNorm):
+    """`nn.LayerNorm` (Ba et al. 2016) with a weight and a bias."""
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """Any shape and dtype; the same out."""
+        if on_linux_cpu() and x.dtype == mx.float32:
+            return arithmetic.layer_norm(x, self.weight, self.bias, self.eps)
+        return super().__call__(x)
+
+
+def attention_probabilities(scores: mx.array, mask: mx.array, scale: float) -> mx.array:
+    """Softmax of the scaled scores, over the keys that are no padding.
 
     Args:
         scores: (B, heads, queries, keys).
         mask: bool (B, 1, 1, keys), False where a key is padding.
+        scale: of the scores.
 
     Returns:
         As scores; even over all keys in a row without a token.
     """
     if not on_linux_cpu():
-        scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)
+        scores = mx.where(mask, scores * scale, mx.finfo(scores.dtype).min)
         return mx.softmax(scores, axis=-1, precise=True)
     below = (~mask).astype(mx.float32) * FAR_BELOW
-    return arithmetic.softmax(scores.astype(mx.float32) + below).astype(scores.dtype)
+    return arithmetic.softmax(scores.astype(mx.float32) * scale + below).astype(scores.dtype)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
 from mlx_finbert.device import apart
 from mlx_finbert.training.groups import Group
@@ -69,10 +70,11 @@ class Adam:
             move = self._move(group, state["step"][group.name] + moves, learning_rate, moves)
             new["step"][group.name] = move.step
             new["decay"][group.name] = state["decay"][group.name] * move.kept
-            for name in group.parameters:
-                m, v = state["m"][name], state["v"][name]
-                arrays = self._moved(move, parameters[name], gradients[name], m, v)
-                moved[name], new["m"][name], new["v"][name] = arrays
+            for names in joined(group, parameters):
+                before = (parameters, gradients, state["m"], state["v"])
+                after = self._moved(move, *(join(arrays, names) for arrays in before))
+                for arrays, array in zip((moved, new["m"], new["v"]), after, strict=True):
+                    arrays |= cut(array, names, parameters)
         return moved, new
 
     def _move(
@@ -116,6 +118,27 @@ class Move:
     beta2: mx.array
     kept: mx.array
     """What decoupled decay leaves of a weight."""
+
+
+def joined(group: Group, parameters: Arrays) -> list[list[str]]:
+    """The names of what moves as one array: a matrix alone, all vectors together.
+
+    A model has twice as many vectors as matrices, and next to no numbers in them.
+    """
+    matrices = [name for name in group.parameters if parameters[name].ndim > 1]
+    vectors = [name for name in group.parameters if parameters[name].ndim <= 1]
+    return [[name] for name in matrices] + ([vectors] if vectors else [])
+
+
+def join(arrays: Arrays, names: Sequence[str]) -> mx.array:
+    """These arrays one after the other."""
+    return mx.concatenate([arrays[name] for name in names]) if len(names) > 1 else arrays[names[0]]
+
+
+def cut(array: mx.array, names: Sequence[str], like: Arrays) -> Arrays:
+    """What `join` has put together, in the sizes of those others."""
+    ends = np.cumsum([like[name].size for name in names])[:-1].tolist()
+    return dict(zip(names, mx.split(array, ends) if ends else [array], strict=True))
 
 
 def log(beta: float) -> float:
