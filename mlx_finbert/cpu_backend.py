@@ -10,6 +10,9 @@ M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
 M_ARENA_MAX = -8
 
+NEVER = -1
+"""For M_TRIM_THRESHOLD, as mallopt(3) has it."""
+
 BFS_MAX_WIDTH = "400"
 """Of MLX's 20, by which it hands over one part of a batch whole before it begins the next one."""
 
@@ -44,6 +47,6 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    wanted = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_ARENA_MAX: 1}
+    wanted = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: NEVER, M_ARENA_MAX: 1}
     taken = [mallopt(option, value) for option, value in wanted.items()]
     return all(taken)

@@ -49,7 +49,7 @@ def first_steps() -> str:
 
 def length_multiple() -> int:
     """Batches are padded to multiples of this: tiles of Metal's matrix units, vectors of a CPU."""
-    return 4 if on_linux_cpu() else 8
+    return 2 if on_linux_cpu() else 8
 
 
 def streams() -> list[mx.Stream]:

@@ -12,6 +12,7 @@ from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.settings import DataSettings, SplitSettings, require_split
 from mlx_finbert.data.tokens import checked_max_length, tokenize
+from mlx_finbert.device import length_multiple
 from mlx_finbert.forward import Forward
 from mlx_finbert.labels import match_labels
 from mlx_finbert.metrics import Metrics, bootstrap_intervals, measure, softmax
@@ -153,7 +154,8 @@ def evaluate(
     labels = match_labels(rows.label_names, model.args.labels)[rows.labels]
     max_length = checked_max_length(max_length, tokenizer.model_max_length, model.args.max_length)
     tokens = tokenize(tokenizer, rows.texts, max_length)
-    loader = Loader(tokens, labels, batch_size, tokenizer.pad_token_id, max_length)
+    pad = tokenizer.pad_token_id
+    loader = Loader(tokens, labels, batch_size, pad, max_length, multiple=length_multiple())
     temperature = model.args.calibration_temperature
     logits = Forward(model).all_logits(loader) / temperature
     metrics = measure(logits, labels)

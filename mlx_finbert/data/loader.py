@@ -53,9 +53,9 @@ class Update:
     """This process's part of them, one batch after the other."""
 
 
-def padded_length(longest: int) -> int:
-    """Where no lengths were chosen: the next multiple of 8 up to 96, of 32 beyond."""
-    step = 8 if longest <= 96 else 32
+def padded_length(longest: int, multiple: int) -> int:
+    """Where no lengths were chosen: the next multiple up to 96, the next fourth one beyond."""
+    step = multiple if longest <= 96 else 4 * multiple
     return -(-longest // step) * step
 
 
@@ -75,6 +75,7 @@ class Loader:
         pad_token_id: int,
         max_length: int,
         seed: int | None = None,
+        multiple: int = 8,
         accumulation: int = 1,
         rank: int = 0,
         ranks: int = 1,
@@ -87,6 +88,7 @@ class Loader:
             pad_token_id: fills `input_ids`.
             max_length: no batch is longer.
             seed: of the shuffle.
+            multiple: of which every length is one.
             accumulation: batches an update. The rows of an update depend on their number alone:
                 4 batches of 4 rows hold what one of 16 holds.
             rank: which of the processes this is, of `ranks` that share every batch; `ranks`
@@ -99,19 +101,20 @@ class Loader:
         self.pad_token_id = pad_token_id
         self.max_length = max_length
         self.seed = seed
+        self.multiple = multiple
         self.update_size = batch_size * accumulation
         self.rank = rank
         self.ranks = ranks
         self.chosen_lengths: np.ndarray | None = None
 
-    def choose_lengths(self, multiple: int) -> None:
-        """Pad to the few lengths that suit these rows best, each a multiple of this.
+    def choose_lengths(self) -> None:
+        """Pad to the few lengths that suit these rows best.
 
         For a loader that is gone through often; without, the lengths are the same for all data.
         """
         batches = [rows for epoch in range(EPOCHS_SEEN) for rows in self._batches(epoch)]
         longest = [self.lengths[rows].max() for rows in batches]
-        self.chosen_lengths = best_lengths(np.array([*longest, self.lengths.max()]), multiple)
+        self.chosen_lengths = best_lengths(np.array([*longest, self.lengths.max()]), self.multiple)
 
     def __len__(self) -> int:
         """Updates an epoch: the batches, where there is no accumulation."""
@@ -145,7 +148,7 @@ class Loader:
         """L of a batch of these rows."""
         longest = int(self.lengths[rows].max())
         if self.chosen_lengths is None:
-            return min(padded_length(longest), self.max_length)
+            return min(padded_length(longest, self.multiple), self.max_length)
         return min(int(self.chosen_lengths[self.chosen_lengths >= longest][0]), self.max_length)
 
     def batch(self, rows: np.ndarray) -> Batch:

@@ -31,20 +31,28 @@ FAR = 8.0
 """Beyond it 1 - Phi is below 1e-15."""
 
 
-@mx.custom_function
 def gelu(x: mx.array) -> mx.array:
     """x Phi(x) (Hendrycks and Gimpel 2016), any shape, float32."""
+    return _gelu(x)[0]
+
+
+@mx.custom_function
+def _gelu(x: mx.array) -> tuple[mx.array, mx.array]:
+    """Beside the result what its derivative needs again."""
     distance = apart(mx.abs(x))
-    return 0.5 * x + distance * (0.5 - 0.5 * power8(tail_root(distance)))
+    root = tail_root(distance)
+    return 0.5 * x + distance * (0.5 - 0.5 * power8(root)), root
 
 
-@gelu.vjp
-def gelu_vjp(x: mx.array, cotangent: mx.array, _: mx.array) -> mx.array:
+@_gelu.vjp
+def _gelu_vjp(
+    x: mx.array, cotangents: tuple[mx.array, mx.array], outputs: tuple[mx.array, mx.array]
+) -> mx.array:
     distance = apart(mx.minimum(mx.abs(x), FAR))
-    root, slope = tail_root(distance), tail_slope(distance)
+    root, slope = outputs[1], tail_slope(distance)
     # Phi(t) + t phi(t) - 1/2, which is odd in x.
     beyond_half = apart(0.5 - power8(root) * (0.5 - 4 * distance * root * slope))
-    return cotangent * (0.5 + mx.sign(x) * beyond_half)
+    return cotangents[0] * (0.5 + mx.sign(x) * beyond_half)
 
 
 def tail_root(t: mx.array) -> mx.array:

@@ -9,6 +9,7 @@ import numpy as np
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import checked_max_length, tokenize
 from mlx_finbert.data.windows import SPECIAL, Windows, cut_into_windows
+from mlx_finbert.device import length_multiple
 from mlx_finbert.encoding import is_encodable
 from mlx_finbert.errors import InputError
 from mlx_finbert.forward import Forward
@@ -102,7 +103,14 @@ class Predictor:
         windows = self._windows(texts)
         self.num_long += windows.tokens.truncated + windows.num_divided
         rows = self._rows(len(windows.tokens))
-        loader = Loader(windows.tokens, None, rows, self.tokenizer.pad_token_id, self.max_length)
+        loader = Loader(
+            windows.tokens,
+            None,
+            rows,
+            self.tokenizer.pad_token_id,
+            self.max_length,
+            multiple=length_multiple(),
+        )
         temperature = self.model.args.calibration_temperature if self.calibration else 1.0
         probabilities = softmax(self._forward.all_logits(loader) / temperature)
         if not np.isfinite(probabilities).all():

@@ -93,6 +93,7 @@ def make_loaders(
             settings.batch_size,
             tokenizer.pad_token_id,
             max_length,
+            multiple=length_multiple(),
             **of_training,
         )
 
@@ -103,7 +104,7 @@ def make_loaders(
         rank=rank,
         ranks=size,
     )
-    train.choose_lengths(length_multiple())
+    train.choose_lengths()
     say(
         f"{len(train.tokens.ids):,} training tokens; padding is"
         f" {train.padding_waste():.0%} of what a training epoch computes"

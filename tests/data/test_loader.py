@@ -86,8 +86,11 @@ def test_an_epoch_is_taken_up_in_its_midst():
 
 
 def test_lengths_come_from_a_small_set():
-    assert len({padded_length(n) for n in range(1, 513)}) == 25
-    assert all(padded_length(n) >= n and padded_length(n) % 8 == 0 for n in range(1, 513))
+    lengths = range(1, 513)
+    assert len({padded_length(n, 8) for n in lengths}) == 25
+    for multiple in (2, 8):
+        padded = [padded_length(n, multiple) for n in lengths]
+        assert all(p >= n and p % multiple == 0 for n, p in zip(lengths, padded, strict=True))
     loader = Loader(tokens_of([100, 90]), None, 2, PAD, max_length=100)
     assert next(loader.epoch()).input_ids.shape == (2, 100)
 

@@ -41,8 +41,8 @@ def a_loader(vocabulary=60, rows=40, batch_size=8, pad=0):
     ids = rng.integers(5, vocabulary // 2, lengths.sum()).astype(np.int32)
     tokens = Tokens(ids, np.concatenate([[0], np.cumsum(lengths)]), 0)
     labels = rng.integers(0, 3, rows).astype(np.int32)
-    loader = Loader(tokens, labels, batch_size, pad, 16, seed=0)
-    loader.choose_lengths(4)
+    loader = Loader(tokens, labels, batch_size, pad, 16, seed=0, multiple=4)
+    loader.choose_lengths()
     return loader
 
 
