@@ -9,7 +9,8 @@ import mlx_finbert  # noqa: F401  (before mlx: it brings the fast BLAS on Linux)
 from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.device import streams
 from mlx_finbert.models import build
-from mlx_finbert.models.functions import attention_probabilities, gelu
+from mlx_finbert.models.dropout import Dropout, dropout_from
+from mlx_finbert.models.functions import LayerNorm, attention_probabilities, gelu
 from mlx_finbert.training.gradients import named_parameters
 from mlx_finbert.training.groups import make_groups
 from mlx_finbert.training.loss import Loss
@@ -120,56 +121,56 @@ def kinds(step: TrainStep, update: Update, batch_size: int, length: int) -> dict
     mask = mx.ones((1, 1, 1, length), mx.bool_)
     scores = mx.random.normal((rows, heads, length, length))
     states = mx.random.normal((rows, length, hidden))
-    weight, bias = mx.ones((hidden,)), mx.zeros((hidden,))
-    key = mx.random.key(0)
+    layer_norm, dropout = LayerNorm(hidden), Dropout(0.1)
 
-    def masks(key: mx.array) -> list[mx.array]:
-        shapes = [scores.shape, states.shape, states.shape]
-        return [mx.random.bernoulli(0.9, shape, key=key) for shape in shapes]
+    def dropped(x: mx.array) -> mx.array:
+        with dropout_from(mx.random.key(0)):
+            return dropout(x)
 
     step(update, 0, 1e-5)
     gradients, sums = step._gradients_of(update, 0, float(batch_size), False)
     mx.eval(gradients, sums)
     return {
         "gelu": side_by_side(gelu, mx.random.normal((rows * length, inner)), layers - 1),
-        "softmax": side_by_side(lambda x: attention_probabilities(x, mask), scores, layers - 1),
-        "layer norm": side_by_side(
-            lambda x: mx.fast.layer_norm(x, weight, bias, 1e-12), states, 2 * layers - 1
+        "softmax": side_by_side(
+            lambda x: attention_probabilities(x, mask, 0.1), scores, layers - 1
         ),
-        "dropout": alone(masks, key, layers - 1),
+        "layer norm": side_by_side(layer_norm, states, 2 * layers - 1),
+        "dropout": in_turn(
+            side_by_side(dropped, scores, layers - 1),
+            side_by_side(dropped, states, 2 * layers - 1),
+        ),
         "Adam": lambda: mx.eval(step._moved(gradients, sums, 1e-5)),
     }
 
 
-def side_by_side(function: Callable[..., Any], x: Any, times: int) -> Run:
+def in_turn(*runs: Run) -> Run:
+    """One after the other."""
+
+    def run() -> None:
+        for each in runs:
+            each()
+
+    return run
+
+
+def side_by_side(function: Callable[[Any], Any], x: Any, times: int) -> Run:
     """Value and derivative, so many times, on each stream."""
     import mlx.core as mx
 
-    def both(x: mx.array, cotangent: mx.array) -> list[mx.array]:
-        values, gradients = mx.vjp(function, [x], [cotangent])
-        return [*values, *gradients]
-
-    return on_all_streams(both, (x, mx.random.normal(x.shape)), times)
-
-
-def alone(function: Callable[..., Any], x: Any, times: int) -> Run:
-    return on_all_streams(function, (x,), times)
-
-
-def on_all_streams(function: Callable[..., Any], arguments: tuple[Any, ...], times: int) -> Run:
-    import mlx.core as mx
-
     def on(stream: mx.Stream) -> Callable[..., Any]:
-        def run(*arguments: mx.array) -> Any:
+        def both(x: mx.array, cotangent: mx.array) -> list[mx.array]:
             with mx.stream(stream):
-                return function(*arguments)
+                values, gradients = mx.vjp(function, [x], [cotangent])
+            return [*values, *gradients]
 
-        return mx.compile(run)
+        return mx.compile(both)
 
     compiled = [on(stream) for stream in streams()]
+    cotangent = mx.random.normal(x.shape)
 
     def run() -> None:
         for _ in range(times):
-            mx.eval([one(*arguments) for one in compiled])
+            mx.eval([both(x, cotangent) for both in compiled])
 
     return run
