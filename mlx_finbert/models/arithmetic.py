@@ -121,7 +121,7 @@ def linear_vjp(
     x, weight, _ = primals
     g = cotangent.reshape(-1, cotangent.shape[-1])
     rows = x.reshape(-1, x.shape[-1])
-    return cotangent @ weight, g.T @ rows, column_sums(g)
+    return (g @ weight).reshape(x.shape), g.T @ rows, column_sums(g)
 
 
 def layer_norm(x: mx.array, weight: mx.array, bias: mx.array, eps: float) -> mx.array:
@@ -164,4 +164,4 @@ def row_means(x: mx.array) -> mx.array:
 def column_sums(x: mx.array) -> mx.array:
     """(..., n) to (n,), by BLAS."""
     rows = x.reshape(-1, x.shape[-1])
-    return (mx.ones((1, len(rows))) @ rows)[0]
+    return (mx.ones((1, len(rows))) @ rows).squeeze(0)

@@ -86,5 +86,7 @@ def random_levels(shape: Sequence[int], key: mx.array) -> mx.array:
     """Evenly distributed over 0 to LEVELS - 1, uint16 of that shape."""
     size = math.prod(shape)
     # Two words of 32 bits a key, the one way to MLX's bare random bits.
-    words = mx.random.split(key, -(-size // 4))
-    return words.view(mx.uint16).flatten()[:size].reshape(shape)
+    levels = mx.random.split(key, -(-size // 4)).view(mx.uint16)
+    if size % 4:
+        levels = levels.flatten()[:size]
+    return levels.reshape(shape)

@@ -54,6 +54,7 @@ class Adam:
         state: State,
         learning_rate: mx.array,
         moves: mx.array,
+        clip: mx.array | float = 1.0,
     ) -> tuple[Arrays, State]:
         """New parameters and state of these groups; a pure function, for `mx.compile`.
 
@@ -63,6 +64,7 @@ class Adam:
             state: as `init` gives it; what belongs to other groups may be left out.
             learning_rate: float32 scalar, of the groups whose rate is 1.
             moves: bool scalar; where False, everything stays as it is, whatever the gradients.
+            clip: scalar by which the gradients are multiplied.
         """
         new: dict[str, Any] = {"m": {}, "v": {}, "step": {}, "decay": {}}
         moved = {}
@@ -71,8 +73,9 @@ class Adam:
             new["step"][group.name] = move.step
             new["decay"][group.name] = state["decay"][group.name] * move.kept
             for names in joined(group, parameters):
-                before = (parameters, gradients, state["m"], state["v"])
-                after = self._moved(move, *(join(arrays, names) for arrays in before))
+                gradient = join(gradients, names) * clip
+                parameter, m, v = (join(a, names) for a in (parameters, state["m"], state["v"]))
+                after = self._moved(move, parameter, gradient, m, v)
                 for arrays, array in zip((moved, new["m"], new["v"]), after, strict=True):
                     arrays |= cut(array, names, parameters)
         return moved, new
@@ -98,7 +101,7 @@ class Adam:
             else:
                 gradient = gradient + self.weight_decay * parameter
         # Zero times a gradient that is not finite would not be zero.
-        gradient = apart(mx.where(move.moves, gradient, 0.0))
+        gradient = mx.where(move.moves, gradient, 0.0)
         m = move.beta1 * m + (1 - move.beta1) * gradient
         v = move.beta2 * v + (1 - move.beta2) * mx.square(gradient)
         return parameter - move.m_rate * m / (mx.sqrt(v) * move.v_scale + self.eps), m, v

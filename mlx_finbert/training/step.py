@@ -153,8 +153,7 @@ class TrainStep:
             moves: mx.array,
         ) -> tuple[Arrays, State]:
             with mx.stream(stream):
-                gradients = {name: gradient * clip for name, gradient in gradients.items()}
-                return self.optimizer.apply(groups, parameters, gradients, state, rate, moves)
+                return self.optimizer.apply(groups, parameters, gradients, state, rate, moves, clip)
 
         return mx.compile(adam)
 
