@@ -78,8 +78,27 @@ class Dropout(nn.Module):
             return x
         dropped = round(self.rate * LEVELS)
         keep = apart(random_levels(x.shape, next_key()) >= dropped)
-        # A product, as a CPU computes a choice for each element by branches.
-        return x * (keep.astype(x.dtype) * (LEVELS / (LEVELS - dropped)))
+        return kept(x, keep, mx.array(LEVELS / (LEVELS - dropped), x.dtype))
+
+
+@mx.custom_function
+def kept(x: mx.array, keep: mx.array, scale: mx.array) -> mx.array:
+    """x times the scale where `keep`, and zero elsewhere.
+
+    A product, as a CPU computes a choice for each element by branches.
+    """
+    return x * (keep.astype(x.dtype) * scale)
+
+
+@kept.vjp
+def kept_vjp(
+    primals: tuple[mx.array, mx.array, mx.array], cotangent: mx.array, _: mx.array
+) -> tuple[mx.array, mx.array, mx.array]:
+    _, keep, scale = primals
+    # Not from `keep.astype`, which MLX would then compute once for both passes, and hold meanwhile
+    # in four times the memory of `keep`.
+    share = 1 - (~keep).astype(cotangent.dtype)
+    return cotangent * (share * scale), mx.zeros_like(keep), mx.zeros_like(scale)
 
 
 def random_levels(shape: Sequence[int], key: mx.array) -> mx.array:
