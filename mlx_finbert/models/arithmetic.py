@@ -39,7 +39,7 @@ def gelu(x: mx.array) -> mx.array:
 @mx.custom_function
 def _gelu(x: mx.array) -> tuple[mx.array, mx.array]:
     """Beside the result what its derivative needs again."""
-    distance = apart(mx.abs(x))
+    distance = mx.abs(x)
     root = tail_root(distance)
     return 0.5 * x + distance * (0.5 - 0.5 * power8(root)), root
 
@@ -48,7 +48,7 @@ def _gelu(x: mx.array) -> tuple[mx.array, mx.array]:
 def _gelu_vjp(
     x: mx.array, cotangents: tuple[mx.array, mx.array], outputs: tuple[mx.array, mx.array]
 ) -> mx.array:
-    distance = apart(mx.minimum(mx.abs(x), FAR))
+    distance = mx.minimum(mx.abs(x), FAR)
     root, slope = outputs[1], tail_slope(distance)
     # Phi(t) + t phi(t) - 1/2, which is odd in x.
     beyond_half = apart(0.5 - power8(root) * (0.5 - 4 * distance * root * slope))
@@ -57,23 +57,21 @@ def _gelu_vjp(
 
 def tail_root(t: mx.array) -> mx.array:
     """The 8th root of 2 (1 - Phi(t)), t >= 0."""
-    c1, c2, c3, *others = UPPER_TAIL
-    p = apart(polynomial(others, t))
-    return apart(1 / polynomial((1.0, c1, c2, c3, p), t))
+    return apart(1 / (1 + t * polynomial(UPPER_TAIL, t)))
 
 
 def tail_slope(t: mx.array) -> mx.array:
     """The derivative of 1 / tail_root(t)."""
-    d1, d2, d3, *others = (i * c for i, c in enumerate(UPPER_TAIL, 1))
-    return apart(polynomial((d1, d2, d3, apart(polynomial(others, t))), t))
+    return apart(polynomial([i * c for i, c in enumerate(UPPER_TAIL, 1)], t))
 
 
-def polynomial(coefficients: Sequence[float | mx.array], t: mx.array) -> mx.array:
-    """c0 + c1 t + c2 t^2 + ..., by Horner's rule."""
-    *others, p = coefficients
-    for c in reversed(others):
-        p = p * t + c
-    return p
+def polynomial(coefficients: Sequence[float], t: mx.array) -> mx.array:
+    """c0 + c1 t + c2 t^2 + ..., by Estrin's scheme, which is short enough for one kernel."""
+    terms = list(coefficients)
+    while len(terms) > 1:
+        pairs = [low + high * t for low, high in zip(terms[::2], terms[1::2], strict=False)]
+        terms, t = pairs + terms[2 * len(pairs) :], t * t
+    return terms[0]
 
 
 def power8(x: mx.array) -> mx.array:
@@ -126,17 +124,18 @@ def linear_vjp(
 
 def layer_norm(x: mx.array, weight: mx.array, bias: mx.array, eps: float) -> mx.array:
     """(x - mean) / sqrt(variance + eps) over the last axis, times weight, plus bias, float32."""
-    return _layer_norm(x, weight, bias, mx.array(eps))[0]
+    rows = x.reshape(-1, x.shape[-1])
+    return _layer_norm(rows, weight, bias, mx.array(eps))[0].reshape(x.shape)
 
 
 @mx.custom_function
 def _layer_norm(
     x: mx.array, weight: mx.array, bias: mx.array, eps: mx.array
 ) -> tuple[mx.array, mx.array, mx.array]:
-    """Beside the result what its derivative needs again."""
-    centred = apart(x - row_means(x))
-    scale = apart(mx.rsqrt(row_means(apart(mx.square(centred))) + eps))
-    normal = apart(centred * scale)
+    """Of rows (n, m); beside the result what its derivative needs again."""
+    centred = x - row_means(x)
+    scale = apart(mx.rsqrt(row_means(mx.square(centred)) + eps))
+    normal = centred * scale
     return normal * weight + bias, normal, scale
 
 
@@ -146,9 +145,9 @@ def _layer_norm_vjp(
 ) -> tuple[mx.array, ...]:
     _, weight, _, eps = primals
     g, (_, normal, scale) = cotangents[0], outputs
-    h = apart(g * weight)
-    to_x = scale * (h - row_means(h) - normal * row_means(apart(h * normal)))
-    return to_x, column_sums(apart(g * normal)), column_sums(g), mx.zeros_like(eps)
+    h = g * weight
+    to_x = scale * (h - row_means(h) - normal * row_means(h * normal))
+    return to_x, column_sums(g * normal), column_sums(g), mx.zeros_like(eps)
 
 
 def row_sums(x: mx.array) -> mx.array:
@@ -162,6 +161,5 @@ def row_means(x: mx.array) -> mx.array:
 
 
 def column_sums(x: mx.array) -> mx.array:
-    """(..., n) to (n,), by BLAS."""
-    rows = x.reshape(-1, x.shape[-1])
-    return (mx.ones((1, len(rows))) @ rows).squeeze(0)
+    """(n, m) to (m,), by BLAS."""
+    return (mx.ones((1, len(x))) @ x).squeeze(0)
