@@ -68,6 +68,37 @@ def test_linear_and_its_gradients_are_those_of_mlx(shape):
         assert mx.abs(expected - found).max() < 1e-5
 
 
+@pytest.mark.parametrize("shape", [(5, 7), (3, 4, 7), (2, 1, 4, 384)])
+@pytest.mark.parametrize("offset", [0, 30])
+def test_layer_norm_and_its_gradients(shape, offset):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=shape) * 2 + offset
+    weight, bias = (rng.normal(size=shape[-1]) for _ in range(2))
+    cotangent = rng.normal(size=shape)
+    primals = [mx.array(array.astype(np.float32)) for array in (x, weight, bias)]
+    (found,), gradients = mx.vjp(
+        lambda *primals: arithmetic.layer_norm(*primals, 1e-12),
+        primals,
+        [mx.array(cotangent.astype(np.float32))],
+    )
+    x = np.array(primals[0], np.float64)
+    deviation = x.std(axis=-1, keepdims=True)
+    normal = (x - x.mean(axis=-1, keepdims=True)) / deviation
+    h = cotangent * weight
+    means = h.mean(axis=-1, keepdims=True), (h * normal).mean(axis=-1, keepdims=True)
+    rows = tuple(range(x.ndim - 1))
+    expected = (
+        (h - means[0] - normal * means[1]) / deviation,
+        (cotangent * normal).sum(axis=rows),
+        cotangent.sum(axis=rows),
+    )
+    # What float32 leaves of x - mean.
+    error = 1e-6 * (3 + offset)
+    assert np.abs(np.array(found) - (normal * weight + bias)).max() < error
+    for gradient, value in zip(gradients, expected, strict=True):
+        assert np.abs(np.array(gradient) - value).max() < 3 * error
+
+
 def test_all_of_it_compiled():
     x = mx.random.normal((4, 16))
     for function in (arithmetic.gelu, arithmetic.softmax):

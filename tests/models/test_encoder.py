@@ -5,14 +5,12 @@ import sys
 from pathlib import Path
 
 import mlx.core as mx
-import mlx.nn as nn
 import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
 import mlx_finbert
 from mlx_finbert.models import build
-from mlx_finbert.models.dropout import Dropout, dropout_from
 
 FAMILIES = ["bert", "distilbert", "roberta"]
 
@@ -83,23 +81,3 @@ def peaks():
         loss_and_gradients(model, ids, mask, key, compiled=True)
         found.append(mx.get_peak_memory() - before)
     return found
-
-
-def test_dropout_scales_what_it_keeps_and_keeps_its_share():
-    dropout = Dropout(0.25)
-    x = mx.ones((200, 200))
-    with dropout_from(mx.random.key(0)):
-        first, second = dropout(x), dropout(x)
-    assert mx.allclose(first, mx.where(first == 0, 0, 4 / 3))
-    assert (first == 0).mean().item() == pytest.approx(0.25, abs=0.01)
-    assert not mx.array_equal(first, second)
-    assert mx.array_equal(dropout(x), x)
-
-
-def test_a_layer_inside_a_block_without_a_key_has_no_dropout():
-    dropout = Dropout(0.5)
-    with dropout_from(mx.random.key(0)):
-        with dropout_from(None):
-            assert not dropout.is_on
-        assert dropout.is_on
-    assert isinstance(dropout, nn.Module) and not dropout.is_on

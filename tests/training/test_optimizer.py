@@ -7,7 +7,8 @@ import pytest
 from mlx_finbert.training.groups import Group
 from mlx_finbert.training.optimizer import Adam
 
-SHAPES = {"weight": (4, 3), "bias": (3,)}
+SHAPES = {"weight": (4, 3), "bias": (3,), "norm": (5,)}
+"""Of which the vectors move as one array."""
 
 
 @pytest.mark.parametrize("decoupled", [True, False])
@@ -22,13 +23,13 @@ def test_ten_steps_are_those_of_torch(decoupled, weight_decay, betas):
     reference = kind(
         [
             {"params": [theirs["weight"]], "weight_decay": weight_decay, "lr": 0.005},
-            {"params": [theirs["bias"]], "weight_decay": 0.0, "lr": 0.01},
+            {"params": [theirs["bias"], theirs["norm"]], "weight_decay": 0.0, "lr": 0.01},
         ],
         betas=betas,
         eps=1e-3,
     )
     ours = {name: mx.array(value) for name, value in start.items()}
-    groups = [Group("layer.0", ("weight",), rate=0.5), Group("head", ("bias",))]
+    groups = [Group("layer.0", ("weight",), rate=0.5), Group("head", ("bias", "norm"))]
     adam = Adam(weight_decay, decoupled, betas, eps=1e-3)
     state = adam.init(ours, groups)
     for _ in range(10):
