@@ -5,7 +5,9 @@
 The weights are random and dropout is on, as in training. `products` are the matrix products of the
 step alone (forward, and both of the backward pass), of the same shapes, on the same streams and by
 the same library; `share` is their part of the whole step, the median over the rounds. The kinds of
-operation are timed alone too; `other` is what they leave of the step.
+operation are timed alone too; `other` is what they leave of the step. `host` is the time of a core
+that building the graph and handing the operations over takes, beside MLX's own threads: not a part
+of the sum, but where MLX computes on all cores it waits for it.
 """
 
 import argparse
@@ -52,16 +54,19 @@ def measure(model: str, batch_size: int, length: int, rounds: int) -> dict[str, 
         **kinds(step, update, batch_size, length),
     }
     seconds = {name: [] for name in timed}
+    host = []
     for number in range(rounds + 1):
         for name, run in timed.items():
-            taken = time_of(run)
+            taken, of_this_thread = times_of(run)
             # The first round compiles.
             if number:
                 seconds[name].append(taken)
+                host += [of_this_thread] if name == "step" else []
     shares = [p / s for p, s in zip(seconds["products"], seconds["step"], strict=True)]
     parts = {name: 1e3 * median(times) for name, times in seconds.items()}
     known = sum(value for name, value in parts.items() if name != "step")
     parts["other"] = parts["step"] - known
+    parts["host"] = 1e3 * median(host)
     return {
         "model": model,
         "batch_size": batch_size,
@@ -71,10 +76,11 @@ def measure(model: str, batch_size: int, length: int, rounds: int) -> dict[str, 
     }
 
 
-def time_of(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
+def times_of(run: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds, and those of a core that this thread took."""
+    start, own = time.perf_counter(), time.thread_time()
     run()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.thread_time() - own
 
 
 def table(found: dict[str, Any]) -> str:
