@@ -17,6 +17,6 @@ def test_the_parts_of_a_small_step_add_up():
     assert (step["model"], step["batch_size"], step["length"]) == ("minilm", 4, 8)
     host, step_itself = parts.pop("host"), parts.pop("step")
     assert step_itself == pytest.approx(sum(parts.values()))
-    assert 0 < host
+    assert host > 0
     assert all(parts[name] > 0 for name in parts if name != "other")
     assert step["share"] > 0
