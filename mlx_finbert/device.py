@@ -48,7 +48,10 @@ def first_steps() -> str:
 
 
 def length_multiple() -> int:
-    """Batches are padded to multiples of this: tiles of Metal's matrix units, vectors of a CPU."""
+    """Batches are padded to multiples of this: tiles of Metal's matrix units.
+
+    A CPU computes any length equally well; there it only bounds how many shapes are traced.
+    """
     return 2 if on_linux_cpu() else 8
 
 
