@@ -44,6 +44,18 @@ def project(x: mx.array, linears: Sequence[nn.Linear], num_heads: int) -> list[m
     return split_heads(linear(x, weight, bias), len(linears), num_heads)
 
 
+def queries_keys_values(
+    x: mx.array, linears: Sequence[nn.Linear], num_heads: int, first_only: bool
+) -> list[mx.array]:
+    """What `attend` takes, from one layer each for queries, keys and values.
+
+    Where `first_only`, the queries are those of the first row, Q = 1; it still sees all rows.
+    """
+    if not first_only:
+        return project(x, linears, num_heads)
+    return project(x[..., :1, :], linears[:1], num_heads) + project(x, linears[1:], num_heads)
+
+
 def split_heads(x: mx.array, number: int, num_heads: int) -> list[mx.array]:
     """(B, L, number * hidden_size) to as many arrays (B, num_heads, L, head_size)."""
     x = mx.unflatten(x, -1, (number, num_heads, -1))

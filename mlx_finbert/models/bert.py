@@ -10,7 +10,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.models.activations import ACTIVATIONS
-from mlx_finbert.models.attention import attend, padding_mask, project
+from mlx_finbert.models.attention import attend, padding_mask, queries_keys_values
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
@@ -79,11 +79,8 @@ class BertSelfAttention(nn.Module):
         self.dropout = Dropout(args.attention_probs_dropout_prob)
 
     def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
-        if first_only:
-            (q,) = project(x[..., :1, :], (self.query,), self.num_heads)
-            k, v = project(x, (self.key, self.value), self.num_heads)
-        else:
-            q, k, v = project(x, (self.query, self.key, self.value), self.num_heads)
+        linears = self.query, self.key, self.value
+        q, k, v = queries_keys_values(x, linears, self.num_heads, first_only)
         return attend(q, k, v, mask, self.dropout)
 
 

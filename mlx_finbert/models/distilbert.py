@@ -10,7 +10,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.models.activations import ACTIVATIONS
-from mlx_finbert.models.attention import attend, padding_mask, project
+from mlx_finbert.models.attention import attend, padding_mask, queries_keys_values
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
@@ -66,11 +66,8 @@ class SelfAttention(nn.Module):
         self.dropout = Dropout(args.attention_dropout)
 
     def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
-        if first_only:
-            (q,) = project(x[..., :1, :], (self.q_lin,), self.num_heads)
-            k, v = project(x, (self.k_lin, self.v_lin), self.num_heads)
-        else:
-            q, k, v = project(x, (self.q_lin, self.k_lin, self.v_lin), self.num_heads)
+        linears = self.q_lin, self.k_lin, self.v_lin
+        q, k, v = queries_keys_values(x, linears, self.num_heads, first_only)
         return self.out_lin(attend(q, k, v, mask, self.dropout))
 
 

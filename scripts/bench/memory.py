@@ -34,6 +34,7 @@ SHAPES = [
     ("distilbert", 16, 32),
     ("distilbert", 16, 128),
     ("distilbert", 8, 512),
+    ("distilbert", 16, 512),
 ]
 CASES = {
     case.name: case

@@ -11,7 +11,7 @@ from job import LEARNING_RATE, WARM_UP_BATCHES, Job
 from workers import serve
 
 from mlx_finbert.data import LabelledTexts, Splits
-from mlx_finbert.device import streams
+from mlx_finbert.device import hold_memory, streams
 from mlx_finbert.ranks import ranks
 from mlx_finbert.training.prepare import Loaders, load_model, make_fit, make_loaders
 from mlx_finbert.training.record import RunState
@@ -26,6 +26,7 @@ class OurTraining:
     """
 
     def __init__(self, folder: Path) -> None:
+        hold_memory()
         job = Job.read(folder)
         self.settings = TrainSettings(
             model=str(folder),
@@ -35,6 +36,7 @@ class OurTraining:
             learning_rate=LEARNING_RATE,
             schedule="constant",
             warmup_ratio=0.0,
+            weight_decay=0.0,
             save_epochs=0,
         )
         self.splits = splits_of(job)

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mlx_finbert.cpu_backend import prefer_memory
 from mlx_finbert.data import LabelledTexts, Splits
+from mlx_finbert.device import hold_memory
 from mlx_finbert.ranks import ranks
 from mlx_finbert.training.prepare import load_model, make_fit, make_loaders
 from mlx_finbert.training.run import silent
@@ -45,6 +47,9 @@ def train(folder: Path, case: Training) -> int:
     """Three steps with the checkpoint of a folder; returns the model's number of parameters."""
     from mlx.utils import tree_flatten  # after mlx_finbert, which brings the fast BLAS
 
+    if case.checkpointing:
+        prefer_memory()
+    hold_memory()
     settings = TrainSettings(
         model=str(folder),
         batch_size=case.batch_size,

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 ENVIRONMENT = {"MLX_ENABLE_TF32": "0", "HF_HUB_OFFLINE": "1"}
 """Products of float32 in float32, and no network."""
+OURS_ALONE = {"MKL_DYNAMIC", "MLX_BFS_MAX_WIDTH"}
+"""What importing mlx_finbert sets for its own process: no default of PyTorch's."""
 
 Answer = dict[str, Any]
 
@@ -41,6 +43,11 @@ def serve(make: Callable[[], Contender]) -> None:
             print(json.dumps(contender(int(line))), file=answers, flush=True)
 
 
+def environment() -> dict[str, str]:
+    """Of a worker."""
+    return {k: v for k, v in os.environ.items() if k not in OURS_ALONE} | ENVIRONMENT
+
+
 class Worker:
     """A contender seen from outside; `about` is its first answer."""
 
@@ -52,7 +59,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=os.environ | ENVIRONMENT,
+            env=environment(),
         )
         self.about = self._answer()
 
