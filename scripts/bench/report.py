@@ -8,7 +8,7 @@ from typing import Any
 
 from inputs import ARCHIVE, require_packages
 from machine import described, machine
-from rounds import table
+from rounds import count, table
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.settings import require
@@ -29,13 +29,6 @@ def parse(description: str, cases: Mapping[str, Any], argv: list[str] | None) ->
     parser.add_argument("--imdb", metavar="PATH", help="of the reviews, a Parquet file")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(argv)
-
-
-def count(text: str) -> int:
-    """A number from 1 on."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number
 
 
 def keep_to_cores(number: int) -> None:

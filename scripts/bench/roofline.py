@@ -2,12 +2,14 @@
 
     python scripts/bench/roofline.py [--model NAME ...] [--rounds N] [--json]
 
-The weights are random and dropout is on, as in training. `products` are the matrix products of the
-step alone (forward, and both of the backward pass), of the same shapes, on the same streams and by
-the same library; `share` is their part of the whole step, the median over the rounds. The kinds of
-operation are timed alone too; `other` is what they leave of the step. `host` is the time of a core
-that building the graph and handing the operations over takes, beside MLX's own threads: not a part
-of the sum, but where MLX computes on all cores it waits for it.
+A step is one of three in a row, as in training, where the host is one ahead. The weights are
+random, the table of words has as many rows as Financial PhraseBank looks up, and dropout is on.
+`products` are the matrix products of the step alone (forward, and both of the backward pass), of
+the same shapes, in a row, on the same streams and by the same library; `share` is their part of the
+whole step, the median over the rounds. The kinds of operation are timed alone too (`update`: sum
+and norm of the gradients, and Adam); `other` is what they leave of the step. `host` is the time of
+a core that building the graph and handing the operations over takes, beside MLX's own threads: not
+a part of the sum, but where MLX computes on all cores it waits for it.
 """
 
 import argparse
@@ -19,16 +21,21 @@ from statistics import median
 from typing import Any
 
 from machine import described, machine
-from step_parts import MODELS, a_step, kinds, products
+from rounds import count
+from step_parts import MODELS, a_step, kinds, steps
+from step_products import Products
+
+from mlx_finbert.blas import SHARES
 
 SHAPES = ((16, 32), (16, 128), (8, 512))
+IN_A_ROW = 3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--shape", nargs="+", type=shape, default=SHAPES, metavar="BxL")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--rounds", type=count, default=5, metavar="N", help="default: 5")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     found = {"machine": machine(), "rounds": arguments.rounds, "steps": []}
@@ -42,31 +49,26 @@ def main() -> None:
 def shape(text: str) -> tuple[int, int]:
     """`16x32`."""
     batch_size, length = map(int, text.split("x"))
+    if batch_size % SHARES:
+        raise argparse.ArgumentTypeError(f"{text}: a CPU computes {SHARES} equal parts of a batch")
     return batch_size, length
 
 
 def measure(model: str, batch_size: int, length: int, rounds: int) -> dict[str, Any]:
     """Milliseconds of the step, of its products and of the other kinds of operation."""
     step, update = a_step(model, batch_size, length)
-    timed: dict[str, Callable[[], Any]] = {
-        "step": lambda: step(update, 0, 1e-5).loss,
-        "products": products(step.model.args, batch_size, length),
-        **kinds(step, update, batch_size, length),
+    products = Products(step.model.args, batch_size, length)
+    timed: dict[str, tuple[Callable[[], Any], int]] = {
+        "step": (lambda: steps(step, update, IN_A_ROW), IN_A_ROW),
+        "products": (lambda: products(IN_A_ROW), IN_A_ROW),
+        **{name: (run, 1) for name, run in kinds(step, update).items()},
     }
-    seconds = {name: [] for name in timed}
-    host = []
-    for number in range(rounds + 1):
-        for name, run in timed.items():
-            taken, of_this_thread = times_of(run)
-            # The first round compiles.
-            if number:
-                seconds[name].append(taken)
-                host += [of_this_thread] if name == "step" else []
-    shares = [p / s for p, s in zip(seconds["products"], seconds["step"], strict=True)]
-    parts = {name: 1e3 * median(times) for name, times in seconds.items()}
-    known = sum(value for name, value in parts.items() if name != "step")
-    parts["other"] = parts["step"] - known
-    parts["host"] = 1e3 * median(host)
+    # The first round compiles.
+    found = [{name: times_of(*what) for name, what in timed.items()} for _ in range(rounds + 1)][1:]
+    shares = [times["products"][0] / times["step"][0] for times in found]
+    parts = {name: 1e3 * median(times[name][0] for times in found) for name in timed}
+    parts["other"] = 2 * parts["step"] - sum(parts.values())
+    parts["host"] = 1e3 * median(times["step"][1] for times in found)
     return {
         "model": model,
         "batch_size": batch_size,
@@ -76,11 +78,11 @@ def measure(model: str, batch_size: int, length: int, rounds: int) -> dict[str, 
     }
 
 
-def times_of(run: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds, and those of a core that this thread took."""
+def times_of(run: Callable[[], Any], times: int) -> tuple[float, float]:
+    """Seconds of one of so many times, and those of a core that this thread took."""
     start, own = time.perf_counter(), time.thread_time()
     run()
-    return time.perf_counter() - start, time.thread_time() - own
+    return (time.perf_counter() - start) / times, (time.thread_time() - own) / times
 
 
 def table(found: dict[str, Any]) -> str:

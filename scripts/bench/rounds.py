@@ -4,6 +4,7 @@ Machines drift: every round asks all contenders, each round in another order, an
 median of the rounds' ratios.
 """
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,13 @@ OURS = "ours"
 
 PAUSE = 0.5
 """Seconds before a measurement: OpenMP's threads go on spinning for 0.2 s after their work."""
+
+
+def count(text: str) -> int:
+    """A number from 1 on, for argparse."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
 
 
 def side_by_side(

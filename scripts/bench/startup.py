@@ -27,6 +27,7 @@ from statistics import median
 from typing import Any
 
 from machine import described, machine
+from rounds import count
 
 COMMANDS = [
     "train", "evaluate", "predict", "convert.to_mlx", "convert.fuse", "convert.to_coreml",
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--rounds", type=count, default=5, metavar="N", help="default: 5")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(argv)
     found = {

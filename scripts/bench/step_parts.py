@@ -1,11 +1,11 @@
-"""The parts of a training step, each as a function that computes it alone."""
+"""A training step, and each kind of operation in it as a function that computes it alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from step_products import in_a_row, sizes
 
-import mlx_finbert  # noqa: F401  (before mlx: it brings the fast BLAS on Linux)
 from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.device import streams
 from mlx_finbert.models import build
@@ -30,7 +30,7 @@ MODELS = {
 """Sizes, by what differs from their config's defaults."""
 
 VOCAB_SIZE = 4600
-"""Rows of the word table that learn: what Financial PhraseBank looks up."""
+"""Rows of the word table that learn, whatever the shape: what Financial PhraseBank looks up."""
 
 Run = Callable[[], None]
 
@@ -52,96 +52,83 @@ def a_step(name: str, batch_size: int, length: int) -> tuple[TrainStep, Update]:
     return step, Update(batch.rows, batch.labels, [batch])
 
 
-def sizes(args: Any) -> tuple[int, int, int, int]:
-    """Hidden size, that of the feed-forward part, heads and layers."""
-    if args.model_type == "distilbert":
-        return args.dim, args.hidden_dim, args.n_heads, args.n_layers
-    return (
-        args.hidden_size,
-        args.intermediate_size,
-        args.num_attention_heads,
-        args.num_hidden_layers,
-    )
-
-
-def products(args: Any, batch_size: int, length: int) -> Run:
-    """The matrix products of a step: those of the linear layers, and those of attention."""
+def steps(step: TrainStep, update: Update, number: int) -> None:
+    """So many in a row, as in training, where the host is one ahead; the last one to its end."""
     import mlx.core as mx
 
-    rows = batch_size // len(streams())
-    hidden, inner, heads, layers = sizes(args)
-    made: dict[tuple[int, ...], mx.array] = {}
-
-    def array(*shape: int) -> mx.array:
-        if shape not in made:
-            made[shape] = mx.random.normal(shape)
-            mx.eval(made[shape])
-        return made[shape]
-
-    def linear(count: int, inside: int, outside: int) -> Iterator[mx.array]:
-        x, w, g = array(count, inside), array(outside, inside), array(count, outside)
-        yield from (x @ w.T, g @ w, g.T @ x)
-
-    def attention(queries: int) -> Iterator[mx.array]:
-        q, k = (array(rows, heads, n, hidden // heads) for n in (queries, length))
-        p = array(rows, heads, queries, length)
-        yield from (q @ k.swapaxes(-1, -2), p @ k, p @ k, p.swapaxes(-1, -2) @ q)
-        yield from (q @ k.swapaxes(-1, -2), p.swapaxes(-1, -2) @ q)
-
-    def layer(first_only: bool) -> Iterator[mx.array]:
-        every, wanted = rows * length, rows if first_only else rows * length
-        if first_only:
-            yield from linear(wanted, hidden, hidden)
-            yield from linear(every, hidden, 2 * hidden)
-        else:
-            yield from linear(every, hidden, 3 * hidden)
-        yield from attention(1 if first_only else length)
-        yield from linear(wanted, hidden, hidden)
-        yield from linear(wanted, hidden, inner)
-        yield from linear(wanted, inner, hidden)
-
-    def run() -> None:
-        for i in range(layers):
-            computed = []
-            for stream in streams():
-                with mx.stream(stream):
-                    computed.append(list(layer(i == layers - 1)))
-            # The streams in turn: MLX begins what is named first.
-            mx.eval([pair for pairs in zip(*computed, strict=True) for pair in pairs])
-
-    return run
+    for _ in range(number):
+        step(update, 0, 1e-5)
+    mx.eval(step._parameters(), step.state)
 
 
-def kinds(step: TrainStep, update: Update, batch_size: int, length: int) -> dict[str, Run]:
-    """The other kinds of operation, forward and backward, each over all layers."""
+def kinds(step: TrainStep, update: Update) -> dict[str, Run]:
+    """The other kinds of operation, forward and backward, each over all layers.
+
+    The last layer's count as nothing, since it computes one row; the embeddings have a layer norm
+    and a dropout too.
+    """
     import mlx.core as mx
 
     hidden, inner, heads, layers = sizes(step.model.args)
-    rows = batch_size // len(streams())
-    mask = mx.ones((1, 1, 1, length), mx.bool_)
+    batch_size, length = update.batches[0].input_ids.shape
+    rows, whole_layers = batch_size // len(streams()), layers - 1
     scores = mx.random.normal((rows, heads, length, length))
     states = mx.random.normal((rows, length, hidden))
-    layer_norm, dropout = LayerNorm(hidden), Dropout(0.1)
+    norm = [states, mx.ones(hidden), mx.zeros(hidden)]
 
-    def dropped(x: mx.array) -> mx.array:
-        with dropout_from(mx.random.key(0)):
-            return dropout(x)
+    def in_layers(kind: type) -> int:
+        modules = step.model.encoder.layer[0].modules()
+        return whole_layers * sum(isinstance(module, kind) for module in modules) + 1
 
-    step(update, 0, 1e-5)
-    gradients, sums = step._gradients_of(update, 0, float(batch_size), False)
-    mx.eval(gradients, sums)
     return {
-        "gelu": side_by_side(gelu, mx.random.normal((rows * length, inner)), layers - 1),
-        "softmax": side_by_side(
-            lambda x: attention_probabilities(x, mask, 0.1), scores, layers - 1
-        ),
-        "layer norm": side_by_side(layer_norm, states, 2 * layers - 1),
+        "gelu": side_by_side(gelu, [mx.random.normal((rows, length, inner))], whole_layers),
+        "softmax": side_by_side(softmax, [scores], whole_layers),
+        "layer norm": side_by_side(normalized, norm, in_layers(LayerNorm)),
         "dropout": in_turn(
-            side_by_side(dropped, scores, layers - 1),
-            side_by_side(dropped, states, 2 * layers - 1),
+            side_by_side(dropped, [scores], whole_layers),
+            side_by_side(dropped, [states], in_layers(Dropout) - whole_layers),
         ),
-        "Adam": lambda: mx.eval(step._moved(gradients, sums, 1e-5)),
+        "update": update_alone(step, update),
     }
+
+
+def softmax(scores: Any) -> Any:
+    """(B, heads, L, L), without padding."""
+    import mlx.core as mx
+
+    return attention_probabilities(scores, mx.ones((1, 1, 1, scores.shape[-1]), mx.bool_), 0.1)
+
+
+def normalized(x: Any, weight: Any, bias: Any) -> Any:
+    """Layer norm with these for its parameters."""
+    layer_norm = LayerNorm(x.shape[-1])
+    layer_norm.update({"weight": weight, "bias": bias})
+    return layer_norm(x)
+
+
+def dropped(x: Any) -> Any:
+    """A tenth of x zeroed."""
+    import mlx.core as mx
+
+    with dropout_from(mx.random.key(0)):
+        return Dropout(0.1)(x)
+
+
+def update_alone(step: TrainStep, update: Update) -> Run:
+    """What follows the gradients: sum, norm, and Adam in the memory of the arrays before."""
+    import mlx.core as mx
+
+    steps(step, update, 1)
+    gradients, sums = step._gradients_of(update, 0, float(len(update.rows)), False)
+    mx.eval(gradients, sums)
+
+    def run() -> None:
+        moved, state, _ = step._moved(gradients, sums, 1e-5)
+        step._take(moved, state)
+        del moved, state
+        mx.eval(step._parameters(), step.state)
+
+    return run
 
 
 def in_turn(*runs: Run) -> Run:
@@ -154,23 +141,22 @@ def in_turn(*runs: Run) -> Run:
     return run
 
 
-def side_by_side(function: Callable[[Any], Any], x: Any, times: int) -> Run:
-    """Value and derivative, so many times, on each stream."""
+def side_by_side(function: Callable[..., Any], arrays: Sequence[Any], times: int) -> Run:
+    """Value and all derivatives, so many times, on each stream."""
     import mlx.core as mx
 
     def on(stream: mx.Stream) -> Callable[..., Any]:
-        def both(x: mx.array, cotangent: mx.array) -> list[mx.array]:
+        def both(cotangent: mx.array, *arrays: mx.array) -> list[mx.array]:
             with mx.stream(stream):
-                values, gradients = mx.vjp(function, [x], [cotangent])
+                values, gradients = mx.vjp(function, arrays, [cotangent])
             return [*values, *gradients]
 
         return mx.compile(both)
 
     compiled = [on(stream) for stream in streams()]
-    cotangent = mx.random.normal(x.shape)
+    cotangent = mx.random.normal(arrays[0].shape)
 
     def run() -> None:
-        for _ in range(times):
-            mx.eval([both(x, cotangent) for both in compiled])
+        in_a_row([both(cotangent, *arrays) for both in compiled] for _ in range(times))
 
     return run

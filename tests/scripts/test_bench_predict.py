@@ -1,6 +1,7 @@
 """`scripts/bench/predict.py`."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,16 +48,21 @@ def test_a_contender_warms_up_on_a_few_batches_and_keeps_its_results(tmp_path):
     job = Job(["text"] * 50, ["a", "b", "c"], batch_size=2, max_length=9)
     contender = Scoring("ours", tmp_path, job, score, "cpu", 1)
     assert contender.about["device"] == "cpu"
-    assert contender(0)["seconds"] >= 0
+    assert contender(0).keys() == {"seconds"}
     assert asked == [8, 50]
     assert np.load(probabilities_file(tmp_path, "ours")).shape == (50, 3)
+
+
+def one_thread():
+    """Where the system has it: not on macOS."""
+    return ["--threads", "1"] if hasattr(os, "sched_setaffinity") else []
 
 
 @pytest.mark.slow
 def test_a_small_case_side_by_side(real_data, minilm):
     pytest.importorskip("torch")
     pytest.importorskip("accelerate")
-    flags = ["--case", "phrasebank", "--rows", "40", "--rounds", "1", "--threads", "1", "--json"]
+    flags = ["--case", "phrasebank", "--rows", "40", "--rounds", "1", "--json", *one_thread()]
     done = subprocess.run(
         [sys.executable, predict.__file__, *flags], capture_output=True, text=True
     )

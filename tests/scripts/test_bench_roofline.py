@@ -1,3 +1,5 @@
+"""`scripts/bench/roofline.py`, and the parts of a step that it times."""
+
 import json
 import subprocess
 import sys
@@ -5,18 +7,79 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "bench" / "roofline.py"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "bench"))
+
+import roofline
+from step_parts import MODELS, a_step, kinds
+from step_products import Products
+
+from mlx_finbert.device import streams
+from mlx_finbert.models import build
+from mlx_finbert.models.functions import Linear
+
+BERT = {
+    "model_type": "bert",
+    "hidden_size": 8,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 20,
+}
+DISTILBERT = {
+    "model_type": "distilbert",
+    "dim": 8,
+    "n_layers": 3,
+    "n_heads": 2,
+    "hidden_dim": 20,
+}
+
+
+@pytest.mark.parametrize("config", [BERT, DISTILBERT], ids=["bert", "distilbert"])
+def test_the_products_are_those_of_the_model(config):
+    model = build(config | {"vocab_size": 30, "id2label": {0: "a", 1: "b"}})
+    products = Products(model.args, batch_size=4, length=5)
+    rows = 4 // len(streams())
+    for number, layer in enumerate(model.encoder.layer):
+        found = [product.shape for product in products.layer(number)]
+        linears = [shape for shape in found if len(shape) == 2]
+        outputs, to_inputs, to_weights = linears[::3], linears[1::3], linears[2::3]
+        weights = [m.weight.size for m in layer.modules() if isinstance(m, Linear)]
+        assert sum(a * b for a, b in to_weights) == sum(weights)
+        last = number == 2
+        assert {shape[0] for shape in outputs} == ({rows, 5 * rows} if last else {5 * rows})
+        assert [n for n, _ in outputs] == [n for n, _ in to_inputs]
+        queries = 1 if last else 5
+        scores = [shape for shape in found if shape == (rows, 2, queries, 5)]
+        assert len(scores) == 2 and len(found) == len(linears) + 6
+    products(2)
+
+
+def test_each_kind_is_counted_as_often_as_the_model_has_it(monkeypatch):
+    counted = []
+    monkeypatch.setattr("step_parts.side_by_side", lambda f, arrays, times: counted.append(times))
+    sizes = {"bert": BERT, "distilbert": DISTILBERT}
+    for name, config in sizes.items():
+        monkeypatch.setitem(MODELS, name, config)
+        kinds(*a_step(name, 2, 4))
+    # GELU, softmax, layer norms, dropout of probabilities and of states, in two whole layers.
+    assert counted == [2, 2, 5, 2, 5, 2, 2, 5, 2, 3]
+
+
+def test_a_shape_that_does_not_part_is_refused(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["roofline.py", "--shape", "15x32"])
+    with pytest.raises(SystemExit):
+        roofline.main()
+    assert "15x32: a CPU computes 2 equal parts of a batch" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_the_parts_of_a_small_step_add_up():
-    argv = [sys.executable, str(SCRIPT), "--model", "minilm", "--shape", "4x8", "--rounds", "1"]
-    done = subprocess.run([*argv, "--json"], capture_output=True, text=True, check=True)
+def test_a_small_step_and_its_parts():
+    flags = ["--model", "minilm", "--shape", "4x8", "--rounds", "1", "--json"]
+    argv = [sys.executable, roofline.__file__, *flags]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
     (step,) = json.loads(done.stdout)["steps"]
-    parts = step["milliseconds"]
     assert (step["model"], step["batch_size"], step["length"]) == ("minilm", 4, 8)
-    host, step_itself = parts.pop("host"), parts.pop("step")
-    assert step_itself == pytest.approx(sum(parts.values()))
-    assert host > 0
-    assert all(parts[name] > 0 for name in parts if name != "other")
-    assert step["share"] > 0
+    parts = step["milliseconds"]
+    known = ["products", "gelu", "softmax", "layer norm", "dropout", "update", "other"]
+    assert list(parts) == ["step", *known, "host"]
+    assert parts["step"] == pytest.approx(sum(parts[name] for name in known))
+    assert step["share"] == pytest.approx(parts["products"] / parts["step"])

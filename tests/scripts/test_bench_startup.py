@@ -46,7 +46,6 @@ def test_a_first_step(checkpoint, monkeypatch, tmp_path):
     monkeypatch.setitem(os.environ, "MLX_DISABLE_COMPILE", "1")
     row = startup.first_step(tmp_path)
     assert row["kernels"] == 0 and row["start"] > 0 and row["step"] > 0
-    assert row["seconds"] == pytest.approx(row["start"] + row["step"])
 
 
 @pytest.mark.slow
