@@ -26,7 +26,7 @@ TOO_LATE = (
 SHARES = 2
 """Into so many parts a batch is cut on the CPU, each computed by a thread of its own.
 
-A constant, not the number of cores: a run's sums round alike on every machine.
+A constant, not the number of cores: the parts of a batch are the same on every machine.
 """
 
 # Debian and Ubuntu, Fedora, and an own build.

@@ -1,9 +1,10 @@
-"""Settings of MLX's CPU backend on Linux, made before it starts. On macOS nothing is done here."""
+"""Settings of MLX's CPU backend on Linux, made before it computes. Elsewhere nothing is done."""
 
 import ctypes
 import os
 import platform
-import sys
+
+from mlx_finbert.device import on_linux_cpu
 
 # From glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -22,7 +23,7 @@ def tune_cpu_backend() -> None:
 
     `MLX_BFS_MAX_WIDTH` in the environment is left as it is.
     """
-    if sys.platform == "linux":
+    if on_linux_cpu():
         os.environ.setdefault("MLX_BFS_MAX_WIDTH", BFS_MAX_WIDTH)
         keep_freed_memory()
 
@@ -40,7 +41,7 @@ def prefer_memory() -> None:
 def keep_freed_memory() -> bool:
     """Let glibc keep what is freed, in one heap for all threads; whether it was done.
 
-    The backend takes every array from `malloc`. glibc gives large ones back to the system, which
+    The backend takes large arrays from `malloc`. glibc gives large ones back to the system, which
     clears their pages one by one when they are asked for again: half the time of Adam. The process
     stays as large as it once was.
     """

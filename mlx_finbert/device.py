@@ -35,7 +35,7 @@ def hold_memory() -> None:
     buffers of several sizes behind, for which a quarter of it is enough. Not tried on a Mac.
     """
     if mx.metal.is_available():
-        recommended = mx.device_info()["max_recommended_working_set_size"]
+        recommended = mx.device_info(mx.gpu)["max_recommended_working_set_size"]
         mx.set_wired_limit(recommended)
         mx.set_cache_limit(recommended // 4)
 
@@ -43,7 +43,7 @@ def hold_memory() -> None:
 def first_steps() -> str:
     """What a user who waits for the first steps is told."""
     if on_linux_cpu():
-        return "before the first one MLX builds its kernels with g++, once a machine: half a minute"
+        return "MLX builds new kernels with g++ before the first one, for up to half a minute"
     return "the first ones compile"
 
 

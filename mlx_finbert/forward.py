@@ -15,8 +15,9 @@ from mlx_finbert.models import Classifier
 class Forward:
     """The compiled forward pass of a model, without dropout.
 
-    Each batch shape is traced once by each stream. Later updates of the weights count. Where
-    `processes` are several, they share the batches of a loader and all get all logits.
+    Each batch shape is traced once by each stream of each thread that calls. Later updates of the
+    weights count. Where `processes` are several, they share the batches of a loader and all get all
+    logits.
     """
 
     def __init__(self, model: Classifier, processes: mx.distributed.Group | None = None) -> None:
@@ -24,15 +25,16 @@ class Forward:
         self.rank, self.ranks = (processes.rank(), processes.size()) if processes else (0, 1)
         self.processes = processes
 
-        def logits_on(stream: mx.Stream) -> Callable[[mx.array, mx.array], mx.array]:
+        def logits_on(number: int) -> Callable[[mx.array, mx.array], mx.array]:
             @partial(mx.compile, inputs=model.state)
             def logits(input_ids: mx.array, attention_mask: mx.array) -> mx.array:
-                with mx.stream(stream):
+                # Of the thread that calls: MLX knows a stream in the thread that made it alone.
+                with mx.stream(streams()[number]):
                     return model(input_ids, attention_mask).astype(mx.float32)
 
             return logits
 
-        self._logits = [logits_on(stream) for stream in streams()]
+        self._logits = [logits_on(number) for number in range(len(streams()))]
 
     def __call__(self, batch: Batch, stream: int = 0) -> mx.array:
         """float32 logits (B, num_labels), not yet computed, by the stream of this number."""

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from mlx_finbert import cpu_backend
 from mlx_finbert.cpu_backend import BFS_MAX_WIDTH, keep_freed_memory, prefer_memory
 
 NAME = "MLX_BFS_MAX_WIDTH"
@@ -16,6 +17,13 @@ def test_prefer_memory_takes_back_what_was_set_here_alone(monkeypatch):
     monkeypatch.setenv(NAME, "77")
     prefer_memory()
     assert os.environ[NAME] == "77"
+
+
+def test_a_gpu_keeps_the_order_of_mlx(monkeypatch):
+    monkeypatch.delenv(NAME, raising=False)
+    monkeypatch.setattr(cpu_backend, "on_linux_cpu", lambda: False)
+    cpu_backend.tune_cpu_backend()
+    assert NAME not in os.environ
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the settings are those of Linux")

@@ -26,8 +26,7 @@ def padding_mask(attention_mask: mx.array) -> mx.array:
 def project(x: mx.array, linears: Sequence[nn.Linear], num_heads: int) -> list[mx.array]:
     """Several linear layers of the same input, cut into heads.
 
-    In one product on a GPU. With adapters or packed weights each has a product of its own; on a CPU
-    too, where putting the weights together takes longer than is gained.
+    In one product. With adapters or packed weights each has a product of its own.
 
     Args:
         x: (B, L, hidden_size).

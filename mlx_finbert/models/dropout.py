@@ -60,7 +60,7 @@ def split_keys(number: int) -> list[mx.array | None]:
 class Dropout(nn.Module):
     """Zeroes elements at a rate and scales the others up (Srivastava et al. 2014).
 
-    The rate is rounded to a multiple of 2^-16, and the scale is that of the rounded rate.
+    The rate is rounded to a multiple of 2^-16 below 1, and the scale is that of the rounded rate.
     """
 
     def __init__(self, rate: float) -> None:
@@ -76,7 +76,7 @@ class Dropout(nn.Module):
         """Any shape and dtype; the same out."""
         if not self.is_on:
             return x
-        dropped = round(self.rate * LEVELS)
+        dropped = min(round(self.rate * LEVELS), LEVELS - 1)
         keep = apart(random_levels(x.shape, next_key()) >= dropped)
         return kept(x, keep, mx.array(LEVELS / (LEVELS - dropped), x.dtype))
 

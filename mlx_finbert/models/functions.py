@@ -7,7 +7,7 @@ from mlx_finbert.device import on_linux_cpu
 from mlx_finbert.models import arithmetic
 
 FAR_BELOW = -1e9
-"""Added to the scores of padding: in float32 nothing is left of the score."""
+"""Added to the scores of padding: in float32 next to nothing is left of the score."""
 
 
 def gelu(x: mx.array) -> mx.array:
@@ -51,7 +51,7 @@ def attention_probabilities(scores: mx.array, mask: mx.array, scale: float) -> m
         scale: of the scores.
 
     Returns:
-        As scores; even over all keys in a row without a token.
+        As scores; finite in a row without a token too.
     """
     if not on_linux_cpu():
         scores = mx.where(mask, scores * scale, mx.finfo(scores.dtype).min)

@@ -10,6 +10,7 @@ from mlx_finbert.data.loader import Loader, Update
 from mlx_finbert.forward import Forward
 from mlx_finbert.metrics import measure
 from mlx_finbert.training.callback import Callback
+from mlx_finbert.training.failure import StepFailed
 from mlx_finbert.training.figures import Figures
 from mlx_finbert.training.interrupt import interrupt_noted
 from mlx_finbert.training.plateau import ReduceLROnPlateau
@@ -102,14 +103,25 @@ class Fit:
         running: Launched | None = None
         stop = False
         for number, update in self._updates():
-            launched = self._launch(number, update, interrupted)
+            try:
+                launched = self._launch(number, update, interrupted)
+            except StepFailed as failure:
+                if running and not failure.weights_lost:
+                    self._end(running)
+                    self.step.put_back()
+                raise
             if running:
                 stop = self._settle(running)
             running = launched
             if stop or self._is_boundary(number + 1) or self._was_interrupted(interrupted):
                 break
-        stop = self._settle(running) or stop or self._was_interrupted(interrupted)
+        stop = self._end(running) or stop or self._was_interrupted(interrupted)
         self._after(running.rate, stop)
+
+    def _end(self, last: Launched) -> bool:
+        """Settle a step after which no other was started."""
+        self.step.wait()
+        return self._settle(last)
 
     def _updates(self) -> Iterator[tuple[int, Update]]:
         """From where the run stands to the end of the epoch, with their numbers."""

@@ -35,7 +35,9 @@ class Gradients:
             frozen: the parameters that do not learn.
             precision: of the forward and backward passes.
         """
-        self.traces = 0
+        # Not a number of this object's: the function below would hold the object, and a cycle keeps
+        # old traces and frozen weights in memory.
+        traced = self._traced = []
         dtype = getattr(mx, precision)
         frozen = cast(frozen, dtype)
         mx.eval(frozen)
@@ -54,7 +56,7 @@ class Gradients:
         def gradients(
             parameters: Arrays, parts: list[Rows], key: mx.array, factor: mx.array
         ) -> tuple[list[Arrays], mx.array]:
-            self.traces += 1
+            traced.append(key)
             found, sums = [], []
             keys = mx.random.split(key, len(parts))
             for stream, rows, own in zip(streams(), parts, keys, strict=False):
@@ -65,6 +67,11 @@ class Gradients:
             return found, sum(sums)
 
         self._gradients = mx.compile(gradients)
+
+    @property
+    def traces(self) -> int:
+        """How often the gradients were traced."""
+        return len(self._traced)
 
     def __call__(
         self, parameters: Arrays, batch: Batch, key: mx.array, factor: mx.array

@@ -32,7 +32,8 @@ class OccurringRows:
         RoBERTa counts positions by comparing with `pad_token_id`: it and all before it keep their
         numbers.
         """
-        return cls(name, whole, np.union1d(tokens, np.arange(pad_token_id + 1)).astype(np.int32))
+        first = np.arange(min(pad_token_id + 1, whole.shape[0]))
+        return cls(name, whole, np.union1d(tokens, first).astype(np.int32))
 
     def __post_init__(self) -> None:
         self._numbers = np.zeros(self.whole.shape[0], np.int32)

@@ -13,15 +13,16 @@ from mlx_finbert.device import first_steps, hold_memory
 from mlx_finbert.hashes import weights_sha256
 from mlx_finbert.ranks import barrier, guarded, ranks, require_same
 from mlx_finbert.training.checkpoints import find_checkpoint
+from mlx_finbert.training.failure import StepFailed
 from mlx_finbert.training.fit import Fit
 from mlx_finbert.training.folder import RunFolder, fingerprint_of
+from mlx_finbert.training.gradients import named_parameters
 from mlx_finbert.training.output import check_output, claim_folder
 from mlx_finbert.training.prepare import Say, load_model, make_fit, make_loaders
 from mlx_finbert.training.progress import Progress
 from mlx_finbert.training.reporters import check_services, reporters
 from mlx_finbert.training.results import Result, finish
 from mlx_finbert.training.settings import TrainSettings
-from mlx_finbert.training.step import StepFailed, named_parameters
 
 log = logging.getLogger(__name__)
 

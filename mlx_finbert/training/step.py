@@ -1,7 +1,6 @@
 """One update of the weights: gradients of a few batches, then Adam, both compiled."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,8 +10,8 @@ import numpy as np
 
 from mlx_finbert.data.loader import Update
 from mlx_finbert.device import spread, streams
-from mlx_finbert.errors import first_line
 from mlx_finbert.models import Classifier
+from mlx_finbert.training.failure import INTACT, LOST, named
 from mlx_finbert.training.figures import Figures
 from mlx_finbert.training.gradients import Gradients, added, global_norm, named_parameters, tree
 from mlx_finbert.training.groups import Group
@@ -24,8 +23,13 @@ from mlx_finbert.training.precision import Precision, initial_scale, next_scale
 Apply = Callable[..., tuple[Arrays, State]]
 
 
-class StepFailed(Exception):
-    """An update could not be computed; the message names it and says what is left."""
+@dataclass
+class Running:
+    """An update that is computed now."""
+
+    number: int
+    update: Update
+    figures: mx.array
 
 
 @dataclass
@@ -62,7 +66,7 @@ class TrainStep:
         mx.eval(self.state)
         self._active: list[Group] = []
         self._traces = 0
-        self._running: mx.array | None = None
+        self._running: Running | None = None
 
     @property
     def traces(self) -> int:
@@ -81,37 +85,47 @@ class TrainStep:
             stop: whether this process is asked to stop; the figures tell every process.
 
         Raises:
-            StepFailed: names the update and its rows. Model and optimizer are as before it, unless
-                the very last operations, Adam's own, could not be computed; it says which.
+            StepFailed: names the update and its rows, which may be the update before: what fails
+                while it is computed shows when it is waited for, and its weights are lost then.
+                Otherwise model and optimizer are as before the update.
         """
         self._activate(number)
         weight = self.loss.total_weight(update.labels)
-        with named(number, update, "model and optimizer are as before it"):
+        with named(number, update, INTACT):
             gradients, sums = self._gradients_of(update, number, weight, stop)
         gradients, sums = self._gathered(gradients, sums)
-        with named(number, update, "model and optimizer are as before it"):
+        with named(number, update, INTACT):
             moved, state, figures = self._moved(gradients, sums, learning_rate)
-            self._wait()
+        # Two updates at once would need the memory of both.
+        self.wait()
+        with named(number, update, INTACT):
             mx.async_eval(gradients, sums)
             del gradients
         # From here on Adam works in the memory of what was before: there is no way back.
-        with named(number, update, "its weights are lost: go on from the last checkpoint"):
+        with named(number, update, LOST):
             self._take(moved, state)
             del moved, state
             mx.async_eval(self._parameters(), self.state, figures)
-        self._running = figures
+        self._running = Running(number, update, figures)
         return Figures(weight, len(update.rows), figures)
 
-    def _wait(self) -> None:
-        """Until the update before has ended: two at once would need the memory of both."""
-        if self._running is not None:
-            mx.eval(self._running)
+    def wait(self) -> None:
+        """Until the last update has ended.
+
+        Raises:
+            StepFailed: where it could not be computed; its weights are lost then.
+        """
+        running, self._running = self._running, None
+        if running:
+            with named(running.number, running.update, LOST):
+                mx.eval(running.figures)
 
     def _activate(self, number: int) -> None:
         """Compile for the groups that learn in this update, where they are others than before."""
         active = [group for group in self.groups if group.start <= number]
         if active == self._active:
             return
+        self.wait()
         self._traces = self.traces
         self._active = active
         learning = {name for group in active for name in group.parameters}
@@ -168,6 +182,7 @@ class TrainStep:
         for i, batch in enumerate(update.batches):
             if i:
                 # The activations of a batch are to be gone before those of the next one come.
+                self.wait()
                 mx.eval(gradients, sums)
             if self.occurring:
                 batch = replace(batch, input_ids=self.occurring.renumbered(batch.input_ids))
@@ -238,10 +253,13 @@ class TrainStep:
     def put_back(self) -> None:
         """Bring the model's table of word embeddings up to date."""
         if self.occurring:
-            table = self.occurring.whole * self.state["decay"]["embeddings"]
-            table = self.occurring.put_into(table, self._table)
+            table = self._whole_table()
             mx.eval(table)
             self.model.update(tree({self.occurring.name: table}))
+
+    def _whole_table(self) -> mx.array:
+        table = self.occurring.whole * self.state["decay"]["embeddings"]
+        return self.occurring.put_into(table, self._table)
 
     def saved_state(self) -> State:
         """The optimizer's state, moments of the whole table in it: what a checkpoint keeps."""
@@ -254,6 +272,10 @@ class TrainStep:
             table = named_parameters(self.model)[self.occurring.name]
             self._table = self.occurring.taken_from(table)
             self.state = self._with_table(self.occurring.taken_from)
+            if not mx.array_equal(self._whole_table(), table):
+                # The model that this began with is another than the run's: its rows do not count.
+                self.occurring = replace(self.occurring, whole=table)
+                self.state["decay"] |= {"embeddings": mx.array(1.0)}
 
     def _with_table(self, change: Callable[[mx.array], mx.array]) -> State:
         """The state with something else in the place of the moments of the table."""
@@ -283,18 +305,3 @@ def spread_groups(groups: list[Group], parameters: Arrays) -> list[tuple[mx.Stre
 def dropout_key(*numbers: int) -> mx.array:
     """A key, uint32 (2,), that these numbers alone decide: nothing to save, nothing to restore."""
     return mx.array(np.random.SeedSequence(numbers).generate_state(2, np.uint32))
-
-
-@contextmanager
-def named(number: int, update: Update, outcome: str) -> Iterator[None]:
-    """Failures inside the block become a sentence on the update and on what is left."""
-    try:
-        yield
-    except (RuntimeError, ValueError, IndexError) as error:
-        rows = ", ".join(str(row + 1) for row in update.rows[:8])
-        more = ", ..." if len(update.rows) > 8 else ""
-        shapes = " and ".join(sorted({str(batch.input_ids.shape) for batch in update.batches}))
-        raise StepFailed(
-            f"update {number + 1}, of the training rows {rows}{more} in batches of shape {shapes},"
-            f" failed: {first_line(error)}; {outcome}"
-        ) from error

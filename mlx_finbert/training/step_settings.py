@@ -20,7 +20,7 @@ class StepSettings:
     batch_size: int = setting(16, "rows a batch, shared by the processes where they are several")
     gradient_accumulation_steps: int = setting(1, "batches an update")
     gradient_checkpointing: bool = setting(
-        False, "compute the layers twice to hold less than half as much in memory"
+        False, "compute the layers twice to hold about half as much in memory"
     )
     dtype: Precision = setting("float32", "of the matrix products; the weights stay in float32")
     optimizer: Literal["adamw", "adam"] = setting(

@@ -72,3 +72,8 @@ def test_blocks_inside_a_block_draw_masks_of_their_own():
         # Masks that have nothing in common agree in half of the places.
         for other in masks[:i]:
             assert (mask == other).mean().item() == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_rate_that_rounds_to_1_drops_nearly_all():
+    with dropout_from(mx.random.key(0)):
+        assert mx.isfinite(Dropout(0.999999)(mx.ones((50, 50)))).all()

@@ -1,5 +1,7 @@
 """`mlx_finbert.predict` on lists of texts."""
 
+import threading
+
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -84,3 +86,18 @@ def test_probabilities_are_calibrated(tiny):
     model.args.calibration_temperature = 2.0
     softened = np.sqrt(raw) / np.sqrt(raw).sum()
     assert np.allclose(mlx_finbert.predict(model, tokenizer, ["profit rose"]), softened, atol=1e-6)
+
+
+def test_a_predictor_answers_in_other_threads_than_its_own(tiny):
+    predictor = mlx_finbert.Predictor(*tiny)
+    here, there = predictor(TEXTS), []
+
+    def ask():
+        there.append(predictor(TEXTS))
+
+    for _ in range(2):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+    assert len(there) == 2
+    assert all(np.array_equal(found, here) for found in there)

@@ -146,3 +146,31 @@ def test_a_saved_state_goes_on_exactly(checkpoint):
         step.put_back()
         ends.append(named_parameters(model))
     assert all(mx.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_a_run_that_goes_on_beside_another_model_keeps_its_own_table(checkpoint):
+    folder = checkpoint()
+    tables = []
+    for stop_at in (None, 3):
+        model, _ = mlx_finbert.load(folder)
+        loader = a_loader()
+        step = step_of(model, loader, Adam(weight_decay=0.1), fast=True)
+        for number, update in enumerate(loader.updates()):
+            if number == stop_at:
+                step.put_back()
+                kept = dict(named_parameters(model)), step.saved_state()
+                other, _ = mlx_finbert.load(folder)
+                other.bert.embeddings.word_embeddings.weight *= 3
+                model, step = other, step_of(other, loader, Adam(weight_decay=0.1), fast=True)
+                model.load_weights(list(kept[0].items()))
+                step.restore(kept[1])
+            step(update, number, 1e-3)
+        step.put_back()
+        tables.append(model.bert.embeddings.word_embeddings.weight)
+    # All rows have decayed in both runs, in one go and in two.
+    assert mx.abs(tables[0] - tables[1]).max() < 1e-6
+
+
+def test_a_padding_id_beyond_the_table_names_no_row_beyond_it():
+    rows = OccurringRows.of("table", mx.zeros((5, 2)), np.array([1]), pad_token_id=9)
+    assert rows.ids.tolist() == [0, 1, 2, 3, 4]

@@ -14,6 +14,7 @@ from mlx_finbert.data.tokens import tokenize
 from mlx_finbert.forward import Forward
 from mlx_finbert.metrics import measure
 from mlx_finbert.training.callback import Callback
+from mlx_finbert.training.failure import StepFailed
 from mlx_finbert.training.fit import Fit, Plan
 from mlx_finbert.training.groups import make_groups
 from mlx_finbert.training.loss import Loss
@@ -224,6 +225,40 @@ def test_weights_that_break_in_the_last_step_are_no_record(tiny):
 
     end, state = run(*tiny, watch=Watch(spoil))
     assert (end, state.step, len(state.history)) == ("diverged", 10, 1)
+
+
+@pytest.mark.parametrize(("lost", "counted"), [(False, 3), (True, 2)])
+def test_a_step_that_fails_is_the_first_that_is_not_counted(tiny, monkeypatch, lost, counted):
+    take_step, put_back = TrainStep.__call__, []
+
+    def failing(self, update, number, *more):
+        if number == 3:
+            raise StepFailed("no memory", weights_lost=lost)
+        return take_step(self, update, number, *more)
+
+    monkeypatch.setattr(TrainStep, "__call__", failing)
+    monkeypatch.setattr(TrainStep, "put_back", lambda self: put_back.append(True))
+    watch = Watch()
+    fit = make_fit(*tiny, watch=watch)
+    with pytest.raises(StepFailed, match="no memory"):
+        fit.run()
+    assert fit.run_state.step == len(watch.steps) == counted
+    assert len(put_back) == (0 if lost else 1)
+
+
+def test_what_fails_in_the_last_step_is_no_bare_error(tiny, monkeypatch):
+    fit = make_fit(*tiny, steps=1)
+    evaluate = mx.eval
+
+    def without_memory(*arrays):
+        running = fit.step._running
+        if len(arrays) == 1 and (running is None and isinstance(arrays[0], mx.array)):
+            raise RuntimeError("Insufficient Memory")
+        evaluate(*arrays)
+
+    monkeypatch.setattr(mx, "eval", without_memory)
+    with pytest.raises(StepFailed, match=r"update 1, .*Insufficient Memory; its weights are lost"):
+        fit.run()
 
 
 def test_an_ignored_interrupt_stays_ignored(tiny):

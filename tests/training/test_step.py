@@ -1,6 +1,8 @@
 """One update against transformers and torch.optim, and what must vary inside it."""
 
+import gc
 import json
+import weakref
 
 import mlx.core as mx
 import numpy as np
@@ -9,10 +11,12 @@ from mlx.utils import tree_flatten
 
 import mlx_finbert
 from mlx_finbert.data.loader import Batch, Update
+from mlx_finbert.training.failure import INTACT, StepFailed, named
+from mlx_finbert.training.gradients import named_parameters
 from mlx_finbert.training.groups import Thawing, make_groups
 from mlx_finbert.training.loss import Loss
 from mlx_finbert.training.optimizer import Adam
-from mlx_finbert.training.step import StepFailed, TrainStep, named_parameters
+from mlx_finbert.training.step import TrainStep
 
 NO_DROPOUT = {
     "bert": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
@@ -266,6 +270,19 @@ def test_frozen_groups_stay_and_the_others_start_when_they_are_unfrozen(checkpoi
     assert step.traces == 3
 
 
+def test_unfreezing_lets_go_of_the_old_traces(checkpoint):
+    model, _ = mlx_finbert.load(checkpoint())
+    step = make_step(model, Thawing(unfreeze_every=1))
+    step(update_of(random_batch(0, 60)), 0, 1e-3)
+    old = weakref.ref(step._gradients)
+    gc.disable()
+    try:
+        step(update_of(random_batch(0, 60)), 1, 1e-3)
+        assert old() is None
+    finally:
+        gc.enable()
+
+
 def test_a_group_that_starts_late_takes_steps_as_a_fresh_one(checkpoint):
     model, _ = mlx_finbert.load(checkpoint())
     step = make_step(model, Thawing(unfreeze_every=10))
@@ -320,6 +337,32 @@ def test_an_update_that_adam_cannot_make_leaves_all_as_it_was(checkpoint):
     assert all(mx.array_equal(moments[k], v) for k, v in step.state["m"].items())
     step.optimizer.apply = working
     assert step(update_of(random_batch(0, 60)), 0, 1e-3).moved
+
+
+def test_what_fails_while_it_is_computed_is_told_of_its_own_update(checkpoint, monkeypatch):
+    model, _ = mlx_finbert.load(checkpoint())
+    step = make_step(model)
+    figures = step(update_of(random_batch(0, 60, rows=3)), 0, 1e-3).computed
+    evaluate = mx.eval
+
+    def without_memory(*arrays):
+        if any(array is figures for array in arrays):
+            raise RuntimeError("[METAL] Command buffer execution failed: Insufficient Memory")
+        evaluate(*arrays)
+
+    monkeypatch.setattr(mx, "eval", without_memory)
+    said = r"update 1, of the training rows 1, 2, 3 in .*Insufficient Memory; its weights are lost"
+    with pytest.raises(StepFailed, match=said) as failed:
+        step(update_of(random_batch(1, 60)), 1, 1e-3)
+    assert failed.value.weights_lost
+
+
+def test_a_lost_process_is_no_failed_update():
+    with (
+        pytest.raises(RuntimeError, match="connection to a peer"),
+        named(0, update_of(random_batch(0, 60)), INTACT),
+    ):
+        raise RuntimeError("[ring] connection to a peer was lost")
 
 
 def test_gradient_checkpointing_trains_alike(checkpoint):

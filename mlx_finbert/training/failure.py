@@ -1,0 +1,40 @@
+"""What is said of an update that cannot be computed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlx_finbert.data.loader import Update
+from mlx_finbert.errors import first_line
+from mlx_finbert.ranks import BACKENDS
+
+INTACT = "model and optimizer are as before it"
+LOST = "its weights are lost: go on from the last checkpoint"
+
+
+class StepFailed(Exception):
+    """An update could not be computed; the message names it and says what is left."""
+
+    def __init__(self, message: str, weights_lost: bool) -> None:
+        super().__init__(message)
+        self.weights_lost = weights_lost
+
+
+@contextmanager
+def named(number: int, update: Update, outcome: str) -> Iterator[None]:
+    """Failures inside the block become a sentence on the update and on what is left.
+
+    All but that of a lost connection to another process, which `ranks.guarded` tells.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, IndexError) as error:
+        if str(error).startswith(BACKENDS):
+            raise
+        rows = ", ".join(str(row + 1) for row in update.rows[:8])
+        more = ", ..." if len(update.rows) > 8 else ""
+        shapes = " and ".join(sorted({str(batch.input_ids.shape) for batch in update.batches}))
+        raise StepFailed(
+            f"update {number + 1}, of the training rows {rows}{more} in batches of shape {shapes},"
+            f" failed: {first_line(error)}; {outcome}",
+            weights_lost=outcome == LOST,
+        ) from error

@@ -1,0 +1,20 @@
+"""What differs by device."""
+
+import mlx.core as mx
+
+from mlx_finbert import device
+
+
+def test_memory_is_held_where_there_is_metal(monkeypatch):
+    limits = []
+    monkeypatch.setattr(mx, "set_wired_limit", limits.append)
+    monkeypatch.setattr(mx, "set_cache_limit", limits.append)
+    monkeypatch.setattr(mx.metal, "is_available", lambda: False)
+    device.hold_memory()
+    assert limits == []
+    # As on a Mac whose default device is the CPU: the limit is the GPU's.
+    infos = {mx.gpu: {"max_recommended_working_set_size": 8000}, mx.cpu: {}}
+    monkeypatch.setattr(mx.metal, "is_available", lambda: True)
+    monkeypatch.setattr(mx, "device_info", lambda of=mx.cpu: infos[of])
+    device.hold_memory()
+    assert limits == [8000, 2000]
