@@ -8,7 +8,8 @@ from step_products import in_a_row, sizes
 
 from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.device import streams
-from mlx_finbert.models import build
+from mlx_finbert.forward import Forward
+from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.functions import LayerNorm, attention_probabilities, gelu
 from mlx_finbert.training.gradients import named_parameters
@@ -35,20 +36,29 @@ VOCAB_SIZE = 4600
 Run = Callable[[], None]
 
 
-def a_step(name: str, batch_size: int, length: int) -> tuple[TrainStep, Update]:
-    """A step over a model with random weights, and a batch without padding."""
+def a_model(name: str) -> Classifier:
+    """Random weights."""
     labels = dict(enumerate(("negative", "neutral", "positive")))
-    model = build(MODELS[name] | {"vocab_size": VOCAB_SIZE, "id2label": labels})
-    groups = make_groups(named_parameters(model), len(model.encoder.layer))
-    step = TrainStep(model, groups, Adam(weight_decay=0.01), Loss(np.ones(3, np.float32)))
+    return build(MODELS[name] | {"vocab_size": VOCAB_SIZE, "id2label": labels})
+
+
+def a_batch(batch_size: int, length: int) -> Batch:
+    """Random tokens, without padding."""
     rng = np.random.default_rng(0)
-    batch = Batch(
+    return Batch(
         input_ids=rng.integers(5, VOCAB_SIZE, (batch_size, length)).astype(np.int32),
         attention_mask=np.ones((batch_size, length), np.int32),
         labels=rng.integers(0, 3, batch_size).astype(np.int32),
         weights=np.ones(batch_size, np.float32),
         rows=np.arange(batch_size),
     )
+
+
+def a_step(name: str, batch_size: int, length: int) -> tuple[TrainStep, Update]:
+    """A step over a model, and a batch for it."""
+    model, batch = a_model(name), a_batch(batch_size, length)
+    groups = make_groups(named_parameters(model), len(model.encoder.layer))
+    step = TrainStep(model, groups, Adam(weight_decay=0.01), Loss(np.ones(3, np.float32)))
     return step, Update(batch.rows, batch.labels, [batch])
 
 
@@ -59,6 +69,11 @@ def steps(step: TrainStep, update: Update, number: int) -> None:
     for _ in range(number):
         step(update, 0, 1e-5)
     mx.eval(step._parameters(), step.state)
+
+
+def forwards(forward: Forward, batch: Batch, number: int) -> None:
+    """So many passes in a row, of a batch on each stream, as in prediction."""
+    in_a_row([forward(batch, i) for i in range(len(streams()))] for _ in range(number))
 
 
 def kinds(step: TrainStep, update: Update) -> dict[str, Run]:

@@ -20,11 +20,12 @@ def sizes(args: Any) -> tuple[int, int, int, int]:
 
 
 class Products:
-    """Those of one part of a batch, forward and both of the backward pass, in the step's shapes."""
+    """Those of one part of a batch, in the shapes of a step, forward and backward."""
 
-    def __init__(self, args: Any, batch_size: int, length: int) -> None:
+    def __init__(self, args: Any, rows: int, length: int, backward: bool = True) -> None:
+        """For so many rows on each stream."""
         self.hidden, self.inner, self.heads, self.layers = sizes(args)
-        self.rows, self.length = batch_size // len(streams()), length
+        self.rows, self.length, self.backward = rows, length, backward
         self._made: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, times: int) -> None:
@@ -57,16 +58,19 @@ class Products:
 
     def _linear(self, count: int, inside: int, outside: int) -> Iterator[Any]:
         x, w, g = (self._array(*s) for s in ((count, inside), (outside, inside), (count, outside)))
-        yield from (x @ w.T, g @ w, g.T @ x)
+        yield x @ w.T
+        if self.backward:
+            yield from (g @ w, g.T @ x)
 
     def _attention(self, queries: int) -> Iterator[Any]:
         head_size = self.hidden // self.heads
         q, k = (self._array(self.rows, self.heads, n, head_size) for n in (queries, self.length))
         p = self._array(self.rows, self.heads, queries, self.length)
-        scores, context = q @ k.swapaxes(-1, -2), p @ k
-        to_p, to_values = q @ k.swapaxes(-1, -2), p.swapaxes(-1, -2) @ q
-        to_queries, to_keys = p @ k, p.swapaxes(-1, -2) @ q
-        yield from (scores, context, to_p, to_values, to_queries, to_keys)
+        yield from (q @ k.swapaxes(-1, -2), p @ k)
+        if self.backward:
+            to_p, to_values = q @ k.swapaxes(-1, -2), p.swapaxes(-1, -2) @ q
+            to_queries, to_keys = p @ k, p.swapaxes(-1, -2) @ q
+            yield from (to_p, to_values, to_queries, to_keys)
 
     def _array(self, *shape: int) -> Any:
         import mlx.core as mx

@@ -13,7 +13,6 @@ import roofline
 from step_parts import MODELS, a_step, kinds
 from step_products import Products
 
-from mlx_finbert.device import streams
 from mlx_finbert.models import build
 from mlx_finbert.models.functions import Linear
 
@@ -36,8 +35,8 @@ DISTILBERT = {
 @pytest.mark.parametrize("config", [BERT, DISTILBERT], ids=["bert", "distilbert"])
 def test_the_products_are_those_of_the_model(config):
     model = build(config | {"vocab_size": 30, "id2label": {0: "a", 1: "b"}})
-    products = Products(model.args, batch_size=4, length=5)
-    rows = 4 // len(streams())
+    rows = 4
+    products = Products(model.args, rows, length=5)
     for number, layer in enumerate(model.encoder.layer):
         found = [product.shape for product in products.layer(number)]
         linears = [shape for shape in found if len(shape) == 2]
@@ -51,6 +50,8 @@ def test_the_products_are_those_of_the_model(config):
         scores = [shape for shape in found if shape == (rows, 2, queries, 5)]
         assert len(scores) == 2 and len(found) == len(linears) + 6
     products(2)
+    forward = Products(model.args, rows, length=5, backward=False)
+    assert [len(list(forward.layer(i))) for i in range(3)] == [6, 6, 7]
 
 
 def test_each_kind_is_counted_as_often_as_the_model_has_it(monkeypatch):
@@ -72,14 +73,18 @@ def test_a_shape_that_does_not_part_is_refused(capsys, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_small_step_and_its_parts():
-    flags = ["--model", "minilm", "--shape", "4x8", "--rounds", "1", "--json"]
+@pytest.mark.parametrize(
+    ("flags", "kinds"),
+    [([], ["gelu", "softmax", "layer norm", "dropout", "update"]), (["--forward"], [])],
+)
+def test_a_small_step_and_its_parts(flags, kinds):
+    flags = ["--model", "minilm", "--shape", "4x8", "--rounds", "1", "--json", *flags]
     argv = [sys.executable, roofline.__file__, *flags]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     (step,) = json.loads(done.stdout)["steps"]
     assert (step["model"], step["batch_size"], step["length"]) == ("minilm", 4, 8)
     parts = step["milliseconds"]
-    known = ["products", "gelu", "softmax", "layer norm", "dropout", "update", "other"]
+    known = ["products", *kinds, "other"]
     assert list(parts) == ["step", *known, "host"]
     assert parts["step"] == pytest.approx(sum(parts[name] for name in known))
     assert step["share"] == pytest.approx(parts["products"] / parts["step"])
