@@ -127,46 +127,35 @@ def test_rows_that_never_occur_are_put_back_as_adam_would_have_left_them(checkpo
     assert not moments[0][unseen].any()
 
 
+def trained(folder, stop_at=None, other_table=1):
+    """Parameters after an epoch; where stopped, it goes on beside a model of another table."""
+    model, _ = mlx_finbert.load(folder)
+    loader = a_loader()
+    step = step_of(model, loader, Adam(weight_decay=0.1), fast=True)
+    for number, update in enumerate(loader.updates()):
+        if number == stop_at:
+            step.put_back()
+            kept = dict(named_parameters(model)), step.saved_state()
+            model, _ = mlx_finbert.load(folder)
+            model.bert.embeddings.word_embeddings.weight *= other_table
+            step = step_of(model, loader, Adam(weight_decay=0.1), fast=True)
+            model.load_weights(list(kept[0].items()))
+            step.restore(kept[1])
+        step(update, number, 1e-3)
+    step.put_back()
+    return named_parameters(model)
+
+
 def test_a_saved_state_goes_on_exactly(checkpoint):
     folder = checkpoint()
-    ends = []
-    for stop_at in (None, 3):
-        model, _ = mlx_finbert.load(folder)
-        loader = a_loader()
-        step = step_of(model, loader, Adam(weight_decay=0.1), fast=True)
-        for number, update in enumerate(loader.updates()):
-            if number == stop_at:
-                step.put_back()
-                kept = dict(named_parameters(model)), step.saved_state()
-                model, _ = mlx_finbert.load(folder)
-                step = step_of(model, loader, Adam(weight_decay=0.1), fast=True)
-                model.load_weights(list(kept[0].items()))
-                step.restore(kept[1])
-            step(update, number, 1e-3)
-        step.put_back()
-        ends.append(named_parameters(model))
+    ends = [trained(folder), trained(folder, stop_at=3)]
     assert all(mx.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
 def test_a_run_that_goes_on_beside_another_model_keeps_its_own_table(checkpoint):
     folder = checkpoint()
-    tables = []
-    for stop_at in (None, 3):
-        model, _ = mlx_finbert.load(folder)
-        loader = a_loader()
-        step = step_of(model, loader, Adam(weight_decay=0.1), fast=True)
-        for number, update in enumerate(loader.updates()):
-            if number == stop_at:
-                step.put_back()
-                kept = dict(named_parameters(model)), step.saved_state()
-                other, _ = mlx_finbert.load(folder)
-                other.bert.embeddings.word_embeddings.weight *= 3
-                model, step = other, step_of(other, loader, Adam(weight_decay=0.1), fast=True)
-                model.load_weights(list(kept[0].items()))
-                step.restore(kept[1])
-            step(update, number, 1e-3)
-        step.put_back()
-        tables.append(model.bert.embeddings.word_embeddings.weight)
+    ends = trained(folder), trained(folder, stop_at=3, other_table=3)
+    tables = [end["bert.embeddings.word_embeddings.weight"] for end in ends]
     # All rows have decayed in both runs, in one go and in two.
     assert mx.abs(tables[0] - tables[1]).max() < 1e-6
 
