@@ -55,6 +55,32 @@ def test_softmax_and_its_gradient(length, spread):
     assert np.abs(np.array(gradient) - expected * (cotangent - inner)).max() < 3e-6
 
 
+@pytest.mark.parametrize("length", [1, 8, 33, 512])
+@pytest.mark.parametrize("spread", [0.1, 5, 50, 1000])
+def test_softmax_times_values_and_its_gradients(length, spread):
+    rng = np.random.default_rng(length)
+    scores = (rng.normal(size=(3, 100, length)) * spread).astype(np.float32)
+    scores[..., length // 2 + 1 :] -= 1e9  # padding
+    values = rng.normal(size=(3, length, 5)).astype(np.float32)
+    cotangent = rng.normal(size=(3, 100, 5)).astype(np.float32)
+    e = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
+    p = e / e.sum(axis=-1, keepdims=True)
+    to_p = cotangent @ values.swapaxes(-1, -2).astype(np.float64)
+    to_scores = p * (to_p - (p * to_p).sum(axis=-1, keepdims=True))
+    (found,), gradients = mx.vjp(
+        arithmetic.softmax_times, [mx.array(scores), mx.array(values)], [mx.array(cotangent)]
+    )
+    assert np.abs(np.array(found) - p @ values).max() < 3e-6
+    assert np.abs(np.array(gradients[0]) - to_scores).max() < 1e-5
+    assert np.abs(np.array(gradients[1]) - p.swapaxes(-1, -2) @ cotangent).max() < 1e-5
+
+
+@pytest.mark.parametrize("length", [1, 7, 8, 9, 64])
+def test_row_max(length):
+    x = -np.abs(np.random.default_rng(0).normal(size=(2, 50, length))).astype(np.float32)
+    assert np.array_equal(arithmetic.row_max(mx.array(x)), x.max(axis=-1, keepdims=True))
+
+
 @pytest.mark.parametrize("shape", [(5, 7), (3, 4, 7), (2, 1, 4, 7)])
 def test_linear_and_its_gradients_are_those_of_mlx(shape):
     mx.random.seed(0)

@@ -50,6 +50,13 @@ def loss_of(model):
     return Loss(np.ones(model.args.num_labels, np.float32))
 
 
+@pytest.fixture(params=[attention.BLOCK, 1], ids=["whole", "blocks"])
+def block(request, monkeypatch):
+    """Attention is computed at once, or head by head."""
+    monkeypatch.setattr(attention, "BLOCK", request.param)
+
+
+@pytest.mark.usefixtures("block")
 @pytest.mark.parametrize("family", NO_DROPOUT)
 def test_logits_and_gradients(checkpoint, plain, family):
     model, _ = mlx_finbert.load(checkpoint(family, **NO_DROPOUT[family]))
@@ -71,6 +78,7 @@ def test_logits_and_gradients(checkpoint, plain, family):
     assert global_norm(gradients).item() == pytest.approx(global_norm(expected).item(), rel=1e-5)
 
 
+@pytest.mark.usefixtures("block")
 @pytest.mark.parametrize("family", NO_DROPOUT)
 @pytest.mark.parametrize("adam", [Adam(), Adam(weight_decay=0.1)])
 def test_twenty_steps(checkpoint, plain, family, adam):
