@@ -118,7 +118,7 @@ def exp_below_max_vjp(_: mx.array, cotangent: mx.array, e: mx.array) -> mx.array
 
 
 def row_max(x: mx.array) -> mx.array:
-    """(..., n) to (..., 1). MLX compares whole rows as vectors, the numbers within a row do not."""
+    """(..., n) to (..., 1). MLX compares rows as vectors, and the numbers of one row one by one."""
     if x.shape[-1] % 8:
         return x.max(axis=-1, keepdims=True)
     return mx.unflatten(x, -1, (8, -1)).max(axis=-2).max(axis=-1, keepdims=True)
