@@ -101,7 +101,7 @@ def attend(
     elif not dropout.is_on and heads_in_a_block(queries, keys) < prod(queries.shape[:-2]):
         context = attend_in_blocks(queries, keys, values, mask, scale)
     else:
-        # The fused kernel has no dropout on the probabilities.
+        # The fused kernel has no dropout on the probabilities, and a CPU has no fused kernel.
         scores = queries @ keys.swapaxes(-1, -2)
         context = dropout(attention_probabilities(scores, mask, scale)) @ values
     return merge_heads(context)
