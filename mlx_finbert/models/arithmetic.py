@@ -91,30 +91,17 @@ def softmax_vjp(_: mx.array, cotangent: mx.array, p: mx.array) -> mx.array:
     return g - p * row_sums(g)
 
 
-def softmax_times(scores: mx.array, values: mx.array) -> mx.array:
-    """softmax(scores) values, for scores (..., n, m) and values (..., m, k), float32.
-
-    With fewer passes over the scores than `softmax` has: what is divided is the result.
-    """
-    e = exp_below_max(scores)
-    return (e @ values) / row_sums(e)
-
-
-@mx.custom_function
 def exp_below_max(x: mx.array) -> mx.array:
-    """e^(x - max) over the last axis, float32.
+    """e^(x - max) over the last axis, float32."""
+    return inverse_exp(apart(widened(row_max(x), x.shape) - x))
 
-    For quotients, where the maximum cancels: the derivative takes it for a constant.
+
+def widened(column: mx.array, shape: Sequence[int]) -> mx.array:
+    """(..., 1) to that shape, outside of the kernel of what reads it.
+
+    An operation in one kernel with a broadcast would run number by number.
     """
-    highest = mx.broadcast_to(row_max(x), x.shape)
-    # A broadcast and a subtraction in one kernel would run number by number.
-    (highest,) = mx.depends([highest], [x])
-    return inverse_exp(apart(highest - x))
-
-
-@exp_below_max.vjp
-def exp_below_max_vjp(_: mx.array, cotangent: mx.array, e: mx.array) -> mx.array:
-    return cotangent * e
+    return mx.depends([mx.broadcast_to(column, shape)], [column])[0]
 
 
 def row_max(x: mx.array) -> mx.array:

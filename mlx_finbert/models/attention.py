@@ -1,18 +1,14 @@
 """Multi-head attention over a padded batch, shared by the model families."""
 
 from collections.abc import Sequence
-from math import prod
 
 import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.device import apart, on_linux_cpu
-from mlx_finbert.models.arithmetic import softmax_times
+from mlx_finbert.models.attention_in_blocks import attend_in_blocks, has_many_blocks
 from mlx_finbert.models.dropout import Dropout
-from mlx_finbert.models.functions import FAR_BELOW, Linear, attention_probabilities, linear
-
-BLOCK = 4 * 2**20
-"""Bytes of attention scores that a CPU computes at a time: what its cores' caches hold."""
+from mlx_finbert.models.functions import Linear, attention_probabilities, linear
 
 
 def padding_mask(attention_mask: mx.array) -> mx.array:
@@ -98,47 +94,10 @@ def attend(
         context = mx.fast.scaled_dot_product_attention(
             queries, keys, values, scale=scale, mask=mask
         )
-    elif not dropout.is_on and heads_in_a_block(queries, keys) < prod(queries.shape[:-2]):
-        context = attend_in_blocks(queries, keys, values, mask, scale)
+    elif on_linux_cpu() and has_many_blocks(queries, keys):
+        context = attend_in_blocks(queries, keys, values, mask, scale, dropout)
     else:
         # The fused kernel has no dropout on the probabilities, and a CPU has no fused kernel.
         scores = queries @ keys.swapaxes(-1, -2)
         context = dropout(attention_probabilities(scores, mask, scale)) @ values
     return merge_heads(context)
-
-
-def attend_in_blocks(
-    queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array, scale: float
-) -> mx.array:
-    """Scaled dot-product attention, a few heads after the other.
-
-    MLX has no fused attention for a CPU, and the scores of a batch of long rows fit into no cache:
-    400 MB for 32 rows of 512 tokens and 12 heads.
-
-    Args:
-        queries, keys, values, mask: as in `attend`, with any axes in front.
-        scale: of the scores.
-
-    Returns:
-        (..., B, num_heads, Q, head_size).
-    """
-    # A further column adds what hides padding within the product of queries and keys.
-    below = mx.broadcast_to((~mask).swapaxes(-1, -2) * FAR_BELOW, (*keys.shape[:-1], 1))
-    keys = mx.concatenate([keys.astype(mx.float32), below], axis=-1)
-    queries = mx.concatenate([queries * scale, mx.ones((*queries.shape[:-1], 1))], axis=-1)
-    heads = [array.flatten(-4, -3) for array in (queries, keys, values.astype(mx.float32))]
-    at_a_time = heads_in_a_block(queries, keys)
-    context: list[mx.array] = []
-    for start in range(0, heads[0].shape[-3], at_a_time):
-        q, k, v = (array[..., start : start + at_a_time, :, :] for array in heads)
-        if context:
-            # Or MLX would compute the scores of all blocks first.
-            (q,) = mx.depends([q], context[-1:])
-        context.append(softmax_times(q @ k.swapaxes(-1, -2), v))
-    joined = mx.concatenate(context, axis=-3).astype(values.dtype)
-    return mx.unflatten(joined, -3, queries.shape[-4:-2])
-
-
-def heads_in_a_block(queries: mx.array, keys: mx.array) -> int:
-    """How many heads' scores, in float32, a block holds."""
-    return max(1, BLOCK // (4 * queries.shape[-2] * keys.shape[-2]))

@@ -72,13 +72,25 @@ class Dropout(nn.Module):
         """Whether the next call will change anything."""
         return self.rate > 0 and _source.key is not None
 
+    @property
+    def dropped(self) -> int:
+        """How many of the LEVELS are dropped."""
+        return min(round(self.rate * LEVELS), LEVELS - 1)
+
+    @property
+    def scale(self) -> float:
+        """Of what is kept."""
+        return LEVELS / (LEVELS - self.dropped)
+
+    def draw(self, shape: Sequence[int]) -> mx.array:
+        """Which elements are kept, bool of that shape. For where it `is_on`."""
+        return apart(random_levels(shape, next_key()) >= self.dropped)
+
     def __call__(self, x: mx.array) -> mx.array:
         """Any shape and dtype; the same out."""
         if not self.is_on:
             return x
-        dropped = min(round(self.rate * LEVELS), LEVELS - 1)
-        keep = apart(random_levels(x.shape, next_key()) >= dropped)
-        return kept(x, keep, mx.array(LEVELS / (LEVELS - dropped), x.dtype))
+        return kept(x, self.draw(x.shape), mx.array(self.scale, x.dtype))
 
 
 @mx.custom_function

@@ -53,11 +53,13 @@ class OurTraining:
         """One epoch, from texts."""
         start = time.perf_counter()
         loaders = self._loaders()
+        before_steps = time.perf_counter() - start
         self._train(loaders, len(loaders.train))
         seconds = time.perf_counter() - start
         give_memory_back()
         return {
             "seconds": seconds,
+            "seconds_before_steps": before_steps,
             "padding_waste": loaders.train.padding_waste(),
             "traces": self.fit.step.traces,
         }

@@ -6,11 +6,12 @@ A step is one of three in a row, as in training, where the host is one ahead. Th
 random, the table of words has as many rows as Financial PhraseBank looks up, and dropout is on.
 `products` are the matrix products of the step alone (forward, and both of the backward pass), of
 the same shapes, in a row, on the same streams and by the same library; `share` is their part of the
-whole step, the median over the rounds. The kinds of operation are timed alone too (`update`: sum
-and norm of the gradients, and Adam); `other` is what they leave of the step. `host` is the time of
-a core that building the graph and handing the operations over takes, beside MLX's own threads: not
-a part of the sum, but where MLX computes on all cores it waits for it. `--forward` measures a batch
-in prediction instead, of which there is one on each stream.
+whole step, the median over the rounds. The kinds of operation are timed alone too; `other` is what
+they leave of the step. `attention` is what that takes beside its products, such as softmax and
+dropout; `update` is sum and norm of the gradients, and Adam. `host` is the time of a core that
+building the graph and handing the operations over takes, beside MLX's own threads: not a part of
+the sum, but where MLX computes on all cores it waits for it. `--forward` measures a batch in
+prediction instead, of which there is one on each stream.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from mlx_finbert.forward import Forward
 
 SHAPES = ((16, 32), (16, 128), (8, 512))
 IN_A_ROW = 3
+PRODUCTS_OF_ATTENTION = "products of attention"
 
 
 def main() -> None:
@@ -67,6 +69,7 @@ def measure(model: str, batch_size: int, length: int, rounds: int) -> dict[str, 
         "step": (lambda: steps(step, update, IN_A_ROW), IN_A_ROW),
         "products": (lambda: products(IN_A_ROW), IN_A_ROW),
         **{name: (run, 1) for name, run in kinds(step, update).items()},
+        PRODUCTS_OF_ATTENTION: (products.attention, 1),
     }
     return {"model": model, "batch_size": batch_size, "length": length} | in_rounds(timed, rounds)
 
@@ -94,6 +97,8 @@ def in_rounds(timed: dict[str, tuple[Callable[[], Any], int]], rounds: int) -> d
     found = [{name: times_of(*what) for name, what in timed.items()} for _ in range(rounds + 1)][1:]
     shares = [times["products"][0] / times["step"][0] for times in found]
     parts = {name: 1e3 * median(times[name][0] for times in found) for name in timed}
+    if PRODUCTS_OF_ATTENTION in parts:
+        parts["attention"] -= parts.pop(PRODUCTS_OF_ATTENTION)
     parts["other"] = 2 * parts["step"] - sum(parts.values())
     parts["host"] = 1e3 * median(times["step"][1] for times in found)
     return {"share": median(shares), "milliseconds": parts}

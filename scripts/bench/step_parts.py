@@ -10,8 +10,9 @@ from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.device import streams
 from mlx_finbert.forward import Forward
 from mlx_finbert.models import Classifier, build
+from mlx_finbert.models.attention import attend
 from mlx_finbert.models.dropout import Dropout, dropout_from
-from mlx_finbert.models.functions import LayerNorm, attention_probabilities, gelu
+from mlx_finbert.models.functions import LayerNorm, gelu
 from mlx_finbert.training.gradients import named_parameters
 from mlx_finbert.training.groups import make_groups
 from mlx_finbert.training.loss import Loss
@@ -79,15 +80,15 @@ def forwards(forward: Forward, batch: Batch, number: int) -> None:
 def kinds(step: TrainStep, update: Update) -> dict[str, Run]:
     """The other kinds of operation, forward and backward, each over all layers.
 
-    The last layer's count as nothing, since it computes one row; the embeddings have a layer norm
-    and a dropout too.
+    Attention is timed with its products. The last layer's count as nothing, since it computes one
+    row; the embeddings have a layer norm and a dropout too.
     """
     import mlx.core as mx
 
     hidden, inner, heads, layers = sizes(step.model.args)
     batch_size, length = update.batches[0].input_ids.shape
     rows, whole_layers = batch_size // len(streams()), layers - 1
-    scores = mx.random.normal((rows, heads, length, length))
+    of_heads = [mx.random.normal((rows, heads, length, hidden // heads)) for _ in range(3)]
     states = mx.random.normal((rows, length, hidden))
     norm = [states, mx.ones(hidden), mx.zeros(hidden)]
 
@@ -97,21 +98,20 @@ def kinds(step: TrainStep, update: Update) -> dict[str, Run]:
 
     return {
         "gelu": side_by_side(gelu, [mx.random.normal((rows, length, inner))], whole_layers),
-        "softmax": side_by_side(softmax, [scores], whole_layers),
+        "attention": side_by_side(attended, of_heads, whole_layers),
         "layer norm": side_by_side(normalized, norm, in_layers(LayerNorm)),
-        "dropout": in_turn(
-            side_by_side(dropped, [scores], whole_layers),
-            side_by_side(dropped, [states], in_layers(Dropout) - whole_layers),
-        ),
+        "dropout": side_by_side(dropped, [states], in_layers(Dropout) - whole_layers),
         "update": update_alone(step, update),
     }
 
 
-def softmax(scores: Any) -> Any:
-    """(B, heads, L, L), without padding."""
+def attended(queries: Any, keys: Any, values: Any) -> Any:
+    """Attention without padding, a tenth of its probabilities zeroed."""
     import mlx.core as mx
 
-    return attention_probabilities(scores, mx.ones((1, 1, 1, scores.shape[-1]), mx.bool_), 0.1)
+    mask = mx.ones((1, 1, 1, keys.shape[-2]), mx.bool_)
+    with dropout_from(mx.random.key(0)):
+        return attend(queries, keys, values, mask, Dropout(0.1))
 
 
 def normalized(x: Any, weight: Any, bias: Any) -> Any:
@@ -146,16 +146,6 @@ def update_alone(step: TrainStep, update: Update) -> Run:
     return run
 
 
-def in_turn(*runs: Run) -> Run:
-    """One after the other."""
-
-    def run() -> None:
-        for each in runs:
-            each()
-
-    return run
-
-
 def side_by_side(function: Callable[..., Any], arrays: Sequence[Any], times: int) -> Run:
     """Value and all derivatives, so many times, on each stream."""
     import mlx.core as mx
@@ -169,7 +159,7 @@ def side_by_side(function: Callable[..., Any], arrays: Sequence[Any], times: int
         return mx.compile(both)
 
     compiled = [on(stream) for stream in streams()]
-    cotangent = mx.random.normal(arrays[0].shape)
+    cotangent = mx.random.normal(function(*arrays).shape)
 
     def run() -> None:
         in_a_row([both(cotangent, *arrays) for both in compiled] for _ in range(times))

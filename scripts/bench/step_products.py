@@ -1,6 +1,7 @@
 """The bare matrix products of a training step: of the linear layers, and of attention."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import mlx_finbert  # noqa: F401  (before mlx: it brings the fast BLAS on Linux)
@@ -30,15 +31,21 @@ class Products:
 
     def __call__(self, times: int) -> None:
         """Compute them so many times, on all streams, a layer after the other."""
-        in_a_row(self._on_all_streams(i) for _ in range(times) for i in range(self.layers))
+        layers = [partial(self.layer, i) for i in range(self.layers)]
+        in_a_row(self._on_all_streams(layer) for _ in range(times) for layer in layers)
 
-    def _on_all_streams(self, number: int) -> list[Any]:
+    def attention(self) -> None:
+        """Those of attention alone, of all whole layers, on all streams."""
+        whole_layer = partial(self._attention, self.length)
+        in_a_row(self._on_all_streams(whole_layer) for _ in range(self.layers - 1))
+
+    def _on_all_streams(self, products: Callable[[], Iterator[Any]]) -> list[Any]:
         import mlx.core as mx
 
         computed = []
         for stream in streams():
             with mx.stream(stream):
-                computed.append(list(self.layer(number)))
+                computed.append(list(products()))
         # The streams in turn: MLX begins what is named first.
         return [product for products in zip(*computed, strict=True) for product in products]
 

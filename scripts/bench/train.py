@@ -88,7 +88,8 @@ def note(case: Found) -> str:
     ours = case["contenders"][0]
     return (
         f"ours: {ours['padding_waste']:.1%} of the positions are padding, {ours['traces']} traces,"
-        f" {ours['warm_up_seconds']:.1f} s for the first steps"
+        f" {ours['warm_up_seconds']:.1f} s for the first steps,"
+        f" {ours['seconds_before_steps']:.2f} s of an epoch to tokenize before them"
     )
 
 

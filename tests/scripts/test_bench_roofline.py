@@ -50,6 +50,7 @@ def test_the_products_are_those_of_the_model(config):
         scores = [shape for shape in found if shape == (rows, 2, queries, 5)]
         assert len(scores) == 2 and len(found) == len(linears) + 6
     products(2)
+    products.attention()
     forward = Products(model.args, rows, length=5, backward=False)
     assert [len(list(forward.layer(i))) for i in range(3)] == [6, 6, 7]
 
@@ -61,8 +62,8 @@ def test_each_kind_is_counted_as_often_as_the_model_has_it(monkeypatch):
     for name, config in sizes.items():
         monkeypatch.setitem(MODELS, name, config)
         kinds(*a_step(name, 2, 4))
-    # GELU, softmax, layer norms, dropout of probabilities and of states, in two whole layers.
-    assert counted == [2, 2, 5, 2, 5, 2, 2, 5, 2, 3]
+    # GELU, attention, layer norms and dropout of states, in two whole layers.
+    assert counted == [2, 2, 5, 5, 2, 2, 5, 3]
 
 
 def test_a_shape_that_does_not_part_is_refused(capsys, monkeypatch):
@@ -75,7 +76,7 @@ def test_a_shape_that_does_not_part_is_refused(capsys, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "kinds"),
-    [([], ["gelu", "softmax", "layer norm", "dropout", "update"]), (["--forward"], [])],
+    [([], ["gelu", "attention", "layer norm", "dropout", "update"]), (["--forward"], [])],
 )
 def test_a_small_step_and_its_parts(flags, kinds):
     flags = ["--model", "minilm", "--shape", "4x8", "--rounds", "1", "--json", *flags]

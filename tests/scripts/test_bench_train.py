@@ -164,3 +164,4 @@ def test_a_small_case_side_by_side(real_data, minilm):
     if one_thread:
         assert rows["trainer"]["threads"] == rows["trainer-grouped"]["threads"] == 1
     assert 0 < rows["ours"]["padding_waste"] < 1 and rows["ours"]["traces"] >= 1
+    assert 0 < rows["ours"]["seconds_before_steps"] < rows["ours"]["seconds"][-1]

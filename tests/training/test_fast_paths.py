@@ -8,7 +8,7 @@ import mlx_finbert
 from mlx_finbert import device
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens
-from mlx_finbert.models import attention, functions
+from mlx_finbert.models import attention, attention_in_blocks, functions
 from mlx_finbert.training import gradients as gradients_module
 from mlx_finbert.training.gradients import Gradients, added, global_norm, named_parameters
 from mlx_finbert.training.groups import make_groups
@@ -50,10 +50,10 @@ def loss_of(model):
     return Loss(np.ones(model.args.num_labels, np.float32))
 
 
-@pytest.fixture(params=[attention.BLOCK, 1], ids=["whole", "blocks"])
+@pytest.fixture(params=[attention_in_blocks.BLOCK, 1], ids=["whole", "blocks"])
 def block(request, monkeypatch):
     """Attention is computed at once, or head by head."""
-    monkeypatch.setattr(attention, "BLOCK", request.param)
+    monkeypatch.setattr(attention_in_blocks, "BLOCK", request.param)
 
 
 @pytest.mark.usefixtures("block")

@@ -1,0 +1,141 @@
+"""Attention a few heads after the other, and its derivative, written for a CPU.
+
+MLX has no fused attention for a CPU, and the scores of a batch of long rows fit into no cache:
+400 MB for 32 rows of 512 tokens and 12 heads.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+import mlx.core as mx
+
+from mlx_finbert.device import apart
+from mlx_finbert.models.arithmetic import exp_below_max, row_sums, widened
+from mlx_finbert.models.dropout import Dropout
+from mlx_finbert.models.functions import FAR_BELOW
+
+BLOCK = 4 * 2**20
+"""Bytes of attention scores that are computed at a time: what a core's caches hold."""
+
+FEWEST = 4
+"""So many blocks, or the cut is not worth its operations."""
+
+
+def has_many_blocks(queries: mx.array, keys: mx.array) -> bool:
+    """Whether `attend_in_blocks` is faster than all scores at once."""
+    return bytes_of_a_head(queries, keys) * prod(queries.shape[:-2]) >= FEWEST * BLOCK
+
+
+def bytes_of_a_head(queries: mx.array, keys: mx.array) -> int:
+    """What its scores take, in float32."""
+    return 4 * queries.shape[-2] * keys.shape[-2]
+
+
+def attend_in_blocks(
+    queries: mx.array,
+    keys: mx.array,
+    values: mx.array,
+    mask: mx.array,
+    scale: float,
+    dropout: Dropout,
+) -> mx.array:
+    """Scaled dot-product attention.
+
+    Args:
+        queries: (..., B, num_heads, Q, head_size).
+        keys, values: (..., B, num_heads, L, head_size).
+        mask: bool (..., B, 1, 1, L), False where a key is padding.
+        scale: of the scores.
+        dropout: of the attention probabilities.
+
+    Returns:
+        (..., B, num_heads, Q, head_size) in the dtype of the values.
+    """
+    # A further column adds what hides padding within the product of queries and keys.
+    below = mx.broadcast_to((~mask).swapaxes(-1, -2) * FAR_BELOW, (*keys.shape[:-1], 1))
+    arrays = [
+        mx.concatenate([queries * scale, mx.ones((*queries.shape[:-1], 1))], axis=-1),
+        mx.concatenate([keys.astype(mx.float32), below], axis=-1),
+        values.astype(mx.float32) * dropout.scale if dropout.is_on else values.astype(mx.float32),
+    ]
+    if dropout.is_on:
+        arrays.append(dropout.draw((*queries.shape[:-1], keys.shape[-2])))
+    heads = max(1, BLOCK // bytes_of_a_head(queries, keys))
+    context, turn = [], mx.zeros(1)
+    for q, k, v, *keep in zip(*(cut(x.flatten(-4, -3), heads) for x in arrays), strict=True):
+        found, turn, *_ = attend_block(q, k, v, keep, turn)
+        context.append(found)
+    joined = mx.concatenate(context, axis=-3).astype(values.dtype)
+    return mx.unflatten(joined, -3, queries.shape[-4:-2])
+
+
+def cut(x: mx.array, heads: int) -> list[mx.array]:
+    """(..., n, L, m) to arrays of so many heads, the last one of what is left.
+
+    MLX makes more than ten parts by slicing, where each gradient would become a whole array.
+    """
+
+    @mx.custom_function
+    def parts(x: mx.array) -> list[mx.array]:
+        return mx.split(x, list(range(heads, x.shape[-3], heads)), axis=-3)
+
+    @parts.vjp
+    def parts_vjp(_: mx.array, cotangents: list[mx.array], __: list[mx.array]) -> mx.array:
+        return mx.concatenate(cotangents, axis=-3)
+
+    return parts(x)
+
+
+@mx.custom_function
+def attend_block(
+    queries: mx.array, keys: mx.array, values: mx.array, keep: list[mx.array], turn: mx.array
+) -> tuple[mx.array, mx.array, mx.array, mx.array]:
+    """softmax(queries keys^T) values, and what its derivative needs again.
+
+    Args:
+        queries: float32 (..., n, Q, k).
+        keys: float32 (..., n, L, k).
+        values: float32 (..., n, L, m).
+        keep: of dropout, bool (..., n, Q, L); none of it where the list is empty.
+        turn: (1,) from the block before. MLX would compute the scores of all blocks first.
+
+    Returns:
+        The result (..., n, Q, m); the turn of the next block, (1,); e to the scores, less their
+        maxima, (..., n, Q, L); the inverse of its sums (..., n, Q, 1).
+    """
+    (queries,) = mx.depends([queries], [turn])
+    e = exp_below_max(queries @ keys.swapaxes(-1, -2))
+    inverse = 1 / row_sums(e)
+    kept = apart(e * keep[0].astype(e.dtype)) if keep else e
+    context = (kept @ values) * inverse
+    return context, turn_after([context]), e, inverse
+
+
+@attend_block.vjp
+def attend_block_vjp(
+    primals: tuple, cotangents: tuple[mx.array, ...], outputs: tuple[mx.array, ...]
+) -> tuple:
+    """Dao et al. 2022, appendix B.2; here the last block is the first one.
+
+    p (g - sum(p g)) is the gradient of softmax, and the sum is that of the result times its own
+    cotangent, which is a shorter one.
+    """
+    queries, keys, values, keep, _ = primals
+    context, _, e, inverse = outputs
+    (cotangent,) = mx.depends([cotangents[0]], [cotangents[1]])
+    g = cotangent * inverse
+    # `keep.astype` would be computed once for both passes, and held meanwhile, as would the rest.
+    kept = apart(e * (1 - (~keep[0]).astype(e.dtype))) if keep else e
+    common = apart(e * widened(row_sums(g * context), e.shape))
+    to_scores = apart(kept * (g @ values.swapaxes(-1, -2)) - common)
+    found = [
+        to_scores @ keys,
+        to_scores.swapaxes(-1, -2) @ queries,
+        kept.swapaxes(-1, -2) @ g,
+    ]
+    return *found, [mx.zeros_like(x) for x in keep], turn_after(found)
+
+
+def turn_after(arrays: Sequence[mx.array]) -> mx.array:
+    """A zero, (1,), that is there when these arrays are."""
+    return mx.depends([mx.zeros(1)], list(arrays))[0]

@@ -1,0 +1,142 @@
+"""Attention block by block against all scores at once: results, gradients, dropout."""
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from mlx_finbert.models import attention, attention_in_blocks
+from mlx_finbert.models.attention import attend, merge_heads
+from mlx_finbert.models.attention_in_blocks import attend_block, attend_in_blocks, cut
+from mlx_finbert.models.dropout import Dropout, dropout_from
+
+ROWS, HEADS, LENGTH, SIZE = 5, 3, 10, 4
+
+
+@pytest.fixture(params=[1, 2, 4, 15], ids="one two four all".split())
+def heads(request, monkeypatch):
+    """Blocks of so many heads."""
+    monkeypatch.setattr(attention_in_blocks, "BLOCK", request.param * 4 * LENGTH**2)
+
+
+def arrays_and_mask(*lead):
+    arrays = [mx.random.normal((*lead, ROWS, HEADS, LENGTH, SIZE)) for _ in range(3)]
+    lengths = mx.array([1, 10, 4, 7, 9]).reshape(*lead, -1, 1, 1, 1)
+    return arrays, mx.arange(LENGTH) < lengths
+
+
+def at_once(queries, keys, values, mask, dropout):
+    scores = mx.where(mask, queries @ keys.swapaxes(-1, -2) * 0.5, -1e9)
+    return dropout(mx.softmax(scores, axis=-1)) @ values
+
+
+@pytest.mark.usefixtures("heads")
+@pytest.mark.parametrize("lead", [(), (1,)])
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_blocks_of_any_size_give_the_same(lead, rate, compiled):
+    arrays, mask = arrays_and_mask(*lead)
+    cotangent, dropout = mx.random.normal(arrays[0].shape), Dropout(rate)
+
+    def in_blocks(*arrays):
+        return attend_in_blocks(*arrays[:3], arrays[3], 0.5, arrays[4])
+
+    def found(function, key):
+        def of(*arrays):
+            with dropout_from(key):
+                return function(*arrays, mask, dropout)
+
+        return mx.vjp(of, arrays, [cotangent])
+
+    def both(key):
+        return found(in_blocks, key)
+
+    key = mx.random.key(1)
+    (expected,), expected_gradients = found(at_once, key)
+    (result,), gradients = (mx.compile(both) if compiled else both)(key)
+    for a, b in zip([result, *gradients], [expected, *expected_gradients], strict=True):
+        assert a.shape == b.shape
+        assert mx.abs(a - b).max() < 1e-5
+
+
+@pytest.mark.parametrize("spread", [0.1, 5, 50, 1000])
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_a_block_and_its_gradients_against_float64(spread, share):
+    rng = np.random.default_rng(0)
+    q, k, v, cotangent = (rng.normal(size=(3, 33, 8)).astype(np.float32) for _ in range(4))
+    q = q * np.float32(spread)
+    keep = rng.random((3, 33, 33)) >= share
+    scores = q.astype(np.float64) @ k.swapaxes(-1, -2)
+    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    p = e / e.sum(axis=-1, keepdims=True)
+    to_p = keep * (cotangent @ v.swapaxes(-1, -2).astype(np.float64))
+    to_scores = p * (to_p - (p * to_p).sum(axis=-1, keepdims=True))
+    expected = [
+        (p * keep) @ v,
+        to_scores @ k,
+        to_scores.swapaxes(-1, -2) @ q,
+        (p * keep).swapaxes(-1, -2) @ cotangent,
+    ]
+
+    def block(q, k, v):
+        return attend_block(q, k, v, [mx.array(keep)], mx.zeros(1))[0]
+
+    (found,), gradients = mx.vjp(block, [mx.array(x) for x in (q, k, v)], [mx.array(cotangent)])
+    # A score's rounding error grows with the score.
+    for a, b in zip([found, *gradients], expected, strict=True):
+        assert np.abs(np.array(a) - b).max() < 1e-5 * max(1, spread) * max(1, np.abs(b).max())
+
+
+def test_blocks_of_halves_and_of_a_row_without_a_token():
+    arrays = [mx.random.normal((2, 3, 10, 4)).astype(mx.float16) for _ in range(3)]
+    mask = mx.arange(10) < mx.array([0, 6]).reshape(2, 1, 1, 1)
+    found = attend_in_blocks(*arrays, mask, 0.5, Dropout(0.1))
+    assert found.dtype == mx.float16
+    assert mx.isfinite(found).all()
+    expected = at_once(*(array[1:].astype(mx.float32) for array in arrays), mask[1:], Dropout(0.1))
+    assert mx.abs(found[1:] - expected).max() < 2e-3
+
+
+def test_not_all_scores_are_held_at_once(monkeypatch):
+    arrays = [mx.random.normal((2, 32, 128, 4)) for _ in range(3)]
+    mask = mx.ones((2, 1, 1, 128), mx.bool_)
+    scores = 2 * 32 * 4 * 128**2
+
+    @mx.compile
+    def in_blocks(*arrays):
+        return attend_in_blocks(*arrays, mask, 0.5, Dropout(0.1))
+
+    monkeypatch.setattr(attention_in_blocks, "BLOCK", scores // 16)
+    mx.eval(arrays, mask)
+    before = mx.get_active_memory()
+    mx.reset_peak_memory()
+    mx.eval(in_blocks(*arrays))
+    assert mx.get_peak_memory() - before < 0.8 * scores
+
+
+def test_the_gradient_of_a_cut_puts_every_part_in_its_place():
+    x = mx.random.normal((2, 25, 3, 1))
+    parts, (gradient,) = mx.vjp(lambda x: cut(x, 2), [x], cut(x, 2))
+    assert [part.shape[1] for part in parts] == 12 * [2] + [1]
+    assert mx.array_equal(gradient, x)
+
+
+@pytest.mark.parametrize(("block", "calls"), [(400, 1), (600, 1), (601, 0)])
+@pytest.mark.parametrize("key", [None, mx.random.key(0)])
+def test_few_blocks_are_not_cut(monkeypatch, block, calls, key):
+    arrays = [mx.random.normal((2, 3, 10, 4)) for _ in range(3)]
+    mask = mx.arange(10) < mx.array([3, 6]).reshape(2, 1, 1, 1)
+    seen = []
+
+    def noted(*arguments):
+        seen.append(arguments)
+        return attend_in_blocks(*arguments)
+
+    monkeypatch.setattr(attention_in_blocks, "BLOCK", block)
+    monkeypatch.setattr(attention, "attend_in_blocks", noted)
+    monkeypatch.setattr(attention, "on_linux_cpu", lambda: True)
+    with dropout_from(key):
+        found = attend(*arrays, mask, Dropout(0.1))
+    assert len(seen) == calls
+    with dropout_from(key):
+        expected = merge_heads(at_once(*arrays, mask, Dropout(0.1)))
+    assert mx.abs(found - expected).max() < 1e-5
