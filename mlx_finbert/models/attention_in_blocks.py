@@ -39,10 +39,10 @@ def attend_in_blocks(
     scale: float,
     dropout: Dropout,
 ) -> mx.array:
-    """Scaled dot-product attention.
+    """Scaled dot-product attention, computed in float32.
 
     Args:
-        queries: (..., B, num_heads, Q, head_size).
+        queries: (..., B, num_heads, Q, head_size), any float dtype, as the next two.
         keys, values: (..., B, num_heads, L, head_size).
         mask: bool (..., B, 1, 1, L), False where a key is padding.
         scale: of the scores.
@@ -51,18 +51,21 @@ def attend_in_blocks(
     Returns:
         (..., B, num_heads, Q, head_size) in the dtype of the values.
     """
+    queries, keys, numbers = (x.astype(mx.float32) for x in (queries, keys, values))
     # A further column adds what hides padding within the product of queries and keys.
     below = mx.broadcast_to((~mask).swapaxes(-1, -2) * FAR_BELOW, (*keys.shape[:-1], 1))
     arrays = [
         mx.concatenate([queries * scale, mx.ones((*queries.shape[:-1], 1))], axis=-1),
-        mx.concatenate([keys.astype(mx.float32), below], axis=-1),
-        values.astype(mx.float32) * dropout.scale if dropout.is_on else values.astype(mx.float32),
+        mx.concatenate([keys, below], axis=-1),
+        # Scaled here and not as probabilities, of which there are more.
+        numbers * dropout.scale if dropout.is_on else numbers,
     ]
     if dropout.is_on:
         arrays.append(dropout.draw((*queries.shape[:-1], keys.shape[-2])))
+    arrays = [x.flatten(-4, -3) for x in arrays]
     heads = max(1, BLOCK // bytes_of_a_head(queries, keys))
-    context, turn = [], mx.zeros(1)
-    for q, k, v, *keep in zip(*(cut(x.flatten(-4, -3), heads) for x in arrays), strict=True):
+    context, turn = [], turn_after(arrays)
+    for q, k, v, *keep in zip(*(cut(x, heads) for x in arrays), strict=True):
         found, turn, *_ = attend_block(q, k, v, keep, turn)
         context.append(found)
     joined = mx.concatenate(context, axis=-3).astype(values.dtype)
@@ -90,18 +93,21 @@ def cut(x: mx.array, heads: int) -> list[mx.array]:
 def attend_block(
     queries: mx.array, keys: mx.array, values: mx.array, keep: list[mx.array], turn: mx.array
 ) -> tuple[mx.array, mx.array, mx.array, mx.array]:
-    """softmax(queries keys^T) values, and what its derivative needs again.
+    """softmax(queries keys^T) values, of the probabilities that dropout keeps.
+
+    All arrays are float32, `keep` excepted.
 
     Args:
-        queries: float32 (..., n, Q, k).
-        keys: float32 (..., n, L, k).
-        values: float32 (..., n, L, m).
-        keep: of dropout, bool (..., n, Q, L); none of it where the list is empty.
-        turn: (1,) from the block before. MLX would compute the scores of all blocks first.
+        queries: (..., n, Q, head_size + 1), scaled; the last column belongs to the padding.
+        keys: (..., n, L, head_size + 1).
+        values: (..., n, L, head_size), times dropout's scale.
+        keep: a list of one array, bool (..., n, Q, L), False where dropped; empty without dropout.
+        turn: (1, ..., 1), from the block before: else MLX would compute all scores first.
 
     Returns:
-        The result (..., n, Q, m); the turn of the next block, (1,); e to the scores, less their
-        maxima, (..., n, Q, L); the inverse of its sums (..., n, Q, 1).
+        The result, (..., n, Q, head_size); the turn of the next block; and what the derivative
+        needs again: e^(score - the row's maximum), (..., n, Q, L), and 1 / its row sums,
+        (..., n, Q, 1).
     """
     (queries,) = mx.depends([queries], [turn])
     e = exp_below_max(queries @ keys.swapaxes(-1, -2))
@@ -115,16 +121,16 @@ def attend_block(
 def attend_block_vjp(
     primals: tuple, cotangents: tuple[mx.array, ...], outputs: tuple[mx.array, ...]
 ) -> tuple:
-    """Dao et al. 2022, appendix B.2; here the last block is the first one.
+    """The derivative, after Dao et al. 2022, appendix B.2; the blocks go in reverse order.
 
-    p (g - sum(p g)) is the gradient of softmax, and the sum is that of the result times its own
-    cotangent, which is a shorter one.
+    The gradient of softmax, p (g - sum(p g)), has a sum over L numbers. It equals that of the
+    result times its cotangent, over head_size numbers.
     """
     queries, keys, values, keep, _ = primals
     context, _, e, inverse = outputs
     (cotangent,) = mx.depends([cotangents[0]], [cotangents[1]])
     g = cotangent * inverse
-    # `keep.astype` would be computed once for both passes, and held meanwhile, as would the rest.
+    # Written as in the forward pass MLX would compute it once for both, and hold it in between.
     kept = apart(e * (1 - (~keep[0]).astype(e.dtype))) if keep else e
     common = apart(e * widened(row_sums(g * context), e.shape))
     to_scores = apart(kept * (g @ values.swapaxes(-1, -2)) - common)
@@ -133,9 +139,14 @@ def attend_block_vjp(
         to_scores.swapaxes(-1, -2) @ queries,
         kept.swapaxes(-1, -2) @ g,
     ]
+    # Dropout's choice gets no gradient, and a gradient that nobody wants is computed all the same.
     return *found, [mx.zeros_like(x) for x in keep], turn_after(found)
 
 
 def turn_after(arrays: Sequence[mx.array]) -> mx.array:
-    """A zero, (1,), that is there when these arrays are."""
-    return mx.depends([mx.zeros(1)], list(arrays))[0]
+    """A zero that is there when these arrays are, float32, of as many axes as the first one.
+
+    The parts of a batch differ in their axes: MLX would make one zero for equal shapes, and one
+    part would wait for the other.
+    """
+    return mx.depends([mx.zeros((1,) * arrays[0].ndim)], list(arrays))[0]

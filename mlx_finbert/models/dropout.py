@@ -79,7 +79,7 @@ class Dropout(nn.Module):
 
     @property
     def scale(self) -> float:
-        """Of what is kept."""
+        """What is kept is multiplied by this: 1 / (1 - the rounded rate)."""
         return LEVELS / (LEVELS - self.dropped)
 
     def draw(self, shape: Sequence[int]) -> mx.array:

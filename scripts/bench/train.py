@@ -89,7 +89,7 @@ def note(case: Found) -> str:
     return (
         f"ours: {ours['padding_waste']:.1%} of the positions are padding, {ours['traces']} traces,"
         f" {ours['warm_up_seconds']:.1f} s for the first steps,"
-        f" {ours['seconds_before_steps']:.2f} s of an epoch to tokenize before them"
+        f" {ours['seconds_before_steps']:.2f} s of the last epoch before its first step"
     )
 
 

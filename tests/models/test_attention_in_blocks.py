@@ -78,7 +78,7 @@ def test_a_block_and_its_gradients_against_float64(spread, share):
     ]
 
     def block(q, k, v):
-        return attend_block(q, k, v, [mx.array(keep)], mx.zeros(1))[0]
+        return attend_block(q, k, v, [mx.array(keep)], mx.zeros((1, 1, 1)))[0]
 
     (found,), gradients = mx.vjp(block, [mx.array(x) for x in (q, k, v)], [mx.array(cotangent)])
     # A score's rounding error grows with the score.
