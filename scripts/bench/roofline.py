@@ -8,7 +8,8 @@ random, the table of words has as many rows as Financial PhraseBank looks up, an
 the same shapes, in a row, on the same streams and by the same library; `share` is their part of the
 whole step, the median over the rounds. The kinds of operation are timed alone too; `other` is what
 they leave of the step. `attention` is what that takes beside its products, such as softmax and
-dropout (a little more: its products are timed on all scores, and in blocks are faster); `update` is sum and norm of the gradients, and Adam. `host` is the time of a core that
+dropout (of long rows a little more: its products are timed on all scores, and are faster in
+blocks); `update` is sum and norm of the gradients, and Adam. `host` is the time of a core that
 building the graph and handing the operations over takes, beside MLX's own threads: not a part of
 the sum, but where MLX computes on all cores it waits for it. `--forward` measures a batch in
 prediction instead, of which there is one on each stream.

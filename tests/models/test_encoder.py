@@ -10,7 +10,7 @@ import pytest
 from mlx.utils import tree_flatten
 
 import mlx_finbert
-from mlx_finbert.models import build
+from mlx_finbert.models import attention_in_blocks, build
 
 FAMILIES = ["bert", "distilbert", "roberta"]
 
@@ -33,9 +33,13 @@ def loss_and_gradients(model, ids, mask, key, compiled):
     return value, dict(tree_flatten(gradients))
 
 
+@pytest.mark.parametrize("block", [attention_in_blocks.BLOCK, 1], ids=["whole", "blocks"])
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("compiled", [False, True])
-def test_checkpointing_gives_the_gradients_of_the_same_dropout(checkpoint, family, compiled):
+def test_checkpointing_gives_the_gradients_of_the_same_dropout(
+    checkpoint, monkeypatch, family, compiled, block
+):
+    monkeypatch.setattr(attention_in_blocks, "BLOCK", block)
     model, _ = mlx_finbert.load(checkpoint(family))
     ids, mask, key = random_ids(3, 8), mx.ones((3, 8), mx.int32), mx.random.key(3)
     value, expected = loss_and_gradients(model, ids, mask, key, compiled)

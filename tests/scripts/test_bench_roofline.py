@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "bench"))
 
 import roofline
+from roofline import PRODUCTS_OF_ATTENTION, in_rounds
 from step_parts import MODELS, a_step, kinds
 from step_products import Products
 
@@ -71,6 +72,15 @@ def test_a_shape_that_does_not_part_is_refused(capsys, monkeypatch):
     with pytest.raises(SystemExit):
         roofline.main()
     assert "15x32: a CPU computes 2 equal parts of a batch" in capsys.readouterr().err
+
+
+def test_attention_is_told_apart_from_its_products(monkeypatch):
+    seconds = {"step": 10, "products": 5, "gelu": 1, "attention": 4, PRODUCTS_OF_ATTENTION: 1.5}
+    monkeypatch.setattr(roofline, "times_of", lambda run, times: (run / times, 0.1))
+    timed = {name: (2 * value, 2) for name, value in seconds.items()}
+    parts = in_rounds(timed, 3)["milliseconds"]
+    expected = {"step": 10, "products": 5, "gelu": 1, "attention": 2.5, "other": 1.5, "host": 0.1}
+    assert parts == pytest.approx({name: 1e3 * value for name, value in expected.items()})
 
 
 @pytest.mark.slow

@@ -78,6 +78,22 @@ def test_logits_and_gradients(checkpoint, plain, family):
     assert global_norm(gradients).item() == pytest.approx(global_norm(expected).item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("family", NO_DROPOUT)
+def test_blocks_drop_the_same_probabilities_on_both_streams(checkpoint, monkeypatch, family):
+    model, _ = mlx_finbert.load(checkpoint(family))
+    batch = next(a_loader(pad=model.args.pad_token_id).epoch())
+    found = []
+    for block in (attention_in_blocks.BLOCK, 1):
+        monkeypatch.setattr(attention_in_blocks, "BLOCK", block)
+        function = Gradients(model, loss_of(model), {}, "float32")
+        parts, _ = function(named_parameters(model), batch, mx.random.key(0), mx.array(0.1))
+        assert len(parts) == 2
+        found.append(added(parts))
+    whole, blocks = found
+    for name, gradient in whole.items():
+        assert mx.abs(blocks[name] - gradient).max() < 1e-5, name
+
+
 @pytest.mark.usefixtures("block")
 @pytest.mark.parametrize("family", NO_DROPOUT)
 @pytest.mark.parametrize("adam", [Adam(), Adam(weight_decay=0.1)])
