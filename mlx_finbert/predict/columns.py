@@ -6,7 +6,6 @@ import numpy as np
 
 from mlx_finbert.data.tables import Row
 from mlx_finbert.labels import canonical
-from mlx_finbert.predict.predictor import Predictor
 
 
 @dataclass
@@ -19,17 +18,22 @@ class ScoredRow:
     """`text` and the prediction of each sentence, where texts are scored by sentence."""
 
 
-def score_texts(predictor: Predictor, texts: list[str]) -> list[ScoredRow]:
-    """One prediction for each text."""
-    labels = predictor.model.args.labels
+def scored_texts(texts: list[str], probabilities: np.ndarray, labels: list[str]) -> list[ScoredRow]:
+    """One prediction for each text; none where it is blank.
+
+    Args:
+        texts: N strings.
+        probabilities: float (N, num_labels).
+        labels: their names.
+    """
     return [
         ScoredRow(prediction(row, labels) if text.strip() else dict.fromkeys(text_columns(labels)))
-        for text, row in zip(texts, predictor(texts), strict=True)
+        for text, row in zip(texts, probabilities, strict=True)
     ]
 
 
 def text_columns(labels: list[str]) -> list[str]:
-    """The names of the columns that `score_texts` adds."""
+    """The names of the columns that `scored_texts` fills."""
     return list(prediction(np.zeros(len(labels)), labels))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 
@@ -66,30 +66,39 @@ STRONGEST = "strongest_positive", "strongest_negative"
 
 def read_documents(predictor: Predictor, texts: Sequence[str]) -> list[Document]:
     """Split N texts into sentences and score each sentence."""
-    parts = [split_sentences(text) for text in texts]
-    probabilities = predictor([sentence for part in parts for sentence in part])
-    ends = accumulate(map(len, parts), initial=0)
-    labels = predictor.model.args.labels
+    split = [split_sentences(text) for text in texts]
+    return documents_of(split, predictor([*chain(*split)]), predictor.model.args.labels)
+
+
+def documents_of(
+    split: list[list[str]], probabilities: np.ndarray, labels: list[str]
+) -> list[Document]:
+    """N documents.
+
+    Args:
+        split: their sentences, S in all.
+        probabilities: float (S, num_labels).
+        labels: their names.
+    """
+    ends = accumulate(map(len, split), initial=0)
     return [
-        Document(part, probabilities[start:end], labels)
-        for part, (start, end) in zip(parts, pairwise(ends), strict=True)
+        Document(sentences, probabilities[start:end], labels)
+        for sentences, (start, end) in zip(split, pairwise(ends), strict=True)
     ]
 
 
-def score_documents(predictor: Predictor, texts: list[str]) -> list[ScoredRow]:
-    """One row of columns for each text, and one for each of its sentences."""
-    return [
-        ScoredRow(
-            dict.fromkeys(document_columns(document.labels)) | document.columns(),
-            [
-                {"text": sentence, **prediction(row, document.labels)}
-                for sentence, row in zip(document.sentences, document.probabilities, strict=True)
-            ],
-        )
-        for document in read_documents(predictor, texts)
-    ]
+def scored_document(document: Document) -> ScoredRow:
+    """One row of columns for a text, and one for each of its sentences."""
+    labels = document.labels
+    return ScoredRow(
+        dict.fromkeys(document_columns(labels)) | document.columns(),
+        [
+            {"text": sentence, **prediction(row, labels)}
+            for sentence, row in zip(document.sentences, document.probabilities, strict=True)
+        ],
+    )
 
 
 def document_columns(labels: list[str]) -> list[str]:
-    """The names of the columns that `score_documents` adds."""
+    """The names of the columns that `scored_document` fills."""
     return list(Document(["-"], np.zeros((1, len(labels))), labels).columns())

@@ -1,12 +1,17 @@
 """The work on one file: scoring its parts, and joining them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+from mlx_finbert.ahead import ahead
+from mlx_finbert.data.sentences import split_sentences
+from mlx_finbert.data.windows import Windows
 from mlx_finbert.data.writers import open_writer
 from mlx_finbert.errors import InputError
-from mlx_finbert.predict.columns import ScoredRow, score_texts, text_columns
-from mlx_finbert.predict.documents import document_columns, score_documents
+from mlx_finbert.predict.columns import ScoredRow, scored_texts, text_columns
+from mlx_finbert.predict.documents import document_columns, documents_of, scored_document
 from mlx_finbert.predict.manifest import Manifest, make_manifest
 from mlx_finbert.predict.parts import Parts, in_parts
 from mlx_finbert.predict.predictor import Predictor
@@ -25,6 +30,17 @@ class FileReport:
     """Texts, or sentences, over the predictor's `max_length`."""
     parts_found: int = 0
     """Parts that an earlier run had scored."""
+
+
+@dataclass
+class EncodedPart:
+    """A part of the table, ready to be scored."""
+
+    number: int
+    units: list[list[str]]
+    """What is scored of each row: its sentences, or its text as the only one."""
+    windows: Windows
+    """The tokens of all units."""
 
 
 @dataclass
@@ -69,18 +85,27 @@ class Job:
         # Without a terminal there is no bar, but mlx.launch hands on to one what rank 0 prints.
         disable = None if size == 1 else rank > 0
         with tqdm(total=total, unit="row", disable=disable) as bar:
-            for number, rows in enumerate(in_parts(self.table.rows())):
-                if number in mine:
-                    before = self.predictor.num_long
-                    scored = self._scored(self.table.texts(rows))
-                    parts.write(number, scored, self.predictor.num_long - before)
-                    bar.update(len(rows))
+            for part in ahead(self._encoded(mine)):
+                before = self.predictor.num_long
+                scored = self._scored(part)
+                parts.write(part.number, scored, self.predictor.num_long - before)
+                bar.update(len(scored))
 
-    def _scored(self, texts: list[str]) -> list[ScoredRow]:
+    def _encoded(self, numbers: set[int]) -> Iterator[EncodedPart]:
+        """The parts of these numbers, read and tokenized."""
+        for number, rows in enumerate(in_parts(self.table.rows())):
+            if number in numbers:
+                texts = self.table.texts(rows)
+                units = [split_sentences(text) if self.by_sentence else [text] for text in texts]
+                yield EncodedPart(number, units, self.predictor.encode([*chain(*units)]))
+
+    def _scored(self, part: EncodedPart) -> list[ScoredRow]:
+        labels = self.predictor.model.args.labels
+        probabilities = self.predictor.score(part.windows)
         if not self.by_sentence:
-            return score_texts(self.predictor, texts)
-        rows = score_documents(self.predictor, texts)
-        return rows if self.sentences else [ScoredRow(row.columns) for row in rows]
+            return scored_texts([*chain(*part.units)], probabilities, labels)
+        rows = map(scored_document, documents_of(part.units, probabilities, labels))
+        return [row if self.sentences else ScoredRow(row.columns) for row in rows]
 
     def join(self, parts: Parts) -> FileReport:
         """Write the targets from the table and the parts, and remove the parts."""

@@ -95,12 +95,21 @@ class Predictor:
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Probabilities, float32 (N, num_labels), of N texts."""
+        return self.score(self.encode(texts))
+
+    def encode(self, texts: Sequence[str]) -> Windows:
+        """N texts as `score` wants them, tokenized; made without MLX, so in any thread."""
         if not isinstance(texts, Sequence) or isinstance(texts, str):
             raise InputError(f"texts is a {type(texts).__name__}: give a list of strings")
         for i, text in enumerate(texts):
             if not isinstance(text, str) or not is_encodable(text):
                 raise InputError(f"texts[{i}] is {text!r}, not a string of valid characters")
-        windows = self._windows(texts)
+        limit = self.max_length if self.long_texts == "cut" else sys.maxsize
+        tokens = tokenize(self.tokenizer, texts, limit)
+        return cut_into_windows(tokens, self.max_length, self.window_overlap)
+
+    def score(self, windows: Windows) -> np.ndarray:
+        """Probabilities, float32 (N, num_labels), of N texts that `encode` was given."""
         self.num_long += windows.tokens.truncated + windows.num_divided
         rows = self._rows(len(windows.tokens))
         loader = Loader(
@@ -116,11 +125,6 @@ class Predictor:
         if not np.isfinite(probabilities).all():
             raise InputError("the model's logits are not finite: its weights are damaged")
         return windows.mean(probabilities).astype(np.float32)
-
-    def _windows(self, texts: Sequence[str]) -> Windows:
-        limit = self.max_length if self.long_texts == "cut" else sys.maxsize
-        tokens = tokenize(self.tokenizer, texts, limit)
-        return cut_into_windows(tokens, self.max_length, self.window_overlap)
 
     def _rows(self, count: int) -> int:
         """Rows of a batch: a lone headline is not padded to a whole batch, and shapes stay few."""

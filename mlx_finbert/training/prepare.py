@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
+from mlx_finbert.ahead import ahead
 from mlx_finbert.checkpoint import load_with_report, require_plain
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
@@ -36,7 +38,12 @@ class Loaders:
 
     train: Loader
     validation: Loader
-    test: Loader | None
+    make_test: Callable[[], Loader] | None = None
+
+    @cached_property
+    def test(self) -> Loader | None:
+        """None without such rows; they are tokenized while the first steps run."""
+        return self.make_test and self.make_test()
 
 
 def load_model(
@@ -72,7 +79,10 @@ def make_loaders(
     processes: mx.distributed.Group,
     say: Say,
 ) -> Loaders:
-    """Tokenize the parts; labels that do not match are refused before that."""
+    """Tokenize the parts; labels that do not match are refused before that.
+
+    All training rows come first: the lengths of the batches depend on every one of them.
+    """
     rank, size = processes.rank(), processes.size()
     divides = settings.batch_size % size == 0
     require(divides, "--batch-size", settings.batch_size, f"a multiple of the {size} processes")
@@ -83,8 +93,11 @@ def make_loaders(
     # Saved with the tokenizer, so that the model is evaluated and used as it was trained.
     tokenizer.model_max_length = max_length
 
+    parts = [part for part in (splits.train, splits.validation, splits.test) if part is not None]
+    tokenized = ahead(tokenize(tokenizer, part.texts, max_length) for part in parts)
+
     def loader(part: LabelledTexts, **of_training: int) -> Loader:
-        tokens = tokenize(tokenizer, part.texts, max_length)
+        tokens = next(tokenized)
         for note in token_notes(tokens, part.name, max_length, tokenizer.unk_token_id):
             say(note)
         return Loader(
@@ -109,7 +122,8 @@ def make_loaders(
         f"{len(train.tokens.ids):,} training tokens; padding is"
         f" {train.padding_waste():.0%} of what a training epoch computes"
     )
-    return Loaders(train, loader(splits.validation), loader(splits.test) if splits.test else None)
+    validation = loader(splits.validation)
+    return Loaders(train, validation, partial(loader, splits.test) if splits.test else None)
 
 
 def token_notes(tokens: Tokens, name: str, max_length: int, unk_token_id: int) -> list[str]:

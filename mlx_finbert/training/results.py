@@ -72,7 +72,7 @@ def finish(
         folder=folder.path,
         end=end,
         run_state=fit.run_state,
-        test=report.results.metrics if loaders.test and predictions else None,
+        test=report.results.metrics if predictions and loaders.test else None,
         predictions=predictions,
         labels=report.label_names,
         temperature=report.temperature,

@@ -9,7 +9,7 @@ import pytest
 
 import mlx_finbert
 from mlx_finbert.errors import InputError
-from mlx_finbert.predict import Predictor, job, parts
+from mlx_finbert.predict import Predictor, parts
 from mlx_finbert.predict import files as scoring
 from mlx_finbert.predict.__main__ import main
 
@@ -122,7 +122,7 @@ def test_a_failure_on_the_way_keeps_the_old_output(tiny, tmp_path, monkeypatch):
     target = tmp_path / "out.jsonl"
     target.write_text("old")
     source = write(tmp_path / "in.csv", ROWS)
-    monkeypatch.setattr(job, "score_texts", lambda *_: 1 / 0)
+    monkeypatch.setattr(Predictor, "score", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         scoring.score_file(Predictor(*tiny), source, target)
     assert target.read_text() == "old"
@@ -199,7 +199,10 @@ class Constant:
         self.model = model
         self.tokenizer = tokenizer
 
-    def __call__(self, texts):
+    def encode(self, texts):
+        return texts
+
+    def score(self, texts):
         return np.full((len(texts), 3), 1 / 3, np.float32)
 
 

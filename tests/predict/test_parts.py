@@ -1,12 +1,14 @@
 """Parts of a file: going on after a stop, sharing the work, and what must not be joined."""
 
 import json
+import threading
+from itertools import count
 
 import pytest
 from loopback import connected, launched
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.predict import Predictor, job, parts
+from mlx_finbert.predict import Predictor, parts
 from mlx_finbert.predict import files as scoring
 from mlx_finbert.predict.__main__ import main
 
@@ -33,9 +35,9 @@ class Rank:
 
 def interrupted(monkeypatch, count, *args, **options):
     """Score a file and fail after so many parts."""
-    calls = iter([job.score_texts] * count)
+    calls = iter([Predictor.score] * count)
     with monkeypatch.context() as patch, pytest.raises(StopIteration):
-        patch.setattr(job, "score_texts", lambda *texts: next(calls)(*texts))
+        patch.setattr(Predictor, "score", lambda *part: next(calls)(*part))
         scoring.score_file(*args, **options)
 
 
@@ -53,6 +55,28 @@ def test_a_run_goes_on_with_the_parts_of_one_that_stopped(tiny, source, tmp_path
     assert report.num_long == whole.num_long > 0 and whole.parts_found == 0
     assert target.read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert {path.name for path in tmp_path.glob("*.parts")} == set()
+
+
+def test_the_next_part_is_tokenized_while_one_is_scored(tiny, source, tmp_path, monkeypatch):
+    encoded = [threading.Event() for _ in range(6)]  # five parts, and none after the last
+    encoded[5].set()
+    encode, score = Predictor.encode, Predictor.score
+    counts = {"encode": count(), "score": count()}
+
+    def noted_encode(predictor, texts):
+        windows = encode(predictor, texts)
+        encoded[next(counts["encode"])].set()
+        return windows
+
+    def waiting_score(predictor, windows):
+        assert encoded[next(counts["score"]) + 1].wait(60)
+        return score(predictor, windows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Predictor, "encode", noted_encode)
+        patch.setattr(Predictor, "score", waiting_score)
+        scoring.score_file(Predictor(*tiny), source, tmp_path / "out.csv")
+    assert [next(counter) for counter in counts.values()] == [5, 5]
 
 
 @pytest.mark.parametrize("size", [2, 3, 7])

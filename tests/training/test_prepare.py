@@ -1,12 +1,16 @@
-"""Every flag of a step arrives in it."""
+"""Every flag of a step arrives in it, and rows are tokenized when they are wanted."""
+
+import threading
 
 import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_finbert.data.tokens import Tokens
+from mlx_finbert.data import LabelledTexts, Splits
+from mlx_finbert.data.tokens import Tokens, tokenize
+from mlx_finbert.training import prepare
 from mlx_finbert.training.optimizer import Adam
-from mlx_finbert.training.prepare import Loaders, load_model, make_fit
+from mlx_finbert.training.prepare import Loaders, load_model, make_fit, make_loaders
 from mlx_finbert.training.settings import TrainSettings
 
 
@@ -19,7 +23,7 @@ class SomeLoader:
 
 
 def fit_of(model, **settings):
-    loaders = Loaders(SomeLoader(), SomeLoader(), None)
+    loaders = Loaders(SomeLoader(), SomeLoader())
     return make_fit(TrainSettings(**settings), model, loaders, mx.distributed.init())
 
 
@@ -77,3 +81,44 @@ def test_the_rows_of_the_table_that_learn(tiny):
     # Here the decay is a part of the gradient, which then moves every row.
     assert fit_of(model, optimizer="adam", weight_decay=0.1).step.occurring is None
     assert fit_of(model, optimizer="adam", weight_decay=0.0).step.occurring
+
+
+def part_of(name, texts):
+    labels = np.arange(len(texts), dtype=np.int32) % 3
+    return LabelledTexts(texts, labels, ["negative", "neutral", "positive"], name)
+
+
+def test_the_test_rows_are_tokenized_while_the_first_steps_run(tiny, monkeypatch):
+    model, tokenizer = tiny
+    texts = {
+        "train": ["profit rose"] * 4,
+        "validation": ["sales fell"] * 3,
+        "test": ["profit rose and sales fell"] * 5,
+    }
+    steps_run, waited = threading.Event(), []
+
+    def slow(tokenizer, rows, max_length):
+        if rows == texts["test"]:
+            waited.append(steps_run.wait(60))
+        return tokenize(tokenizer, rows, max_length)
+
+    monkeypatch.setattr(prepare, "tokenize", slow)
+    splits = Splits(*(part_of(name, rows) for name, rows in texts.items()), [])
+    said = []
+    processes = mx.distributed.init()
+    settings = TrainSettings(max_length=5)
+    loaders = make_loaders(settings, splits, model, tokenizer, processes, said.append)
+    assert (len(loaders.train.tokens), len(loaders.validation.tokens)) == (4, 3)
+    assert not waited and not any("were cut" in line for line in said)
+    steps_run.set()
+    expected = tokenize(tokenizer, texts["test"], 5)
+    np.testing.assert_array_equal(loaders.test.tokens.ids, expected.ids)
+    assert loaders.test is loaders.test and waited == [True]
+    assert "test: 5 of 5 rows have more than 5 tokens and were cut" in said
+
+
+def test_without_test_rows_there_is_no_loader_of_them(tiny):
+    rows = part_of("train", ["profit rose"] * 3)
+    splits = Splits(rows, rows, None, [])
+    loaders = make_loaders(TrainSettings(), splits, *tiny, mx.distributed.init(), print)
+    assert loaders.test is None
