@@ -11,7 +11,7 @@ import mlx.core as mx
 
 from mlx_finbert.device import apart
 from mlx_finbert.models.arithmetic import exp_below_max, row_sums, widened
-from mlx_finbert.models.dropout import Dropout
+from mlx_finbert.models.dropout import Dropout, ones_again
 from mlx_finbert.models.functions import FAR_BELOW
 
 BLOCK = 4 * 2**20
@@ -130,8 +130,7 @@ def attend_block_vjp(
     context, _, e, inverse = outputs
     (cotangent,) = mx.depends([cotangents[0]], [cotangents[1]])
     g = cotangent * inverse
-    # Written as in the forward pass MLX would compute it once for both, and hold it in between.
-    kept = apart(e * (1 - (~keep[0]).astype(e.dtype))) if keep else e
+    kept = apart(e * ones_again(keep[0], e.dtype)) if keep else e
     common = apart(e * widened(row_sums(g * context), e.shape))
     to_scores = apart(kept * (g @ values.swapaxes(-1, -2)) - common)
     found = [

@@ -107,10 +107,17 @@ def kept_vjp(
     primals: tuple[mx.array, mx.array, mx.array], cotangent: mx.array, _: mx.array
 ) -> tuple[mx.array, mx.array, mx.array]:
     _, keep, scale = primals
-    # Not from `keep.astype`, which MLX would then compute once for both passes, and hold meanwhile
-    # in four times the memory of `keep`.
-    share = 1 - (~keep).astype(cotangent.dtype)
+    share = ones_again(keep, cotangent.dtype)
     return cotangent * (share * scale), mx.zeros_like(keep), mx.zeros_like(scale)
+
+
+def ones_again(keep: mx.array, dtype: mx.Dtype) -> mx.array:
+    """`keep.astype(dtype)`, for the backward pass alone.
+
+    Written as in the forward pass, MLX would compute it once for both, and hold it in between in
+    four times the memory of `keep`.
+    """
+    return 1 - (~keep).astype(dtype)
 
 
 def random_levels(shape: Sequence[int], key: mx.array) -> mx.array:
