@@ -1,7 +1,9 @@
 """Tokenized texts in one flat array."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,22 +54,42 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
         texts: N strings.
         max_length: the longest row, special tokens included.
     """
+    return _joined(map(partial(_encode, tokenizer, max_length), _chunks(texts)))
+
+
+def tokenize_in(
+    thread: Executor, tokenizer: Any, texts: Sequence[str], max_length: int
+) -> Callable[[], Tokens]:
+    """Begin to `tokenize` in another thread; what is returned waits for the tokens, once."""
+    return partial(_joined, thread.map(partial(_encode, tokenizer, max_length), _chunks(texts)))
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
+    return (list(texts[start : start + CHUNK]) for start in range(0, len(texts), CHUNK))
+
+
+def _encode(tokenizer: Any, max_length: int, texts: list[str]) -> tuple[list[np.ndarray], int]:
+    """The rows of a chunk, and how many of them were cut."""
     # The tokenizer is not asked to cut: it would not say how often it did, and the setting would
     # stay in an object that is shared.
+    encoded = tokenizer(
+        texts, return_attention_mask=False, return_token_type_ids=False, verbose=False
+    )
+    rows, truncated = [], 0
+    for ids in encoded["input_ids"]:
+        if len(ids) > max_length:
+            ids = [*ids[: max_length - 1], ids[-1]]
+            truncated += 1
+        rows.append(np.array(ids, dtype=np.int32))
+    return rows, truncated
+
+
+def _joined(chunks: Iterable[tuple[list[np.ndarray], int]]) -> Tokens:
     rows: list[np.ndarray] = []
     truncated = 0
-    for start in range(0, len(texts), CHUNK):
-        encoded = tokenizer(
-            list(texts[start : start + CHUNK]),
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )
-        for ids in encoded["input_ids"]:
-            if len(ids) > max_length:
-                ids = [*ids[: max_length - 1], ids[-1]]
-                truncated += 1
-            rows.append(np.array(ids, dtype=np.int32))
-    offsets = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)
+    for of_chunk, cut in chunks:
+        rows += of_chunk
+        truncated += cut
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
     flat = np.concatenate(rows) if rows else np.zeros(0, np.int32)
     return Tokens(flat, offsets, truncated)

@@ -11,7 +11,7 @@ import mlx.core as mx
 
 from mlx_finbert.device import apart
 from mlx_finbert.models.arithmetic import exp_below_max, row_sums, widened
-from mlx_finbert.models.dropout import Dropout, ones_again
+from mlx_finbert.models.dropout import Dropout, as_numbers_again
 from mlx_finbert.models.functions import FAR_BELOW
 
 BLOCK = 4 * 2**20
@@ -130,7 +130,7 @@ def attend_block_vjp(
     context, _, e, inverse = outputs
     (cotangent,) = mx.depends([cotangents[0]], [cotangents[1]])
     g = cotangent * inverse
-    kept = apart(e * ones_again(keep[0], e.dtype)) if keep else e
+    kept = apart(e * as_numbers_again(keep[0], e.dtype)) if keep else e
     common = apart(e * widened(row_sums(g * context), e.shape))
     to_scores = apart(kept * (g @ values.swapaxes(-1, -2)) - common)
     found = [

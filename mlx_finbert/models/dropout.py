@@ -107,15 +107,15 @@ def kept_vjp(
     primals: tuple[mx.array, mx.array, mx.array], cotangent: mx.array, _: mx.array
 ) -> tuple[mx.array, mx.array, mx.array]:
     _, keep, scale = primals
-    share = ones_again(keep, cotangent.dtype)
+    share = as_numbers_again(keep, cotangent.dtype)
     return cotangent * (share * scale), mx.zeros_like(keep), mx.zeros_like(scale)
 
 
-def ones_again(keep: mx.array, dtype: mx.Dtype) -> mx.array:
+def as_numbers_again(keep: mx.array, dtype: mx.Dtype) -> mx.array:
     """`keep.astype(dtype)`, for the backward pass alone.
 
-    Written as in the forward pass, MLX would compute it once for both, and hold it in between in
-    four times the memory of `keep`.
+    Written as in the forward pass, MLX would compute it once for both, and hold it in between, in
+    up to four times the memory of `keep`.
     """
     return 1 - (~keep).astype(dtype)
 

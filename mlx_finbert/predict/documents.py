@@ -67,7 +67,8 @@ STRONGEST = "strongest_positive", "strongest_negative"
 def read_documents(predictor: Predictor, texts: Sequence[str]) -> list[Document]:
     """Split N texts into sentences and score each sentence."""
     split = [split_sentences(text) for text in texts]
-    return documents_of(split, predictor([*chain(*split)]), predictor.model.args.labels)
+    probabilities = predictor([*chain.from_iterable(split)])
+    return documents_of(split, probabilities, predictor.model.args.labels)
 
 
 def documents_of(

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from mlx_finbert.ahead import ahead
+from mlx_finbert.background import ahead
 from mlx_finbert.data.sentences import split_sentences
+from mlx_finbert.data.tables import Row
 from mlx_finbert.data.windows import Windows
 from mlx_finbert.data.writers import open_writer
 from mlx_finbert.errors import InputError
@@ -85,25 +86,28 @@ class Job:
         # Without a terminal there is no bar, but mlx.launch hands on to one what rank 0 prints.
         disable = None if size == 1 else rank > 0
         with tqdm(total=total, unit="row", disable=disable) as bar:
-            for part in ahead(self._encoded(mine)):
+            for part in filter(None, ahead(self._encoded(mine))):
                 before = self.predictor.num_long
                 scored = self._scored(part)
                 parts.write(part.number, scored, self.predictor.num_long - before)
                 bar.update(len(scored))
 
-    def _encoded(self, numbers: set[int]) -> Iterator[EncodedPart]:
-        """The parts of these numbers, read and tokenized."""
+    def _encoded(self, numbers: set[int]) -> Iterator[EncodedPart | None]:
+        """The parts of these numbers, read and tokenized; None for each of the others."""
         for number, rows in enumerate(in_parts(self.table.rows())):
-            if number in numbers:
-                texts = self.table.texts(rows)
-                units = [split_sentences(text) if self.by_sentence else [text] for text in texts]
-                yield EncodedPart(number, units, self.predictor.encode([*chain(*units)]))
+            yield self._encode(number, rows) if number in numbers else None
+
+    def _encode(self, number: int, rows: list[Row]) -> EncodedPart:
+        texts = self.table.texts(rows)
+        units = [split_sentences(text) if self.by_sentence else [text] for text in texts]
+        windows = self.predictor.encode([*chain.from_iterable(units)])
+        return EncodedPart(number, units, windows)
 
     def _scored(self, part: EncodedPart) -> list[ScoredRow]:
         labels = self.predictor.model.args.labels
         probabilities = self.predictor.score(part.windows)
         if not self.by_sentence:
-            return scored_texts([*chain(*part.units)], probabilities, labels)
+            return scored_texts([*chain.from_iterable(part.units)], probabilities, labels)
         rows = map(scored_document, documents_of(part.units, probabilities, labels))
         return [row if self.sentences else ScoredRow(row.columns) for row in rows]
 

@@ -18,7 +18,7 @@ from mlx_finbert.predict.columns import ScoredRow
 from mlx_finbert.predict.manifest import Manifest, differences
 
 PART_ROWS = 1024
-"""Rows of a part, and in memory at a time.
+"""Rows of a part: while one is scored the next is in memory too.
 
 On Financial PhraseBank 16% of the positions computed are padding; with 4096 rows it would be 14%.
 """

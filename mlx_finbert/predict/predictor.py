@@ -98,7 +98,7 @@ class Predictor:
         return self.score(self.encode(texts))
 
     def encode(self, texts: Sequence[str]) -> Windows:
-        """N texts as `score` wants them, tokenized; made without MLX, so in any thread."""
+        """N texts as `score` wants them, tokenized. Without MLX, so another thread can do it."""
         if not isinstance(texts, Sequence) or isinstance(texts, str):
             raise InputError(f"texts is a {type(texts).__name__}: give a list of strings")
         for i, text in enumerate(texts):

@@ -1,18 +1,18 @@
 """What a run starts from: the model, the tokenized parts, and the loop over them."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
-from mlx_finbert.ahead import ahead
 from mlx_finbert.checkpoint import load_with_report, require_plain
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize
+from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize, tokenize_in
 from mlx_finbert.device import length_multiple
 from mlx_finbert.labels import match_labels
 from mlx_finbert.lora import add_lora
@@ -34,16 +34,16 @@ Say = Callable[[str], None]
 
 @dataclass
 class Loaders:
-    """The three parts, tokenized, their labels in the order of the model's logits."""
+    """The parts of the data, their labels in the order of the model's logits."""
 
     train: Loader
     validation: Loader
-    make_test: Callable[[], Loader] | None = None
+    make_test: Callable[[], Loader | None] = lambda: None
 
     @cached_property
     def test(self) -> Loader | None:
-        """None without such rows; they are tokenized while the first steps run."""
-        return self.make_test and self.make_test()
+        """Made where it is first asked for, and what there is to say of its rows is said then."""
+        return self.make_test()
 
 
 def load_model(
@@ -78,10 +78,11 @@ def make_loaders(
     tokenizer: Tokenizer,
     processes: mx.distributed.Group,
     say: Say,
+    thread: Executor,
 ) -> Loaders:
     """Tokenize the parts; labels that do not match are refused before that.
 
-    All training rows come first: the lengths of the batches depend on every one of them.
+    The thread tokenizes the test rows, which nobody waits for before the last step.
     """
     rank, size = processes.rank(), processes.size()
     divides = settings.batch_size % size == 0
@@ -93,11 +94,7 @@ def make_loaders(
     # Saved with the tokenizer, so that the model is evaluated and used as it was trained.
     tokenizer.model_max_length = max_length
 
-    parts = [part for part in (splits.train, splits.validation, splits.test) if part is not None]
-    tokenized = ahead(tokenize(tokenizer, part.texts, max_length) for part in parts)
-
-    def loader(part: LabelledTexts, **of_training: int) -> Loader:
-        tokens = next(tokenized)
+    def loader(part: LabelledTexts, tokens: Tokens, **of_training: int) -> Loader:
         for note in token_notes(tokens, part.name, max_length, tokenizer.unk_token_id):
             say(note)
         return Loader(
@@ -112,6 +109,7 @@ def make_loaders(
 
     train = loader(
         splits.train,
+        tokenize(tokenizer, splits.train.texts, max_length),
         seed=settings.seed,
         accumulation=settings.gradient_accumulation_steps,
         rank=rank,
@@ -122,8 +120,11 @@ def make_loaders(
         f"{len(train.tokens.ids):,} training tokens; padding is"
         f" {train.padding_waste():.0%} of what a training epoch computes"
     )
-    validation = loader(splits.validation)
-    return Loaders(train, validation, partial(loader, splits.test) if splits.test else None)
+    validation = loader(splits.validation, tokenize(tokenizer, splits.validation.texts, max_length))
+    if splits.test is None:
+        return Loaders(train, validation)
+    test_tokens = tokenize_in(thread, tokenizer, splits.test.texts, max_length)
+    return Loaders(train, validation, lambda: loader(splits.test, test_tokens()))
 
 
 def token_notes(tokens: Tokens, name: str, max_length: int, unk_token_id: int) -> list[str]:

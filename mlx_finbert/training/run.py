@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlx.core as mx
 
+from mlx_finbert.background import background
 from mlx_finbert.cpu_backend import prefer_memory
 from mlx_finbert.data import Splits
 from mlx_finbert.device import first_steps, hold_memory
@@ -45,7 +46,8 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
     checkpoint = find_checkpoint(Path(settings.resume), say) if settings.resume else None
     check_output(settings)
     splits = splits or settings.split(settings.load_texts())
-    with guarded("start the run again, with --resume to go on from its last checkpoint"):
+    remedy = "start the run again, with --resume to go on from its last checkpoint"
+    with guarded(remedy), background() as thread:
         processes = ranks()
         is_first = processes.rank() == 0
         say = say if is_first else silent
@@ -55,7 +57,7 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
             say(note)
         mx.random.seed(settings.seed)
         model, tokenizer = load_model(settings, splits.train.label_names, say)
-        loaders = make_loaders(settings, splits, model, tokenizer, processes, say)
+        loaders = make_loaders(settings, splits, model, tokenizer, processes, say, thread)
         fingerprint = fingerprint_of(loaders.train, loaders.validation)
         require_same(processes, fingerprint, f"--data {settings.data}: the rows or their tokens")
         fit = make_fit(settings, model, loaders, processes)

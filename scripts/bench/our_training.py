@@ -10,6 +10,7 @@ import numpy as np
 from job import LEARNING_RATE, WARM_UP_BATCHES, Job
 from workers import serve
 
+from mlx_finbert.background import background
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.device import hold_memory, streams
 from mlx_finbert.ranks import ranks
@@ -66,10 +67,10 @@ class OurTraining:
 
     def _loaders(self) -> Loaders:
         """The rows tokenized."""
-        processes = ranks()
-        return make_loaders(
-            self.settings, self.splits, self.model, self.tokenizer, processes, silent
-        )
+        with background() as thread:
+            return make_loaders(
+                self.settings, self.splits, self.model, self.tokenizer, ranks(), silent, thread
+            )
 
     def _train(self, loaders: Loaders, steps: int) -> float:
         start = time.perf_counter()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mlx_finbert.background import background
 from mlx_finbert.cpu_backend import prefer_memory
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.device import hold_memory
@@ -58,7 +59,8 @@ def train(folder: Path, case: Training) -> int:
     )
     model, tokenizer = load_model(settings, LABELS, silent)
     splits = made_up_splits(words_of(tokenizer), case)
-    loaders = make_loaders(settings, splits, model, tokenizer, ranks(), silent)
+    with background() as thread:
+        loaders = make_loaders(settings, splits, model, tokenizer, ranks(), silent, thread)
     if (end := make_fit(settings, model, loaders, ranks()).run()) != "finished":
         raise RuntimeError(f"training ended early: {end}")
     return sum(value.size for _, value in tree_flatten(model.parameters()))

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlx_finbert.background import background
 from mlx_finbert.data import load_texts
 from mlx_finbert.data.loader import Loader, padded_length
-from mlx_finbert.data.tokens import Tokens, tokenize
+from mlx_finbert.data.tokens import Tokens, tokenize, tokenize_in
 from mlx_finbert.tokenizer import load_tokenizer
 
 PAD = 99
@@ -138,6 +139,20 @@ def test_truncation_is_that_of_transformers(checkpoint, family):
         assert [tokens[i].tolist() for i in range(4)] == expected
         full = tokenizer(texts, verbose=False)["input_ids"]
         assert tokens.truncated == sum(len(row) > length for row in full)
+
+
+def test_chunks_and_another_thread_give_the_same_tokens(tiny, monkeypatch):
+    _, tokenizer = tiny
+    texts = [" ".join(["profit"] * (1 + i % 5)) for i in range(7)]
+    whole = tokenize(tokenizer, texts, 5)
+    monkeypatch.setattr("mlx_finbert.data.tokens.CHUNK", 2)
+    with background() as thread:
+        later = tokenize_in(thread, tokenizer, texts, 5)()
+    for tokens in (later, tokenize(tokenizer, texts, 5)):
+        np.testing.assert_array_equal(tokens.ids, whole.ids)
+        np.testing.assert_array_equal(tokens.offsets, whole.offsets)
+        assert tokens.truncated == whole.truncated == 2
+    assert len(tokenize(tokenizer, [], 5)) == 0
 
 
 def test_waste_on_real_sentences(real_data, minilm):

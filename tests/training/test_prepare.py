@@ -6,9 +6,9 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from mlx_finbert.background import background
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.tokens import Tokens, tokenize
-from mlx_finbert.training import prepare
 from mlx_finbert.training.optimizer import Adam
 from mlx_finbert.training.prepare import Loaders, load_model, make_fit, make_loaders
 from mlx_finbert.training.settings import TrainSettings
@@ -88,37 +88,50 @@ def part_of(name, texts):
     return LabelledTexts(texts, labels, ["negative", "neutral", "positive"], name)
 
 
-def test_the_test_rows_are_tokenized_while_the_first_steps_run(tiny, monkeypatch):
+class Slow:
+    """A tokenizer that waits before the rows of a part."""
+
+    def __init__(self, tokenizer, rows):
+        self.tokenizer, self.rows = tokenizer, rows
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __getattr__(self, name):
+        return getattr(self.tokenizer, name)
+
+    def __call__(self, texts, **options):
+        if texts == self.rows:
+            self.begun.set()
+            assert self.go_on.wait(60)
+        return self.tokenizer(texts, **options)
+
+
+def test_the_test_rows_are_tokenized_by_another_thread(tiny):
     model, tokenizer = tiny
-    texts = {
-        "train": ["profit rose"] * 4,
-        "validation": ["sales fell"] * 3,
-        "test": ["profit rose and sales fell"] * 5,
-    }
-    steps_run, waited = threading.Event(), []
-
-    def slow(tokenizer, rows, max_length):
-        if rows == texts["test"]:
-            waited.append(steps_run.wait(60))
-        return tokenize(tokenizer, rows, max_length)
-
-    monkeypatch.setattr(prepare, "tokenize", slow)
-    splits = Splits(*(part_of(name, rows) for name, rows in texts.items()), [])
-    said = []
-    processes = mx.distributed.init()
-    settings = TrainSettings(max_length=5)
-    loaders = make_loaders(settings, splits, model, tokenizer, processes, said.append)
-    assert (len(loaders.train.tokens), len(loaders.validation.tokens)) == (4, 3)
-    assert not waited and not any("were cut" in line for line in said)
-    steps_run.set()
-    expected = tokenize(tokenizer, texts["test"], 5)
-    np.testing.assert_array_equal(loaders.test.tokens.ids, expected.ids)
-    assert loaders.test is loaders.test and waited == [True]
-    assert "test: 5 of 5 rows have more than 5 tokens and were cut" in said
+    train, validation, test = (
+        part_of("train", ["profit rose"] * 4),
+        part_of("validation", ["sales fell"] * 3),
+        part_of("test", ["profit rose and sales fell"] * 5),
+    )
+    slow, said = Slow(tokenizer, test.texts), []
+    with background() as thread:
+        loaders = make_loaders(
+            TrainSettings(max_length=5), Splits(train, validation, test, []), model, slow,
+            mx.distributed.init(), said.append, thread,
+        )  # fmt: skip
+        assert slow.begun.wait(60)
+        assert (len(loaders.train.tokens), len(loaders.validation.tokens)) == (4, 3)
+        assert not any("were cut" in line for line in said)
+        slow.go_on.set()
+        np.testing.assert_array_equal(
+            loaders.test.tokens.ids, tokenize(tokenizer, test.texts, 5).ids
+        )
+    assert loaders.test is loaders.test and len(loaders.test.labels) == 5
+    assert said.count("test: 5 of 5 rows have more than 5 tokens and were cut") == 1
 
 
 def test_without_test_rows_there_is_no_loader_of_them(tiny):
     rows = part_of("train", ["profit rose"] * 3)
     splits = Splits(rows, rows, None, [])
-    loaders = make_loaders(TrainSettings(), splits, *tiny, mx.distributed.init(), print)
+    with background() as thread:
+        loaders = make_loaders(TrainSettings(), splits, *tiny, mx.distributed.init(), print, thread)
     assert loaders.test is None

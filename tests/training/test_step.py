@@ -163,7 +163,8 @@ def test_rows_of_weight_zero_change_nothing(checkpoint):
         ends.append((figures.loss, named_parameters(model)))
     assert ends[0][0] == pytest.approx(ends[1][0], abs=1e-5)
     for key, value in ends[0][1].items():
-        assert mx.abs(value - ends[1][1][key]).max() < 1e-6, key
+        if "key.bias" not in key:  # no gradient but rounding noise, see above
+            assert mx.abs(value - ends[1][1][key]).max() < 1e-6, key
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])

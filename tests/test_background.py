@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from mlx_finbert.ahead import ahead
+from mlx_finbert.background import ahead, background
 
 SECONDS = 60
 """More than a machine under load needs: a test that waits so long has failed."""
@@ -45,4 +45,14 @@ def test_no_thread_is_left_where_the_items_are_not_wanted_any_more():
     found = ahead(range(50))
     assert next(found) == 0
     found.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("ahead")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("background")]
+
+
+def test_what_was_not_begun_is_dropped():
+    begun, go_on = threading.Event(), threading.Event()
+    with background() as thread:
+        first = thread.submit(lambda: begun.set() or go_on.wait(SECONDS))
+        second = thread.submit(lambda: None)
+        second.add_done_callback(lambda _: go_on.set())  # the first one waits until it is dropped
+        assert begun.wait(SECONDS)
+    assert first.result() is True and second.cancelled()
