@@ -2,17 +2,15 @@
 
 import json
 import os
-import signal
 
 # Read by MLX at import: without it an M5 or a CUDA device multiplies float32 in TF32.
 os.environ["MLX_ENABLE_TF32"] = "0"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
-# What a shell script starts with `&` ignores Ctrl-C, and so would the runs that the tests stop.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import mlx_finbert  # noqa: I001  (before mlx: it brings the fast BLAS on Linux)
 
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +19,9 @@ import pytest
 from mlx.utils import tree_flatten
 
 from mlx_finbert.models import build
+
+# What a shell script starts with `&` ignores Ctrl-C, and so would the runs that the tests stop.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
