@@ -67,7 +67,7 @@ class VerifyReport:
         return self.package.passed
 
     def __str__(self) -> str:
-        return f"{self.package}\n{verdict(self.passed)}"
+        return f"{self.package}\n{verdict(self.passed, self.package.core_ml_ran)}"
 
 
 def verify_package(settings: VerifySettings) -> VerifyReport:

@@ -1,12 +1,12 @@
 """Our logits against those of transformers, where PyTorch is installed."""
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
 
+from mlx_finbert.device import full_precision
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
 from mlx_finbert.tokenizer import Tokenizer
@@ -34,8 +34,6 @@ def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) 
         model, tokenizer: ours.
         reference: the checkpoint folder that transformers reads.
     """
-    # On an M5 and on CUDA, MLX would multiply float32 in TF32; it reads this at its first product.
-    os.environ.setdefault("MLX_ENABLE_TF32", "0")
     import torch
     import transformers
 
@@ -51,7 +49,8 @@ def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) 
 def own_logits(model: Classifier, tokenizer: Tokenizer) -> np.ndarray:
     """What a model of ours says to the texts, float32 (6, num_labels)."""
     ids, mask = inputs(tokenizer)
-    return np.array(model(mx.array(ids), mx.array(mask)).astype(mx.float32))
+    with full_precision():
+        return np.array(model(mx.array(ids), mx.array(mask)).astype(mx.float32))
 
 
 def inputs(tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
+from mlx_finbert.backend import is_plain
+
 NOT_FOUND = (
     "MLX's CPU backend will run on its slow built-in BLAS: install a fast one with"
     " `pip install mkl` (x86_64) or `apt-get install libopenblas0-pthread`"
@@ -66,9 +68,11 @@ def use_fast_blas() -> str | None:
 def _share_cores(library: ctypes.CDLL) -> None:
     """Leave to each product the cores that the other parts of a batch do not need.
 
-    Not by the environment, which other libraries of the process would heed too.
+    Not by the environment, which other libraries of the process would heed too. On the plain path
+    a batch has one part.
     """
-    if {"MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys():
+    chosen = {"MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys()
+    if chosen or is_plain():
         return
     for name in ("MKL_Set_Num_Threads", "openblas_set_num_threads"):
         if set_threads := getattr(library, name, None):

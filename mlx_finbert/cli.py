@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 
+from mlx_finbert.backend import check_backend
 from mlx_finbert.errors import InputError
 
 
@@ -18,6 +19,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
     def run(argv: list[str] | None = None) -> int:
         logging.basicConfig(format="%(message)s", stream=sys.stderr)
         try:
+            check_backend()
             return main(argv) or 0
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)

@@ -2,21 +2,36 @@
 
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import mlx.core as mx
 
+from mlx_finbert.backend import is_plain
 from mlx_finbert.blas import SHARES
 
 _own = threading.local()
 
 
 def on_linux_cpu() -> bool:
-    """Whether MLX's CPU backend for Linux computes.
+    """Whether to compute in the forms for MLX's CPU backend on Linux.
 
     Its erf, exp and tanh are scalar, its elementwise operations use one thread, and reading a
-    result on the host costs nothing. On macOS both Metal and the CPU have fast functions.
+    result on the host costs nothing. On macOS both Metal and the CPU have fast functions. The
+    environment can turn these forms off: see `backend.py`.
     """
-    return sys.platform == "linux" and mx.default_device() == mx.cpu
+    return sys.platform == "linux" and mx.default_device() == mx.cpu and not is_plain()
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Inside the block, products of float32 are exact to its 24 bits: on the CPU.
+
+    Every comparison of two models is made in it. MLX multiplies float32 in TF32, of 11 bits, on an
+    M5 and on CUDA, unless `MLX_ENABLE_TF32=0` was in the environment before its first product.
+    """
+    with mx.stream(mx.cpu):
+        yield
 
 
 def apart(x: mx.array) -> mx.array:

@@ -10,6 +10,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_unflatten
 
+from mlx_finbert.device import full_precision
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.dropout import Dropout
@@ -163,7 +164,8 @@ def adapter_parameters(model: Classifier) -> dict[str, mx.array]:
 
 def fuse(model: Classifier) -> None:
     """Add the adapters to their matrices, in place: a plain model that computes the same."""
-    fused = [(name, module.fuse()) for name, module in model.named_modules() if is_lora(module)]
+    with full_precision():
+        fused = [(name, module.fuse()) for name, module in model.named_modules() if is_lora(module)]
     model.update_modules(tree_unflatten(fused))
     model.unfreeze()
     mx.eval(model.parameters())

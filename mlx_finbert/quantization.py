@@ -12,6 +12,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_unflatten
 
+from mlx_finbert.device import on_linux_cpu
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
 from mlx_finbert.settings import require
@@ -55,7 +56,7 @@ class Quantization:
 
 
 class QuantizedLinear(nn.QuantizedLinear):
-    """MLX's, but fast on a CPU too.
+    """MLX's, but fast on its CPU backend for Linux too.
 
     There `mx.quantized_matmul` takes 50 times as long as unpacking the matrix and multiplying by it
     (1,024 rows of 384 numbers times 384 x 1,536, 8 bits: 442 and 9 ms on 2 cores of x86_64).
@@ -63,7 +64,7 @@ class QuantizedLinear(nn.QuantizedLinear):
 
     def __call__(self, x: mx.array) -> mx.array:
         """(..., input size) to (..., output size) in the dtype of x."""
-        if mx.default_device() != mx.cpu:
+        if not on_linux_cpu():
             return super().__call__(x)
         return mx.addmm(self.bias, x, unpacked(self).T)
 

@@ -3,7 +3,8 @@
 #
 #   scripts/test.sh [arguments for pytest]
 #
-# PyTorch is the reference of the parity tests; nothing else uses it.
+# PyTorch is the reference of the parity tests; nothing else uses it. On Linux,
+# MLX_FINBERT_BACKEND=plain scripts/test.sh tests the path that Metal runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/venv.sh
@@ -13,6 +14,9 @@ make_venv
 install torch==2.13.0
 install -e '.[dev]'
 install_encoder
+
+# What a macOS shell allows.
+ulimit -S -n 256
 
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .

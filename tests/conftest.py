@@ -11,6 +11,7 @@ os.environ["TQDM_DISABLE"] = "1"
 import mlx_finbert  # noqa: I001  (before mlx: it brings the fast BLAS on Linux)
 
 import signal
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import mlx.core as mx
 import pytest
 from mlx.utils import tree_flatten
 
-from mlx_finbert.models import build
+from mlx_finbert.models import attention, build, functions
 
 # What a shell script starts with `&` ignores Ctrl-C, and so would the runs that the tests stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -44,6 +45,34 @@ SIZES = {
         "intermediate_size": 22, "max_position_embeddings": 42, "type_vocab_size": 1,
     },
 }  # fmt: skip
+
+
+@pytest.fixture
+def tf32(monkeypatch):
+    """Products of linear layers as an M5 or CUDA makes them: in TF32, but for those on the CPU."""
+    on_cpu, stream = [], mx.stream
+
+    @contextmanager
+    def noted(where):
+        on_cpu.append(where == mx.cpu)
+        with stream(where):
+            yield
+        on_cpu.pop()
+
+    def linear(x, weight, bias):
+        if not any(on_cpu):
+            x, weight = to_tf32(x), to_tf32(weight)
+        return mx.addmm(bias, x, weight.T)
+
+    monkeypatch.setattr(mx, "stream", noted)
+    for module in (functions, attention):
+        monkeypatch.setattr(module, "linear", linear)
+
+
+def to_tf32(x):
+    """Rounded to the 11 significant bits of TF32."""
+    bits = x.astype(mx.float32).view(mx.uint32) + 0x1000
+    return (bits & 0xFFFFE000).view(mx.float32)
 
 
 def write_word_pieces(folder: Path) -> int:

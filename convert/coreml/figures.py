@@ -70,6 +70,8 @@ class Figures:
     """Largest absolute value that a matrix product gives."""
     core_ml: str = ""
     """On a Mac, what Core ML itself gave."""
+    core_ml_ran: bool = False
+    """Whether Core ML itself ran the function: never on Linux."""
     faults: list[str] = field(default_factory=list)
     """What the verification found wrong, with the figure."""
 
@@ -109,6 +111,11 @@ class PackageReport:
     def passed(self) -> bool:
         return not self.faults and not any(figures.faults for figures in self.functions)
 
+    @property
+    def core_ml_ran(self) -> bool:
+        """Whether Core ML itself ran every function."""
+        return all(figures.core_ml_ran for figures in self.functions)
+
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.bytes / 1e6:.1f} MB"]
         lines += [f"  FAULT: {fault}" for fault in self.faults]
@@ -117,9 +124,13 @@ class PackageReport:
         return "\n".join(lines)
 
 
-def verdict(passed: bool) -> str:
-    """The last line of a report."""
-    return "verified" if passed else "NOT verified: see the faults above"
+def verdict(passed: bool, core_ml_ran: bool) -> str:
+    """The last lines of a report."""
+    if not passed:
+        return "NOT verified: see the faults above"
+    if core_ml_ran:
+        return "verified"
+    return "not run by Core ML itself: that takes a Mac with the macOS of the target\nverified"
 
 
 def psnr(found: np.ndarray, expected: np.ndarray) -> float:

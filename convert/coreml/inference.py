@@ -47,14 +47,18 @@ class Inference:
             outputs = runner(feeds)
             if not {"probabilities", "logits"} <= set(outputs):
                 raise EvaluationError(f"its outputs are {sorted(outputs)}")
-            probabilities.append(self._by_label(outputs["probabilities"])[:count])
+            probabilities.append(self._probabilities(outputs)[:count])
             logits.append(outputs["logits"][:count])
         return Outcome(np.concatenate(probabilities), np.concatenate(logits))
 
-    def _by_label(self, probabilities: Any) -> np.ndarray:
-        """(B, num_labels), where a classifier gives a dictionary too."""
-        if not isinstance(probabilities, dict):
-            return probabilities
-        if set(probabilities) != set(self.labels):
-            raise EvaluationError(f"its probabilities are of {sorted(probabilities)}")
-        return np.array([[probabilities[label] for label in self.labels]], np.float32)
+    def _probabilities(self, outputs: Mapping[str, Any]) -> np.ndarray:
+        """(B, num_labels), where a classifier gives a label and a dictionary too."""
+        found = outputs["probabilities"]
+        if not isinstance(found, dict):
+            return found
+        if set(found) != set(self.labels):
+            raise EvaluationError(f"its probabilities are of {sorted(found)}")
+        label = outputs.get("label")
+        if label not in found or found[label] < max(found.values()):
+            raise EvaluationError(f"its label is {label!r}, but its probabilities are {found}")
+        return np.array([[found[label] for label in self.labels]], np.float32)

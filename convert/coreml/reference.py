@@ -9,13 +9,14 @@ from mlx.utils import tree_flatten
 
 from mlx_finbert.convert.coreml.network import Network, describe
 from mlx_finbert.convert.coreml.options import ExportOptions
+from mlx_finbert.device import full_precision
 from mlx_finbert.hashes import weights_sha256
 from mlx_finbert.metrics import softmax
 from mlx_finbert.models import Classifier
 
 
 class Reference:
-    """A classifier in float32, on the CPU: a GPU may multiply float32 in TF32.
+    """A classifier in full float32 precision.
 
     Args:
         model: of any dtype; it is left as it is.
@@ -36,7 +37,7 @@ class Reference:
         """float32 (N, num_labels) for N rows of token ids, computed without padding."""
         found = np.empty((len(rows), len(self.labels)), np.float32)
         lengths = np.array([len(row) for row in rows])
-        with mx.stream(mx.cpu):
+        with full_precision():
             for length in np.unique(lengths):
                 alike = np.flatnonzero(lengths == length)
                 ids = mx.array([rows[i] for i in alike], mx.int32)

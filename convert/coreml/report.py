@@ -63,5 +63,6 @@ class ExportReport:
         lines += map(str, self.packages)
         if self.validation:
             lines.append(str(self.validation))
-        lines.append(verdict(self.passed))
+        ran = all(package.core_ml_ran for package in self.packages)
+        lines.append(verdict(self.passed, ran))
         return "\n".join(lines)

@@ -82,10 +82,11 @@ class SavedPackage:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._weights: dict[str, np.memmap] = {}
         try:
             self._items = _manifest_items(path)
             self.spec = Model_pb2.Model()
-            self.spec.ParseFromString(self._items[MODEL].read_bytes())
+            self.spec.ParseFromString(_regular(self._items[MODEL]).read_bytes())
             self.functions = {
                 name: self._function(function)
                 for name, function in self.spec.mlProgram.functions.items()
@@ -122,8 +123,8 @@ class SavedPackage:
             [self._operation(operation) for operation in block.operations],
             list(block.outputs),
         )
-        if missing := _undefined(found):
-            raise InputError(f"{self.path} is damaged: nothing gives the value {missing!r}")
+        if fault := _disorder(found):
+            raise InputError(f"{self.path} is damaged: {fault}")
         return found
 
     def _operation(self, operation: Any) -> Operation:
@@ -154,20 +155,30 @@ class SavedPackage:
         return array.item() if kind == "STRING" and not shape else array
 
     def _blob(self, blob: Any, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-        name = blob.fileName.removeprefix(WEIGHTS_PREFIX)
-        if f"{WEIGHTS_PREFIX}{name}" != blob.fileName:
-            raise InputError(f"{self.path} is damaged: it names the weights {blob.fileName}")
-        file = self._items[WEIGHTS] / name
-        data = np.memmap(file, np.uint8, "r")
-        if data[4:8].view("<u4")[0] != STORAGE_VERSION:
-            raise InputError(f"{file} is damaged: it is no storage of version {STORAGE_VERSION}")
+        data = self._weight_file(blob.fileName)
         header = data[blob.offset : blob.offset + BLOB_HEADER.itemsize].view(BLOB_HEADER)[0]
         if header["sentinel"] != BLOB_SENTINEL or header["dtype"] != BLOB_DTYPES[kind]:
             raise InputError(
-                f"{file} is damaged: no weight of the type {kind} starts at byte {blob.offset}"
+                f"{data.filename} is damaged: no weight of the type {kind} starts at byte"
+                f" {blob.offset}"
             )
         start = int(header["offset"])
         return _from_bytes(data[start : start + int(header["bytes"])], kind, shape)
+
+    def _weight_file(self, stored_name: str) -> np.memmap:
+        """The bytes of a weight file: one memory map each, for a map holds a file open."""
+        if stored_name not in self._weights:
+            name = stored_name.removeprefix(WEIGHTS_PREFIX)
+            if f"{WEIGHTS_PREFIX}{name}" != stored_name or "/" in name:
+                raise InputError(f"{self.path} is damaged: it names the weights {stored_name}")
+            file = _regular(self._items[WEIGHTS] / name)
+            data = np.memmap(file, np.uint8, "r")
+            if data[4:8].view("<u4")[0] != STORAGE_VERSION:
+                raise InputError(
+                    f"{file} is damaged: it is no storage of version {STORAGE_VERSION}"
+                )
+            self._weights[stored_name] = data
+        return self._weights[stored_name]
 
 
 def _manifest_items(path: Path) -> dict[str, Path]:
@@ -182,15 +193,33 @@ def _manifest_items(path: Path) -> dict[str, Path]:
     return {entry["path"]: path / "Data" / entry["path"] for entry in entries.values()}
 
 
-def _undefined(function: Function) -> str | None:
-    """A value that is used before an operation has given it, if there is one."""
-    known = {tensor.name for tensor in function.inputs}
+def _regular(file: Path) -> Path:
+    """The same file; one that is no regular file is refused, as reading a FIFO would never end."""
+    if not file.is_file():
+        raise InputError(f"{file} is missing or is not a regular file: export the package again")
+    return file
+
+
+def _disorder(function: Function) -> str | None:
+    """What is wrong with the order of values, if anything: each is given once, before it is used.
+
+    An operation's own results are not yet given when it is run.
+    """
+    given: set[str] = set()
+    for name in (tensor.name for tensor in function.inputs):
+        if name in given:
+            return f"two inputs have the name {name!r}"
+        given.add(name)
     for operation in function.operations:
         for part in itertools.chain.from_iterable(operation.inputs.values()):
-            if isinstance(part, Name) and part not in known:
-                return part
-        known |= {tensor.name for tensor in operation.outputs}
-    return next((name for name in function.outputs if name not in known), None)
+            if isinstance(part, Name) and part not in given:
+                return f"nothing gives the value {part!r} before it is used"
+        for tensor in operation.outputs:
+            if tensor.name in given:
+                return f"the value {tensor.name!r} is given twice"
+            given.add(tensor.name)
+    missing = next((name for name in function.outputs if name not in given), None)
+    return f"nothing gives the output {missing!r}" if missing is not None else None
 
 
 def _tensor(value: Any) -> Tensor:

@@ -145,9 +145,10 @@ class Verifier:
     ) -> None:
         """Core ML against the evaluator's result for the same file."""
         name = function_name(figures.length) if self.options.multifunction else None
-        figures.core_ml, fault = run_core_ml(
+        figures.core_ml, figures.core_ml_ran, fault = run_core_ml(
             path,
             name,
+            self.options.target,
             lambda runner: self.infer(runner, examples.rows, figures.length).probabilities,
             expected.probabilities,
         )

@@ -47,6 +47,17 @@ def test_transformers_opens_it(checkpoint, tmp_path):
     assert config["architectures"] == ["BertForSequenceClassification"]
 
 
+@pytest.mark.usefixtures("tf32")
+def test_a_device_that_multiplies_in_tf32_fuses_as_exactly(checkpoint, tmp_path, capsys):
+    folder, _ = adapter_folder(checkpoint(), tmp_path / "a")
+    model, tokenizer = mlx_finbert.load(folder)
+    before = logits(model, tokenizer)
+    assert main(["--model", str(folder), "--output", str(tmp_path / "out")]) == 0
+    assert "(within 1e-04)" in capsys.readouterr().out
+    after = logits(*mlx_finbert.load(tmp_path / "out"))
+    assert np.abs(after - before).max() > 1e-4  # where nobody asks for precision
+
+
 def test_an_output_that_holds_a_model_needs_overwrite(checkpoint, tmp_path, capsys):
     folder, expected = adapter_folder(checkpoint(), tmp_path / "a")
     argv = ["--model", str(folder), "--output", str(folder)]

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import mlx_finbert
-from mlx_finbert import device
+from mlx_finbert.backend import PLAIN, VARIABLE
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens
-from mlx_finbert.models import attention, attention_in_blocks, functions
-from mlx_finbert.training import gradients as gradients_module
+from mlx_finbert.device import on_linux_cpu
+from mlx_finbert.models import attention_in_blocks
 from mlx_finbert.training.gradients import Gradients, added, global_norm, named_parameters
 from mlx_finbert.training.groups import make_groups
 from mlx_finbert.training.loss import Loss
@@ -24,13 +24,17 @@ NO_DROPOUT = {
 }
 
 
+pytestmark = pytest.mark.skipif(
+    not on_linux_cpu(), reason="compares the forms for MLX's CPU backend on Linux with plain MLX"
+)
+
+
 @pytest.fixture
 def plain(monkeypatch):
     """A function that puts MLX's own functions, on one stream, in the place of the fast ones."""
 
     def switch():
-        for module in (device, functions, attention, gradients_module):
-            monkeypatch.setattr(module, "on_linux_cpu", lambda: False)
+        monkeypatch.setenv(VARIABLE, PLAIN)
 
     return switch
 

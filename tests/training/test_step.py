@@ -105,7 +105,9 @@ def assert_follows(model, reference, batches):
     expected = {k: v.detach().numpy() for k, v in reference.state_dict().items()}
     for key, value in tree_flatten(model.parameters()):
         difference = np.abs(np.array(value) - expected[key]).max()
-        assert difference <= WEIGHT_TOLERANCE, key
+        # A key's bias has no gradient but rounding, which Adam scales up: only a bound holds there.
+        is_noise = key.endswith(("key.bias", "k_lin.bias"))
+        assert difference <= (STEPS * LEARNING_RATE if is_noise else WEIGHT_TOLERANCE), key
 
 
 @pytest.mark.parametrize("family", NO_DROPOUT)

@@ -1,0 +1,42 @@
+"""The switch to the path that Metal runs."""
+
+import os
+import subprocess
+import sys
+
+import mlx.core as mx
+import pytest
+
+from mlx_finbert import device
+from mlx_finbert.backend import PLAIN, VARIABLE, check_backend
+from mlx_finbert.errors import InputError
+
+
+def test_plain_turns_every_form_of_the_linux_cpu_off(monkeypatch):
+    monkeypatch.setenv(VARIABLE, PLAIN)
+    x = mx.ones(3)
+    assert not device.on_linux_cpu()
+    assert device.apart(x) is x
+    assert len(device.streams()) == 1 and device.length_multiple() == 8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the forms are for Linux")
+@pytest.mark.parametrize("value", [None, ""])
+def test_unset_leaves_them_on(monkeypatch, value):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if value is not None:
+        monkeypatch.setenv(VARIABLE, value)
+    check_backend()
+    assert device.on_linux_cpu() == (mx.default_device() == mx.cpu)
+
+
+def test_a_misspelt_switch_is_one_sentence(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "Plain")
+    with pytest.raises(InputError, match=f"{VARIABLE} is 'Plain' in the environment: set it to"):
+        check_backend()
+    for module in ("train", "evaluate", "predict", "convert.to_mlx", "convert.verify"):
+        argv = [sys.executable, "-m", f"mlx_finbert.{module}", "--model", "m"]
+        done = subprocess.run(argv, capture_output=True, text=True, env=os.environ | {})
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {VARIABLE} is 'Plain'") and done.stdout == ""
+        assert done.stderr.count("\n") == 1
