@@ -16,8 +16,8 @@ fp16 (of the value, the step and their product) at most 127 * 2^-11 = 0.062 of i
 SUBNORMAL = 127 * 2.0**-25
 """What is added to that: steps below 2^-14 are off by up to 2^-25 in fp16."""
 
-FP16_ROUNDING = 2.0**-10
-"""Of a value, for the roundings of the value and of its palette's entry."""
+FP16_ROUNDING = 2.0**-11
+"""Largest relative error of a number rounded to fp16."""
 
 RMS_BOUNDS = {"palette6": 0.06, "palette4": 0.25}
 """Largest error of a matrix, root mean square over that of its values. A palette fitted to normal
@@ -72,14 +72,18 @@ def _int8_fault(stored: np.ndarray, exact: np.ndarray) -> str | None:
 
 
 def _palette_fault(stored: np.ndarray, exact: np.ndarray, bound: float) -> str | None:
-    """Every value must be the palette's nearest, and the palette must fit the values."""
+    """Every value must be the palette's nearest, and the palette must fit the values.
+
+    The nearest was chosen before the palette was rounded to fp16: where a value lies in the middle
+    of two entries, their rounding decides which of them is nearest now.
+    """
     error = np.abs(stored - exact)
     palette = np.unique(stored)
     above = np.clip(np.searchsorted(palette, exact), 1, max(len(palette) - 1, 1))
-    nearest = np.abs(exact - palette[above - 1])
-    if len(palette) > 1:
-        nearest = np.minimum(nearest, np.abs(exact - palette[above]))
-    if (error > nearest + FP16_ROUNDING * np.abs(exact) + SUBNORMAL).any():
+    lower, upper = palette[above - 1], palette[np.minimum(above, len(palette) - 1)]
+    nearest = np.minimum(np.abs(exact - lower), np.abs(exact - upper))
+    rounding = FP16_ROUNDING * (np.abs(lower) + np.abs(upper))
+    if (error > nearest + rounding + SUBNORMAL).any():
         return "a value is not the nearest of its palette"
     size = float(np.sqrt(np.square(exact).mean()))
     relative = float(np.sqrt(np.square(error).mean())) / max(size, SUBNORMAL)
