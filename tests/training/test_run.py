@@ -213,12 +213,6 @@ def test_the_maximum_length_is_kept_for_use(checkpoint, table, tmp_path):
     assert mlx_finbert.load(folder)[1].model_max_length == 5
 
 
-def test_an_earlier_calibration_is_not_taken_over(checkpoint, table, tmp_path):
-    start = checkpoint(calibration_temperature=3.0)
-    result = run(settings(start, table, tmp_path / "out", epochs=1, calibration=False))
-    assert mlx_finbert.load(result.folder)[0].args.calibration_temperature == 1
-
-
 def test_bad_input_is_one_line_and_status_2(capsys):
     assert main(["--data", "missing.csv"]) == 2
     assert capsys.readouterr().err == "error: --data missing.csv: there is no such file or folder\n"
