@@ -17,6 +17,7 @@ import mlx_finbert
 from mlx_finbert.errors import InputError
 from mlx_finbert.settings import parse
 from mlx_finbert.train import main
+from mlx_finbert.training.checkpoints import checkpoints_of
 from mlx_finbert.training.folder import RunFolder
 from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
@@ -235,7 +236,7 @@ def test_ctrl_c_saves_and_says_so(checkpoint, table, tmp_path):
     assert process.returncode == 130, output
     assert re.search(r"stopped after step [\d,]+; the best .*; go on with --resume", output)
     assert "Traceback" not in output
-    for folder in (out, max((out / "checkpoints").iterdir())):
+    for folder in (out, checkpoints_of(out)[-1]):
         mlx_finbert.load(folder)
 
 
