@@ -2,7 +2,7 @@
 
 `adapters.safetensors` holds the adapters and the head in float32, under the model's own key names;
 `adapter_config.json` the `base_model` (with the hub's `revision`, and a `base_sha256` of its
-weights), the `lora` settings and the model's `config`, labels and calibration included.
+weights), the `lora` settings and the model's `config`, labels included.
 """
 
 from dataclasses import asdict, dataclass
@@ -12,6 +12,7 @@ from typing import Any
 import mlx.core as mx
 from mlx.utils import tree_flatten, tree_unflatten
 
+from mlx_finbert.calibration import fold_temperature, recorded_temperature
 from mlx_finbert.errors import InputError
 from mlx_finbert.fill import LoadReport, encoder_only, fill, is_floating, rename
 from mlx_finbert.hashes import weights_sha256
@@ -133,6 +134,7 @@ def load_adapted(folder: Path, base_model: str | Path | None) -> tuple[Classifie
     add_lora(model, adapted.lora)
     require_base(model, folder)
     load_adapters(model, folder)
+    fold_temperature(model, recorded_temperature(adapted.config, folder / ADAPTER_CONFIG))
     return model, LoadReport(folder, [*files, ADAPTER_WEIGHTS])
 
 

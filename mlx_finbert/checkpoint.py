@@ -10,6 +10,7 @@ import mlx.core as mx
 from mlx.utils import tree_flatten
 
 from mlx_finbert.adapters import is_adapted, load_adapted
+from mlx_finbert.calibration import fold_temperature, recorded_temperature
 from mlx_finbert.errors import InputError
 from mlx_finbert.fill import LoadReport, encoder_only, fill, is_floating, rename, size_of_head
 from mlx_finbert.hub import resolve
@@ -144,6 +145,8 @@ def load_whole(
     if quantization := Quantization.from_config(config):
         quantize(model, quantization)
     fill(model, weights, report, dtype)
+    if head_size:
+        fold_temperature(model, recorded_temperature(config, folder / "config.json"))
     return model, report
 
 

@@ -35,7 +35,6 @@ class EvaluateSettings(DataSettings, ModelSettings):
     validation_fraction: float | None = setting(
         None, f"share of the other rows that are validation rows {AS_TRAINED}"
     )
-    calibration: bool = setting(True, "divide the logits by the model's calibration temperature")
     json: bool = setting(False, "print JSON")
 
     def __post_init__(self) -> None:
@@ -53,8 +52,6 @@ class Evaluation:
     metrics: Metrics
     intervals: dict[str, np.ndarray]
     """95% intervals of the metrics, as `bootstrap_intervals` gives them."""
-    temperature: float
-    """By which the logits were divided."""
     ece: float
     """Expected calibration error in 15 bins; it has no interval, for draws of rows enlarge it."""
     truncated: int
@@ -67,7 +64,6 @@ class Evaluation:
             "data": self.rows.name,
             "rows": len(self.rows),
             "truncated": self.truncated,
-            "calibration_temperature": self.temperature,
             "ece": self.ece,
             **self.metrics.to_dict(self.labels),
             "intervals_95": {name: bounds.tolist() for name, bounds in self.intervals.items()},
@@ -78,10 +74,7 @@ class Evaluation:
         for name in ("loss", "accuracy", "macro_f1", "mcc", "brier"):
             low, high = self.intervals[name]
             lines.append(f"{name:<10}{getattr(self.metrics, name):>7.4f}  {low:.4f} to {high:.4f}")
-        lines.append(
-            f"{'ece':<10}{self.ece:>7.4f}  {BINS} bins, calibration temperature"
-            f" {self.temperature:.4g}"
-        )
+        lines.append(f"{'ece':<10}{self.ece:>7.4f}  {BINS} bins")
         lines += ["", *self._label_lines(), "", *self._confusion_lines()]
         if self.truncated:
             lines += ["", f"{self.truncated:,} rows were too long and were cut"]
@@ -123,8 +116,6 @@ def run(settings: EvaluateSettings) -> Evaluation:
         )
         rows = split.split(rows).part(settings.split)
         rows.name = f"{rows.name}, split seed {split.split_seed}"
-    if not settings.calibration:
-        model.args.calibration_temperature = 1.0
     return evaluate(
         model, tokenizer, rows, settings.batch_size, settings.max_length, name=settings.model
     )
@@ -156,8 +147,7 @@ def evaluate(
     tokens = tokenize(tokenizer, rows.texts, max_length)
     pad = tokenizer.pad_token_id
     loader = Loader(tokens, labels, batch_size, pad, max_length, multiple=length_multiple())
-    temperature = model.args.calibration_temperature
-    logits = Forward(model).all_logits(loader) / temperature
+    logits = Forward(model).all_logits(loader)
     metrics = measure(logits, labels)
     return Evaluation(
         name,
@@ -165,7 +155,6 @@ def evaluate(
         model.args.labels,
         metrics,
         bootstrap_intervals(metrics),
-        temperature,
         expected_calibration_error(softmax(logits), labels),
         tokens.truncated,
     )

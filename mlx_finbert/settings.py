@@ -170,10 +170,6 @@ def _parser(settings_class: type, module: str, description: str) -> argparse.Arg
             options["action"] = argparse.BooleanOptionalAction
         elif typing.get_origin(hint) is typing.Literal:
             options["choices"] = typing.get_args(hint)
-            if options["choices"] == ("on", "off"):
-                off = {"dest": field.name, "action": "store_const", "const": "off"}
-                spelling = flag_of(field).replace("--", "--no-", 1)
-                groups[field.name].add_argument(spelling, **off, help=argparse.SUPPRESS)
         elif typing.get_origin(hint) is list:
             (item,) = typing.get_args(hint)
             options |= {"type": _list_of(item), "metavar": "A,B,..."}
@@ -229,9 +225,6 @@ def _from_yaml(value: Any, hint: Any, where: str) -> Any:
     hint = _bare(hint)
     choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else None
     if choices:
-        if isinstance(value, bool):
-            # YAML 1.1 reads on and off as booleans.
-            value = "on" if value else "off"
         if value in choices:
             return value
         raise InputError(f"{where} is {value!r}, not one of {', '.join(choices)}")

@@ -50,7 +50,7 @@ def test_a_folder_of_adapters_loads_with_its_base(checkpoint, tmp_path, family, 
 
 
 def test_what_the_folder_holds(checkpoint, tmp_path):
-    base = checkpoint(calibration_temperature=1.5)
+    base = checkpoint()
     folder, _ = adapter_folder(base, tmp_path / "a", layers=1, keys=["output.dense"])
     names = {path.name for path in folder.iterdir()}
     assert names == {
@@ -68,10 +68,26 @@ def test_what_the_folder_holds(checkpoint, tmp_path):
         "rank": 4, "alpha": 6.0, "dropout": 0.0, "layers": 1, "dora": False,
         "keys": ["output.dense"],
     }  # fmt: skip
-    assert config["config"]["calibration_temperature"] == 1.5
     model, _ = mlx_finbert.load(folder)
     assert model.args.labels == ["negative", "neutral", "positive"]
-    assert model.args.calibration_temperature == 1.5
+
+
+def test_a_temperature_that_an_earlier_version_recorded(checkpoint, tmp_path):
+    """It is in the head of what is loaded, and so of what is saved."""
+    folder, before = adapter_folder(checkpoint(), tmp_path / "a")
+    path = folder / "adapter_config.json"
+    recorded = json.loads(path.read_text())
+    recorded["config"]["calibration_temperature"] = 3.0
+    path.write_text(json.dumps(recorded))
+    model, tokenizer = mlx_finbert.load(folder)
+    np.testing.assert_allclose(logits(model, tokenizer), before / 3, atol=1e-6)
+    args = LoraConfig(**recorded["lora"]), recorded["base_model"]
+    again = save_adapters(model, tokenizer, tmp_path / "b", *args)
+    np.testing.assert_allclose(logits(*mlx_finbert.load(again)), before / 3, atol=1e-6)
+    recorded["config"]["calibration_temperature"] = 0
+    path.write_text(json.dumps(recorded))
+    with pytest.raises(InputError, match=r"adapter_config.json: calibration_temperature = 0 is"):
+        mlx_finbert.load(folder)
 
 
 def test_the_base_may_have_no_head_and_half_precision(checkpoint, tmp_path):

@@ -1,10 +1,15 @@
 """Temperature scaling against cases with a known answer."""
 
+from pathlib import Path
+
+import mlx.core as mx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlx.utils import tree_flatten
 
+import mlx_finbert
 from mlx_finbert.calibration import (
     HIGHEST,
     LOWEST,
@@ -12,10 +17,13 @@ from mlx_finbert.calibration import (
     expected_calibration_error,
     explain_temperature,
     fit_temperature,
+    fold_temperature,
+    recorded_temperature,
     reliability,
 )
 from mlx_finbert.errors import InputError
 from mlx_finbert.metrics import measure, softmax
+from mlx_finbert.models import FAMILIES
 
 
 def honest(num_labels=3, groups=None, seed=0):
@@ -90,6 +98,26 @@ def test_each_temperature_is_explained():
         (0.5, "0.500: the model was not sure enough"),
     ):
         assert words in explain_temperature(temperature)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_folding_divides_the_logits_and_nothing_else(checkpoint, family):
+    model, _ = mlx_finbert.load(checkpoint(family))
+    ids = mx.array([[2, 7, 9, 11, 3]])
+    logits, before = model(ids, mx.ones_like(ids)), dict(tree_flatten(model.parameters()))
+    fold_temperature(model, 2.5)
+    after = dict(tree_flatten(model.parameters()))
+    changed = {name for name in before if not mx.array_equal(before[name], after[name])}
+    layer = "classifier.out_proj" if family == "roberta" else "classifier"
+    assert changed == {f"{layer}.weight", f"{layer}.bias"}
+    np.testing.assert_allclose(model(ids, mx.ones_like(ids)), logits / 2.5, rtol=1e-5)
+
+
+def test_what_earlier_versions_recorded():
+    assert recorded_temperature({"calibration_temperature": 2}, Path("config.json")) == 2.0
+    assert recorded_temperature({}, Path("config.json")) == 1.0
+    with pytest.raises(InputError, match=r"^x/config.json: calibration_temperature = -1 is not"):
+        recorded_temperature({"calibration_temperature": -1}, Path("x/config.json"))
 
 
 def test_the_calibration_error_by_hand():

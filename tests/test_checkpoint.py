@@ -326,13 +326,40 @@ def test_save_removes_the_files_of_an_earlier_tokenizer(checkpoint, tmp_path):
     assert (folder / "notes.txt").read_text() == "mine"
 
 
-def test_the_calibration_is_kept_and_checked(checkpoint, tmp_path):
-    model, tokenizer = mlx_finbert.load(checkpoint(calibration_temperature=1.5))
-    again, _ = mlx_finbert.load(mlx_finbert.save(model, tokenizer, tmp_path / "saved"))
-    assert again.args.calibration_temperature == 1.5
-    for value in (0, -1, float("inf")):
-        path = tmp_path / "saved" / "config.json"
-        config = json.loads(path.read_text()) | {"calibration_temperature": value}
-        path.write_text(json.dumps(config))
-        with pytest.raises(InputError, match=r"calibration_temperature = .* is no number above 0"):
-            mlx_finbert.load(tmp_path / "saved")
+@pytest.mark.parametrize("dtype", [None, "float32", "float16"])
+@pytest.mark.parametrize("own", [mx.float32, mx.float16])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_temperature_that_an_earlier_version_recorded(checkpoint, tmp_path, family, own, dtype):
+    """It is in the head of what is loaded, and so of what is saved."""
+    folder = checkpoint(family)
+    rewrite(folder, {name: value.astype(own) for name, value in weights_of(folder).items()})
+    before, tokenizer = mlx_finbert.load(folder, dtype="float32")
+    expected = mlx_finbert.predict(before, tokenizer, TEXTS).astype(np.float64) ** (1 / 3)
+    expected /= expected.sum(axis=1, keepdims=True)
+    edit_config(folder, calibration_temperature=3)
+    model, tokenizer = mlx_finbert.load(folder, dtype=dtype)
+    dtypes = {value.dtype for _, value in tree_flatten(model.parameters())}
+    assert dtypes == {ckpt.as_dtype(dtype) or own}
+    atol = 1e-6 if dtypes == {mx.float32} else 1e-3
+    found = mlx_finbert.predict(model, tokenizer, TEXTS)
+    np.testing.assert_allclose(found, expected, atol=atol)
+    saved = mlx_finbert.save(model, tokenizer, tmp_path / "saved")
+    assert "temperature" not in (saved / "config.json").read_text()
+    np.testing.assert_array_equal(mlx_finbert.predict(*mlx_finbert.load(saved), TEXTS), found)
+
+
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), 10**400, "2", True, [1]])
+def test_a_recorded_temperature_that_cannot_be(checkpoint, value):
+    folder = checkpoint()
+    edit_config(folder, calibration_temperature=value)
+    with pytest.raises(InputError, match=r"config.json: calibration_temperature = .* is not a fin"):
+        mlx_finbert.load(folder)
+
+
+def test_a_recorded_temperature_says_nothing_of_a_fresh_head(checkpoint):
+    folder, heads = checkpoint(), []
+    for temperature in (None, 3.0):
+        edit_config(folder, calibration_temperature=temperature)
+        mx.random.seed(0)
+        heads.append(mlx_finbert.load(folder, new_head=True)[0].classifier.weight)
+    assert mx.array_equal(*heads)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mlx_finbert
+from mlx_finbert.calibration import fold_temperature
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.settings import SplitSettings
 from mlx_finbert.errors import InputError
@@ -22,7 +23,7 @@ def rows_of(labels, names):
 def test_figures_are_those_of_the_predictions(tiny):
     model, tokenizer = tiny
     labels = np.random.default_rng(0).integers(0, 3, 60)
-    model.args.calibration_temperature = 1.7
+    fold_temperature(model, 0.1)
     found = evaluate(model, tokenizer, rows_of(labels, model.args.labels))
     probabilities = mlx_finbert.predict(model, tokenizer, TEXTS)
     assert found.metrics.accuracy == pytest.approx((probabilities.argmax(axis=1) == labels).mean())
@@ -32,17 +33,16 @@ def test_figures_are_those_of_the_predictions(tiny):
     assert low <= found.metrics.accuracy <= high
 
 
-def test_the_calibration_counts_unless_it_is_switched_off(checkpoint, capsys):
-    argv = ["--model", str(checkpoint(calibration_temperature=2.0)), "--data", "sample", "--json"]
+def test_a_recorded_temperature_counts(checkpoint, capsys):
     found = []
-    for flags in ([], ["--no-calibration"]):
-        assert main([*argv, *flags]) == 0
+    for config in ({}, {"calibration_temperature": 2.0}):
+        folder = checkpoint(name=f"with-{len(config)}", **config)
+        assert main(["--model", str(folder), "--data", "sample", "--json"]) == 0
         found.append(json.loads(capsys.readouterr().out))
-    on, off = found
-    assert (on["calibration_temperature"], off["calibration_temperature"]) == (2, 1)
-    assert on["accuracy"] == off["accuracy"] and on["mcc"] == off["mcc"]
+    without, calibrated = found
+    assert calibrated["accuracy"] == without["accuracy"] and calibrated["mcc"] == without["mcc"]
     for name in ("loss", "brier", "ece"):
-        assert on[name] != off[name], name
+        assert calibrated[name] != without[name], name
 
 
 def test_labels_are_matched_by_name(tiny):
@@ -60,7 +60,7 @@ def test_the_command_prints_text_and_json(checkpoint, capsys):
     assert main(argv) == 0
     text = capsys.readouterr().out
     assert "95% interval" in text and "precision" in text
-    assert "brier" in text and "15 bins, calibration temperature 1" in text
+    assert "brier" in text and "  15 bins\n" in text
     assert main([*argv, "--json", "--split", "all"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["rows"] >= 600

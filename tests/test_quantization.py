@@ -105,6 +105,15 @@ def test_a_saved_folder_loads_as_it_was(wide, tmp_path, family, bits, dtype):
     }
 
 
+def test_a_temperature_that_an_earlier_version_recorded(saved, tmp_path):
+    folder, before = saved
+    edit_config(folder, calibration_temperature=3.0)
+    model, tokenizer = mlx_finbert.load(folder)
+    np.testing.assert_allclose(logits(model, tokenizer), before / 3, atol=1e-6)
+    again = mlx_finbert.save(model, tokenizer, tmp_path / "again")
+    np.testing.assert_allclose(logits(*mlx_finbert.load(again)), before / 3, atol=1e-6)
+
+
 def test_the_way_of_the_cpu_gives_what_mlx_gives(wide):
     model, _ = mlx_finbert.load(wide())
     linear = QuantizedLinear.from_linear(model.encoder.layer[0].output.dense, 64, 4)

@@ -164,12 +164,6 @@ def test_every_flag_of_every_command_reaches_its_field(settings_class, needed):
         assert getattr(settings, field.name) == value, field.name
 
 
-@pytest.mark.parametrize("flags", [["--no-calibration"], ["--calibration", "off"]])
-def test_on_and_off_have_a_second_spelling(flags):
-    argv = ["--model", "m", "--output", "o.mlpackage", *flags]
-    assert parse(ToCoremlSettings, "module", "", argv).calibration == "off"
-
-
 @pytest.mark.parametrize(
     "argv",
     [

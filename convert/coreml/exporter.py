@@ -124,7 +124,7 @@ def describe_export(
     Raises:
         InputError: names the weight, the label or the size that does not fit.
     """
-    reference = Reference(model, options)
+    reference = Reference(model)
     if options.precision == "fp16" and (what := too_large_for_fp16(model, reference.network)):
         raise InputError(
             f"{what} has values beyond {FP16_MAX:.0f}, the largest number of fp16:"

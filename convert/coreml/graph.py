@@ -50,7 +50,7 @@ def build(network: Network, length: int, options: ExportOptions) -> Program:
     @mb.program(input_specs=inputs, opset_version=ct.target[options.target])
     def classifier(input_ids: Var, attention_mask: Var) -> tuple[Var, Var]:
         logits = forward(network, layout, input_ids, attention_mask)
-        softmax = mb.softmax(x=calibrated(network, layout, logits), axis=-1)
+        softmax = mb.softmax(x=logits, axis=-1)
         return (
             mb.cast(x=softmax, dtype="fp32", name=SOFTMAX_NAMES[options.outputs]),
             mb.cast(x=logits, dtype="fp32", name="logits"),
@@ -121,10 +121,3 @@ def transform(
     )
     outer = layout.linear(inner, layer.output, f"{name}_output")
     return layout.norm(mb.add(x=outer, y=rows), layer.output_norm, f"{name}_output_norm")
-
-
-def calibrated(network: Network, layout: Layout, logits: Var) -> Var:
-    """Temperature scaling (Guo et al. 2017)."""
-    if network.temperature == 1.0:
-        return logits
-    return mb.mul(x=logits, y=layout.const(1 / network.temperature, "inverse_temperature"))

@@ -22,7 +22,7 @@ INPUTS = {
 OUTPUTS = {
     "label": "The most probable label.",
     "probabilities": "Probability of each label; they sum to 1.",
-    "logits": "What temperature and softmax make the probabilities of, in the order of the labels.",
+    "logits": "The probabilities are the softmax of these, in the order of the labels.",
 }
 
 
@@ -47,7 +47,6 @@ class Description:
             "labels": self.reference.labels,
             "lengths": self.lengths,
             "max_length": self.max_length,
-            "temperature": self.reference.temperature,
             "tokenizer": self.vocabulary.rules,
             "vocabulary": self.vocabulary.text,
             "vocabulary_sha256": self.vocabulary.sha256,

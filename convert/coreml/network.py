@@ -75,8 +75,6 @@ class Network:
     pooler: Linear
     pooler_act: str
     classifier: Linear
-    temperature: float = 1.0
-    """The softmax is taken of the logits over this."""
     counted_padding: int | None = None
     """RoBERTa's padding id, where positions count the tokens that are not padding."""
 
@@ -85,12 +83,11 @@ class Network:
         return self.word_embeddings.shape[1]
 
 
-def describe(model: Classifier, temperature: float = 1.0) -> Network:
+def describe(model: Classifier) -> Network:
     """The network of an MLX classifier.
 
     Args:
         model: of any dtype.
-        temperature: of the calibration.
 
     Raises:
         InputError: for a model of another class or without layers, weights that are not finite,
@@ -107,7 +104,6 @@ def describe(model: Classifier, temperature: float = 1.0) -> Network:
     if not network.layers:
         raise InputError("config.json: the model has no layers: there is nothing to export")
     require_labels(model.args.labels, len(network.classifier.bias))
-    network.temperature = temperature
     return network
 
 
@@ -140,8 +136,6 @@ def too_large_for_fp16(model: Classifier, network: Network) -> str | None:
             return f"the weight {name}"
     if np.abs(network.position_embeddings).max() > FP16_MAX:
         return "the sum of position and token-type embeddings"
-    if 1 / network.temperature > FP16_MAX:
-        return "1 / calibration_temperature"
     return None
 
 

@@ -14,7 +14,7 @@ DEFAULT_LENGTHS = (32, 64, 128)
 90% of 50, 99% of 68."""
 
 PROGRAM_OPTIONS = (
-    "layout", "precision", "compress", "target", "batch", "outputs", "calibration", "multifunction",
+    "layout", "precision", "compress", "target", "batch", "outputs", "multifunction",
 )  # fmt: skip
 """The options that decide the program."""
 
@@ -42,9 +42,6 @@ class ExportOptions:
     batch: int = setting(1, "rows of one prediction")
     outputs: Literal["classifier", "arrays"] = setting(
         "classifier", "a label with its probabilities by name, or arrays"
-    )
-    calibration: Literal["on", "off"] = setting(
-        "on", "divide the logits by the model's calibration_temperature before the softmax"
     )
     multifunction: bool = setting(
         False, "all lengths in one package, as functions that share their weights"

@@ -8,7 +8,6 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_finbert.convert.coreml.network import Network, describe
-from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.device import full_precision
 from mlx_finbert.hashes import weights_sha256
 from mlx_finbert.metrics import softmax
@@ -20,16 +19,14 @@ class Reference:
 
     Args:
         model: of any dtype; it is left as it is.
-        options: calibration and precision decide the temperature.
 
     Raises:
         InputError: for a model that cannot be exported.
     """
 
-    def __init__(self, model: Classifier, options: ExportOptions) -> None:
-        self.temperature = temperature_of(model, options)
+    def __init__(self, model: Classifier) -> None:
         # First, for its refusals.
-        self.network: Network = describe(model, self.temperature)
+        self.network: Network = describe(model)
         self.model = _in_float32(model)
         self.labels = model.args.labels
 
@@ -46,20 +43,12 @@ class Reference:
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """float32 (N, num_labels)."""
-        return softmax(logits / self.temperature).astype(np.float32)
+        return softmax(logits).astype(np.float32)
 
     @cached_property
     def sha256(self) -> str:
         """Of the names and weights, as float32; the config is not in it."""
         return weights_sha256(dict(tree_flatten(self.model.parameters())))
-
-
-def temperature_of(model: Classifier, options: ExportOptions) -> float:
-    """What the logits are divided by; 1 where half precision cannot tell it from 1."""
-    temperature = model.args.calibration_temperature
-    with np.errstate(over="ignore"):
-        lost = options.precision == "fp16" and np.float16(1 / temperature) == 1
-    return 1.0 if options.calibration == "off" or lost else temperature
 
 
 def _in_float32(model: Classifier) -> Classifier:

@@ -18,7 +18,6 @@ class ExportReport:
     source: str
     source_sha256: str
     labels: list[str]
-    temperature: float
     options: ExportOptions
     packages: list[PackageReport]
     validation: Validation | None = None
@@ -34,7 +33,6 @@ class ExportReport:
             description.source,
             reference.sha256,
             reference.labels,
-            reference.temperature,
             description.options,
             packages,
         )
@@ -58,8 +56,6 @@ class ExportReport:
             f"labels: {labels}"
             + (" (give them names with --model-labels)" if are_generic(self.labels) else ""),
         ]
-        if self.temperature != 1:
-            lines.append(f"calibrated: logits over {self.temperature:g}")
         lines += map(str, self.packages)
         if self.validation:
             lines.append(str(self.validation))

@@ -31,7 +31,6 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
         "source": report.source,
         "source_sha256": report.source_sha256,
         "labels": report.labels,
-        "temperature": report.temperature,
         "options": program_options(report.options),
         "packages": {
             package.name: {

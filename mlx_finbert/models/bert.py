@@ -171,6 +171,11 @@ class BertForSequenceClassification(nn.Module):
     def encoder(self) -> Encoder:
         return self.bert.encoder
 
+    @property
+    def output_layer(self) -> Linear:
+        """The head's last layer, which gives the logits."""
+        return self.classifier
+
     def __call__(
         self,
         input_ids: mx.array,

@@ -1,6 +1,5 @@
 """What the three model families read from `config.json` in the same way."""
 
-import math
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self, get_args, get_type_hints
 
@@ -19,8 +18,6 @@ class ClassifierArgs:
     id2label: dict[int, str] = field(default_factory=lambda: generic_labels(2))
     initializer_range: float = 0.02
     """Standard deviation of a fresh head's weights."""
-    calibration_temperature: float = 1.0
-    """Probabilities are the softmax of the logits over this (Guo et al. 2017); a key of our own."""
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -101,8 +98,6 @@ def checked(key: str, value: Any, kinds: tuple[type, ...]) -> Any:
         raise InputError(f"config.json: {key} = {value!r} is not of the kind {kinds[0].__name__}")
     if "dropout" in key and not 0 <= value < 1:
         raise InputError(f"config.json: {key} = {value!r} is no rate from 0 to below 1")
-    if key == "calibration_temperature" and not 0 < value < math.inf:
-        raise InputError(f"config.json: {key} = {value!r} is no number above 0")
     if isinstance(value, int) and value < 0:
         raise InputError(f"config.json: {key} = {value!r} is below 0")
     return value

@@ -127,6 +127,11 @@ class DistilBertForSequenceClassification(nn.Module):
     def encoder(self) -> Encoder:
         return self.distilbert.transformer
 
+    @property
+    def output_layer(self) -> Linear:
+        """The head's last layer, which gives the logits."""
+        return self.classifier
+
     def __call__(
         self,
         input_ids: mx.array,

@@ -83,6 +83,11 @@ class RobertaForSequenceClassification(nn.Module):
     def encoder(self) -> Encoder:
         return self.roberta.encoder
 
+    @property
+    def output_layer(self) -> Linear:
+        """The head's last layer, which gives the logits."""
+        return self.classifier.out_proj
+
     def __call__(
         self,
         input_ids: mx.array,

@@ -30,7 +30,6 @@ def predict(
     max_length: int | None = None,
     long_texts: LongTexts = "cut",
     window_overlap: int | None = None,
-    calibration: bool = True,
 ) -> np.ndarray:
     """Probabilities of the labels `model.args.labels` for each text.
 
@@ -43,7 +42,6 @@ def predict(
             of `max_length` tokens and averages their probabilities, each token counting once.
         window_overlap: tokens that neighbouring windows share; a quarter of `max_length` where
             None.
-        calibration: divide the logits by the model's `calibration_temperature`.
 
     Returns:
         float32 (N, num_labels), in the order of the texts; each row sums to 1.
@@ -51,9 +49,7 @@ def predict(
     Raises:
         InputError: where texts is not a sequence of strings, or a number is out of range.
     """
-    predictor = Predictor(
-        model, tokenizer, batch_size, max_length, long_texts, window_overlap, calibration
-    )
+    predictor = Predictor(model, tokenizer, batch_size, max_length, long_texts, window_overlap)
     return predictor(texts)
 
 
@@ -68,7 +64,6 @@ class Predictor:
         max_length: int | None = None,
         long_texts: LongTexts = "cut",
         window_overlap: int | None = None,
-        calibration: bool = True,
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}: at least 1")
@@ -82,7 +77,6 @@ class Predictor:
         )
         self.long_texts = long_texts
         self.window_overlap = checked_overlap(window_overlap, long_texts, self.max_length)
-        self.calibration = calibration
         self.num_long = 0
         """How many of the texts so far were over `max_length`: cut, or read in windows."""
         self._forward = Forward(model)
@@ -90,7 +84,7 @@ class Predictor:
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the probabilities beside the model and its tokenizer."""
-        names = "batch_size", "max_length", "long_texts", "window_overlap", "calibration"
+        names = "batch_size", "max_length", "long_texts", "window_overlap"
         return {name: getattr(self, name) for name in names}
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
@@ -120,8 +114,7 @@ class Predictor:
             self.max_length,
             multiple=length_multiple(),
         )
-        temperature = self.model.args.calibration_temperature if self.calibration else 1.0
-        probabilities = softmax(self._forward.all_logits(loader) / temperature)
+        probabilities = softmax(self._forward.all_logits(loader))
         if not np.isfinite(probabilities).all():
             raise InputError("the model's logits are not finite: its weights are damaged")
         return windows.mean(probabilities).astype(np.float32)

@@ -21,7 +21,6 @@ def run(settings: PredictSettings) -> Iterator[str]:
         settings.max_length,
         settings.long_texts,
         settings.window_overlap,
-        settings.calibration,
     )
     if settings.input:
         report = score(predictor, settings)

@@ -30,7 +30,6 @@ class PredictSettings(ModelSettings):
     window_overlap: int | None = setting(
         None, "tokens that windows share (default: a quarter of --max-length)"
     )
-    calibration: bool = setting(True, "divide the logits by the model's calibration temperature")
     overwrite_parts: bool = setting(
         False, "begin anew where an unfinished run of other settings has left parts of --output"
     )

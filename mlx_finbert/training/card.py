@@ -35,7 +35,7 @@ model, tokenizer = mlx_finbert.load("{folder}")
 mlx_finbert.predict(model, tokenizer, ["Operating loss narrowed to EUR 1.2 mn."])
 ```
 
-{use}
+{use}{calibration}
 
 Licence of the training data: {licence}.
 """
@@ -47,6 +47,9 @@ opens it too."""
 ADAPTERS = """\
 The folder holds adapters for the model named above, and needs it. To make a Hugging Face checkpoint
 of both: `python -m mlx_finbert.convert.fuse --model {folder} --output DIR`."""
+CALIBRATED = """
+Its probabilities are calibrated wherever it is opened: the temperature {:.3f}, fitted on the
+validation rows (Guo et al. 2017), is folded into the head."""
 
 
 def model_card(
@@ -57,6 +60,7 @@ def model_card(
     licence: str,
     best: Record,
     test: dict[str, Any],
+    temperature: float,
 ) -> str:
     """Markdown, with the metadata block that the hub reads; `test` is what metrics.json holds."""
     figures = {"validation": (best.val_loss, best.val_accuracy, best.val_macro_f1)}
@@ -74,6 +78,7 @@ def model_card(
         rows="\n".join(rows),
         epoch=best.epoch,
         best_metric=settings.best_metric,
+        calibration=CALIBRATED.format(temperature) if temperature != 1 else "",
         folder=folder,
         use=(ADAPTERS if settings.lora() else WHOLE).format(folder=folder),
         licence=licence or "not known",

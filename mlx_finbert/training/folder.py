@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.adapters import load_adapters, require_base, save_adapters
-from mlx_finbert.atomic import write_text
+from mlx_finbert.atomic import write_text, written_beside
+from mlx_finbert.calibration import fold_temperature
 from mlx_finbert.checkpoint import save
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.errors import InputError
@@ -21,6 +22,7 @@ from mlx_finbert.training.callback import Callback
 from mlx_finbert.training.card import model_card
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.checkpoints import (
+    UNCALIBRATED_HEAD,
     Checkpoint,
     checkpoints_of,
     rotate,
@@ -33,6 +35,7 @@ from mlx_finbert.training.output import BEST, FILES, REPORTS
 from mlx_finbert.training.record import Record, RunState
 from mlx_finbert.training.reporters import LOG
 from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.weights import read_safetensors, write_safetensors
 
 
 @dataclass
@@ -98,6 +101,8 @@ class RunFolder(Callback):
         self._clear_earlier_run(REPORTS)
         self.history.append(record)
         if is_best:
+            # First: after a kill in between, the resumed run comes to this evaluation again.
+            self.uncalibrated_head.unlink(missing_ok=True)
             self.save_model(self.path)
             write_text(self.path / BEST, json.dumps(asdict(record), indent=2) + "\n")
         write_history(self.history, self.path)
@@ -134,6 +139,32 @@ class RunFolder(Callback):
         else:
             self.model.load_weights(str(folder / "model.safetensors"))
 
+    @property
+    def uncalibrated_head(self) -> Path:
+        return self.path / CHECKPOINTS / UNCALIBRATED_HEAD
+
+    def save_calibrated(self, temperature: float) -> None:
+        """Save the model with the temperature in its output layer; in memory it stays as it is.
+
+        A run that goes on from a checkpoint fits the temperature again, to logits without it: for
+        that the output layer is kept apart, and written first, so that a kill in between does no
+        harm.
+        """
+        layer = self.model.output_layer
+        uncalibrated = dict(layer.parameters())
+        if checkpoints_of(self.path):
+            with written_beside(self.uncalibrated_head.parent) as part:
+                write_safetensors(uncalibrated, part / UNCALIBRATED_HEAD)
+        fold_temperature(self.model, temperature)
+        self.save_model(self.path)
+        layer.update(uncalibrated)
+
+    def load_best(self) -> None:
+        """Put the weights of the best evaluation into the model, uncalibrated."""
+        self.load_weights(self.path)
+        if self.uncalibrated_head.is_file():
+            self.model.output_layer.update(read_safetensors(self.uncalibrated_head))
+
     def report(self, report: Report, best: Record, train_rows: int, licence: str) -> None:
         """Write the report, its figures as JSON, and the model card."""
         write_report(self.path, report)
@@ -141,7 +172,14 @@ class RunFolder(Callback):
         if figures:
             write_text(self.path / "metrics.json", json.dumps(figures, indent=2) + "\n")
         card = model_card(
-            self.settings, self.path, self.model.args, train_rows, licence, best, figures
+            self.settings,
+            self.path,
+            self.model.args,
+            train_rows,
+            licence,
+            best,
+            figures,
+            report.temperature,
         )
         write_text(self.path / "README.md", card)
 
@@ -158,7 +196,6 @@ class RunFolder(Callback):
             history=[asdict(record) for record in self.history],
             best_step=best.step,
             label_names=self.model.args.labels,
-            temperature=self.model.args.calibration_temperature,
             **more,
         )
 

@@ -61,8 +61,6 @@ def load_model(
     require_plain(model, settings.model)
     if report.new:
         say(str(report))
-    # An earlier run's calibration says nothing about what this one makes of the weights.
-    model.args.calibration_temperature = 1.0
     model.encoder.gradient_checkpointing = settings.gradient_checkpointing
     if lora := settings.lora():
         add_lora(model, lora)

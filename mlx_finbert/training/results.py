@@ -33,7 +33,7 @@ class Result:
     labels: list[str] = field(default_factory=list)
     """Names in the order of the logits."""
     temperature: float = 1.0
-    """Of the calibration."""
+    """Of the calibration: in the saved model's output layer, not in the logits of `predictions`."""
 
 
 def finish(
@@ -52,16 +52,19 @@ def finish(
     best = fit.run_state.best
     if best is None:
         return Result(folder.path, end, fit.run_state)
-    folder.load_weights(folder.path)
+    folder.load_best()
     forward = Forward(folder.model)
+    temperature = 1.0
     if folder.settings.calibration:
-        say(explain_temperature(calibrate(forward, folder, loaders)))
+        temperature = calibrate(forward, folder, loaders)
+        say(explain_temperature(temperature))
     # After Ctrl-C nobody waits for a test set.
     predictions = None if end == "interrupted" else predictions_of(forward, loaders, splits)
     report = folder.report_of(
         ending,
         best,
         predictions=predictions,
+        temperature=temperature,
         padding_waste=loaders.train.padding_waste(),
         tokens_per_second=progress.tokens_per_second,
         peak_memory=mx.get_peak_memory(),
@@ -75,16 +78,15 @@ def finish(
         test=report.results.metrics if predictions and loaders.test else None,
         predictions=predictions,
         labels=report.label_names,
-        temperature=report.temperature,
+        temperature=temperature,
     )
 
 
 def calibrate(forward: Forward, folder: RunFolder, loaders: Loaders) -> float:
-    """Fit the temperature on the validation rows and save the model with it."""
+    """Fit the temperature on the validation rows and save the model calibrated by it."""
     logits = forward.all_logits(loaders.validation)
     temperature = fit_temperature(logits, loaders.validation.labels)
-    folder.model.args.calibration_temperature = temperature
-    folder.save_model(folder.path)
+    folder.save_calibrated(temperature)
     return temperature
 
 

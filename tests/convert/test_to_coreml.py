@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from mlx_finbert.convert.coreml import ExportOptions
+from mlx_finbert.convert.coreml.metadata import program_options
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.to_coreml import main as to_coreml
 from mlx_finbert.convert.to_mlx import main as to_mlx
 from mlx_finbert.convert.verify import main as verify
+
+OLDER_OPTIONS = json.dumps(program_options(ExportOptions()) | {"calibration": "on"})
+"""As a version wrote them that calibrated in the package."""
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def test_export_and_verify(folder, tmp_path, capsys):
 def test_every_option_survives_into_verify(folder, tmp_path):
     form = (
         "--layout plain --precision fp32 --target iOS18 --batch 2 --outputs arrays"
-        " --calibration off --multifunction --compress int8"
+        " --multifunction --compress int8"
     ).split()
     assert export(folder, tmp_path / "T.mlpackage", *form) == 0
     argv = ["--package", str(tmp_path / "T.mlpackage"), "--model", str(folder)]
@@ -137,15 +142,6 @@ def test_no_pytorch_in_the_process(folder, tmp_path):
     assert Path(tmp_path / "T-7.mlpackage").is_dir()
 
 
-def test_a_yaml_file_may_say_off(folder, tmp_path):
-    """YAML 1.1 reads that as a boolean."""
-    (tmp_path / "c.yaml").write_text("calibration: off\nlengths: [7]\n")
-    argv = ["--model", str(folder), "--output", str(tmp_path / "T.mlpackage")]
-    assert to_coreml([*argv, "--config", str(tmp_path / "c.yaml")]) == 0
-    record = json.loads((tmp_path / "export.json").read_text())
-    assert record["options"]["calibration"] == "off"
-
-
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
@@ -154,6 +150,7 @@ def test_a_yaml_file_may_say_off(folder, tmp_path):
         ("lengths", '["7"]', "a list of int"),
         ("options", "{}", "does not say how it was made"),
         ("options", "[", "does not say how it was made"),
+        ("options", OLDER_OPTIONS, "export it again with"),
     ],
 )
 def test_a_package_that_does_not_say_how_it_was_made(folder, tmp_path, capsys, key, value, words):

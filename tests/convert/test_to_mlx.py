@@ -36,6 +36,24 @@ def test_a_bin_checkpoint_converts_and_verifies(checkpoint, tmp_path, capsys, fa
     np.testing.assert_array_equal(logits(output), expected)
 
 
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta"])
+def test_transformers_reads_a_recorded_temperature_after_conversion(checkpoint, tmp_path, family):
+    torch = pytest.importorskip("torch", reason="needs PyTorch, the reference")
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    raw = logits(checkpoint(family, name="raw"))
+    folder = checkpoint(family, name="recorded", calibration_temperature=3.0)
+    assert main(["--model", str(folder), "--output", str(tmp_path / "out")]) == 0
+    twin = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
+    rows = AutoTokenizer.from_pretrained(tmp_path / "out")(
+        ["profit rose", "sales"], padding=True, return_tensors="pt"
+    )
+    with torch.no_grad():
+        found = twin(**rows).logits.numpy()
+    np.testing.assert_allclose(found, logits(tmp_path / "out"), atol=1e-5)
+    np.testing.assert_allclose(found, raw / 3, atol=1e-5)
+
+
 def test_what_was_new_and_dropped_is_told(minilm, tmp_path, capsys):
     output = tmp_path / "out"
     argv = ["--model", "minilm", "--output", str(output), "--num-labels", "4", "--dtype", "float16"]

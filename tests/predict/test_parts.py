@@ -118,7 +118,6 @@ def test_parts_of_another_run_are_refused_by_what_differs(
     for predictor, path, options, words in (
         (Predictor(*tiny), other, {}, "--input has changed"),
         (Predictor(*tiny, max_length=8), source, {}, "--max-length was 40 and is 8"),
-        (Predictor(*tiny, calibration=False), source, {}, "--calibration was True and is False"),
         (Predictor(*tiny), source, {"by_sentence": True}, "--by-sentence was False and is True"),
         (Predictor(*tiny), source, {"encoding": "latin-1"}, "--encoding was utf-8 and is latin-1"),
     ):

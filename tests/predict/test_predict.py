@@ -80,14 +80,6 @@ def test_the_function_survives_an_import_of_the_package():
     assert callable(mlx_finbert.predict)
 
 
-def test_probabilities_are_calibrated(tiny):
-    model, tokenizer = tiny
-    raw = mlx_finbert.predict(model, tokenizer, ["profit rose"])
-    model.args.calibration_temperature = 2.0
-    softened = np.sqrt(raw) / np.sqrt(raw).sum()
-    assert np.allclose(mlx_finbert.predict(model, tokenizer, ["profit rose"]), softened, atol=1e-6)
-
-
 def test_a_predictor_answers_in_other_threads_than_its_own(tiny):
     predictor = mlx_finbert.Predictor(*tiny)
     here, there = predictor(TEXTS), []

@@ -17,6 +17,7 @@ import mlx_finbert
 from mlx_finbert.errors import InputError
 from mlx_finbert.settings import parse
 from mlx_finbert.train import main
+from mlx_finbert.training.checkpoints import checkpoints_of
 from mlx_finbert.training.folder import RunFolder
 from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
@@ -213,12 +214,6 @@ def test_the_maximum_length_is_kept_for_use(checkpoint, table, tmp_path):
     assert mlx_finbert.load(folder)[1].model_max_length == 5
 
 
-def test_an_earlier_calibration_is_not_taken_over(checkpoint, table, tmp_path):
-    start = checkpoint(calibration_temperature=3.0)
-    result = run(settings(start, table, tmp_path / "out", epochs=1, calibration=False))
-    assert mlx_finbert.load(result.folder)[0].args.calibration_temperature == 1
-
-
 def test_bad_input_is_one_line_and_status_2(capsys):
     assert main(["--data", "missing.csv"]) == 2
     assert capsys.readouterr().err == "error: --data missing.csv: there is no such file or folder\n"
@@ -241,7 +236,7 @@ def test_ctrl_c_saves_and_says_so(checkpoint, table, tmp_path):
     assert process.returncode == 130, output
     assert re.search(r"stopped after step [\d,]+; the best .*; go on with --resume", output)
     assert "Traceback" not in output
-    for folder in (out, max((out / "checkpoints").iterdir())):
+    for folder in (out, checkpoints_of(out)[-1]):
         mlx_finbert.load(folder)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from small_models import LENGTH, export_as, read_json
 
+import mlx_finbert
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.errors import InputError
@@ -86,19 +87,22 @@ def test_a_checkpoint_in_half_precision_is_held_against_its_float32(classifier, 
     assert model.classifier.weight.dtype == mx.bfloat16
 
 
-def test_calibration(classifier, tmp_path):
-    config = {"calibration_temperature": 3.0}
-    model, tokenizer, on = export_as(classifier, tmp_path / "on", config=config)
-    options = ExportOptions(lengths=[LENGTH], calibration="off")
-    off = export(model, tokenizer, tmp_path / "off" / "T.mlpackage", options)
-    assert on.passed and off.passed
-    kinds = [r.packages[0].functions[0].operations["mul"] for r in (on, off)]
-    assert kinds == [2, 1]
-    probabilities = [
-        [e["probabilities"] for e in read_json(r.folder / "golden.json")["texts"]]
-        for r in (on, off)
-    ]
-    assert np.max(probabilities[0]) < np.max(probabilities[1])
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_a_recorded_temperature_is_in_the_package(classifier, tmp_path, family):
+    raw, tokenizer = classifier(family)
+    folder = mlx_finbert.save(raw, tokenizer, tmp_path / "model")
+    config = read_json(folder / "config.json") | {"calibration_temperature": 3.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    model, tokenizer = mlx_finbert.load(folder)
+    options = ExportOptions(lengths=[40])
+    report = export(model, tokenizer, tmp_path / "out" / "T.mlpackage", options)
+    assert report.passed, str(report)
+    golden = read_json(report.folder / "golden.json")["texts"]
+    texts = [entry["text"] for entry in golden]
+    found = [entry["probabilities"] for entry in golden]
+    np.testing.assert_allclose(found, mlx_finbert.predict(model, tokenizer, texts), atol=1e-5)
+    cubes = mlx_finbert.predict(raw, tokenizer, texts).astype(np.float64) ** (1 / 3)
+    np.testing.assert_allclose(found, cubes / cubes.sum(axis=1, keepdims=True), atol=1e-5)
 
 
 def refused(classifier, path, words, change=lambda model, tokenizer: None, **options):

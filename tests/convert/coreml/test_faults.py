@@ -74,8 +74,8 @@ def softmax_over_the_queries(patch):
 def another_description(patch, change):
     true = reference.describe
 
-    def describe(model, temperature):
-        found = true(model, temperature)
+    def describe(model):
+        found = true(model)
         change(found)
         return found
 
@@ -112,10 +112,6 @@ def keys_and_values_swapped(patch):
         layer.key, layer.value = layer.value, layer.key
 
     another_description(patch, change)
-
-
-def temperature_inverted(patch):
-    another_description(patch, lambda found: setattr(found, "temperature", 1 / found.temperature))
 
 
 def gelu_variant(patch):
@@ -211,7 +207,6 @@ ANYWHERE = {
     layers_swapped: EXACT,
     value_bias_zeroed: EXACT,
     keys_and_values_swapped: EXACT,
-    temperature_inverted: EXACT,
     gelu_variant: EXACT,
     pooler_relu: EXACT,
     layer_norm_eps: EXACT,
@@ -243,7 +238,7 @@ CASES = [
     ("fault", "layout", "words"), CASES, ids=[f"{f.__name__}-{layout}" for f, layout, _ in CASES]
 )
 def test_a_fault_in_the_graph_is_caught(classifier, tmp_path, monkeypatch, fault, layout, words):
-    model, tokenizer = classifier("bert", calibration_temperature=1.5)
+    model, tokenizer = classifier("bert")
     fault(monkeypatch.setattr)
     path = tmp_path / "out" / "T.mlpackage"
     options = ExportOptions(lengths=[LENGTH], layout=layout)
@@ -257,7 +252,7 @@ def test_a_fault_in_the_graph_is_caught(classifier, tmp_path, monkeypatch, fault
 
 @pytest.mark.parametrize("layout", ["ane", "plain"])
 def test_without_a_fault_there_is_none(classifier, tmp_path, layout):
-    model, tokenizer = classifier("bert", calibration_temperature=1.5)
+    model, tokenizer = classifier("bert")
     options = ExportOptions(lengths=[LENGTH], layout=layout)
     report = export(model, tokenizer, tmp_path / "T.mlpackage", options)
     assert report.passed, str(report)

@@ -12,8 +12,7 @@ from mlx_finbert.predict import predict
 
 def test_metadata_and_the_files_beside(classifier, tmp_path):
     words = {"author": "A", "license": "MIT", "model_version": "2.1", "description": "D"}
-    config = {"calibration_temperature": 1.25}
-    model, _, report = export_as(classifier, tmp_path, config=config, **words)
+    model, _, report = export_as(classifier, tmp_path, **words)
     package = SavedPackage(report.paths[0])
     metadata = package.spec.description.metadata
     found = (metadata.author, metadata.license, metadata.versionString, metadata.shortDescription)
@@ -29,7 +28,6 @@ def test_metadata_and_the_files_beside(classifier, tmp_path):
     assert own["vocabulary_sha256"] == hashlib.sha256(vocabulary).hexdigest()
     assert vocabulary.decode().splitlines()[2:4] == ["[CLS]", "[SEP]"]
     assert json.loads(own["labels"]) == read_json(tmp_path / "labels.json") == model.args.labels
-    assert json.loads(own["temperature"]) == 1.25
     assert (own["source"], own["max_length"]) == ("tiny", "40")
     rules = json.loads(own["tokenizer"])
     assert (rules["kind"], rules["lowercase"], rules["strip_accents"]) == ("wordpiece", True, True)

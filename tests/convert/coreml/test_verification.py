@@ -117,7 +117,6 @@ CHANGES = [
     ("mlx_finbert.labels is not the model's", metadata("labels", '["positive"]')),
     ("mlx_finbert.vocabulary is not the model's", metadata("vocabulary", "[PAD]\n")),
     ("mlx_finbert.tokenizer is not the model's", metadata("tokenizer", "{}")),
-    ("mlx_finbert.temperature is not the model's", metadata("temperature", "99")),
     ("mlx_finbert.source_sha256 is not the model's", metadata("source_sha256", "0")),
     (
         "the description of main has the predicted outputs ('label', 'logits')",
@@ -246,13 +245,6 @@ def test_constants_that_half_precision_makes_equal(classifier, tmp_path, layout)
     names = [op.name for op in SavedPackage(report.paths[0]).functions["main"].operations]
     assert sum("norm_weight" in name for name in names) == 2
     assert report.packages[0].functions[0].exact_error < 1e-6
-
-
-@pytest.mark.parametrize("temperature", [1.0002, 0.9998, 1.001])
-def test_temperatures_next_to_1(classifier, tmp_path, temperature):
-    model, tokenizer = classifier("bert", calibration_temperature=temperature)
-    report = export(model, tokenizer, tmp_path / "T.mlpackage", ExportOptions(lengths=[LENGTH]))
-    assert report.passed, str(report)
 
 
 def test_a_tensor_that_was_not_compressed_is_found(classifier, tmp_path):

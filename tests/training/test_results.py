@@ -1,0 +1,224 @@
+"""A run's end: the best model calibrated, for every reader of its folder and through every kill."""
+
+import json
+import os
+import signal
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from mlx.utils import tree_flatten
+
+import mlx_finbert
+from mlx_finbert.evaluation import EvaluateSettings
+from mlx_finbert.evaluation import run as evaluate
+from mlx_finbert.models import FAMILIES
+from mlx_finbert.train import main
+from mlx_finbert.training import folder as run_folder
+from mlx_finbert.training import results
+from mlx_finbert.training.checkpoints import checkpoints_of
+from mlx_finbert.training.folder import RunFolder
+
+FLAGS = [
+    "--epochs", "3", "--batch-size", "8", "--learning-rate", "1e-2", "--max-length", "32",
+    "--best-metric", "val_loss", "--save-epochs", "1", "--keep", "9",
+]  # fmt: skip
+LORA = ["--lora-rank", "4"]
+INTERRUPTED = 130
+TEXTS = ["sales rose by 3 percent", "sales fell", "orders unchanged"]
+
+
+class Killed(BaseException):
+    """Ends a run in the midst of its writes."""
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Rows of which a third has a random label: there is no being sure."""
+    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
+    random = np.random.default_rng(0)
+    rows = [
+        f"sales {verb} by {i} percent,{random.choice([label, label, *verbs])}"
+        for i in range(100)
+        for label, verb in verbs.items()
+    ]
+    path = tmp_path / "news.csv"
+    path.write_text("\n".join(["text,label", *rows]))
+    return path
+
+
+@pytest.fixture
+def command(checkpoint, table):
+    """Factory of arguments: `command(output, *flags)`."""
+    model = str(checkpoint())
+
+    def make(output, *more):
+        return ["--model", model, "--data", str(table), "--output-dir", str(output), *FLAGS, *more]
+
+    return make
+
+
+def files_of(run):
+    """What a run and its repetition have in common."""
+    names = "model.safetensors", "adapters.safetensors", "config.json", "metrics.json", "best.json"
+    paths = [run / name for name in names if (run / name).exists()]
+    paths += sorted(run.glob("checkpoints/*/*.safetensors"))
+    return {path.relative_to(run): path.read_bytes() for path in paths}
+
+
+def head_of(model):
+    return dict(tree_flatten(model.output_layer.parameters()))
+
+
+def temperature_of(run):
+    return json.loads((run / "metrics.json").read_text())["calibration_temperature"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_transformers_gives_the_same_probabilities(checkpoint, table, tmp_path, family):
+    torch = pytest.importorskip("torch", reason="needs PyTorch, the reference")
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+    run = tmp_path / "run"
+    argv = ["--model", str(checkpoint(family)), "--data", str(table), "--output-dir", str(run)]
+    assert main([*argv, *FLAGS]) == 0
+    temperature = temperature_of(run)
+    assert abs(temperature - 1) > 0.05
+    model, tokenizer = mlx_finbert.load(run)
+    expected = mlx_finbert.predict(model, tokenizer, TEXTS)
+    twin = AutoModelForSequenceClassification.from_pretrained(run).eval()
+    rows = AutoTokenizer.from_pretrained(run)(TEXTS, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        found = twin(**rows).logits.softmax(-1).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    classify = pipeline("text-classification", str(run), top_k=None)
+    for entries, row in zip(classify(TEXTS), expected, strict=True):
+        scores = {entry["label"]: entry["score"] for entry in entries}
+        assert [scores[label] for label in model.args.labels] == pytest.approx(row, abs=1e-5)
+    known = type(twin.config)().to_dict()
+    assert set(json.loads((run / "config.json").read_text())) <= {*known, "num_labels"}
+    # The last checkpoint is the best model, uncalibrated.
+    best = json.loads((run / "best.json").read_text())["step"]
+    raw, _ = mlx_finbert.load(run / "checkpoints" / f"step-{best:08d}")
+    for name, value in head_of(raw).items():
+        assert mx.allclose(value / temperature, head_of(model)[name], atol=1e-7)
+    assert f"temperature {temperature:.3f}" in (run / "README.md").read_text()
+
+
+def test_figures_before_and_after_are_kept_apart(command, tmp_path):
+    run = tmp_path / "run"
+    assert main(command(run)) == 0
+    figures = json.loads((run / "metrics.json").read_text())
+    assert figures["loss"] != figures["uncalibrated"]["loss"]
+    data = command(run)[3]
+    calibrated = evaluate(EvaluateSettings(model=str(run), data=data))
+    assert calibrated.metrics.loss == pytest.approx(figures["loss"], abs=1e-6)
+    assert calibrated.ece == pytest.approx(figures["ece"], abs=1e-6)
+    best = json.loads((run / "best.json").read_text())["step"]
+    raw = run / "checkpoints" / f"step-{best:08d}"
+    uncalibrated = evaluate(EvaluateSettings(model=str(raw), data=data))
+    assert uncalibrated.metrics.loss == pytest.approx(figures["uncalibrated"]["loss"], abs=1e-6)
+
+
+def test_without_calibration_nothing_is_folded(command, tmp_path):
+    run = tmp_path / "run"
+    assert main(command(run, "--no-calibration")) == 0
+    best = json.loads((run / "best.json").read_text())["step"]
+    raw = run / "checkpoints" / f"step-{best:08d}"
+    assert (run / "model.safetensors").read_bytes() == (raw / "model.safetensors").read_bytes()
+    assert temperature_of(run) == 1 and "temperature" not in (run / "README.md").read_text()
+    assert not (run / "checkpoints" / "uncalibrated_head.safetensors").exists()
+
+
+def test_a_run_without_checkpoints_leaves_no_folder_for_them(command, tmp_path):
+    assert main(command(tmp_path / "run", "--save-epochs", "0")) == 0
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("more", [[], LORA], ids=["whole", "lora"])
+def test_a_run_that_is_interrupted_each_epoch(command, tmp_path, monkeypatch, more):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert main(command(whole, *more)) == 0
+    assert abs(temperature_of(whole) - 1) > 0.01
+    steps = [int(path.name.removeprefix("step-")) for path in checkpoints_of(whole)]
+
+    def ctrl_c(self, figures):
+        if figures.step in steps[:-1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(RunFolder, "on_step", ctrl_c)
+    assert main(command(stopped, *more)) == INTERRUPTED
+    bests = []
+    for step in steps[:-1]:
+        assert checkpoints_of(stopped)[-1].name == f"step-{step:08d}"
+        bests.append(json.loads((stopped / "best.json").read_text())["step"])
+        raw, _ = mlx_finbert.load(stopped / "checkpoints" / f"step-{bests[-1]:08d}")
+        calibrated, _ = mlx_finbert.load(stopped)
+        ratio = head_of(raw)["weight"] / head_of(calibrated)["weight"]
+        assert ratio.max() - ratio.min() < 1e-4 and abs(ratio.mean() - 1) > 0.01
+        is_last = step == steps[-2]
+        assert main(["--resume", str(stopped)]) == (0 if is_last else INTERRUPTED)
+    assert len(set(bests)) > 1
+    assert files_of(stopped) == files_of(whole)
+
+
+@pytest.mark.parametrize("more", [[], LORA], ids=["whole", "lora"])
+def test_a_finished_run_goes_on_from_each_checkpoint(command, tmp_path, more):
+    run = tmp_path / "run"
+    assert main(command(run, *more)) == 0
+    expected = files_of(run)
+    for path in reversed(checkpoints_of(run)):
+        assert main(["--resume", str(path)]) == 0
+        assert files_of(run) == expected
+
+
+def killed_in(place, name, when=lambda *arguments: True):
+    """Kill at a call of a function, before it does anything."""
+    true = getattr(place, name)
+
+    def function(*arguments):
+        if when(*arguments):
+            raise Killed
+        return true(*arguments)
+
+    return place, name, function
+
+
+def head_is_kept(folder, *_):
+    return (folder.path / "checkpoints" / "uncalibrated_head.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "kill",
+    [
+        lambda: killed_in(run_folder, "write_safetensors"),
+        lambda: killed_in(run_folder, "fold_temperature"),
+        lambda: killed_in(RunFolder, "save_model", when=head_is_kept),
+        lambda: killed_in(results, "predictions_of"),
+        lambda: killed_in(run_folder, "write_report"),
+    ],
+    ids=["keeping the head", "folding", "saving", "testing", "reporting"],
+)
+def test_a_kill_between_two_writes(command, tmp_path, kill):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert main(command(whole)) == 0
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(*kill())
+        main(command(killed))
+    assert not (killed / "metrics.json").exists()
+    assert main(["--resume", str(killed)]) == 0
+    assert files_of(killed) == files_of(whole)
+
+
+def test_a_kill_before_a_new_best_replaces_a_calibrated_one(command, tmp_path):
+    run = tmp_path / "run"
+    assert main(command(run)) == 0
+    expected = files_of(run)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(*killed_in(RunFolder, "save_model"))
+        best = json.loads((run / "best.json").read_text())["step"]
+        before = [p for p in checkpoints_of(run) if int(p.name.removeprefix("step-")) < best]
+        main(["--resume", str(before[-1])])
+    assert not (run / "checkpoints" / "uncalibrated_head.safetensors").exists()
+    assert main(["--resume", str(run)]) == 0
+    assert files_of(run) == expected
