@@ -79,6 +79,8 @@ class Network:
     """The softmax is taken of the logits over this."""
     counted_padding: int | None = None
     """RoBERTa's padding id, where positions count the tokens that are not padding."""
+    masked_padding: int | None = None
+    """The padding id, where the program derives the attention mask from the ids."""
 
     @property
     def hidden_size(self) -> int:

@@ -33,6 +33,7 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
         "labels": report.labels,
         "temperature": report.temperature,
         "options": program_options(report.options),
+        "bytes": report.bytes,
         "packages": {
             package.name: {
                 "bytes": package.bytes,
