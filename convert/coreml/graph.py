@@ -29,13 +29,14 @@ INPUTS = {"fixed": ("input_ids", "attention_mask"), "enumerated": ("input_ids",)
 def build(network: Network, length: int, options: ExportOptions) -> Program:
     """A program with the inputs `input_ids` and `attention_mask`, int32 (B, S), and the outputs
     `logits` and `probabilities` (or `softmax`, see `SOFTMAX_NAMES`), float32 (B, num_labels).
+    Where shapes are enumerated, S is open and `input_ids` is the only input.
 
     A conversion uses its program up, so each needs one of its own.
 
     Args:
         network: from `describe`.
         length: tokens a row, S, padding included; the most where shapes are enumerated.
-        options: layout, shapes, batch, precision, target and outputs count.
+        options: layout, shapes, batch, precision, target and outputs count; from `with_defaults`.
 
     Raises:
         InputError: for an activation that Core ML has no operation for.
@@ -57,12 +58,14 @@ def build(network: Network, length: int, options: ExportOptions) -> Program:
             mb.cast(x=logits, dtype="fp32", name="logits"),
         )
 
-    row = length if options.shapes == "fixed" else get_new_symbol()
-    inputs = [mb.TensorSpec((options.batch, row), dtype=types.int32)] * len(INPUTS[options.shapes])
+    def derived(input_ids: Var) -> tuple[Var, Var]:
+        return outputs(input_ids, differs(input_ids, network.masked_padding))
+
+    fixed = options.shapes == "fixed"
+    shape = (options.batch, length if fixed else get_new_symbol())
+    inputs = [mb.TensorSpec(shape, dtype=types.int32) for _ in INPUTS[options.shapes]]
     program = mb.program(input_specs=inputs, opset_version=ct.target[options.target])
-    if options.shapes == "fixed":
-        return program(outputs)
-    return program(lambda input_ids: outputs(input_ids, differs(input_ids, network.masked_padding)))
+    return program(outputs if fixed else derived)
 
 
 def constants(program: Program) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ PROGRAM_OPTIONS = (
 )  # fmt: skip
 """The options that decide the program."""
 
-MULTIFUNCTION_TARGETS = ("iOS18",)
+MULTIFUNCTION_TARGETS = ("iOS18", "iOS26")
 """Targets of packages that hold several functions."""
 
 MOST_ENUMERATED = 128
@@ -45,8 +45,8 @@ class ExportOptions:
     compress: Literal["int8", "palette6", "palette4"] | None = setting(
         None, "weights in 8-bit integers, or (experimental) in a palette of 64 or 16 values"
     )
-    target: Literal["iOS16", "iOS17", "iOS18"] = setting(
-        "iOS16", "oldest system that runs it; macOS 13, 14 and 15 go with these"
+    target: Literal["iOS16", "iOS17", "iOS18", "iOS26"] = setting(
+        "iOS16", "oldest system that runs it; macOS 13, 14, 15 and 26 go with these"
     )
     batch: int = setting(1, "rows of one prediction")
     outputs: Literal["classifier", "arrays"] | None = setting(

@@ -13,10 +13,10 @@ from mlx_finbert.convert.coreml.options import NUMPY_DTYPES, ExportOptions
 from mlx_finbert.convert.coreml.package import LABEL, PROBABILITIES, function_name
 from mlx_finbert.convert.coreml.saved import Function, SavedPackage
 
-SPECIFICATION_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9}
+SPECIFICATION_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9, "iOS26": 10}
 """Of Core ML's format, by the system that introduced it (coremltools' `AvailableTarget`)."""
 
-OPSETS = {"iOS16": "CoreML6", "iOS17": "CoreML7", "iOS18": "CoreML8"}
+OPSETS = {"iOS16": "CoreML6", "iOS17": "CoreML7", "iOS18": "CoreML8", "iOS26": "CoreML9"}
 """Of a function's operations."""
 
 EVERYWHERE = {
@@ -138,6 +138,9 @@ def function_faults(
     for operation in function.operations:
         if operation.kind not in allowed:
             yield f"the operation {operation.kind} does not belong to the layout {options.layout}"
+        for tensor in operation.outputs:
+            if options.shapes == "fixed" and None in (tensor.shape or ()):
+                yield f"{tensor.name} is of an open shape, {tensor.shape}"
     yield from _precision_faults(function, options)
     yield from _output_faults(function, labels, options)
 
