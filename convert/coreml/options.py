@@ -14,7 +14,8 @@ DEFAULT_LENGTHS = (32, 64, 128)
 90% of 50, 99% of 68."""
 
 PROGRAM_OPTIONS = (
-    "layout", "shapes", "precision", "compress", "target", "batch", "outputs", "calibration", "multifunction",
+    "layout", "shapes", "precision", "compress", "target", "batch", "outputs", "calibration",
+    "multifunction",
 )  # fmt: skip
 """The options that decide the program."""
 
