@@ -64,7 +64,7 @@ class Evaluator:
         values: dict[str, Any] = {}
         for tensor in self.function.inputs:
             feed = feeds.get(tensor.name)
-            if feed is None or feed.shape != tensor.shape:
+            if feed is None or not fits(feed.shape, tensor.shape):
                 raise EvaluationError(f"the input {tensor.name} must be of shape {tensor.shape}")
             values[tensor.name] = feed
         with np.errstate(all="ignore"):
@@ -105,7 +105,7 @@ class Evaluator:
     def _rounded(self, tensor: Tensor, value: Any) -> Any:
         if tensor.shape is None or tensor.dtype == np.object_:
             return value
-        if value.shape != tensor.shape:
+        if not fits(value.shape, tensor.shape):
             raise EvaluationError(
                 f"{tensor.name} has the shape {value.shape}, but the file says {tensor.shape}"
             )
@@ -147,6 +147,13 @@ class Evaluator:
                     if np.array_equal(self.exact[own].astype(value.dtype), value):
                         found[operation.name, parameter] = self.exact[own]
         return found
+
+
+def fits(shape: tuple[int, ...], declared: tuple[int | None, ...]) -> bool:
+    """Whether a shape is the declared one, where that says a size."""
+    return len(shape) == len(declared) and all(
+        size in (found, None) for found, size in zip(shape, declared, strict=True)
+    )
 
 
 def stored_constants(function: Function) -> Stored:

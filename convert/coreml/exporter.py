@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlx_finbert.atomic import written_beside
+from mlx_finbert.convert.coreml.derived_mask import require_own_padding
 from mlx_finbert.convert.coreml.graph import build
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.network import FP16_MAX, too_large_for_fp16
@@ -42,8 +43,8 @@ def export(
 ) -> ExportReport:
     """See `mlx_finbert.convert.coreml.export`."""
     lengths = options.lengths_for(tokenizer.model_max_length, model.args.max_length)
-    names = package_names(path, lengths, options)
     description = describe_export(model, tokenizer, options, lengths, source)
+    names = package_names(path, lengths, description.options)
     refuse_existing(path, names, description)
     if rows is not None:
         # Refused now, not after minutes of work.
@@ -82,10 +83,13 @@ def verified(
 
 
 def package_names(path: Path, lengths: Lengths, options: ExportOptions) -> dict[str, Lengths]:
-    """The packages of an export and the lengths that each holds."""
+    """The packages of an export and the lengths that each holds.
+
+    A package of fixed shapes for one length has it in its name: `NAME-32.mlpackage`.
+    """
     if path.suffix != SUFFIX:
         raise InputError(f"--output {path} does not end in {SUFFIX}, as Core ML's packages do")
-    if options.multifunction:
+    if options.multifunction or options.shapes == "enumerated":
         return {path.name: lengths}
     return {f"{path.stem}-{length}{SUFFIX}": [length] for length in lengths}
 
@@ -124,33 +128,38 @@ def describe_export(
     Raises:
         InputError: names the weight, the label or the size that does not fit.
     """
-    reference = Reference(model)
+    options = options.with_defaults(lengths)
+    masked = tokenizer.pad_token_id if options.shapes == "enumerated" else None
+    reference = Reference(model, masked)
     if options.precision == "fp16" and (what := too_large_for_fp16(model, reference.network)):
         raise InputError(
             f"{what} has values beyond {FP16_MAX:.0f}, the largest number of fp16:"
             " add --precision fp32"
         )
     vocabulary = vocabulary_of(tokenizer, len(reference.network.word_embeddings))
+    if options.shapes == "enumerated":
+        require_own_padding(vocabulary)
     max_length = min(tokenizer.model_max_length, model.args.max_length)
     return Description(reference, vocabulary, options, lengths, max_length, source)
 
 
 def write_package(path: Path, description: Description) -> None:
-    """A package of one length, or of several as functions; not yet verified."""
+    """A package of one program, or of several as functions; not yet verified."""
     if not description.options.multifunction:
-        write_length(path, description.lengths[0], description)
+        # One length, or all of them as shapes of one input.
+        write_program(path, description.lengths[-1], description)
         return
     parts = path.with_name(".parts")
     parts.mkdir()
     one_each = {length: parts / f"{length}{SUFFIX}" for length in description.lengths}
     for length, part in one_each.items():
-        write_length(part, length, description)
+        write_program(part, length, description)
     merge(one_each, path, description.annotate)
     shutil.rmtree(parts)
 
 
-def write_length(path: Path, length: int, description: Description) -> None:
-    """The package of one length."""
+def write_program(path: Path, length: int, description: Description) -> None:
+    """The package of one program, for rows of a length or, where it is enumerated, at most that."""
     options, reference = description.options, description.reference
     program = build(reference.network, length, options)
     write(convert(program, options, reference.labels), path, description.annotate)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mlx_finbert.convert.coreml.layouts import LAYOUTS, Layout
-from mlx_finbert.convert.coreml.mil import Program, Var, ct, mb, types
+from mlx_finbert.convert.coreml.mil import Program, Var, ct, get_new_symbol, is_symbolic, mb, types
 from mlx_finbert.convert.coreml.network import Layer, Network
 from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.errors import InputError
@@ -22,17 +22,21 @@ ACTIVATIONS: dict[str, Callable[..., Var]] = {
 SOFTMAX_NAMES = {"classifier": "softmax", "arrays": "probabilities"}
 """Name of the softmax: a classifier calls its dictionary of labels `probabilities`."""
 
+INPUTS = {"fixed": ("input_ids", "attention_mask"), "enumerated": ("input_ids",)}
+"""Names of a program's inputs. Below iOS18, Core ML enumerates the shapes of one input alone."""
+
 
 def build(network: Network, length: int, options: ExportOptions) -> Program:
     """A program with the inputs `input_ids` and `attention_mask`, int32 (B, S), and the outputs
     `logits` and `probabilities` (or `softmax`, see `SOFTMAX_NAMES`), float32 (B, num_labels).
+    Where shapes are enumerated, S is open and `input_ids` is the only input.
 
     A conversion uses its program up, so each needs one of its own.
 
     Args:
         network: from `describe`.
-        length: tokens a row, S, padding included.
-        options: layout, batch, precision, target and outputs count.
+        length: tokens a row, S, padding included; the most where shapes are enumerated.
+        options: layout, shapes, batch, precision, target and outputs count; from `with_defaults`.
 
     Raises:
         InputError: for an activation that Core ML has no operation for.
@@ -45,10 +49,8 @@ def build(network: Network, length: int, options: ExportOptions) -> Program:
     layout = LAYOUTS[options.layout](options.batch, length, network.num_heads, options.precision)
     # Names are counted up for the life of the process: begun anew, they are the same each time.
     mb.name_count.clear()
-    inputs = [mb.TensorSpec((options.batch, length), dtype=types.int32) for _ in range(2)]
 
-    @mb.program(input_specs=inputs, opset_version=ct.target[options.target])
-    def classifier(input_ids: Var, attention_mask: Var) -> tuple[Var, Var]:
+    def outputs(input_ids: Var, attention_mask: Var) -> tuple[Var, Var]:
         logits = forward(network, layout, input_ids, attention_mask)
         softmax = mb.softmax(x=logits, axis=-1)
         return (
@@ -56,7 +58,14 @@ def build(network: Network, length: int, options: ExportOptions) -> Program:
             mb.cast(x=logits, dtype="fp32", name="logits"),
         )
 
-    return classifier
+    def derived(input_ids: Var) -> tuple[Var, Var]:
+        return outputs(input_ids, differs(input_ids, network.masked_padding))
+
+    fixed = options.shapes == "fixed"
+    shape = (options.batch, length if fixed else get_new_symbol())
+    inputs = [mb.TensorSpec(shape, dtype=types.int32) for _ in INPUTS[options.shapes]]
+    program = mb.program(input_specs=inputs, opset_version=ct.target[options.target])
+    return program(outputs if fixed else derived)
 
 
 def constants(program: Program) -> dict[str, np.ndarray]:
@@ -91,15 +100,30 @@ def embed(network: Network, layout: Layout, input_ids: Var) -> Var:
     else:
         rows = network.position_embeddings[: layout.length]
         positions = layout.const(rows, "position_embeddings")
+        if is_symbolic(input_ids.shape[1]):
+            positions = mb.gather(x=positions, indices=row_indices(input_ids), axis=0)
     return mb.add(x=words, y=positions)
+
+
+def row_indices(input_ids: Var) -> Var:
+    """0, 1, 2, ... for the ids of each row, in their shape.
+
+    No operation takes a size from a value: shapes follow from that of the input alone.
+    """
+    ones = differs(input_ids, -1)
+    return mb.sub(x=mb.cumsum(x=ones, axis=1), y=np.int32(1))
+
+
+def differs(input_ids: Var, token_id: int) -> Var:
+    """1 where an id is another than `token_id`, else 0; int32."""
+    return mb.cast(x=mb.not_equal(x=input_ids, y=np.int32(token_id)), dtype="int32")
 
 
 def counted_positions(network: Network, layout: Layout, input_ids: Var) -> Var:
     """RoBERTa's: tokens are counted from `pad_token_id` + 1, padding has `pad_token_id`."""
-    padding = np.int32(network.counted_padding)
-    is_token = mb.cast(x=mb.not_equal(x=input_ids, y=padding), dtype="int32")
+    is_token = differs(input_ids, network.counted_padding)
     count = mb.cumsum(x=is_token, axis=1)
-    indices = mb.add(x=mb.mul(x=count, y=is_token), y=padding)
+    indices = mb.add(x=mb.mul(x=count, y=is_token), y=np.int32(network.counted_padding))
     table = layout.const(network.position_embeddings, "position_embeddings")
     return mb.gather(x=table, indices=indices, axis=0)
 

@@ -30,6 +30,8 @@ class Inference:
     batch: int
     labels: list[str]
     pad_token_id: int
+    inputs: tuple[str, ...] = ("input_ids", "attention_mask")
+    """Those that the packages have."""
 
     def __call__(
         self, runner: Runner, rows: Sequence[Row], length: int, pad_token_id: int | None = None
@@ -44,7 +46,7 @@ class Inference:
         pad = self.pad_token_id if pad_token_id is None else pad_token_id
         probabilities, logits = [], []
         for feeds, count in padded_batches(rows, self.batch, length, pad):
-            outputs = runner(feeds)
+            outputs = runner({name: feeds[name] for name in self.inputs})
             if not {"probabilities", "logits"} <= set(outputs):
                 raise EvaluationError(f"its outputs are {sorted(outputs)}")
             probabilities.append(self._probabilities(outputs)[:count])

@@ -10,11 +10,10 @@ of the scores, so that softmax and both products run without a transpose of the 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 import numpy as np
 
-from mlx_finbert.convert.coreml.mil import Var, mb
+from mlx_finbert.convert.coreml.mil import Var, is_symbolic, mb
 from mlx_finbert.convert.coreml.network import Linear, Norm
 from mlx_finbert.convert.coreml.options import NUMPY_DTYPES
 
@@ -100,19 +99,20 @@ class PlainLayout(Layout):
         return mb.linear(x=x, weight=weight, bias=bias, name=name)
 
     def over_keys(self, x: Var) -> Var:
-        return mb.reshape(x=x, shape=[self.batch, 1, 1, self.length])
+        batch, length = sizes(x)
+        return mb.reshape(x=x, shape=[batch, 1, 1, length])
 
     def attend(self, queries: Var, keys: Var, values: Var, mask: Var) -> Var:
         q, k, v = (self._heads(x) for x in (queries, keys, values))
         scores = mb.add(x=mb.matmul(x=q, y=k, transpose_y=True), y=mask)
-        return self._joined(mb.matmul(x=mb.softmax(x=scores, axis=-1), y=v), queries.shape)
+        return self._joined(mb.matmul(x=mb.softmax(x=scores, axis=-1), y=v), sizes(queries))
 
     def _heads(self, x: Var) -> Var:
-        batch, length, size = x.shape
+        batch, length, size = sizes(x)
         heads = mb.reshape(x=x, shape=[batch, length, self.num_heads, size // self.num_heads])
         return mb.transpose(x=heads, perm=[0, 2, 1, 3])
 
-    def _joined(self, heads: Var, shape: Sequence[int]) -> Var:
+    def _joined(self, heads: Var, shape: list[int]) -> Var:
         return mb.reshape(x=mb.transpose(x=heads, perm=[0, 2, 1, 3]), shape=shape)
 
 
@@ -133,7 +133,7 @@ class AneLayout(Layout):
         return mb.conv(x=x, weight=weight, bias=bias, name=name)
 
     def over_keys(self, x: Var) -> Var:
-        return mb.reshape(x=x, shape=[self.batch, self.length, 1, 1])
+        return mb.reshape(x=x, shape=[*sizes(x), 1, 1])
 
     def attend(self, queries: Var, keys: Var, values: Var, mask: Var) -> Var:
         # One transpose for all heads: the product below wants the keys on axis 1.
@@ -151,6 +151,11 @@ class AneLayout(Layout):
         scores = mb.einsum(values=(k, q), equation="bkhc,bchq->bkhq")
         weights = mb.softmax(x=mb.add(x=scores, y=mask), axis=1)
         return mb.einsum(values=(v, weights), equation="bchk,bkhq->bchq")
+
+
+def sizes(x: Var) -> list[int]:
+    """The shape of a value as `reshape` takes it: -1 for the length of rows that is enumerated."""
+    return [-1 if is_symbolic(size) else size for size in x.shape]
 
 
 LAYOUTS: dict[str, type[Layout]] = {"ane": AneLayout, "plain": PlainLayout}

@@ -16,9 +16,16 @@ PROVENANCE = {f"{PREFIX}version", f"{PREFIX}source"}
 """Keys that say where a package comes from, not what it computes."""
 
 INPUTS = {
-    "input_ids": "Token ids, special tokens included, filled up with the padding id.",
-    "attention_mask": "1 for a token, 0 for padding.",
+    "fixed": {
+        "input_ids": "Token ids, special tokens included, filled up with the padding id.",
+        "attention_mask": "1 for a token, 0 for padding.",
+    },
+    "enumerated": {
+        "input_ids": "Token ids, special tokens included, filled up with the padding id to one of"
+        " the lengths; the padding id is masked wherever it stands, in a text too.",
+    },
 }
+"""By the export's shapes."""
 OUTPUTS = {
     "label": "The most probable label.",
     "probabilities": "Probability of each label; they sum to 1.",
@@ -77,9 +84,10 @@ class Description:
         metadata.shortDescription = self.options.description or self.summary()
         for name, value in self.user_defined().items():
             metadata.userDefined[name] = value
+        inputs = INPUTS[self.options.shapes]
         # A package of several lengths describes each of its functions.
         for description in spec.description.functions or [spec.description]:
-            for features, texts in ((description.input, INPUTS), (description.output, OUTPUTS)):
+            for features, texts in ((description.input, inputs), (description.output, OUTPUTS)):
                 for feature in features:
                     feature.shortDescription = texts.get(feature.name, "")
 

@@ -34,7 +34,8 @@ try:
         import coremltools as ct
         import coremltools.optimize.coreml as cto
         from coremltools.converters.mil import Builder as mb
-        from coremltools.converters.mil.mil import Program, Var, types
+        from coremltools.converters.mil.mil import Program, Var, get_new_symbol, types
+        from coremltools.converters.mil.mil.types.symbolic import is_symbolic
         from coremltools.proto import MIL_pb2, Model_pb2
 except ImportError as error:
     raise InputError(
@@ -42,5 +43,6 @@ except ImportError as error:
     ) from error
 
 __all__ = [
-    "MIL_pb2", "Model_pb2", "Program", "Var", "ct", "cto", "mb", "quiet", "types",
+    "MIL_pb2", "Model_pb2", "Program", "Var", "ct", "cto", "get_new_symbol", "is_symbolic", "mb",
+    "quiet", "types",
 ]  # fmt: skip

@@ -77,6 +77,8 @@ class Network:
     classifier: Linear
     counted_padding: int | None = None
     """RoBERTa's padding id, where positions count the tokens that are not padding."""
+    masked_padding: int | None = None
+    """The padding id, where the program derives the attention mask from the ids."""
 
     @property
     def hidden_size(self) -> int:

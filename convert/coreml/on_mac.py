@@ -18,7 +18,7 @@ LEAST_PSNR = 40.0
 """dB, of Core ML's result against the evaluator's for the same file; Apple's gate for a compiled
 model against its source (apple/coreai-models, `neural_engine_rules.md`)."""
 
-MACOS = {"iOS16": 13, "iOS17": 14, "iOS18": 15}
+MACOS = {"iOS16": 13, "iOS17": 14, "iOS18": 15, "iOS26": 26}
 """The macOS that came with each target."""
 
 

@@ -1,7 +1,7 @@
 """What an export can be asked for; also the flags of `python -m mlx_finbert.convert.to_coreml`."""
 
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Literal, Self
 
 import numpy as np
 
@@ -14,9 +14,15 @@ DEFAULT_LENGTHS = (32, 64, 128)
 90% of 50, 99% of 68."""
 
 PROGRAM_OPTIONS = (
-    "layout", "precision", "compress", "target", "batch", "outputs", "multifunction",
+    "layout", "shapes", "precision", "compress", "target", "batch", "outputs", "multifunction",
 )  # fmt: skip
 """The options that decide the program."""
+
+MULTIFUNCTION_TARGETS = ("iOS18", "iOS26")
+"""Targets of packages that hold several functions."""
+
+MOST_ENUMERATED = 128
+"""Shapes that Core ML enumerates (coremltools' guide "Flexible Input Shapes")."""
 
 NUMPY_DTYPES = {"fp16": np.float16, "fp32": np.float32}
 
@@ -29,22 +35,29 @@ class ExportOptions:
     """The form of the packages, and what they say of themselves."""
 
     lengths: list[int] | None = setting(
-        None, "tokens of a row, one package each (default: 32,64,128, as far as the model goes)"
+        None, "tokens of a row (default: 32,64,128, as far as the model goes)"
     )
     layout: Literal["ane", "plain"] = setting("ane", "for the Neural Engine, or for GPU and CPU")
+    shapes: Literal["fixed", "enumerated"] = setting(
+        "fixed", "one shape a program, or one program whose single input takes every length"
+    )
     precision: Literal["fp16", "fp32"] = setting("fp16", "of weights and activations")
     compress: Literal["int8", "palette6", "palette4"] | None = setting(
         None, "weights in 8-bit integers, or (experimental) in a palette of 64 or 16 values"
     )
-    target: Literal["iOS16", "iOS17", "iOS18"] = setting(
-        "iOS16", "oldest system that runs it; macOS 13, 14 and 15 go with these"
+    target: Literal["iOS16", "iOS17", "iOS18", "iOS26"] = setting(
+        "iOS16", "oldest system that runs it; macOS 13, 14, 15 and 26 go with these"
     )
     batch: int = setting(1, "rows of one prediction")
-    outputs: Literal["classifier", "arrays"] = setting(
-        "classifier", "a label with its probabilities by name, or arrays"
+    outputs: Literal["classifier", "arrays"] | None = setting(
+        None,
+        "a label with its probabilities by name, or arrays (default: arrays with --multifunction"
+        " and --batch above 1, else classifier)",
     )
-    multifunction: bool = setting(
-        False, "all lengths in one package, as functions that share their weights"
+    multifunction: bool | None = setting(
+        None,
+        "all lengths in one package, as functions that share their weights (default from iOS18 on"
+        " for several lengths, unless --outputs classifier or --shapes enumerated is given)",
     )
     overwrite: bool = setting(False, "replace packages that are there")
     author: str = setting("exported with mlx-finbert", "of the model, in the package's metadata")
@@ -64,9 +77,14 @@ class ExportOptions:
                 f"--batch is {self.batch}: Core ML's classifier outputs hold one row;"
                 " add --outputs arrays"
             )
-        if self.multifunction and self.target != "iOS18":
+        if self.multifunction and self.target not in MULTIFUNCTION_TARGETS:
             raise InputError(
                 f"--target is {self.target}: --multifunction needs at least --target iOS18"
+            )
+        if self.multifunction and self.shapes == "enumerated":
+            raise InputError(
+                "--multifunction with --shapes enumerated: each alone puts all lengths into one"
+                " package; leave one of the two out"
             )
         if self.multifunction and self.outputs == "classifier":
             raise InputError(
@@ -83,6 +101,13 @@ class ExportOptions:
         for length in self.lengths or ():
             if self.lengths.count(length) > 1:
                 raise InputError(f"--lengths names {length} twice")
+        if self.shapes == "enumerated" and self.lengths is not None:
+            count, most = len(self.lengths), MOST_ENUMERATED
+            if not 1 < count <= most:
+                raise InputError(
+                    f"--shapes enumerated needs from 2 to {most} lengths, not {count}: name others"
+                    " with --lengths, or leave --shapes out"
+                )
 
     def lengths_for(self, trained_length: int, max_length: int) -> list[int]:
         """The lengths, ascending, of an export.
@@ -104,3 +129,23 @@ class ExportOptions:
                     f"--lengths {length}: from {SHORTEST} to {max_length}, the model's most"
                 )
         return sorted(lengths)
+
+    def with_defaults(self, lengths: list[int]) -> Self:
+        """These options for such lengths, the defaults that depend on other options filled in.
+
+        Args:
+            lengths: ascending, from `lengths_for`.
+
+        Raises:
+            InputError: where one length would have to be enumerated.
+        """
+        multifunction = self.multifunction
+        if multifunction is None:
+            multifunction = (
+                self.target in MULTIFUNCTION_TARGETS
+                and self.shapes == "fixed"
+                and self.outputs != "classifier"
+                and len(lengths) > 1
+            )
+        outputs = self.outputs or ("arrays" if multifunction or self.batch > 1 else "classifier")
+        return replace(self, lengths=lengths, multifunction=multifunction, outputs=outputs)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlx_finbert.convert.coreml.compress import compression_pass
 from mlx_finbert.convert.coreml.graph import SOFTMAX_NAMES
 from mlx_finbert.convert.coreml.mil import Program, ct, quiet
@@ -31,7 +33,7 @@ def convert(program: Program, options: ExportOptions, labels: list[str]) -> MLMo
 
     Args:
         program: from `build`.
-        options: precision, target and outputs count.
+        options: precision, target, outputs, shapes and, where these are enumerated, lengths count.
         labels: in the order of the logits.
     """
     classifier = None
@@ -48,8 +50,19 @@ def convert(program: Program, options: ExportOptions, labels: list[str]) -> MLMo
             compute_precision=precision,
             classifier_config=classifier,
             pass_pipeline=_passes(options),
+            inputs=_enumerated(options) if options.shapes == "enumerated" else None,
             skip_model_load=True,
         )
+
+
+def _enumerated(options: ExportOptions) -> list[Any]:
+    """The input with a shape for each length.
+
+    The longest is the default, as among functions: it holds every text that the package holds.
+    """
+    shapes = [[options.batch, length] for length in options.lengths]
+    shape = ct.EnumeratedShapes(shapes, default=[options.batch, max(options.lengths)])
+    return [ct.TensorType("input_ids", shape, dtype=np.int32)]
 
 
 def _passes(options: ExportOptions) -> Any:

@@ -19,14 +19,17 @@ class Reference:
 
     Args:
         model: of any dtype; it is left as it is.
+        masked_padding: where given, the packages derive the mask from this id: it is masked within
+            a row too, here as there.
 
     Raises:
         InputError: for a model that cannot be exported.
     """
 
-    def __init__(self, model: Classifier) -> None:
+    def __init__(self, model: Classifier, masked_padding: int | None = None) -> None:
         # First, for its refusals.
         self.network: Network = describe(model)
+        self.network.masked_padding = masked_padding
         self.model = _in_float32(model)
         self.labels = model.args.labels
 
@@ -38,8 +41,14 @@ class Reference:
             for length in np.unique(lengths):
                 alike = np.flatnonzero(lengths == length)
                 ids = mx.array([rows[i] for i in alike], mx.int32)
-                found[alike] = np.array(self.model(ids, mx.ones_like(ids)))
+                found[alike] = np.array(self.model(ids, self._mask(ids)))
         return found
+
+    def _mask(self, ids: mx.array) -> mx.array:
+        """1 where a token is read, int32, in the shape of the ids."""
+        if self.network.masked_padding is None:
+            return mx.ones_like(ids)
+        return (ids != self.network.masked_padding).astype(mx.int32)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """float32 (N, num_labels)."""

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlx_finbert.convert.coreml.derived_mask import notice, shared_padding
 from mlx_finbert.convert.coreml.figures import PackageReport, verdict
 from mlx_finbert.convert.coreml.metadata import Description
-from mlx_finbert.convert.coreml.options import ExportOptions
+from mlx_finbert.convert.coreml.options import MULTIFUNCTION_TARGETS, ExportOptions
 from mlx_finbert.convert.coreml.validation import Validation
 from mlx_finbert.labels import are_generic
 
@@ -20,6 +21,10 @@ class ExportReport:
     labels: list[str]
     options: ExportOptions
     packages: list[PackageReport]
+    notice: str
+    """Of the mask, where the packages derive it."""
+    can_enumerate: bool
+    """Whether this model can be exported with enumerated shapes."""
     validation: Validation | None = None
 
     @classmethod
@@ -27,7 +32,8 @@ class ExportReport:
         cls, folder: Path, description: Description, packages: list[PackageReport]
     ) -> "ExportReport":
         """The report of the packages in a folder."""
-        reference = description.reference
+        reference, vocabulary = description.reference, description.vocabulary
+        derived = description.options.shapes == "enumerated"
         return cls(
             folder,
             description.source,
@@ -35,12 +41,19 @@ class ExportReport:
             reference.labels,
             description.options,
             packages,
+            notice(vocabulary) if derived else "",
+            shared_padding(vocabulary) is None,
         )
 
     @property
     def passed(self) -> bool:
         """Whether every package held its verification; else all are kept aside as `.rejected`."""
         return all(package.passed for package in self.packages)
+
+    @property
+    def bytes(self) -> int:
+        """Of all packages together, what they add to an app."""
+        return sum(package.bytes for package in self.packages)
 
     @property
     def paths(self) -> list[Path]:
@@ -50,15 +63,42 @@ class ExportReport:
     def __str__(self) -> str:
         options = self.options
         parts = [options.layout, options.precision, options.compress, options.target]
+        parts += ["arrays"] if options.outputs == "arrays" else []
+        parts += ["multifunction"] if options.multifunction else []
+        parts += ["enumerated shapes"] if options.shapes == "enumerated" else []
         labels = ", ".join(self.labels)
         lines = [
             f"{self.source or 'model'} -> {self.folder}: {', '.join(p for p in parts if p)}",
             f"labels: {labels}"
             + (" (give them names with --model-labels)" if are_generic(self.labels) else ""),
         ]
+        lines += [self.notice] if self.notice else []
         lines += map(str, self.packages)
+        if len(self.packages) > 1 and self.passed:
+            lines += self._size_lines()
         if self.validation:
             lines.append(str(self.validation))
         ran = all(package.core_ml_ran for package in self.packages)
         lines.append(verdict(self.passed, ran))
         return "\n".join(lines)
+
+    def _size_lines(self) -> list[str]:
+        """What several packages add to an app, and the flags that make it less."""
+        options = self.options
+        functions = [] if options.target in MULTIFUNCTION_TARGETS else ["--target iOS18"]
+        functions += ["--multifunction"]
+        functions += ["--outputs arrays"] if options.outputs == "classifier" else []
+        once = [" ".join(functions)]
+        if self.can_enumerate:
+            once.insert(0, "--shapes enumerated")
+        longest = max(options.lengths)
+        less = [
+            f"all lengths in one package ({', or '.join(once)})",
+            f"one length (--lengths {longest})",
+        ]
+        less += [] if options.compress else ["weights of 8 bits (--compress int8)"]
+        return [
+            f"{len(self.packages)} packages, {self.bytes / 1e6:.1f} MB in an app: each holds all"
+            " the weights",
+            f"  less: {'; '.join(less)}",
+        ]

@@ -29,6 +29,7 @@ def verification_texts(tokenizer: Tokenizer, length: int) -> dict[str, str]:
         "all unknown": "🜁 🜂 🜃 🜄",
         "non-Latin": "株価 上昇 Прибыль выросла أرباح",
         "accents": "Société Générale's bénéfice über 4,5 Mrd. € — naïve façade",
+        "padding written out": f"profit {tokenizer.pad_token} loss",
         "ordinary": ORDINARY,
     }
 

@@ -43,8 +43,9 @@ class Tensor:
 
     name: str
     dtype: np.dtype
-    shape: tuple[int, ...] | None
-    """None where the value is no tensor, as a classifier's dictionary."""
+    shape: tuple[int | None, ...] | None
+    """None where the value is no tensor, as a classifier's dictionary; a size is None where the
+    program leaves it open, as the length of rows whose shapes are enumerated."""
 
 
 @dataclass
@@ -230,8 +231,11 @@ def _tensor(value: Any) -> Tensor:
     return Tensor(value.name, np.dtype(dtype), _shape(value.type.tensorType))
 
 
-def _shape(tensor_type: Any) -> tuple[int, ...]:
-    return tuple(dimension.constant.size for dimension in tensor_type.dimensions)
+def _shape(tensor_type: Any) -> tuple[int | None, ...]:
+    return tuple(
+        dimension.constant.size if dimension.WhichOneof("dimension") == "constant" else None
+        for dimension in tensor_type.dimensions
+    )
 
 
 def _from_bytes(data: np.ndarray, kind: str, shape: Sequence[int]) -> np.ndarray:

@@ -32,6 +32,7 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
         "source_sha256": report.source_sha256,
         "labels": report.labels,
         "options": program_options(report.options),
+        "bytes": report.bytes,
         "packages": {
             package.name: {
                 "bytes": package.bytes,

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from mlx_finbert.convert.coreml.graph import SOFTMAX_NAMES
+from mlx_finbert.convert.coreml.graph import INPUTS, SOFTMAX_NAMES
 from mlx_finbert.convert.coreml.metadata import PREFIX, PROVENANCE, Description
 from mlx_finbert.convert.coreml.operations import CONSTANTS
 from mlx_finbert.convert.coreml.options import NUMPY_DTYPES, ExportOptions
 from mlx_finbert.convert.coreml.package import LABEL, PROBABILITIES, function_name
 from mlx_finbert.convert.coreml.saved import Function, SavedPackage
 
-SPECIFICATION_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9}
+SPECIFICATION_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9, "iOS26": 10}
 """Of Core ML's format, by the system that introduced it (coremltools' `AvailableTarget`)."""
 
-OPSETS = {"iOS16": "CoreML6", "iOS17": "CoreML7", "iOS18": "CoreML8"}
+OPSETS = {"iOS16": "CoreML6", "iOS17": "CoreML7", "iOS18": "CoreML8", "iOS26": "CoreML9"}
 """Of a function's operations."""
 
 EVERYWHERE = {
@@ -70,7 +70,7 @@ def _interface_faults(package: SavedPackage, description: Description) -> Iterat
         predicted = part.predictedFeatureName, part.predictedProbabilitiesName
         if predicted != ((LABEL, PROBABILITIES) if classifier else ("", "")):
             yield f"the description of {name} has the predicted outputs {predicted}"
-        found, wanted = described(part), interface(function)
+        found, wanted = described(part), interface(function, description.lengths)
         if found != wanted:
             yield f"the description of {name} is {found}, but the program has {wanted}"
         opset = OPSETS[description.options.target]
@@ -86,9 +86,11 @@ def described(part: Any) -> list[str]:
         if kind == "multiArrayType":
             array = feature.type.multiArrayType
             dtype = array.ArrayDataType.Name(array.dataType).lower()
-            flexible = array.WhichOneof("ShapeFlexibility") or array.WhichOneof(
-                "defaultOptionalValue"
-            )
+            flexible = array.WhichOneof("ShapeFlexibility")
+            if flexible == "enumeratedShapes":
+                shapes = sorted(tuple(s.shape) for s in array.enumeratedShapes.shapes)
+                flexible = f"of {shapes}"
+            flexible = flexible or array.WhichOneof("defaultOptionalValue")
             kind = f"{dtype} {tuple(array.shape)}" + (f" {flexible}" if flexible else "")
         elif kind == "dictionaryType":
             kind = feature.type.dictionaryType.WhichOneof("KeyType")
@@ -96,8 +98,8 @@ def described(part: Any) -> list[str]:
     return found
 
 
-def interface(function: Function) -> list[str]:
-    """The same, from the program."""
+def interface(function: Function, lengths: list[int]) -> list[str]:
+    """The same, from the program; a size that it leaves open is enumerated over the lengths."""
     tensors = {tensor.name: tensor for op in function.operations for tensor in op.outputs}
     found = []
     for tensor in (*function.inputs, *(tensors[name] for name in function.outputs)):
@@ -106,6 +108,9 @@ def interface(function: Function) -> list[str]:
             kind = "stringKeyType"
         elif tensor.dtype == np.object_:
             kind = "stringType"
+        elif None in tensor.shape:
+            shapes = [tuple(n if s is None else s for s in tensor.shape) for n in lengths]
+            kind = f"{tensor.dtype.name} {shapes[-1]} of {shapes}"
         found.append(f"{tensor.name}: {kind}")
     return found
 
@@ -122,15 +127,20 @@ def function_faults(
     function: Function, length: int, labels: list[str], options: ExportOptions
 ) -> Iterator[str]:
     """What is wrong with one function: operations, types, shapes, the wiring of its outputs."""
-    shape = (options.batch, length)
+    names, shape = INPUTS[options.shapes], (options.batch, length)
+    if options.shapes == "enumerated":
+        shape = (options.batch, None)
     inputs = {tensor.name: (tensor.dtype.name, tensor.shape) for tensor in function.inputs}
-    if inputs != dict.fromkeys(("input_ids", "attention_mask"), ("int32", shape)):
-        yield f"the inputs are {inputs}, not input_ids and attention_mask, int32 {shape}"
+    if inputs != dict.fromkeys(names, ("int32", shape)):
+        yield f"the inputs are {inputs}, not {' and '.join(names)}, int32 {shape}"
     allowed = EVERYWHERE | OWN[options.layout] | set(CONSTANTS)
     allowed |= {"classify"} if options.outputs == "classifier" else set()
     for operation in function.operations:
         if operation.kind not in allowed:
             yield f"the operation {operation.kind} does not belong to the layout {options.layout}"
+        for tensor in operation.outputs:
+            if options.shapes == "fixed" and None in (tensor.shape or ()):
+                yield f"{tensor.name} is of an open shape, {tensor.shape}"
     yield from _precision_faults(function, options)
     yield from _output_faults(function, labels, options)
 

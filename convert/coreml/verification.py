@@ -20,11 +20,12 @@ from mlx_finbert.convert.coreml.figures import (
     psnr,
     tolerance_faults,
 )
-from mlx_finbert.convert.coreml.graph import build, constants
+from mlx_finbert.convert.coreml.graph import INPUTS, build, constants
 from mlx_finbert.convert.coreml.inference import Inference, Outcome
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.on_mac import run_core_ml
 from mlx_finbert.convert.coreml.operations import CONSTANTS, EvaluationError
+from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.convert.coreml.package import function_name
 from mlx_finbert.convert.coreml.readback import read_back
 from mlx_finbert.convert.coreml.rows import Row, token_rows, verification_texts
@@ -63,7 +64,8 @@ class Verifier:
         self.options = self.description.options
         self.vocabulary = self.description.vocabulary
         pad_token_id = self.vocabulary.special_id("pad")
-        self.infer = Inference(self.options.batch, self.reference.labels, pad_token_id)
+        inputs = INPUTS[self.options.shapes]
+        self.infer = Inference(self.options.batch, self.reference.labels, pad_token_id, inputs)
 
     def verify(self, package: SavedPackage, lengths: list[int]) -> PackageReport:
         """Figures of each function of a package, faults among them.
@@ -89,7 +91,7 @@ class Verifier:
             return figures
         kinds = Counter(op.kind for op in function.operations if op.kind not in CONSTANTS)
         figures.operations = dict(kinds.most_common())
-        expected = constants(build(self.reference.network, length, self.options))
+        expected = self._constants(length, self.options)
         figures.faults += function_faults(function, length, self.reference.labels, self.options)
         try:
             figures.faults += read_back(function, expected, self.options)
@@ -114,7 +116,7 @@ class Verifier:
 
     def _measure_exact(self, function: Function, examples: Examples, figures: Figures) -> None:
         options = replace(self.options, precision="fp32", compress=None)
-        exact = constants(build(self.reference.network, figures.length, options))
+        exact = self._constants(figures.length, options)
         evaluator = Evaluator(function, exact)
         found = self.infer(evaluator, examples.rows, figures.length)
         figures.exact_error = largest_error(found.probabilities, examples.probabilities)
@@ -123,6 +125,11 @@ class Verifier:
         )
         figures.exact_padding_error = self._padding_error(evaluator, examples, found, figures)
         figures.faults += _not_finite(evaluator)
+
+    def _constants(self, length: int, options: ExportOptions) -> dict[str, np.ndarray]:
+        """Those of the graph that holds rows of this length."""
+        most = max(self.options.lengths) if options.shapes == "enumerated" else length
+        return constants(build(self.reference.network, most, options))
 
     def _measure_saved(self, function: Function, examples: Examples, figures: Figures) -> Outcome:
         evaluator = Evaluator(function)
@@ -159,8 +166,14 @@ class Verifier:
     ) -> float:
         """How much a row changes with other tokens in its padding, or with more of it."""
         shortest = min(range(len(examples.rows)), key=lambda i: len(examples.rows[i]))
-        rows, other = [examples.rows[shortest]], self.vocabulary.special_id("sep")
-        changed = self.infer(evaluator, rows, figures.length, pad_token_id=other)
+        rows = [examples.rows[shortest]]
+        if self.options.shapes == "fixed":
+            other = self.vocabulary.special_id("sep")
+            changed = self.infer(evaluator, rows, figures.length, pad_token_id=other)
+        else:
+            # The padding id makes the mask: only how much of it there is can change.
+            lengths = [n for n in self.options.lengths if n != figures.length]
+            changed = self.infer(evaluator, rows, lengths[-1])
         error = largest_error(changed.probabilities, found.probabilities[[shortest]])
         for row, probabilities in zip(examples.rows, found.probabilities, strict=True):
             first = self.seen.setdefault((evaluator.exact is not None, row), probabilities)

@@ -1,6 +1,7 @@
 """The commands `to_coreml` and `verify`."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,14 +38,38 @@ def test_export_and_verify(folder, tmp_path, capsys):
     assert "9 tokens" in text and text.endswith("verified\n")
 
 
-def test_every_option_survives_into_verify(folder, tmp_path):
-    form = (
+@pytest.mark.parametrize(
+    "form",
+    [
         "--layout plain --precision fp32 --target iOS18 --batch 2 --outputs arrays"
-        " --multifunction --compress int8"
-    ).split()
-    assert export(folder, tmp_path / "T.mlpackage", *form) == 0
+        " --multifunction --compress int8",
+        "--target iOS18",
+        "--shapes enumerated",
+        "--shapes enumerated --layout plain --target iOS26 --batch 2 --compress int8",
+    ],
+)
+def test_every_option_survives_into_verify(folder, tmp_path, form):
+    assert export(folder, tmp_path / "T.mlpackage", *form.split()) == 0
     argv = ["--package", str(tmp_path / "T.mlpackage"), "--model", str(folder)]
     assert verify(argv) == 0
+
+
+def test_every_flag_that_the_report_names_makes_the_app_smaller(checkpoint, tmp_path, capsys):
+    folder = checkpoint("bert", hidden_size=120, intermediate_size=240)
+    assert export(folder, tmp_path / "all" / "T.mlpackage") == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "less:" in line)
+    named = [flags for part in re.findall(r"\(([^)]*)\)", line) for flags in part.split(", or ")]
+    assert len(named) == 4
+    before = json.loads((tmp_path / "all" / "export.json").read_text())["bytes"]
+    for i, flags in enumerate(named):
+        assert export(folder, tmp_path / str(i) / "T.mlpackage", *flags.split()) == 0
+        assert json.loads((tmp_path / str(i) / "export.json").read_text())["bytes"] < before
+
+
+def test_validation_runs_on_enumerated_shapes(folder, tmp_path, capsys):
+    argv = ["--validate", "sample", "--validate-rows", "9", "--shapes", "enumerated"]
+    assert export(folder, tmp_path / "T.mlpackage", *argv, "--lengths", "7,20") == 0
+    assert "9 rows: accuracy" in capsys.readouterr().out
 
 
 def test_validation_runs_on_the_test_rows_of_the_training_run(folder, tmp_path, capsys):

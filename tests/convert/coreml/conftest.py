@@ -50,7 +50,8 @@ def saved(tmp_path):
     """Factory of a saved package, not verified and without metadata."""
 
     def make(model, length=LENGTH, **options):
-        options = ExportOptions(**options)
+        lengths = options.pop("lengths", [length])
+        options = ExportOptions(**options).with_defaults(lengths)
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.mlpackage"
         program = build(describe(model), length, options)
         write(convert(program, options, model.args.labels), path, lambda spec: None)

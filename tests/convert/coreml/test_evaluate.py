@@ -10,7 +10,7 @@ from coremltools.converters.mil._deployment_compatibility import AvailableTarget
 from coremltools.converters.mil.frontend.milproto import load as milproto
 from coremltools.converters.mil.mil import Builder as mb
 from coremltools.converters.mil.mil import Function
-from small_models import LENGTH, feeds
+from small_models import LENGTH, export_as, feeds
 
 from mlx_finbert.convert.coreml import operations
 from mlx_finbert.convert.coreml.evaluate import Evaluator, stored_constants
@@ -47,6 +47,22 @@ def test_coremltools_value_inference_agrees(classifier, saved, family, precision
             # In fp16 they also sum in half precision.
             tolerance = 1e-5 if precision == "fp32" else 1e-2
             assert np.abs(ours[name] - theirs[name]).max() < tolerance
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_coremltools_value_inference_agrees_at_each_enumerated_length(classifier, tmp_path, family):
+    form = {"layout": "plain", "precision": "fp32", "outputs": "arrays"}
+    lengths = [LENGTH, 10, 13]
+    model, _, report = export_as(
+        classifier, tmp_path, family, lengths=lengths, shapes="enumerated", **form
+    )
+    run = Evaluator(SavedPackage(report.paths[0]).functions["main"])
+    pad = model.args.pad_token_id
+    for length in lengths:
+        ids = {"input_ids": feeds([[2, 9, pad, 7, 3]], length, pad)["input_ids"]}
+        theirs = inferred(report.paths[0], ids)
+        for name, values in run(ids).items():
+            assert np.abs(values - theirs[name]).max() < 1e-5
 
 
 @pytest.mark.parametrize("target", ["iOS16", "iOS18"])

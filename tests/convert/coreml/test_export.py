@@ -24,6 +24,7 @@ FORMS = [
     {"compress": "int8"},
     {"compress": "int8", "layout": "plain", "target": "iOS18", "outputs": "arrays"},
     {"target": "iOS17", "compress": "int8"},
+    {"target": "iOS26"},
 ]
 
 
@@ -38,14 +39,23 @@ def test_every_form_passes_its_verification(classifier, tmp_path, family, form):
     assert figures.operations and figures.largest > 0
 
 
-@pytest.mark.parametrize("form", [{}, {"compress": "int8", "layout": "plain"}], ids=str)
-def test_several_lengths_in_one_package(classifier, tmp_path, form):
-    form = form | {"multifunction": True, "target": "iOS18", "outputs": "arrays"}
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"target": "iOS18"},
+        {"target": "iOS18", "compress": "int8", "layout": "plain"},
+        {"target": "iOS26", "multifunction": True, "outputs": "arrays"},
+    ],
+    ids=str,
+)
+def test_several_lengths_are_functions_of_one_package_from_ios18_on(classifier, tmp_path, form):
     model, _, report = export_as(classifier, tmp_path, lengths=[LENGTH, 13, 10], **form)
     assert report.passed, str(report)
     (path,) = report.paths
     assert path.name == "T.mlpackage"
+    assert "arrays, multifunction\n" in str(report) and "packages," not in str(report)
     package = SavedPackage(path)
+    assert all(set(f.outputs) == {"probabilities", "logits"} for f in package.functions.values())
     assert set(package.functions) == {"length_7", "length_10", "length_13"}
     assert package.spec.description.defaultFunctionName == "length_13"
     assert package.metadata["mlx_finbert.labels"] == json.dumps(model.args.labels)
@@ -57,6 +67,56 @@ def test_several_lengths_in_one_package(classifier, tmp_path, form):
     weights = "Data/com.apple.CoreML/weights/weight.bin"
     shared, alone = ((r.paths[0] / weights).stat().st_size for r in (report, single))
     assert shared < 1.3 * alone
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"target": "iOS18", "outputs": "classifier"},
+        {"target": "iOS18", "multifunction": False},
+        {"target": "iOS17", "batch": 2},
+    ],
+    ids=str,
+)
+def test_a_wish_is_not_overridden(classifier, tmp_path, form):
+    _, _, report = export_as(classifier, tmp_path, lengths=[LENGTH, 13], **form)
+    assert report.passed, str(report)
+    assert [path.name for path in report.paths] == ["T-7.mlpackage", "T-13.mlpackage"]
+    outputs = {tuple(sorted(SavedPackage(p).functions["main"].outputs)) for p in report.paths}
+    arrays = ("logits", "probabilities")
+    assert outputs == {arrays if "batch" in form else ("label", *arrays)}
+
+
+def test_one_length_needs_no_functions(classifier, tmp_path):
+    _, _, report = export_as(classifier, tmp_path, target="iOS18")
+    assert [path.name for path in report.paths] == ["T-7.mlpackage"]
+    assert "label" in SavedPackage(report.paths[0]).functions["main"].outputs
+
+
+def test_the_sum_of_several_packages_is_said(classifier, tmp_path):
+    _, _, report = export_as(classifier, tmp_path, lengths=[LENGTH, 9, 13])
+    total = sum(f.stat().st_size for p in report.paths for f in p.rglob("*") if f.is_file())
+    assert report.bytes == total == read_json(tmp_path / "export.json")["bytes"]
+    assert f"3 packages, {total / 1e6:.1f} MB in an app" in str(report)
+    _, _, single = export_as(classifier, tmp_path / "one")
+    assert "in an app" not in str(single) and single.bytes == single.packages[0].bytes
+
+
+@pytest.mark.parametrize(
+    ("form", "less"),
+    [
+        ({}, "enumerated, or --target iOS18 --multifunction --outputs arrays)"),
+        ({"batch": 2}, "enumerated, or --target iOS18 --multifunction)"),
+        ({"target": "iOS18", "multifunction": False}, "or --multifunction --outputs arrays)"),
+        ({"compress": "int8"}, "; one length (--lengths 9)\n"),
+    ],
+    ids=str,
+)
+def test_flags_for_less_are_those_that_are_left(classifier, tmp_path, form, less):
+    _, _, report = export_as(classifier, tmp_path, lengths=[LENGTH, 9], **form)
+    assert less in str(report)
+    assert ("--compress int8" in str(report)) == ("compress" not in form)
 
 
 def test_one_package_a_length_by_default(classifier, tmp_path):

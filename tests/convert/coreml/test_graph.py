@@ -49,7 +49,7 @@ def test_every_family_in_every_layout_and_precision(classifier, saved, family, l
     half = saved(model, layout=layout, precision="fp16", outputs="arrays")
     found = of_package(half, model)
     assert 0 < np.abs(found - expected).max() < 2e-3
-    options = ExportOptions(layout=layout, precision="fp32")
+    options = ExportOptions(layout=layout, precision="fp32", outputs="arrays")
     exact = constants(build(describe(model), LENGTH, options))
     assert np.abs(of_package(half, model, exact) - expected).max() < 1e-6
 

@@ -22,6 +22,7 @@ def test_verification_texts(classifier):
         assert len(rows["exactly full"]) == len(rows["over-long"]) == length
         assert len(tokenizer(text_of(tokenizer, length))["input_ids"]) == length
         assert set(rows["all unknown"][1:-1]) == {tokenizer.unk_token_id}
+    assert tokenizer.pad_token_id in rows["padding written out"]
 
 
 def test_padded_batches():

@@ -1,0 +1,312 @@
+"""One package whose input takes every length, its mask derived from the padding id."""
+
+import json
+
+import coremltools as ct
+import mlx.core as mx
+import numpy as np
+import pytest
+from small_models import LENGTH, export_as, read_json
+
+from mlx_finbert.convert.coreml import ExportOptions, export, graph
+from mlx_finbert.convert.coreml.evaluate import Evaluator
+from mlx_finbert.convert.coreml.exporter import describe_export
+from mlx_finbert.convert.coreml.mil import mb
+from mlx_finbert.convert.coreml.operations import EvaluationError
+from mlx_finbert.convert.coreml.saved import SavedPackage
+from mlx_finbert.convert.coreml.verification import Verifier
+from mlx_finbert.errors import InputError
+from mlx_finbert.predict import predict
+
+LENGTHS = [LENGTH, 10, 13, 24]
+FAMILIES = ["bert", "distilbert", "roberta"]
+FORMS = [
+    {"layout": "ane"},
+    {"layout": "plain"},
+    {"layout": "ane", "precision": "fp32", "outputs": "arrays", "batch": 3},
+    {"layout": "plain", "precision": "fp32"},
+    {"layout": "ane", "compress": "int8", "target": "iOS17"},
+    {"layout": "plain", "compress": "int8", "target": "iOS18", "batch": 2},
+]
+
+
+def enumerated(classifier, path, family="bert", config=None, **options):
+    """A model, its tokenizer and the report of an export of all `LENGTHS`."""
+    options = {"lengths": LENGTHS, "shapes": "enumerated"} | options
+    return export_as(classifier, path, family, config, **options)
+
+
+def ids_of(row, length, pad):
+    return {"input_ids": np.array([[*row, *[pad] * (length - len(row))]], np.int32)}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_every_form_verifies_at_every_length(classifier, tmp_path, family, form):
+    _, _, report = enumerated(classifier, tmp_path, family, **form)
+    assert report.passed, str(report)
+    (package,) = report.packages
+    assert package.name == "T.mlpackage"
+    assert [figures.length for figures in package.functions] == LENGTHS
+    for figures in package.functions:
+        assert figures.exact_error < 1e-5 and figures.exact_padding_error < 1e-5
+        assert figures.error < (3e-2 if form.get("compress") else 2e-3)
+
+
+@pytest.mark.parametrize("layout", ["ane", "plain"])
+@pytest.mark.parametrize("compress", ["palette6", "palette4"])
+def test_palettes(classifier, tmp_path, layout, compress):
+    wide = {"hidden_size": 120, "intermediate_size": 130}
+    form = {"layout": layout, "compress": compress}
+    _, _, report = enumerated(classifier, tmp_path, config=wide, **form)
+    assert report.passed, str(report)
+
+
+def test_the_input_takes_the_lengths_and_no_other(classifier, tmp_path):
+    _, _, report = enumerated(classifier, tmp_path, lengths=[13, 24, LENGTH])
+    spec = SavedPackage(report.paths[0]).spec
+    (feature,) = spec.description.input
+    array = feature.type.multiArrayType
+    shapes = [tuple(found.shape) for found in array.enumeratedShapes.shapes]
+    assert feature.name == "input_ids" and tuple(array.shape) == (1, 24)
+    assert sorted(shapes) == [(1, LENGTH), (1, 13), (1, 24)]
+    assert "masked wherever it stands" in feature.shortDescription
+    told = json.loads(spec.description.metadata.userDefined["mlx_finbert.options"])
+    assert told["shapes"] == "enumerated"
+
+
+@pytest.mark.parametrize("layout", ["ane", "plain"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_results_are_those_of_the_model_with_the_padding_id_masked(
+    classifier, tmp_path, family, layout
+):
+    """Also where the padding id stands within a row. Independent of the verification."""
+    form = {"layout": layout, "precision": "fp32", "outputs": "arrays"}
+    model, tokenizer, report = enumerated(classifier, tmp_path, family, **form)
+    run = Evaluator(SavedPackage(report.paths[0]).function(LENGTH))
+    pad, cls, sep = tokenizer.pad_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id
+    for row in ([cls, sep], [cls, 9, pad, 31, sep], [cls, pad, pad, 7, 8, sep]):
+        ids = mx.array([row])
+        expected = np.array(mx.softmax(model(ids, (ids != pad).astype(mx.int32)), axis=-1))
+        for length in LENGTHS:
+            found = run(ids_of(row, length, pad))["probabilities"]
+            assert np.abs(found - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_golden_texts_are_what_the_package_gives(classifier, tmp_path, family):
+    """A padding token that is written out is masked; `predict` reads it."""
+    model, tokenizer, report = enumerated(classifier, tmp_path, family, outputs="arrays")
+    pad = tokenizer.pad_token_id
+    run = Evaluator(SavedPackage(report.paths[0]).function(24))
+    texts = read_json(tmp_path / "golden.json")["texts"]
+    predicted = predict(model, tokenizer, [entry["text"] for entry in texts], max_length=24)
+    within = 0
+    for entry, other in zip(texts, predicted, strict=True):
+        found = run(ids_of(entry["input_ids"], 24, pad))["probabilities"]
+        assert np.abs(found - entry["probabilities"]).max() < 2e-3
+        if pad in entry["input_ids"]:
+            within += 1
+            assert np.abs(other - entry["probabilities"]).max() > 1e-3
+    assert within > 0
+    assert f"the package does not read {tokenizer.pad_token} in a text" in str(report)
+
+
+@pytest.mark.filterwarnings("ignore:Some dimensions in the input shape are unknown")
+@pytest.mark.parametrize("layout", ["ane", "plain"])
+def test_coremltools_gives_the_graph_the_same_shapes(classifier, tmp_path, layout):
+    """Its own tool fixes the input's shape, and must infer all others from it."""
+    form = {"layout": layout, "outputs": "arrays", "target": "iOS18"}
+    _, _, report = enumerated(classifier, tmp_path, **form)
+    model = ct.models.MLModel(str(report.paths[0]), skip_model_load=True)
+    shapes = {f"length_{length}": {"input_ids": (1, length)} for length in LENGTHS}
+    fixed = tmp_path / "fixed.mlpackage"
+    ct.utils.materialize_dynamic_shape_mlmodel(model, shapes, str(fixed))
+    open_shapes = shapes_of(SavedPackage(report.paths[0]).function(LENGTH))
+    for length in LENGTHS:
+        found = shapes_of(SavedPackage(fixed).function(length))
+        assert not any(None in shape for shape in found.values())
+        # coremltools puts operations of its own around the embedding.
+        shared = open_shapes.keys() & found.keys()
+        assert len(shared) > 0.9 * len(open_shapes)
+        for name in shared:
+            assert found[name] == tuple(length if s is None else s for s in open_shapes[name])
+
+
+def shapes_of(function):
+    """By name, of all values that are no constants."""
+    operations = [op for op in function.operations if op.kind != "const"]
+    return {tensor.name: tensor.shape for op in operations for tensor in op.outputs}
+
+
+def test_the_same_input_gives_the_same_bytes(classifier, tmp_path):
+    files = []
+    for name in ("a", "b"):
+        _, _, report = enumerated(classifier, tmp_path / name)
+        found = sorted(file for file in report.folder.rglob("*") if file.is_file())
+        files.append({str(f.relative_to(report.folder)): f.read_bytes() for f in found})
+    assert files[0] == files[1] and len(files[0]) == 7
+
+
+def test_one_package_is_as_large_as_one_of_a_fixed_length(classifier, tmp_path):
+    _, _, report = enumerated(classifier, tmp_path / "all")
+    _, _, fixed = export_as(classifier, tmp_path / "each", lengths=LENGTHS)
+    weights = "Data/com.apple.CoreML/weights/weight.bin"
+    shared, alone = ((r.paths[-1] / weights).stat().st_size for r in (report, fixed))
+    assert shared == pytest.approx(alone, rel=0.01)
+
+
+def test_a_padding_token_that_must_be_read_is_refused(classifier, tmp_path):
+    model, tokenizer = classifier("bert")
+    tokenizer.pad_token = tokenizer.unk_token
+    options = ExportOptions(lengths=LENGTHS, shapes="enumerated")
+    words = r"--shapes enumerated: the tokenizer pads with \[UNK\], its unk token, .* --shapes out"
+    with pytest.raises(InputError, match=words):
+        export(model, tokenizer, tmp_path / "T.mlpackage", options)
+    assert not list(tmp_path.glob("*mlpackage*"))
+    report = export(model, tokenizer, tmp_path / "T.mlpackage", ExportOptions(lengths=LENGTHS))
+    assert "4 packages" in str(report) and "--shapes enumerated" not in str(report)
+
+
+def mask_of_another_id(patch):
+    true = graph.differs
+    patch(graph, "differs", lambda ids, token: true(ids, 3 if token == 0 else token))
+
+
+def mask_of_no_id(patch):
+    true = graph.differs
+    patch(graph, "differs", lambda ids, token: true(ids, -2 if token == 0 else token))
+
+
+def positions_from_1(patch):
+    patch(graph, "row_indices", lambda ids: mb.cumsum(x=graph.differs(ids, -1), axis=1))
+
+
+def positions_that_count_tokens(patch):
+    """RoBERTa's: right where no padding stands within a row."""
+
+    def row_indices(ids):
+        return mb.sub(x=mb.cumsum(x=graph.differs(ids, 0), axis=1), y=np.int32(1))
+
+    patch(graph, "row_indices", row_indices)
+
+
+GRAPH_FAULTS = {
+    mask_of_another_id: "in float32, a probability is off",
+    mask_of_no_id: "in float32, a probability is off",
+    positions_from_1: "an index of gather is outside 0 to 23",
+    positions_that_count_tokens: "in float32, a probability is off",
+}
+
+
+@pytest.mark.parametrize("layout", ["ane", "plain"])
+@pytest.mark.parametrize("fault", GRAPH_FAULTS)
+def test_a_fault_in_the_graph_is_caught(classifier, tmp_path, monkeypatch, fault, layout):
+    fault(monkeypatch.setattr)
+    _, _, report = enumerated(classifier, tmp_path, layout=layout)
+    assert not report.passed
+    faults = [found for part in report.packages[0].functions for found in part.faults]
+    assert any(GRAPH_FAULTS[fault] in found for found in faults), faults
+    assert [path.name for path in tmp_path.glob("*mlpackage*")] == ["T.mlpackage.rejected"]
+
+
+def array(spec):
+    return spec.description.input[0].type.multiArrayType
+
+
+def another_shape(spec):
+    array(spec).enumeratedShapes.shapes[1].shape[1] = 32
+
+
+def one_shape_more(spec):
+    array(spec).enumeratedShapes.shapes.add().shape.extend([1, 32])
+
+
+def one_shape_less(spec):
+    del array(spec).enumeratedShapes.shapes[-1]
+
+
+def another_default(spec):
+    array(spec).shape[1] = LENGTH
+
+
+def a_range(spec):
+    ranges = array(spec).shapeRange.sizeRanges
+    for lower, upper in ((1, 1), (LENGTH, 24)):
+        ranges.add(lowerBound=lower, upperBound=upper)
+
+
+def no_shapes(spec):
+    array(spec).ClearField("enumeratedShapes")
+
+
+def a_fixed_program(spec):
+    spec.mlProgram.functions["main"].inputs[0].type.tensorType.dimensions[1].constant.size = 24
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (another_shape, "the description of main is ['input_ids: int32 (1, 24) of"),
+        (one_shape_more, "the description of main is ['input_ids: int32 (1, 24) of"),
+        (one_shape_less, "the description of main is ['input_ids: int32 (1, 24) of"),
+        (another_default, f"the description of main is ['input_ids: int32 (1, {LENGTH}) of"),
+        (a_range, "the description of main is ['input_ids: int32 (1, 24) shapeRange"),
+        (no_shapes, "the description of main is ['input_ids: int32 (1, 24)'"),
+        (a_fixed_program, "the inputs are {'input_ids': ('int32', (1, 24))}"),
+    ],
+)
+def test_an_altered_specification_is_found(classifier, tmp_path, change, words):
+    model, tokenizer, report = enumerated(classifier, tmp_path)
+    options = ExportOptions(lengths=LENGTHS, shapes="enumerated")
+    description = describe_export(model, tokenizer, options, LENGTHS, "")
+    faults = faults_of(Verifier(description, tokenizer), report.paths[0])
+    assert not faults
+    package = SavedPackage(report.paths[0])
+    change(package.spec)
+    file = package.path / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    file.write_bytes(package.spec.SerializeToString())
+    faults = faults_of(Verifier(description, tokenizer), report.paths[0])
+    assert any(words in fault for fault in faults), faults
+
+
+def faults_of(verifier, path):
+    report = verifier.verify(SavedPackage(path), LENGTHS)
+    return [*report.faults, *(fault for part in report.functions for fault in part.faults)]
+
+
+def test_a_fixed_package_with_an_open_shape_is_found(classifier, tmp_path):
+    model, tokenizer, report = export_as(classifier, tmp_path)
+    package = SavedPackage(report.paths[0])
+    function = package.spec.mlProgram.functions["main"]
+    operations = function.block_specializations[function.opset].operations
+    (norm,) = (op for op in operations if op.outputs[0].name == "embeddings_norm")
+    norm.outputs[0].type.tensorType.dimensions[3].unknown.variadic = False
+    file = package.path / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    file.write_bytes(package.spec.SerializeToString())
+    description = describe_export(model, tokenizer, report.options, [LENGTH], "")
+    found = Verifier(description, tokenizer).verify(SavedPackage(package.path), [LENGTH])
+    (figures,) = found.functions
+    assert "embeddings_norm is of an open shape, (1, 15, 1, None)" in figures.faults
+
+
+def test_sizes_that_are_declared_are_still_checked(classifier, tmp_path):
+    model, _, report = enumerated(classifier, tmp_path)
+    function = SavedPackage(report.paths[0]).function(LENGTH)
+    with pytest.raises(EvaluationError, match=r"input_ids must be of shape \(1, None\)"):
+        Evaluator(function)({"input_ids": np.zeros((2, LENGTH), np.int32)})
+    norm = next(op for op in function.operations if op.name == "embeddings_norm")
+    assert norm.outputs[0].shape == (1, 15, 1, None)
+    norm.outputs[0].shape = (1, 16, 1, None)
+    with pytest.raises(EvaluationError, match="but the file says"):
+        Evaluator(function)(ids_of([2, 3], LENGTH, model.args.pad_token_id))
+
+
+def test_core_ml_is_given_the_ids_alone(classifier, tmp_path):
+    """It refuses inputs that a model does not have."""
+    model, tokenizer, report = enumerated(classifier, tmp_path)
+    description = describe_export(model, tokenizer, report.options, LENGTHS, "")
+    verifier, seen = Verifier(description, tokenizer), []
+    run = Evaluator(SavedPackage(report.paths[0]).function(LENGTH))
+    verifier.infer(lambda feeds: (seen.append(set(feeds)), run(feeds))[1], [(2, 9, 3)], LENGTH)
+    assert seen == [{"input_ids"}]
