@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import mlx.core as mx
@@ -222,3 +223,25 @@ def test_a_kill_before_a_new_best_replaces_a_calibrated_one(command, tmp_path):
     assert not (run / "checkpoints" / "uncalibrated_head.safetensors").exists()
     assert main(["--resume", str(run)]) == 0
     assert files_of(run) == expected
+
+
+@pytest.mark.parametrize("more", [[], LORA], ids=["whole", "lora"])
+def test_a_run_of_an_earlier_version_goes_on(command, tmp_path, more):
+    """Its folder holds the best model uncalibrated, with the temperature in the config."""
+    run = tmp_path / "run"
+    assert main(command(run, *more)) == 0
+    expected = files_of(run)
+    best = json.loads((run / "best.json").read_text())["step"]
+    for path in (run / "checkpoints" / f"step-{best:08d}").glob("*.safetensors"):
+        if path.name != "optimizer.safetensors":
+            shutil.copy(path, run)
+    path = run / ("adapter_config.json" if more else "config.json")
+    config = json.loads(path.read_text())
+    config.get("config", config)["calibration_temperature"] = temperature_of(run)
+    path.write_text(json.dumps(config))
+    (run / "checkpoints" / "uncalibrated_head.safetensors").unlink()
+    early, tokenizer = mlx_finbert.load(run)
+    assert main(["--resume", str(run)]) == 0
+    assert files_of(run) == expected
+    found = mlx_finbert.predict(*mlx_finbert.load(run), TEXTS)
+    np.testing.assert_allclose(mlx_finbert.predict(early, tokenizer, TEXTS), found, atol=1e-6)
