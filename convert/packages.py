@@ -11,11 +11,11 @@ from mlx_finbert.checkpoint import require_plain
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.exporter import describe_export
 from mlx_finbert.convert.coreml.figures import PackageReport, verdict
-from mlx_finbert.convert.coreml.golden import golden_faults
 from mlx_finbert.convert.coreml.metadata import PREFIX
 from mlx_finbert.convert.coreml.options import PROGRAM_OPTIONS, SHORTEST
 from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
+from mlx_finbert.convert.coreml.side_files import missing_side_files, record_faults
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.settings import ToCoremlSettings, VerifySettings
 from mlx_finbert.data import LabelledTexts
@@ -61,13 +61,18 @@ class VerifyReport:
     """What a verification found."""
 
     package: PackageReport
+    missing: list[str]
+    """Files that an export writes beside its packages, and that are not there."""
 
     @property
     def passed(self) -> bool:
         return self.package.passed
 
     def __str__(self) -> str:
-        return f"{self.package}\n{verdict(self.passed, self.package.core_ml_ran)}"
+        lines = [str(self.package)]
+        if self.missing:
+            lines.append(f"not beside the package, so not checked: {', '.join(self.missing)}")
+        return "\n".join([*lines, verdict(self.passed, self.package.core_ml_ran)])
 
 
 def verify_package(settings: VerifySettings) -> VerifyReport:
@@ -89,8 +94,8 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     # Of its metadata the package itself says only what it was asked to be.
     description = describe_export(model, tokenizer, options, options.lengths, source="")
     report = Verifier(description, tokenizer).verify(package, options.lengths)
-    report.faults += golden_faults(package.path.parent, description, tokenizer)
-    return VerifyReport(report)
+    report.faults += record_faults(package, description, tokenizer, report.error)
+    return VerifyReport(report, missing_side_files(package.path.parent, description))
 
 
 def options_of(package: SavedPackage) -> ExportOptions:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlx_finbert.atomic import written_beside
 from mlx_finbert.convert.coreml.derived_mask import require_own_padding
+from mlx_finbert.convert.coreml.golden import write_golden
 from mlx_finbert.convert.coreml.graph import build
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.network import FP16_MAX, too_large_for_fp16
@@ -50,7 +51,7 @@ def export(
         # Refused now, not after minutes of work.
         match_labels(rows.label_names, model.args.labels)
     with written_beside(path.parent) as part:
-        write_app_files(part, description, tokenizer)
+        write_app_files(part, description)
         for name, own in names.items():
             say(f"building {name}")
             write_package(part / name, replace(description, lengths=own))
@@ -58,6 +59,7 @@ def export(
         report = verified(part, names, description, tokenizer, rows)
         report.folder = path.parent
         if report.passed:
+            write_golden(part, description, tokenizer, report.error)
             write_export_json(part, report)
         else:
             reject(part, report)

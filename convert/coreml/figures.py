@@ -37,6 +37,11 @@ COMPRESSED = {
 }
 
 
+def margin_of(options: ExportOptions) -> float:
+    """What the arithmetic of a device may add to an error that the evaluator finds."""
+    return FULL[options.precision].probability
+
+
 def tolerance_of(options: ExportOptions) -> Tolerance:
     """By what the weights are stored in."""
     return COMPRESSED[options.compress] if options.compress else FULL[options.precision]
@@ -55,8 +60,10 @@ class Figures:
     """Largest error of a logit in the same run, over the largest logit (or 1)."""
     error: float = np.nan
     """Largest error of a probability of the package as it is saved."""
+    texts: int = 0
+    """How many verification and golden texts that is of."""
     worst_text: str = ""
-    """Name of the verification text with that error."""
+    """The text with that error, by its name or its beginning."""
     logits_error: float = np.nan
     psnr: float = np.nan
     """Of the probabilities, in dB."""
@@ -83,7 +90,7 @@ class Figures:
         )
         yield (
             f"    probabilities off by at most {self.exact_error:.0e} (graph in float32),"
-            f" {self.error:.1e} ({stored}, {self.psnr:.0f} dB);"
+            f" {self.error:.1e} ({stored}, {self.psnr:.0f} dB, {self.texts} texts);"
             f" with other padding {self.exact_padding_error:.0e}, {self.padding_error:.0e}"
         )
         if self.core_ml:
@@ -110,6 +117,11 @@ class PackageReport:
     @property
     def passed(self) -> bool:
         return not self.faults and not any(figures.faults for figures in self.functions)
+
+    @property
+    def error(self) -> float:
+        """Largest error of a probability, of all functions."""
+        return max(figures.error for figures in self.functions)
 
     @property
     def core_ml_ran(self) -> bool:

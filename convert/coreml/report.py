@@ -51,6 +51,11 @@ class ExportReport:
         return all(package.passed for package in self.packages)
 
     @property
+    def error(self) -> float:
+        """Largest error of a probability, of all packages."""
+        return max(package.error for package in self.packages)
+
+    @property
     def bytes(self) -> int:
         """Of all packages together, what they add to an app."""
         return sum(package.bytes for package in self.packages)

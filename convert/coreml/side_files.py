@@ -1,27 +1,30 @@
 """The files beside the packages, for the app and for whoever asks how they were made."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mlx_finbert.convert.coreml.figures import Figures
-from mlx_finbert.convert.coreml.golden import write_golden
+from mlx_finbert.convert.coreml.golden import NAME as GOLDEN
+from mlx_finbert.convert.coreml.golden import golden_faults
 from mlx_finbert.convert.coreml.metadata import Description, program_options
 from mlx_finbert.convert.coreml.report import ExportReport
+from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.hashes import file_sha256
 from mlx_finbert.tokenizer import Tokenizer
 
-SIDE_FILES = ("vocab.txt", "merges.txt", "labels.json", "export.json", "golden.json")
+EXPORT = "export.json"
+SIDE_FILES = ("vocab.txt", "merges.txt", "labels.json", EXPORT, GOLDEN)
 
 
-def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer) -> None:
-    """`vocab.txt`, `labels.json` and `golden.json`; of a byte-pair tokenizer `merges.txt` too."""
+def write_app_files(folder: Path, description: Description) -> None:
+    """`vocab.txt` and `labels.json`; of a byte-pair tokenizer `merges.txt` too."""
     for name, text in description.app_files().items():
         if text:
             (folder / name).write_text(text, encoding="utf-8", newline="")
-    write_golden(folder, description, tokenizer)
 
 
 def write_export_json(folder: Path, report: ExportReport) -> None:
@@ -48,7 +51,77 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
         },
     }
     text = json.dumps(record, indent=2) + "\n"
-    (folder / "export.json").write_text(text, encoding="utf-8")
+    (folder / EXPORT).write_text(text, encoding="utf-8")
+
+
+def record_faults(
+    package: SavedPackage, description: Description, tokenizer: Tokenizer, largest_error: float
+) -> Iterator[str]:
+    """What is wrong with the golden.json and export.json beside a package, where they are there.
+
+    Args:
+        package: that passed or failed its verification.
+        description: of it.
+        tokenizer: of the model.
+        largest_error: of a probability of the package, found by the verification.
+    """
+    golden, export = (package.path.parent / name for name in (GOLDEN, EXPORT))
+    for file in (golden, export):
+        # Reading a FIFO would never end.
+        if file.exists() and not file.is_file():
+            yield f"{file.name} beside the package is not a regular file"
+    if golden.is_file():
+        yield from golden_faults(golden, description, tokenizer, largest_error)
+    if export.is_file():
+        yield from _export_json_faults(export, package, description)
+
+
+def missing_side_files(folder: Path, description: Description) -> list[str]:
+    """The files that an export of such a package writes beside it, and that are not in a folder."""
+    own = [name for name, text in description.app_files().items() if text]
+    return [name for name in (*own, GOLDEN, EXPORT) if not (folder / name).exists()]
+
+
+def _export_json_faults(
+    file: Path, package: SavedPackage, description: Description
+) -> Iterator[str]:
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        for fault in _record_faults(told, file.parent, package, description):
+            yield f"{EXPORT} beside the package is of another export: {fault}"
+    except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
+        yield f"{EXPORT} beside the package cannot be read: {error!r}"
+
+
+def _record_faults(
+    told: dict[str, Any], folder: Path, package: SavedPackage, description: Description
+) -> Iterator[str]:
+    for key, right in _facts(description).items():
+        if told[key] != right:
+            yield f"it has the {key} {told[key]}, not {right}"
+    entry = told["packages"].get(package.path.name)
+    if entry is None:
+        yield f"it does not list {package.path.name}"
+        return
+    hashes, listed = _hashes(package.path), dict(entry["sha256"])
+    for name in sorted(hashes.keys() | listed.keys()):
+        if hashes.get(name) != listed.get(name):
+            yield f"{name} of the package does not have its SHA-256"
+    if entry["bytes"] != package.bytes:
+        yield f"the package has {package.bytes:,} bytes, not {entry['bytes']:,}"
+    for name, digest in told["files"].items():
+        # An app may need fewer files.
+        if (folder / name).is_file() and file_sha256(folder / name) != digest:
+            yield f"{name} does not have its SHA-256"
+
+
+def _facts(description: Description) -> dict[str, Any]:
+    """What export.json says of the model and the options."""
+    return {
+        "source_sha256": description.reference.sha256,
+        "labels": description.reference.labels,
+        "options": program_options(description.options),
+    }
 
 
 def _hashes(package: Path) -> dict[str, str]:

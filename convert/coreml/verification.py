@@ -1,9 +1,10 @@
 """Holding a saved package against the MLX model, on any machine.
 
-The file is read from disk and run twice over the same texts: as it is, and with the model's own
-float32 weights in the place of the file's and nothing rounded. The second run is the fp32 twin of
-the graph that was saved: it must agree to 1e-5, which shows a wrong epsilon, activation or mask
-that half precision would hide. That the file's weights are the model's is read back apart.
+The file is read from disk and run twice: as it is, over the verification texts and all golden
+texts, and over the verification texts with the model's own float32 weights instead of the file's
+and nothing rounded. The second run is the fp32 twin of the graph that was saved: it must agree to
+1e-5, which shows a wrong epsilon, activation or mask that half precision would hide. That the
+file's weights are the model's is read back apart.
 """
 
 import sys
@@ -20,6 +21,7 @@ from mlx_finbert.convert.coreml.figures import (
     psnr,
     tolerance_faults,
 )
+from mlx_finbert.convert.coreml.golden_texts import GOLDEN_TEXTS
 from mlx_finbert.convert.coreml.graph import INPUTS, build, constants
 from mlx_finbert.convert.coreml.inference import Inference, Outcome
 from mlx_finbert.convert.coreml.metadata import Description
@@ -36,7 +38,7 @@ from mlx_finbert.tokenizer import Tokenizer
 
 @dataclass
 class Examples:
-    """The verification texts as rows of one length, and what the model makes of them."""
+    """Texts as rows of one length, and what the model makes of them."""
 
     names: list[str]
     rows: list[Row]
@@ -101,18 +103,22 @@ class Verifier:
         return figures
 
     def _measure(self, package: SavedPackage, function: Function, figures: Figures) -> None:
-        examples = self._examples(figures.length)
-        self._measure_exact(function, examples, figures)
+        texts = verification_texts(self.tokenizer, figures.length)
+        self._measure_exact(function, self._examples(figures.length, texts), figures)
+        examples = self._examples(figures.length, texts | {text: text for text in GOLDEN_TEXTS})
         found = self._measure_saved(function, examples, figures)
         figures.faults += tolerance_faults(figures, self.options)
         if sys.platform == "darwin":
             self._measure_core_ml(package.path, examples, found, figures)
 
-    def _examples(self, length: int) -> Examples:
-        texts = verification_texts(self.tokenizer, length)
+    def _examples(self, length: int, texts: dict[str, str]) -> Examples:
+        """The texts, by name, that differ in their tokens."""
         rows = token_rows(self.tokenizer, list(texts.values()), length)
+        names = {row: name for name, row in zip(reversed(texts), reversed(rows), strict=True)}
+        rows = [row for name, row in zip(texts, rows, strict=True) if names[row] == name]
         logits = self.reference.logits(rows)
-        return Examples(list(texts), rows, logits, self.reference.probabilities(logits))
+        names = [names[row] for row in rows]
+        return Examples(names, rows, logits, self.reference.probabilities(logits))
 
     def _measure_exact(self, function: Function, examples: Examples, figures: Figures) -> None:
         options = replace(self.options, precision="fp32", compress=None)
@@ -136,7 +142,8 @@ class Verifier:
         found = self.infer(evaluator, examples.rows, figures.length)
         errors = np.abs(found.probabilities - examples.probabilities).max(axis=1)
         figures.error = float(errors.max())
-        figures.worst_text = examples.names[int(errors.argmax())]
+        figures.texts = len(errors)
+        figures.worst_text = examples.names[int(errors.argmax())][:40]
         figures.logits_error = largest_error(found.logits, examples.logits)
         figures.psnr = psnr(found.probabilities, examples.probabilities)
         figures.agreement = float(

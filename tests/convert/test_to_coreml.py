@@ -1,6 +1,7 @@
 """The commands `to_coreml` and `verify`."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -203,7 +204,16 @@ def test_a_model_with_fewer_positions_is_refused(folder, checkpoint, tmp_path, c
         (lambda told: told.update(labels=["a", "b", "c"]), "is not the model's"),
         (lambda told: told["texts"][3]["input_ids"].append(7), "is not the model's"),
         (lambda told: told["texts"][3]["probabilities"].reverse(), "is not the model's"),
+        (lambda told: told["texts"][3].update(label="other"), "is not the model's: the label of 1"),
+        (lambda told: told["texts"][3].update(length=8), "is not the model's: the length of 1"),
+        (lambda told: told["texts"][3].update(is_tie=None), "is not the model's: the is_tie of 1"),
+        (lambda told: told.update(tolerance=0.5), "is not the model's: its tolerance is 0.5"),
+        (lambda told: told.update(margin=0.5), "is not the model's: its margin is 0.5, not 0.002"),
+        (lambda told: told.update(pad_token_id=1), "is not the model's: its pad_token_id is 1"),
+        (lambda told: told.update(largest_error=0.0), "tells of errors of at most 0.0e+00"),
+        (lambda told: told.update(lengths=[7]), "does not know its length 9"),
         (lambda told: told.pop("lengths"), "cannot be read"),
+        (lambda told: told.update(largest_error="small"), "cannot be read"),
     ],
 )
 def test_golden_texts_are_held_against_the_model(folder, tmp_path, capsys, change, words):
@@ -215,6 +225,46 @@ def test_golden_texts_are_held_against_the_model(folder, tmp_path, capsys, chang
     argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(folder)]
     assert verify(argv) == 1
     assert f"FAULT: golden.json beside the package {words}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda told: told.update(labels=["a"]), "is of another export: it has the labels ['a']"),
+        (lambda told: told.update(source_sha256="0"), "is of another export: it has the source_sha256"),
+        (lambda told: told["options"].update(layout="plain"), "is of another export: it has the options"),
+        (lambda told: told["packages"].pop("T-9.mlpackage"), "it does not list T-9.mlpackage"),
+        (
+            lambda told: told["packages"]["T-9.mlpackage"]["sha256"].popitem(),
+            "of the package does not have its SHA-256",
+        ),
+        (lambda told: told["packages"]["T-9.mlpackage"].update(bytes=1), "bytes, not 1"),
+        (lambda told: told["files"].update({"golden.json": "0"}), "golden.json does not have its"),
+        (lambda told: told.pop("packages"), "cannot be read"),
+    ],
+)
+def test_export_json_is_held_against_the_package(folder, tmp_path, capsys, change, words):
+    assert export(folder, tmp_path / "T.mlpackage") == 0
+    file = tmp_path / "export.json"
+    told = json.loads(file.read_text())
+    change(told)
+    file.write_text(json.dumps(told))
+    argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(folder)]
+    assert verify(argv) == 1
+    said = capsys.readouterr().out
+    assert "FAULT: export.json beside the package" in said and words in said
+
+
+def test_what_is_not_beside_a_package_is_said(folder, tmp_path, capsys):
+    assert export(folder, tmp_path / "T.mlpackage") == 0
+    argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(folder)]
+    (tmp_path / "export.json").unlink()
+    (tmp_path / "golden.json").unlink()
+    assert verify(argv) == 0
+    assert "so not checked: golden.json, export.json\n" in capsys.readouterr().out
+    os.mkfifo(tmp_path / "golden.json")
+    assert verify(argv) == 1
+    assert "golden.json beside the package is not a regular file" in capsys.readouterr().out
 
 
 def test_quantized_models_are_refused(checkpoint, tmp_path, capsys):

@@ -3,11 +3,9 @@
 import hashlib
 import json
 
-import numpy as np
-from small_models import LENGTH, export_as, read_json
+from small_models import export_as, read_json
 
 from mlx_finbert.convert.coreml.saved import SavedPackage
-from mlx_finbert.predict import predict
 
 
 def test_metadata_and_the_files_beside(classifier, tmp_path):
@@ -50,18 +48,3 @@ def test_a_byte_pair_vocabulary_comes_with_its_merges(classifier, tmp_path):
     assert json.loads(metadata["mlx_finbert.tokenizer"])["kind"] == "byte_pair"
     tokens = (tmp_path / "vocab.txt").read_text().splitlines()
     assert tokens == tokenizer.convert_ids_to_tokens(range(len(tokens)))
-
-
-def test_golden_texts(classifier, tmp_path):
-    model, tokenizer, _ = export_as(classifier, tmp_path, lengths=[LENGTH, 20])
-    golden = read_json(tmp_path / "golden.json")
-    texts = [entry["text"] for entry in golden["texts"]]
-    assert len(set(texts)) == len(texts) >= 60
-    assert golden["labels"] == model.args.labels and golden["tolerance"] == 2e-3
-    expected = predict(model, tokenizer, texts, max_length=20)
-    for entry, probabilities in zip(golden["texts"], expected, strict=True):
-        ids = tokenizer(entry["text"], truncation=True, max_length=20)["input_ids"]
-        assert entry["input_ids"] == ids
-        assert entry["length"] == (LENGTH if len(ids) <= LENGTH else 20)
-        assert np.abs(probabilities - entry["probabilities"]).max() < 1e-5
-        assert entry["label"] == model.args.labels[int(np.argmax(probabilities))]
