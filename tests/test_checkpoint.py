@@ -348,7 +348,11 @@ def test_a_temperature_that_an_earlier_version_recorded(checkpoint, tmp_path, fa
     np.testing.assert_array_equal(mlx_finbert.predict(*mlx_finbert.load(saved), TEXTS), found)
 
 
-@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), 10**400, "2", True, [1]])
+@pytest.mark.parametrize(
+    "value",
+    [0, -1, float("inf"), float("nan"), 10**400, "2", True, [1]],
+    ids=lambda value: repr(value)[:5],
+)
 def test_a_recorded_temperature_that_cannot_be(checkpoint, value):
     folder = checkpoint()
     edit_config(folder, calibration_temperature=value)

@@ -41,10 +41,11 @@ def test_a_run_a_fold_and_a_summary(checkpoint, table, tmp_path, capsys):
     assert np.sum(summary["pooled"]["confusion"]) == 48
     assert "all 48 test rows together" in capsys.readouterr().out
     # A fold's own folder is evaluated on that fold's test rows.
-    for i, accuracy in enumerate(accuracies, 1):
+    for i, fold in enumerate(summary["folds"], 1):
         folder = out / f"fold-{i:02d}"
         found = evaluate(EvaluateSettings(model=str(folder), data=str(table)))
-        assert found.metrics.accuracy == pytest.approx(accuracy)
+        assert found.metrics.accuracy == pytest.approx(fold["accuracy"])
+        assert found.metrics.loss == pytest.approx(fold["loss"], abs=1e-5)
     assert main(argv) == 2
     assert "holds cross_validation.json already" in capsys.readouterr().err
 

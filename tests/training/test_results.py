@@ -98,7 +98,7 @@ def test_transformers_gives_the_same_probabilities(checkpoint, table, tmp_path, 
         assert [scores[label] for label in model.args.labels] == pytest.approx(row, abs=1e-5)
     known = type(twin.config)().to_dict()
     assert set(json.loads((run / "config.json").read_text())) <= {*known, "num_labels"}
-    # The last checkpoint is the best model, uncalibrated.
+    # The checkpoint of the best step holds the same model, uncalibrated.
     best = json.loads((run / "best.json").read_text())["step"]
     raw, _ = mlx_finbert.load(run / "checkpoints" / f"step-{best:08d}")
     for name, value in head_of(raw).items():
