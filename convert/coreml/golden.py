@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlx_finbert.convert.coreml.figures import tolerance_of
-from mlx_finbert.convert.coreml.golden_texts import GOLDEN_TEXTS
+from mlx_finbert.convert.coreml.golden_texts import golden_texts
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.rows import shortest_holding, token_rows
 from mlx_finbert.tokenizer import Tokenizer
@@ -28,7 +28,8 @@ def golden(
     does; they come without padding. The probabilities are the MLX model's.
     """
     lengths, reference = description.lengths, description.reference
-    rows = token_rows(tokenizer, GOLDEN_TEXTS, lengths[-1])
+    own_texts = golden_texts(description.vocabulary)
+    rows = token_rows(tokenizer, own_texts, lengths[-1])
     probabilities = reference.probabilities(reference.logits(rows))
     head = {
         "labels": reference.labels,
@@ -44,7 +45,7 @@ def golden(
             "label": reference.labels[int(values.argmax())],
             "probabilities": [round(float(value), 6) for value in values],
         }
-        for text, row, values in zip(GOLDEN_TEXTS, rows, probabilities, strict=True)
+        for text, row, values in zip(own_texts, rows, probabilities, strict=True)
     ]
     return head, texts
 
@@ -67,7 +68,8 @@ def golden_faults(folder: Path, description: Description, tokenizer: Tokenizer) 
         told = json.loads(file.read_text(encoding="utf-8"))
         texts = [entry["text"] for entry in told["texts"]]
         rows = token_rows(tokenizer, texts, told["lengths"][-1])
-        same = told["labels"] == description.reference.labels and len(texts) >= len(GOLDEN_TEXTS)
+        same = told["labels"] == description.reference.labels
+        same &= set(texts) >= set(golden_texts(description.vocabulary))
         same &= [entry["input_ids"] for entry in told["texts"]] == [list(row) for row in rows]
         found = np.array([entry["probabilities"] for entry in told["texts"]], np.float32)
         expected = description.reference.probabilities(description.reference.logits(rows))

@@ -21,6 +21,8 @@ class ExportReport:
     temperature: float
     options: ExportOptions
     packages: list[PackageReport]
+    rows_left_out: int = 0
+    """Rows at the end of the model's embedding that no token reaches."""
     validation: Validation | None = None
 
     @classmethod
@@ -37,6 +39,7 @@ class ExportReport:
             reference.temperature,
             description.options,
             packages,
+            description.rows_left_out,
         )
 
     @property
@@ -60,6 +63,8 @@ class ExportReport:
         ]
         if self.temperature != 1:
             lines.append(f"calibrated: logits over {self.temperature:g}")
+        if self.rows_left_out:
+            lines.append(f"left out: {self.rows_left_out:,} rows of the embedding, of no token")
         lines += map(str, self.packages)
         if self.validation:
             lines.append(str(self.validation))

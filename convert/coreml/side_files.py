@@ -32,6 +32,7 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
         "source_sha256": report.source_sha256,
         "labels": report.labels,
         "temperature": report.temperature,
+        "embedding_rows_left_out": report.rows_left_out,
         "options": program_options(report.options),
         "packages": {
             package.name: {

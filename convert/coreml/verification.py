@@ -30,6 +30,7 @@ from mlx_finbert.convert.coreml.readback import read_back
 from mlx_finbert.convert.coreml.rows import Row, token_rows, verification_texts
 from mlx_finbert.convert.coreml.saved import Function, SavedPackage
 from mlx_finbert.convert.coreml.structure import function_faults, package_faults
+from mlx_finbert.convert.coreml.tokenizer.check import TokenizerCheck
 from mlx_finbert.tokenizer import Tokenizer
 
 
@@ -63,6 +64,7 @@ class Verifier:
         self.options = self.description.options
         self.vocabulary = self.description.vocabulary
         pad_token_id = self.vocabulary.special_id("pad")
+        self.tokenizer_check = TokenizerCheck(self.vocabulary, self.tokenizer)
         self.infer = Inference(self.options.batch, self.reference.labels, pad_token_id)
 
     def verify(self, package: SavedPackage, lengths: list[int]) -> PackageReport:
@@ -78,7 +80,10 @@ class Verifier:
             bytes=package.bytes,
             stored=self.options.compress or self.options.precision,
             functions=[self._verify_function(package, length) for length in lengths],
-            faults=list(package_faults(package, description)),
+            faults=[
+                *package_faults(package, description),
+                *self.tokenizer_check.faults(package.metadata),
+            ],
         )
 
     def _verify_function(self, package: SavedPackage, length: int) -> Figures:
