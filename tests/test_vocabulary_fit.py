@@ -40,7 +40,6 @@ def test_words_of_which_one_begins_the_other():
         "units",
         "[unused1]",
         "[unused10]",
-        "Ġprofit",
     ]
     tokens += ["Ġprofit", "Ġprofits", "margin", "marginal", "marginally"]
     assert similar_words(tokens).tolist() == [[0, 2], [7, 8], [9, 10], [10, 11]]
