@@ -109,7 +109,7 @@ def load_with_report(
         if base_model is not None:
             raise InputError(f"{folder} holds no adapters, so base_model (--base-model) is idle")
         model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
-    return model, load_tokenizer(folder, model.args), report
+    return model, load_tokenizer(folder, model), report
 
 
 def load_whole(

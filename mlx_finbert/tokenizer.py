@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.errors import InputError, first_line
-from mlx_finbert.models import ClassifierArgs
+from mlx_finbert.models import Classifier, ClassifierArgs
+from mlx_finbert.vocab_file import check_lines, require_special_tokens, warn_of_other_vocabulary
+from mlx_finbert.vocabulary_check import require_merges, require_rows, warn_of_casing
+
+VOCAB = "vocab.txt"
 
 WORD_PIECES = ["tokenizer.json"], ["vocab.txt"]
 BYTE_PAIRS = ["tokenizer.json"], ["vocab.json", "merges.txt"]
@@ -27,32 +31,38 @@ Tokenizer = Any
 """transformers' `PreTrainedTokenizerFast`; not imported here because that takes a second."""
 
 
-def load_tokenizer(folder: Path, args: ClassifierArgs) -> Tokenizer:
-    """The fast tokenizer of a folder, held to the model's vocabulary and length.
+def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
+    """The fast tokenizer of a folder, held to the model's embedding and length.
 
     Many checkpoints come without `tokenizer_config.json` (finbert-tone has `vocab.txt` alone): the
     class then follows from the model type, and without a length of its own the tokenizer would
     never truncate.
 
     Raises:
-        InputError: where the files are missing or broken, or the vocabulary is not of the size of
-            the model's embedding.
+        InputError: where the files are missing or damaged, or their tokens do not belong to the
+            rows of the model's embedding.
     """
+    args = model.args
     wanted = FILES[args.model_type]
     if not any(all((folder / name).is_file() for name in names) for names in wanted):
         raise InputError(
             f"{folder} has no tokenizer of a {args.model_type} model: add"
             f" {' or '.join(' and '.join(names) for names in wanted)} of the same model"
         )
+    by_lines = wanted is WORD_PIECES and not (folder / "tokenizer.json").is_file()
+    if by_lines:
+        check_lines(folder / VOCAB)
     tokenizer = _from_files(folder, args)
-    size = max(tokenizer.get_vocab().values()) + 1
-    if not args.vocab_size / 2 <= size <= args.vocab_size:
-        raise InputError(
-            f"{folder}: the tokenizer has {size} entries and the model's embedding"
-            f" {args.vocab_size} rows, so they do not belong together; use the files of one model"
-        )
     if tokenizer.pad_token_id is None:
         raise InputError(f"{folder}: the tokenizer has no padding token; use the model's own files")
+    if by_lines:
+        require_special_tokens(folder / VOCAB, tokenizer)
+    elif (folder / VOCAB).is_file():
+        warn_of_other_vocabulary(folder / VOCAB, tokenizer)
+    require_rows(folder, tokenizer, model, by_lines)
+    if wanted is BYTE_PAIRS:
+        require_merges(folder, tokenizer)
+    warn_of_casing(folder, tokenizer)
     tokenizer.model_max_length = min(tokenizer.model_max_length, args.max_length)
     return tokenizer
 

@@ -138,11 +138,15 @@ def describe_export(
             f"{what} has values beyond {FP16_MAX:.0f}, the largest number of fp16:"
             " add --precision fp32"
         )
-    vocabulary = vocabulary_of(tokenizer, len(reference.network.word_embeddings))
+    embedding = reference.network.word_embeddings
+    vocabulary = vocabulary_of(tokenizer, len(embedding))
     if options.shapes == "enumerated":
         require_own_padding(vocabulary)
+    # Rows that no token reaches are not exported.
+    reference.network.word_embeddings = embedding[: len(vocabulary.tokens)]
+    rows_left_out = len(embedding) - len(vocabulary.tokens)
     max_length = min(tokenizer.model_max_length, model.args.max_length)
-    return Description(reference, vocabulary, options, lengths, max_length, source)
+    return Description(reference, vocabulary, options, lengths, max_length, source, rows_left_out)
 
 
 def write_package(path: Path, description: Description) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlx_finbert.convert.coreml.figures import margin_of
-from mlx_finbert.convert.coreml.golden_texts import GOLDEN_TEXTS
+from mlx_finbert.convert.coreml.golden_texts import golden_texts
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.rows import shortest_holding, token_rows
 from mlx_finbert.tokenizer import Tokenizer
@@ -27,7 +27,7 @@ def golden(
     description: Description,
     tokenizer: Tokenizer,
     largest_error: float,
-    texts: Sequence[str] = GOLDEN_TEXTS,
+    texts: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The content of the file.
 
@@ -40,9 +40,10 @@ def golden(
         tokenizer: of the model.
         largest_error: of a probability of these packages over these texts, by the evaluator. With
             the margin, for the arithmetic of a device, it is the tolerance of an app's tests.
-        texts: what to tokenize.
+        texts: what to tokenize; those of every export where None.
     """
     lengths, reference = description.lengths, description.reference
+    texts = golden_texts(description.vocabulary) if texts is None else texts
     rows = token_rows(tokenizer, texts, lengths[-1])
     probabilities = reference.probabilities(reference.logits(rows)).astype(float).round(DIGITS)
     largest_error = math.ceil(largest_error * 10**DIGITS) / 10**DIGITS
@@ -108,6 +109,12 @@ def golden_faults(
         expected = golden(of_all, tokenizer, told["largest_error"], texts)
         for fault in (*_head_faults(told, expected), *_text_faults(told, expected)):
             yield f"{NAME} beside the package is not the model's: {fault}"
+        if missing := set(golden_texts(description.vocabulary)) - set(texts):
+            first = min(missing)[:40]
+            yield (
+                f"{NAME} beside the package is not the model's: it lacks {len(missing)} texts,"
+                f" {first!r} among them"
+            )
         if unknown := set(description.lengths) - set(lengths):
             yield f"{NAME} beside the package does not know its length {min(unknown)}"
         if largest_error > told["largest_error"] + 10.0**-DIGITS:
@@ -140,5 +147,3 @@ def _text_faults(told: dict[str, Any], expected: dict[str, Any]) -> Iterator[str
                 wrong.setdefault(key, []).append(entry["text"])
     for key, texts in wrong.items():
         yield f"the {key} of {len(texts)} texts, {texts[0][:40]!r} first"
-    if missing := set(GOLDEN_TEXTS) - {entry["text"] for entry in told["texts"]}:
-        yield f"{len(missing)} texts are missing, {min(missing)[:40]!r} among them"

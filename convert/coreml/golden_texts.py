@@ -1,5 +1,12 @@
 """Texts that tokenizers disagree on, for an app to test its own against `golden.json`."""
 
+from collections.abc import Iterator
+
+from mlx_finbert.convert.coreml.vocabulary import FLAGS, Vocabulary
+
+MOST_ADDED_TOKENS = 12
+"""Added tokens that get texts of their own; the others share texts."""
+
 GOLDEN_TEXTS = (
     # What the model is for.
     "Operating loss narrowed to EUR 1.2 mn from EUR 3.4 mn a year earlier.",
@@ -88,3 +95,29 @@ GOLDEN_TEXTS = (
     "x " * 300,
     "Profit fell sharply, and the plant in Oulu will be closed. " * 20,
 )
+
+
+def golden_texts(vocabulary: Vocabulary) -> list[str]:
+    """The fixed texts, and texts of the vocabulary's added tokens."""
+    return list(dict.fromkeys([*GOLDEN_TEXTS, *_texts_of_added_tokens(vocabulary)]))
+
+
+def _texts_of_added_tokens(vocabulary: Vocabulary) -> Iterator[str]:
+    """Alone, glued to words, in a row, between spaces of all kinds, in another case.
+
+    Of many tokens with the same flags the first come first.
+    """
+    tokens = vocabulary.rules["added_tokens"]
+    alike: dict[tuple[bool, ...], int] = {}
+    order = []
+    for token in tokens:
+        flags = tuple(token[flag] for flag in FLAGS)
+        alike[flags] = alike.get(flags, 0) + 1
+        order.append((alike[flags], token["id"], token["content"]))
+    for _, _, token in sorted(order)[:MOST_ADDED_TOKENS]:
+        yield f"net {token} sales"
+        yield f"net{token}sales, {token}s"
+        yield f"({token}{token}) \t{token}\u00a0 . {token.swapcase()}\u3000{token}"
+    contents = [token["content"] for token in tokens]
+    for start in range(0, len(contents), 20):
+        yield " ".join(contents[start : start + 20])

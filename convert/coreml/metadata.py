@@ -46,6 +46,8 @@ class Description:
     """Tokens at which rows were cut in training; longer packages go on without it."""
     source: str
     """Name of the checkpoint."""
+    rows_left_out: int = 0
+    """Rows at the end of the model's embedding that no token reaches."""
 
     def user_defined(self) -> dict[str, str]:
         """The user-defined metadata."""

@@ -25,6 +25,8 @@ class ExportReport:
     """Of the mask, where the packages derive it."""
     can_enumerate: bool
     """Whether this model can be exported with enumerated shapes."""
+    rows_left_out: int = 0
+    """Rows at the end of the model's embedding that no token reaches."""
     validation: Validation | None = None
 
     @classmethod
@@ -43,6 +45,7 @@ class ExportReport:
             packages,
             notice(vocabulary) if derived else "",
             shared_padding(vocabulary) is None,
+            description.rows_left_out,
         )
 
     @property
@@ -78,6 +81,8 @@ class ExportReport:
             + (" (give them names with --model-labels)" if are_generic(self.labels) else ""),
         ]
         lines += [self.notice] if self.notice else []
+        if self.rows_left_out:
+            lines.append(f"left out: {self.rows_left_out:,} rows of the embedding, of no token")
         lines += map(str, self.packages)
         if len(self.packages) > 1 and self.passed:
             lines += self._size_lines()

@@ -34,6 +34,7 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
         "source": report.source,
         "source_sha256": report.source_sha256,
         "labels": report.labels,
+        "embedding_rows_left_out": report.rows_left_out,
         "options": program_options(report.options),
         "bytes": report.bytes,
         "packages": {

@@ -21,7 +21,7 @@ from mlx_finbert.convert.coreml.figures import (
     psnr,
     tolerance_faults,
 )
-from mlx_finbert.convert.coreml.golden_texts import GOLDEN_TEXTS
+from mlx_finbert.convert.coreml.golden_texts import golden_texts
 from mlx_finbert.convert.coreml.graph import INPUTS, build, constants
 from mlx_finbert.convert.coreml.inference import Inference, Outcome
 from mlx_finbert.convert.coreml.metadata import Description
@@ -33,6 +33,7 @@ from mlx_finbert.convert.coreml.readback import read_back
 from mlx_finbert.convert.coreml.rows import Row, token_rows, verification_texts
 from mlx_finbert.convert.coreml.saved import Function, SavedPackage
 from mlx_finbert.convert.coreml.structure import function_faults, package_faults
+from mlx_finbert.convert.coreml.tokenizer.check import TokenizerCheck
 from mlx_finbert.tokenizer import Tokenizer
 
 
@@ -67,6 +68,7 @@ class Verifier:
         self.vocabulary = self.description.vocabulary
         pad_token_id = self.vocabulary.special_id("pad")
         inputs = INPUTS[self.options.shapes]
+        self.tokenizer_check = TokenizerCheck(self.vocabulary, self.tokenizer)
         self.infer = Inference(self.options.batch, self.reference.labels, pad_token_id, inputs)
 
     def verify(self, package: SavedPackage, lengths: list[int]) -> PackageReport:
@@ -82,7 +84,10 @@ class Verifier:
             bytes=package.bytes,
             stored=self.options.compress or self.options.precision,
             functions=[self._verify_function(package, length) for length in lengths],
-            faults=list(package_faults(package, description)),
+            faults=[
+                *package_faults(package, description),
+                *self.tokenizer_check.faults(package.metadata),
+            ],
         )
 
     def _verify_function(self, package: SavedPackage, length: int) -> Figures:
@@ -105,7 +110,8 @@ class Verifier:
     def _measure(self, package: SavedPackage, function: Function, figures: Figures) -> None:
         texts = verification_texts(self.tokenizer, figures.length)
         self._measure_exact(function, self._examples(figures.length, texts), figures)
-        examples = self._examples(figures.length, texts | {text: text for text in GOLDEN_TEXTS})
+        golden = {text: text for text in golden_texts(self.vocabulary)}
+        examples = self._examples(figures.length, texts | golden)
         found = self._measure_saved(function, examples, figures)
         figures.faults += tolerance_faults(figures, self.options)
         if sys.platform == "darwin":

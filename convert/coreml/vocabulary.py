@@ -5,8 +5,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from mlx_finbert.convert.coreml.tokenizer.byte_pairs import byte_letters
 from mlx_finbert.errors import InputError
 from mlx_finbert.tokenizer import Tokenizer
+
+FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+"""Of an added token, as `tokenizers` names them."""
 
 
 @dataclass
@@ -14,19 +18,23 @@ class Vocabulary:
     """Tokens by id, and the rules around them."""
 
     tokens: list[str]
+    """By id; empty for an id that has no token."""
     merges: list[str]
-    """Of a byte-pair vocabulary, the pairs in their order; else empty."""
+    """Pairs of a byte-pair vocabulary, in their order; else empty."""
     rules: dict[str, Any]
-    """Kind, casing and accents, special tokens with their ids."""
+    """Kind, casing and accents, special tokens with their ids, added tokens with their flags."""
 
     @property
     def text(self) -> str:
-        """The content of `vocab.txt`: a token a line, in the order of the ids."""
+        """The content of `vocab.txt`: one token per line, in the order of the ids.
+
+        Lines end at "\\n" alone: a token may hold another line separator, such as U+2028.
+        """
         return "\n".join(self.tokens) + "\n"
 
     @property
     def merges_text(self) -> str:
-        """The content of `merges.txt`: a pair a line, in their order."""
+        """The content of `merges.txt`: one pair per line, in their order."""
         return "".join(f"{pair}\n" for pair in self.merges)
 
     @property
@@ -38,23 +46,26 @@ class Vocabulary:
         return self.rules["special_tokens"][name]["id"]
 
 
-def vocabulary_of(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
+def vocabulary_of(tokenizer: Tokenizer, rows: int) -> Vocabulary:
     """The vocabulary of a fast tokenizer.
 
     Args:
         tokenizer: of transformers.
-        vocab_size: rows of the model's embedding.
+        rows: of the model's embedding; it may have more than there are tokens.
 
     Raises:
-        InputError: where the two sizes differ, or the tokenizer is of a kind that BERT, DistilBERT
-            and RoBERTa do not have.
+        InputError: where a token has no row, or the tokenizer has rules that an app could not be
+            told.
     """
     ids = tokenizer.get_vocab()
-    tokens = sorted(ids, key=ids.__getitem__)
-    if sorted(ids.values()) != list(range(vocab_size)):
+    tokens = [""] * (max(ids.values()) + 1)
+    for token, i in ids.items():
+        tokens[i] = token
+    if len(tokens) > rows:
         raise InputError(
-            f"the tokenizer has {len(ids):,} tokens and the model's embedding {vocab_size:,} rows:"
-            " use the tokenizer files of the same model"
+            f"the tokenizer's token {tokens[rows]!r} has the id {rows}, and the model's embedding"
+            f" {rows:,} rows: use the tokenizer files of the same model, or resize its embedding"
+            " (resize_token_embeddings of transformers) and fine-tune it"
         )
     if broken := next((token for token in tokens if "\n" in token), None):
         raise InputError(
@@ -75,7 +86,10 @@ def vocabulary_of(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
         pair if isinstance(pair, str) else " ".join(pair)
         for pair in parts["model"].get("merges", ())
     ]
-    rules = RULES[kind](parts) | {"special_tokens": _special_tokens(tokenizer)}
+    rules = RULES[kind](parts) | {
+        "special_tokens": _special_tokens(tokenizer),
+        "added_tokens": _added_tokens(tokenizer, parts),
+    }
     return Vocabulary(tokens, merges, rules)
 
 
@@ -98,6 +112,19 @@ def _word_piece_rules(parts: dict[str, Any]) -> dict[str, Any]:
 def _byte_pair_rules(parts: dict[str, Any]) -> dict[str, Any]:
     _require(parts, "normalizer", None)
     before = _require(parts, "pre_tokenizer", "ByteLevel")
+    model = parts["model"]
+    unusual = [name for name in BYTE_PAIR_EXTRAS if model.get(name)]
+    unusual += ["use_regex"] if not before.get("use_regex", True) else []
+    if unusual:
+        raise InputError(
+            f"the tokenizer's {unusual[0]} is not RoBERTa's: an app could not be told its rules;"
+            " use the tokenizer files of the original RoBERTa"
+        )
+    if missing := [letter for letter in byte_letters() if letter not in model["vocab"]]:
+        raise InputError(
+            f"the tokenizer has no token for the byte that {missing[0]!r} stands for: use the"
+            " model's own files"
+        )
     return {"kind": "byte_pair", "add_prefix_space": before["add_prefix_space"]}
 
 
@@ -112,6 +139,11 @@ def _require(parts: dict[str, Any], part: str, kind: str | None) -> dict[str, An
     return found
 
 
+BYTE_PAIR_EXTRAS = (
+    "dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges",
+)  # fmt: skip
+"""Settings of `tokenizers` that GPT-2 and RoBERTa do without."""
+
 RULES = {"WordPiece": _word_piece_rules, "BPE": _byte_pair_rules}
 
 
@@ -122,4 +154,34 @@ def _special_tokens(tokenizer: Tokenizer) -> dict[str, dict[str, Any]]:
         if token is None:
             raise InputError(f"the tokenizer has no {name} token: use the model's own files")
         found[name] = {"token": token, "id": tokenizer.convert_tokens_to_ids(token)}
+    return found
+
+
+def _added_tokens(tokenizer: Tokenizer, parts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every added token, special or not, in the order of the ids."""
+    if getattr(tokenizer, "split_special_tokens", False):
+        raise InputError(
+            "the tokenizer's split_special_tokens is on: an app could not be told its rules; turn"
+            " it off in tokenizer_config.json"
+        )
+    ids, model = tokenizer.get_vocab(), parts["model"]["vocab"]
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    written: dict[str, str] = {}
+    found = []
+    for token in parts["added_tokens"]:
+        content = token["content"]
+        own = model.get(content)
+        if ids[content] != token["id"] or own not in (None, token["id"]):
+            raise InputError(f"the tokenizer gives the added token {content!r} two ids: keep one")
+        if token["normalized"]:
+            form = normalizer.normalize_str(content) if normalizer else content
+            if not form or form in written:
+                other = f"the same as {written[form]!r}" if form else "nothing"
+                raise InputError(
+                    f"the added token {content!r} is {other} once it is normalized: add it with"
+                    " normalized=False, or leave it out"
+                )
+            written[form] = content
+        flags = {flag: token[flag] for flag in FLAGS}
+        found.append({"id": token["id"], "content": content, **flags, "in_model": own is not None})
     return found

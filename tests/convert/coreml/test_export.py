@@ -208,9 +208,54 @@ def test_weights_that_half_precision_cannot_hold(classifier, tmp_path):
     refused(classifier, tmp_path, r"classifier\.bias is not finite", spoil)
 
 
-def test_a_vocabulary_of_another_size(classifier, tmp_path):
-    words = r"tokenizer has 113 tokens and the model's embedding 112 rows"
+def with_rows(model, rows):
+    """The model with so many rows in its embedding, the new ones as they are initialized."""
+    embedding = model.bert.embeddings.word_embeddings
+    old = np.array(embedding.weight)
+    new = np.random.default_rng(5).normal(0, 0.05, (max(rows - len(old), 0), old.shape[1]))
+    embedding.weight = mx.array(np.concatenate([old, new.astype(np.float32)])[:rows])
+    model.args.vocab_size = rows
+
+
+def test_a_token_without_a_row_is_refused(classifier, tmp_path):
+    words = r"token 'new' has the id 112, and the model's embedding 112 rows: use the tokenizer"
     refused(classifier, tmp_path, words, lambda _, tokenizer: tokenizer.add_tokens(["new"]))
+
+
+@pytest.mark.parametrize("form", [{}, {"compress": "int8"}, {"layout": "plain"}], ids=str)
+def test_rows_that_no_token_reaches_are_left_out(classifier, tmp_path, form):
+    """As after pad_to_multiple_of=64, in NVIDIA's BERT and in others."""
+    model, tokenizer = classifier("bert")
+    with_rows(model, 128)
+    options = ExportOptions(lengths=[LENGTH], **form)
+    report = export(model, tokenizer, tmp_path / "T.mlpackage", options)
+    assert report.passed and "left out: 16 rows of the embedding" in str(report)
+    assert read_json(tmp_path / "export.json")["embedding_rows_left_out"] == 16
+    function = SavedPackage(report.paths[0]).functions["main"]
+    shapes = {tensor.name: tensor.shape for op in function.operations for tensor in op.outputs}
+    (rows,) = {shape[0] for name, shape in shapes.items() if name.startswith("word_embeddings")}
+    assert rows == len(tokenizer) == 112
+
+    model, tokenizer = classifier("bert")
+    report = export(model, tokenizer, tmp_path / "whole" / "T.mlpackage", options)
+    assert "left out" not in str(report)
+    assert read_json(tmp_path / "whole" / "export.json")["embedding_rows_left_out"] == 0
+
+
+def test_added_tokens(classifier, tmp_path):
+    model, tokenizer = classifier("bert")
+    tokenizer.add_tokens(["EBITDA", "book-to-bill", "[TICKER]"])
+    with_rows(model, len(tokenizer))
+    options = ExportOptions(lengths=[LENGTH])
+    report = export(model, tokenizer, tmp_path / "T.mlpackage", options)
+    assert report.passed, str(report)
+    rules = json.loads(SavedPackage(report.paths[0]).metadata["mlx_finbert.tokenizer"])
+    contents = [token["content"] for token in rules["added_tokens"]]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert contents == [*special, "EBITDA", "book-to-bill", "[TICKER]"]
+    texts = [entry["text"] for entry in read_json(tmp_path / "golden.json")["texts"]]
+    for content in contents:
+        assert {f"net {content} sales", f"net{content}sales, {content}s"} <= set(texts)
 
 
 def test_outputs(classifier, tmp_path):

@@ -46,5 +46,5 @@ def test_a_byte_pair_vocabulary_comes_with_its_merges(classifier, tmp_path):
     _, tokenizer, report = export_as(classifier, tmp_path, "roberta")
     metadata = SavedPackage(report.paths[0]).metadata
     assert json.loads(metadata["mlx_finbert.tokenizer"])["kind"] == "byte_pair"
-    tokens = (tmp_path / "vocab.txt").read_text().splitlines()
+    tokens = (tmp_path / "vocab.txt").read_text().removesuffix("\n").split("\n")
     assert tokens == tokenizer.convert_ids_to_tokens(range(len(tokens)))

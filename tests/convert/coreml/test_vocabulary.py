@@ -4,8 +4,9 @@ import json
 
 import pytest
 from tokenizers import normalizers, pre_tokenizers, processors
+from tokenizers_under_test import ALL_KINDS, SPECIAL, byte_pairs, word_pieces
 
-from mlx_finbert.convert.coreml.vocabulary import vocabulary_of
+from mlx_finbert.convert.coreml.vocabulary import FLAGS, vocabulary_of
 from mlx_finbert.errors import InputError
 
 
@@ -30,27 +31,79 @@ def test_accents_go_with_the_case_where_nothing_is_said(classifier):
         assert (rules["lowercase"], rules["strip_accents"]) == (lowercase, expected)
 
 
-def test_byte_pairs_come_with_their_merges(classifier):
-    model, tokenizer = classifier("roberta")
-    parts = json.loads(tokenizer.backend_tokenizer.to_str())
-    parts["model"]["merges"] = [["p", "r"], ["o", "f"]]
-
-    class Backend:
-        def to_str(self):
-            return json.dumps(parts)
-
-    class Tokenizer:
-        backend_tokenizer = Backend()
-
-        def __call__(self, text):
-            return tokenizer(text)
-
-        def __getattr__(self, name):
-            return getattr(tokenizer, name)
-
-    vocabulary = vocabulary_of(Tokenizer(), model.args.vocab_size)
-    assert vocabulary.merges == ["p r", "o f"]
+def test_byte_pairs_come_with_their_merges():
+    tokenizer = byte_pairs()
+    vocabulary = vocabulary_of(tokenizer, len(tokenizer))
+    first = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"][0]
+    assert vocabulary.merges[0] == " ".join(first) and len(vocabulary.merges) > 100
     assert vocabulary.rules["kind"] == "byte_pair"
+    mask = vocabulary.rules["added_tokens"][-1]
+    assert mask == {
+        "id": tokenizer.mask_token_id,
+        "content": "<mask>",
+        "single_word": False,
+        "lstrip": True,
+        "rstrip": False,
+        "normalized": False,
+        "special": True,
+        "in_model": True,
+    }
+
+
+def test_all_added_tokens_are_in_the_rules():
+    tokenizer = word_pieces()
+    tokenizer.add_tokens(ALL_KINDS)
+    found = vocabulary_of(tokenizer, len(tokenizer)).rules["added_tokens"]
+    assert [token["content"] for token in found[:5]] == SPECIAL
+    ids = tokenizer.get_vocab()
+    told = {token.content: token for token in ALL_KINDS} | dict.fromkeys(SPECIAL)
+    assert {token["content"] for token in found} == set(told)
+    for token in found:
+        assert token["id"] == ids[token["content"]]
+        if added := told[token["content"]]:
+            assert all(token[flag] == getattr(added, flag) for flag in FLAGS)
+    in_model = [token["content"] for token in found if token["in_model"]]
+    assert set(in_model) == {*SPECIAL, "profit", "##s", "株"}
+
+
+def test_rows_that_no_token_reaches():
+    tokenizer = word_pieces()
+    size = len(tokenizer)
+    assert len(vocabulary_of(tokenizer, size + 64).tokens) == size
+    tokenizer.add_tokens(["new", "newer"])
+    words = rf"token 'newer' has the id {size + 1}, and the model's embedding {size + 1:,} rows"
+    with pytest.raises(InputError, match=words):
+        vocabulary_of(tokenizer, size + 1)
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        (["EBITDA", "ebitda"], "'ebitda' is the same as 'EBITDA' once it is normalized"),
+        (["\u00ad"], r"is nothing once it is normalized"),
+    ],
+)
+def test_added_tokens_that_no_app_could_tell_apart_are_refused(added, words):
+    tokenizer = word_pieces()
+    tokenizer.add_tokens(added)
+    with pytest.raises(InputError, match=words):
+        vocabulary_of(tokenizer, len(tokenizer))
+
+
+def test_rules_of_byte_pairs_that_an_app_could_not_be_told_are_refused():
+    for name, value in (("dropout", 0.5), ("byte_fallback", True), ("ignore_merges", True)):
+        tokenizer = byte_pairs()
+        setattr(tokenizer.backend_tokenizer.model, name, value)
+        with pytest.raises(InputError, match=f"the tokenizer's {name} is not RoBERTa's"):
+            vocabulary_of(tokenizer, len(tokenizer))
+    tokenizer = byte_pairs()
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(use_regex=False)
+    with pytest.raises(InputError, match="the tokenizer's use_regex is not RoBERTa's"):
+        vocabulary_of(tokenizer, len(tokenizer))
+    tokenizer = byte_pairs()
+    tokenizer.split_special_tokens = True
+    with pytest.raises(InputError, match="split_special_tokens is on"):
+        vocabulary_of(tokenizer, len(tokenizer))
 
 
 @pytest.mark.parametrize(

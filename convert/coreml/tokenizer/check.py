@@ -1,0 +1,71 @@
+"""Holding the tokenizer that a package describes against the model's."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import zip_longest
+
+from mlx_finbert.convert.coreml.golden_texts import golden_texts
+from mlx_finbert.convert.coreml.rows import Row, token_rows
+from mlx_finbert.convert.coreml.tokenizer.random_texts import random_texts
+from mlx_finbert.convert.coreml.tokenizer.rebuilt import RebuiltTokenizer
+from mlx_finbert.convert.coreml.vocabulary import Vocabulary
+from mlx_finbert.tokenizer import Tokenizer
+
+NO_CUT = 2**31
+CUT = 16
+"""Tokens at which the golden texts are cut once more."""
+SHOWN_IDS = 8
+
+
+class TokenizerCheck:
+    """Rebuilds a tokenizer from a package's metadata and requires the ids of the model's.
+
+    Args:
+        vocabulary: of the model.
+        tokenizer: of the model.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, tokenizer: Tokenizer) -> None:
+        self._vocabulary = vocabulary
+        self._tokenizer = tokenizer
+        self._found: dict[tuple[str | None, ...], list[str]] = {}
+
+    def faults(self, metadata: Mapping[str, str]) -> list[str]:
+        """The first text that gets other ids, if one does; computed once for equal metadata."""
+        keys = ("mlx_finbert.tokenizer", "mlx_finbert.vocabulary", "mlx_finbert.merges")
+        told = tuple(metadata.get(key) for key in keys)
+        if told not in self._found:
+            self._found[told] = self._compare(metadata)
+        return self._found[told]
+
+    def _compare(self, metadata: Mapping[str, str]) -> list[str]:
+        try:
+            rebuilt = RebuiltTokenizer(metadata)
+            for (text, length), expected in self._expected.items():
+                if (found := tuple(rebuilt(text, length))) != expected:
+                    return [_difference(text, found, expected)]
+        except (LookupError, TypeError, ValueError) as error:
+            return [f"the metadata do not make a tokenizer: {error!r}"]
+        return []
+
+    @cached_property
+    def _expected(self) -> dict[tuple[str, int], Row]:
+        """The model's ids by text and length."""
+        golden = golden_texts(self._vocabulary)
+        added = [token["content"] for token in self._vocabulary.rules["added_tokens"]]
+        texts = [*golden, *random_texts(self._vocabulary.tokens, added)]
+        found = {}
+        for length, these in ((CUT, golden), (NO_CUT, texts)):
+            rows = token_rows(self._tokenizer, these, length)
+            found |= {(text, length): row for text, row in zip(these, rows, strict=True)}
+        return found
+
+
+def _difference(text: str, found: Row, expected: Row) -> str:
+    start = next(i for i, (a, b) in enumerate(zip_longest(found, expected)) if a != b)
+    ours, theirs = (list(row[start : start + SHOWN_IDS]) for row in (found, expected))
+    shown = repr(text) if len(text) <= 60 else f"{text[:60]!r}..."
+    return (
+        f"by the metadata the text {shown} has the ids {ours} from position {start} on, but by the"
+        f" model's tokenizer {theirs}"
+    )

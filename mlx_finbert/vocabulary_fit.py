@@ -1,0 +1,158 @@
+"""Whether the tokens of a vocabulary belong to the rows of an embedding.
+
+A vocabulary that lacks a line gives every later token the row of another, and nothing fails. Two
+signs show it in trained weights. Words that begin alike (`profit`, `profits`) have similar rows:
+where rows a line or two further on are the similar ones, lines are missing. And rows that have no
+token are padding only where they do not look like those of tokens: an embedding is padded to a
+multiple of a round number, and no text ever trains these rows as it trains the others.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Rows = Callable[[np.ndarray], np.ndarray]
+"""Ids (N,) to rows of an embedding, float32 (N, hidden_size)."""
+
+MULTIPLES = (8, 16, 32, 64, 128)
+"""To which embeddings are padded (`pad_to_multiple_of` of transformers)."""
+
+BLOCK = 100
+"""Pairs of words whose mean similarity is taken."""
+MOST_BLOCKS = 40
+FURTHEST = 32
+"""Rows by which a part of the vocabulary may be shifted to be found so."""
+CERTAIN = 6.0
+"""Standard errors by which the similarity of pairs must stand out, among some 2,000 trials."""
+
+SAMPLE = 2048
+"""Rows that are looked at."""
+USUAL = 0.6, 1.67
+"""Length of a token's row over the median length; padding is drawn or left outside of it."""
+ALIKE = 0.5
+"""Mean cosine of padding rows that were only ever pushed away from all texts together."""
+
+
+@dataclass
+class Misfit:
+    """A part of a vocabulary that does not belong to its rows."""
+
+    word: str
+    """One of the first in that part."""
+    shift: int | None
+    """Rows from the token's to its own; None where they are found nowhere near."""
+
+
+def misfit_of(tokens: Sequence[str], rows: int, embedding: Rows) -> Misfit | None:
+    """The first part of a vocabulary that does not belong to its rows, if weights can show one.
+
+    Args:
+        tokens: by id.
+        rows: of the embedding.
+        embedding: its rows by id.
+    """
+    pairs = similar_words(tokens)
+    count = min(len(pairs) // BLOCK, MOST_BLOCKS)
+    blocks = [
+        block[np.linspace(0, len(block) - 1, BLOCK).astype(int)]
+        for block in (np.array_split(pairs, count) if count else ())
+    ]
+    similarity = np.array([_standing_out(block, embedding) for block in blocks])
+    doubtful = np.flatnonzero(similarity < max(CERTAIN, similarity.max(initial=0) / 2))
+    for i in doubtful:
+        wanted = max(similarity[i], 0) + CERTAIN
+        if shift := _shift(blocks[i], wanted, rows, len(tokens), embedding):
+            return Misfit(tokens[blocks[i][0, 1]], shift)
+    # Rare words may have learnt too little to show it; so many in a row have not.
+    lost = [i for i in doubtful[2:] if (similarity[i - 2 : i + 1] < CERTAIN / 2).all()]
+    if lost and len(tokens) < rows and is_trained(len(tokens), embedding):
+        return Misfit(tokens[blocks[lost[0] - 2][0, 1]], None)
+    return None
+
+
+def _shift(block: np.ndarray, wanted: float, rows: int, tokens: int, embedding: Rows) -> int | None:
+    """How many rows further on the pairs are similar."""
+    distances = {*range(-FURTHEST, FURTHEST + 1), rows - tokens} - {0}
+    for distance in sorted(distances, key=abs):
+        # The later word alone too, where the shift begins between the two.
+        for moved in (block + distance, block + np.array([0, distance])):
+            inside = moved.min() >= 0 and moved.max() < rows
+            if inside and _standing_out(moved, embedding) > wanted:
+                return distance
+    return None
+
+
+def similar_words(tokens: Sequence[str]) -> np.ndarray:
+    """Ids of words of which one begins the other: (N, 2), each smaller one first, by the larger."""
+    ids = {
+        token: i for i, token in enumerate(tokens) if len(token) >= 5 and token.strip("Ġ").isalpha()
+    }
+    found = [
+        sorted((ids[word], ids[longer]))
+        for word, longer in itertools.pairwise(sorted(ids))
+        if longer.startswith(word)
+    ]
+    return np.array(sorted(found, key=lambda pair: pair[1]), int).reshape(-1, 2)
+
+
+def _standing_out(pairs: np.ndarray, embedding: Rows) -> float:
+    """Standard errors of the pairs' mean cosine over that of rows put together at random."""
+    first, second = (_directions(embedding(ids)) for ids in pairs.T)
+    cosines = (first * second).sum(axis=1)
+    others = (first * np.roll(second, len(second) // 2, axis=0)).sum(axis=1)
+    error = np.hypot(cosines.std(), others.std()) / len(pairs) ** 0.5
+    return float((cosines.mean() - others.mean()) / max(error, 1e-9))
+
+
+def _directions(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+
+def are_padding(first: int, rows: int, embedding: Rows) -> bool:
+    """Whether the last rows of an embedding look unlike those of tokens.
+
+    Args:
+        first: id of the first row without a token.
+        rows: of the embedding.
+        embedding: its rows by id.
+    """
+    known, lacking = (embedding(_sample(*ids)) for ids in ((0, first), (first, rows)))
+    return bool(_unlike(lacking, known).mean() > 0.9 or _alike(lacking - known.mean(axis=0)))
+
+
+def is_trained(tokens: int, embedding: Rows) -> bool:
+    """Whether the lengths of rows differ more than if they were drawn and left.
+
+    Those of rows of one normal distribution spread by 1 / sqrt(2 hidden_size) of their mean.
+    """
+    rows = embedding(_sample(0, tokens))
+    lengths = np.linalg.norm(rows, axis=1)
+    return bool(lengths.std() > 2 * lengths.mean() / (2 * rows.shape[1]) ** 0.5)
+
+
+def _sample(start: int, stop: int) -> np.ndarray:
+    return np.unique(np.linspace(start, stop - 1, SAMPLE).astype(int))
+
+
+def _unlike(rows: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which rows are much shorter or longer than those of tokens, from zero or from their mean."""
+    found = np.zeros(len(rows), bool)
+    for origin in (0, known.mean(axis=0)):
+        usual = np.median(np.linalg.norm(known - origin, axis=1))
+        ratio = np.linalg.norm(rows - origin, axis=1) / usual
+        found |= (ratio < USUAL[0]) | (ratio > USUAL[1])
+    return found
+
+
+def _alike(rows: np.ndarray) -> bool:
+    """Whether rows share one direction."""
+    directions, count = _directions(rows), len(rows)
+    total = np.square(directions.sum(axis=0)).sum()
+    return count > 1 and (total - count) / (count * (count - 1)) > ALIKE
+
+
+def is_padded_size(tokens: int, rows: int) -> bool:
+    """Whether `rows` is what so many tokens are padded to."""
+    return any(rows % multiple == 0 and rows - tokens < multiple for multiple in MULTIPLES)

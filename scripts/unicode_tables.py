@@ -1,0 +1,140 @@
+"""Write the Unicode tables of the installed `tokenizers`, read off its behavior.
+
+    python scripts/unicode_tables.py
+
+`tokenizers` follows several versions of Unicode at once, none of them Python's or Swift's. What it
+does with each of the 1,112,064 Unicode scalars is therefore probed and written down as ranges, in
+`convert/coreml/tokenizer/unicode_tables.json`; a test compares the file with what this finds.
+"""
+
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Tokenizer
+from tokenizers.models import BPE
+from tokenizers.normalizers import NFD, BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
+
+FILE = Path(__file__).parents[1] / "convert/coreml/tokenizer/unicode_tables.json"
+
+SCALARS = [chr(code) for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF]
+
+CLASS_WITNESSES = "\u0334\u0300\u0345\u093c"
+"""Marks of the combining classes 1, 230, 240 and 7: any other class moves past one of them."""
+
+
+def unicode_tables() -> dict[str, list[Any]]:
+    """Every table as ranges: first, last, first, last, ...; a lower case as first, last, step and
+    distance, or as the scalar and its two."""
+    nothing = {"handle_chinese_chars": False, "strip_accents": False, "lowercase": False}
+    clean = BertNormalizer(clean_text=True, **nothing)
+    nothing["clean_text"] = False
+    spaced = BertNormalizer(**nothing | {"handle_chinese_chars": True})
+    stripped = BertNormalizer(**nothing | {"strip_accents": True})
+    nfd = NFD()
+    cleaned = {c: clean.normalize_str(f"a{c}b")[1:-1] for c in SCALARS}
+    decomposed = [c for c in SCALARS if nfd.normalize_str(c) != c]
+    for c in decomposed:
+        # Decompositions never change once a character has one (Unicode's stability policy).
+        assert unicodedata.normalize("NFD", c) == nfd.normalize_str(c), c
+    whole = set(SCALARS) - set(decomposed)
+    spaces, punctuation = _bert_classes()
+    letters, numbers = _byte_pair_classes(set(spaces))
+    return {
+        "dropped": ranges(c for c in SCALARS if not cleaned[c]),
+        "to_space": ranges(c for c in SCALARS if cleaned[c] == " "),
+        "ideographs": ranges(c for c in SCALARS if spaced.normalize_str(c) != c),
+        "decomposed": ranges(decomposed),
+        "reordered": ranges(c for c in SCALARS if c in whole and _moves(c, nfd.normalize_str)),
+        "marks": ranges(c for c in SCALARS if c in whole and not stripped.normalize_str(c)),
+        "white_space": ranges(spaces),
+        "punctuation": ranges(punctuation),
+        "letters": ranges(letters),
+        "numbers": ranges(numbers),
+        "word": ranges(_word_characters()),
+        "lowercase": list(_lowercase(BertNormalizer(**nothing | {"lowercase": True}))),
+    }
+
+
+def ranges(scalars: Iterable[str]) -> list[int]:
+    """Ascending scalars as the first and last of each run."""
+    found: list[int] = []
+    for code in map(ord, scalars):
+        if found and found[-1] == code - 1:
+            found[-1] = code
+        else:
+            found += [code, code]
+    return found
+
+
+def _moves(c: str, nfd: Callable[[str], str]) -> bool:
+    """Whether it has a combining class, by which NFD sorts it."""
+    return any(
+        nfd(text) == text[::-1] for other in CLASS_WITNESSES for text in (c + other, other + c)
+    )
+
+
+def _bert_classes() -> tuple[list[str], list[str]]:
+    """White space and punctuation, at which BERT's words end."""
+    pieces = BertPreTokenizer().pre_tokenize_str
+    found = {c: [piece for piece, _ in pieces(f"a{c}b")] for c in SCALARS}
+    return [c for c in SCALARS if found[c] == ["a", "b"]], [
+        c for c in SCALARS if found[c] == ["a", c, "b"]
+    ]
+
+
+def _byte_pair_classes(spaces: set[str]) -> tuple[list[str], list[str]]:
+    """Letters and numbers, of which byte-pair words are made."""
+    split = ByteLevel(add_prefix_space=False).pre_tokenize_str
+    letters = [c for c in SCALARS if len(split(f"a{c}")) == 1]
+    known = set(letters)
+    numbers = [c for c in SCALARS if c not in known and len(split(f"1{c}")) == 1]
+    known |= set(numbers)
+    others = {c for c in SCALARS if c not in known and len(split(f"!{c}")) == 1}
+    assert set(SCALARS) - known - others == spaces
+    return letters, numbers
+
+
+def _word_characters() -> list[str]:
+    """Those that hide an added token that is to stand as a single word."""
+    tokenizer = Tokenizer(BPE())
+    tokenizer.add_tokens([AddedToken("+", single_word=True)])
+    encoded = tokenizer.encode_batch([f"+{c}" for c in SCALARS])
+    return [c for c, found in zip(SCALARS, encoded, strict=True) if not found.ids]
+
+
+def _lowercase(lower: BertNormalizer) -> Iterator[list[int]]:
+    """Runs of scalars, each `step` from the last, that move by the same distance."""
+    run: list[int] = []
+    for c in SCALARS:
+        small = lower.normalize_str(c)
+        if small == c:
+            continue
+        code, step = ord(c), ord(c) - run[1] if run else 0
+        if len(small) > 1:
+            yield [code, *map(ord, small)]
+            continue
+        distance = ord(small) - code
+        fits = run and run[3] == distance and step == (run[2] or step) and step <= 2
+        if fits:
+            run[1:3] = code, step
+        else:
+            if run:
+                yield run
+            run = [code, code, 0, distance]
+    yield run
+
+
+def content(tables: dict[str, list[Any]]) -> str:
+    """A table a line."""
+    lines = (
+        f"  {json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in tables.items()
+    )
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(content(unicode_tables()), encoding="utf-8")
