@@ -13,7 +13,14 @@ import mlx.core as mx
 from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.fill import LoadReport, encoder_only, fill, is_floating, rename
+from mlx_finbert.fill import (
+    LoadReport,
+    encoder_only,
+    fill,
+    is_floating,
+    rename,
+    require_finite,
+)
 from mlx_finbert.hashes import weights_sha256
 from mlx_finbert.hub import PACKAGED, resolve
 from mlx_finbert.lora import LoraConfig, adapter_parameters, add_lora, has_lora
@@ -192,6 +199,7 @@ def load_adapters(model: Classifier, folder: str | Path) -> None:
                 f"{path}: the tensor {name} is {found[name].dtype} {found[name].shape}, and the"
                 f" model's is {expected[name].dtype} {expected[name].shape}"
             )
+    require_finite(found, f"{path}: ")
     weights = [(name, value.astype(expected[name].dtype)) for name, value in found.items()]
     model.update(tree_unflatten(weights))
     mx.eval(model.parameters())

@@ -11,12 +11,20 @@ from mlx.utils import tree_flatten
 
 from mlx_finbert.adapters import is_adapted, load_adapted
 from mlx_finbert.errors import InputError
-from mlx_finbert.fill import LoadReport, encoder_only, fill, is_floating, rename, size_of_head
+from mlx_finbert.fill import (
+    LoadReport,
+    encoder_only,
+    fill,
+    first_not_finite,
+    is_floating,
+    rename,
+    size_of_head,
+)
 from mlx_finbert.hub import resolve
 from mlx_finbert.lora import has_lora
 from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.id2label import fresh_id2label, id2label_of, kept_id2label
-from mlx_finbert.quantization import Quantization, quantization_of, quantize
+from mlx_finbert.quantization import Quantization, pack, quantization_of
 from mlx_finbert.tokenizer import Tokenizer, load_tokenizer
 from mlx_finbert.weights import (
     model_type_of,
@@ -108,6 +116,10 @@ def load_with_report(
         if base_model is not None:
             raise InputError(f"{folder} holds no adapters, so base_model (--base-model) is idle")
         model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
+    # What is still pending could be computed by this thread alone.
+    mx.eval(model.parameters())
+    if dtype and (name := first_not_finite(dict(tree_flatten(model.parameters())))):
+        raise InputError(f"{folder}: the weight {name} is too large for {dtype}: choose float32")
     return model, load_tokenizer(folder, model.args), report
 
 
@@ -140,9 +152,11 @@ def load_whole(
         config["id2label"] = kept_id2label(own, num_labels, labels, folder)
     else:
         config["id2label"] = fresh_id2label(own, num_labels, labels or labels_if_fresh)
+        # It speaks of the checkpoint's own head.
+        config.pop("problem_type", None)
     model = build(config)
     if quantization := Quantization.from_config(config):
-        quantize(model, quantization)
+        pack(model, quantization)
     fill(model, weights, report, dtype)
     return model, report
 

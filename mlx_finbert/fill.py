@@ -1,5 +1,6 @@
 """A checkpoint's tensors put into a model, every one of them accounted for."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,8 @@ def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtyp
     """Put the weights into the model, every tensor accounted for.
 
     Raises:
-        InputError: for a shape that does not fit, a parameter outside the head that is missing,
-            or a tensor that no part of the family explains.
+        InputError: for a shape that does not fit, a value that is NaN or infinite, a parameter
+            outside the head that is missing, or a tensor that no part of the family explains.
     """
     expected = dict(tree_flatten(model.parameters()))
     report.unused += explained(sorted(weights.keys() - expected.keys()), model, report.source)
@@ -76,6 +77,7 @@ def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtyp
     found = {key: value for key, value in weights.items() if key in expected}
     for key, value in found.items():
         check_tensor(key, value, expected[key], report.source)
+    require_finite(found, f"{report.source}: ")
     own_dtypes = {value.dtype for value in found.values() if is_floating(value)}
     dtype = dtype or (own_dtypes.pop() if len(own_dtypes) == 1 else mx.float32)
     found |= {
@@ -84,7 +86,6 @@ def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtyp
     model.update(tree_unflatten(list(found.items())))
     # Packed integers, of quantized matrices, stay as they are.
     model.set_dtype(dtype)
-    mx.eval(model.parameters())
 
 
 def check_tensor(key: str, value: mx.array, wanted: mx.array, where: Path) -> None:
@@ -100,6 +101,29 @@ def check_tensor(key: str, value: mx.array, wanted: mx.array, where: Path) -> No
             f"{where}: the tensor {key} has shape {value.shape} in the checkpoint"
             f" and {wanted.shape} by config.json and labels"
         )
+
+
+def require_finite(weights: Weights, where: str = "") -> None:
+    """Refuse a weight that is NaN or infinite, by name.
+
+    Args:
+        weights: by name, of any dtype.
+        where: begins the message.
+    """
+    if name := first_not_finite(weights):
+        raise InputError(
+            f"{where}the weight {name} is not finite: the checkpoint is damaged, or its training"
+            " diverged; take an earlier one"
+        )
+
+
+def first_not_finite(weights: Weights) -> str | None:
+    """The name of a weight that is NaN or infinite, if there is one."""
+    # A comparison with NaN is False; six times as fast as `mx.isfinite` on a CPU.
+    for name, value in weights.items():
+        if value.size and not (mx.abs(value).max() < math.inf).item():
+            return name
+    return None
 
 
 def is_floating(value: mx.array) -> bool:

@@ -90,8 +90,12 @@ def test_training_without_dropout_is_evaluation(checkpoint):
         ({"model_type": "bert", "add_cross_attention": True}, "add_cross_attention"),
         ({"model_type": "bert", "is_decoder": True}, "is_decoder"),
         ({"model_type": "bert", "hidden_act": "mish"}, "mish"),
-        ({"model_type": "distilbert", "activation": "gelu_fast"}, "gelu_fast"),
+        ({"model_type": "distilbert", "activation": "quick_gelu"}, "quick_gelu"),
         ({"model_type": "bert", "problem_type": "regression"}, "regression"),
+        (
+            {"model_type": "bert", "problem_type": "multi_label_classification", "num_labels": 1},
+            "multi_label",
+        ),
         ({"model_type": "bert", "hidden_size": 100}, "12 attention heads"),
         ({"model_type": "bert", "num_attention_heads": 0}, "0 attention heads"),
         ({"model_type": "bert", "hidden_size": "15"}, "hidden_size = '15'"),
