@@ -9,10 +9,9 @@ import mlx.core as mx
 from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_finbert.errors import InputError
+from mlx_finbert.key_names import is_leftover, other_tool
 from mlx_finbert.models import Classifier, family_of
 from mlx_finbert.weights import Weights
-
-BUFFERS = ("position_ids", "token_type_ids")
 
 
 @dataclass
@@ -33,20 +32,6 @@ class LoadReport:
         if self.unused:
             parts.append(f"not used: {', '.join(self.unused)}")
         return f"{self.source}: {'; '.join(parts) or 'every tensor was used'}"
-
-
-def rename(weights: Weights, config: dict[str, Any]) -> Weights:
-    """Old names of layer norms and missing prefixes brought to today's key names."""
-    _, model_class = family_of(config)
-    renamed = {}
-    for key, value in weights.items():
-        key = key.removeprefix("module.")
-        if key.endswith((".gamma", ".beta")):
-            key = key.replace(".gamma", ".weight").replace(".beta", ".bias")
-        if key.startswith(("embeddings.", "encoder.", "transformer.", "pooler.")):
-            key = model_class.prefix + key
-        renamed[key] = value
-    return renamed
 
 
 def size_of_head(weights: Weights) -> int | None:
@@ -131,9 +116,11 @@ def is_floating(value: mx.array) -> bool:
 
 
 def explained(keys: list[str], model: Classifier, source: Path) -> list[str]:
-    """Refuse a tensor that is neither a pretraining head's nor a buffer of old versions."""
+    """Refuse a tensor that the model has no place for and that is no known leftover."""
     for key in keys:
-        if not key.startswith(model.pretraining) and not key.endswith(BUFFERS):
+        if said := other_tool(key):
+            raise InputError(f"{source}: the tensor {key} {said}")
+        if not is_leftover(key, type(model)):
             raise InputError(
                 f"{source}: the tensor {key} has no place in {type(model).__name__};"
                 " config.json and weights do not belong together"
