@@ -3,11 +3,12 @@
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.models import Classifier
 from mlx_finbert.tokenizer import Tokenizer
 
@@ -28,24 +29,53 @@ def require_torch() -> None:
 
 
 def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) -> float:
-    """Largest absolute difference of a logit over a few texts, padded together.
+    """Largest absolute difference of a logit over a few texts, padded together; NaN where one is.
 
     Args:
         model, tokenizer: ours.
         reference: the checkpoint folder that transformers reads.
+
+    Raises:
+        InputError: where transformers cannot open it, or draws some of its weights at random.
+    """
+    import torch
+
+    twin, problem = open_in_transformers(model, reference)
+    if problem:
+        raise InputError(f"--verify: transformers cannot open {reference}: {problem}")
+    ids, mask = inputs(tokenizer)
+    with torch.no_grad():
+        theirs = twin.eval()(torch.tensor(ids).long(), torch.tensor(mask).long()).logits.numpy()
+    return float(np.abs(own_logits(model, tokenizer) - theirs).max())
+
+
+def open_in_transformers(model: Classifier, folder: Path) -> tuple[Any, str | None]:
+    """transformers' float32 model of a folder, or else why the folder is none to it.
+
+    transformers draws at random, with a warning, what it does not find under its own names.
+
+    Args:
+        model: ours, of the same class and number of labels.
+        folder: of a checkpoint.
     """
     # On an M5 and on CUDA, MLX would multiply float32 in TF32; it reads this at its first product.
     os.environ.setdefault("MLX_ENABLE_TF32", "0")
     import torch
     import transformers
 
-    twin = getattr(transformers, type(model).__name__).from_pretrained(
-        reference, num_labels=model.args.num_labels, dtype=torch.float32
-    )
-    ids, mask = inputs(tokenizer)
-    with torch.no_grad():
-        theirs = twin.eval()(torch.tensor(ids).long(), torch.tensor(mask).long()).logits.numpy()
-    return float(np.abs(own_logits(model, tokenizer) - theirs).max())
+    try:
+        twin, found = getattr(transformers, type(model).__name__).from_pretrained(
+            folder,
+            num_labels=model.args.num_labels,
+            dtype=torch.float32,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except Exception as error:
+        # It raises whatever the libraries below it raise.
+        return None, first_line(error)
+    unread = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+    return twin, f"it does not find {len(unread)} tensors, {unread[0]} first" if unread else None
 
 
 def own_logits(model: Classifier, tokenizer: Tokenizer) -> np.ndarray:

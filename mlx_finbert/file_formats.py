@@ -49,9 +49,10 @@ def require_format(path: Path, wanted: str) -> None:
     with path.open("rb") as file:
         head = file.read(HEAD)
     found = format_of(head, path)
-    if found == wanted:
-        return
-    if said := foreign(head, found) or misnamed(head, found, wanted, path):
+    said = foreign(head, found)
+    if said is None and found != wanted:
+        said = misnamed(head, found, path)
+    if said:
         raise InputError(f"{path} {said}")
 
 
@@ -93,15 +94,15 @@ def foreign(head: bytes, found: str | None) -> str | None:
 
 
 def archive(head: bytes, found: str | None) -> str | None:
-    """What archive a file is, and what to do, or None; those of `torch.save` are none."""
+    """What archive a file of none of our formats is, and what to do, or None."""
     for start, name in ARCHIVES.items():
-        if head.startswith(start) and found != TORCH:
+        if head.startswith(start) and found is None:
             return f"is an archive ({name}): unpack it and name the folder with the checkpoint"
     return None
 
 
-def misnamed(head: bytes, found: str | None, wanted: str, path: Path) -> str | None:
-    """What a file of one of our formats is in the place of another, or None."""
+def misnamed(head: bytes, found: str | None, path: Path) -> str | None:
+    """What a file of one of our formats is where another is wanted, and what to do, or None."""
     if found == SAFETENSORS:
         name = path.with_suffix(".safetensors").name.replace("pytorch_model", "model")
         return f"is a safetensors file by its content: rename it to {name}"

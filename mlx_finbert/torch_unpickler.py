@@ -32,10 +32,14 @@ STORAGE_DTYPES = {
     "BoolStorage": np.dtype("?"),
 }
 
+BUILTINS = (
+    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object",
+    "range", "set", "slice", "str", "tuple", "xrange",
+)  # fmt: skip
+
 COMPANY = {
     ("_codecs", "encode"),
-    *(("builtins", name) for name in ("set", "frozenset", "complex", "range", "slice")),
-    *(("__builtin__", name) for name in ("set", "frozenset", "complex", "xrange", "slice")),
+    *((module, name) for module in ("builtins", "__builtin__") for name in BUILTINS),
     *(("collections", name) for name in ("defaultdict", "Counter", "deque")),
     ("argparse", "Namespace"),
     *(("datetime", name) for name in ("datetime", "date", "time", "timedelta", "timezone")),
@@ -43,6 +47,7 @@ COMPANY = {
     *(("numpy", name) for name in ("dtype", "ndarray")),
     *((f"numpy.{core}.multiarray", "scalar") for core in ("core", "_core")),
     *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
+    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
     *(("torch", name) for name in ("Size", "device", "float32", "float16", "bfloat16", "int64")),
     ("pytorch_lightning.utilities.parsing", "AttributeDict"),
     ("lightning_fabric.utilities.data", "AttributeDict"),
