@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlx.core as mx
+import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_finbert.atomic import write_bytes
@@ -37,7 +38,7 @@ class ConversionReport:
     difference: float | None
     """Largest absolute difference of a logit from transformers' where it was compared."""
     reference: str | None = None
-    """What transformers opened, in words."""
+    """The folders that transformers opened for that, in words."""
 
     @property
     def dtype(self) -> mx.Dtype:
@@ -116,31 +117,33 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
 
 
 def verify(converted: ConversionReport, tokenizer: Tokenizer, copy: Path) -> None:
-    """Compare with what transformers makes of the source, or else of the model as written.
+    """Compare with what transformers makes of the folder as written, and of the source if it can.
 
     Args:
         converted: gets the difference and what it is of.
         tokenizer: of the model.
-        copy: the model as written, not quantized.
+        copy: the folder as written, or as it would be without quantization.
     """
     source = converted.loaded.source
-    if why := unlike_in_transformers(converted):
-        converted.reference = f"what was written, not the source, as {why}"
-    else:
-        converted.reference = f"{source} as transformers reads it"
-    reference = copy if why else source
-    converted.difference = logits_difference(converted.model, tokenizer, reference)
+    why = unlike_in_transformers(converted)
+    references = [copy] if why else [copy, source]
+    differences = [logits_difference(converted.model, tokenizer, place) for place in references]
+    converted.difference = float(np.max(differences))
+    written = "the model before quantization" if copy != converted.output else str(copy)
+    converted.reference = (
+        f"{written}; not with the source: {why}" if why else f"{written}, {source}"
+    )
 
 
 def unlike_in_transformers(converted: ConversionReport) -> str | None:
     """Why transformers does not make the same model of the source, or None where it does."""
     if converted.loaded.new:
-        return f"{', '.join(converted.loaded.new)} are new"
+        return f"the head is new ({', '.join(converted.loaded.new)})"
     config = read_config(converted.loaded.source)
     if config.get("calibration_temperature", 1) != 1:
         return "transformers does not know its calibration_temperature"
     _, problem = open_in_transformers(converted.model, converted.loaded.source)
-    return problem and f"transformers cannot open that: {problem}"
+    return problem and f"transformers cannot open it, {problem}"
 
 
 def wished_quantization(settings: ToMlxSettings) -> Quantization | None:

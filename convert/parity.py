@@ -1,6 +1,8 @@
 """Our logits against those of transformers, where PyTorch is installed."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,7 @@ def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) 
 
 
 def open_in_transformers(model: Classifier, folder: Path) -> tuple[Any, str | None]:
-    """transformers' float32 model of a folder, or else why the folder is none to it.
+    """transformers' float32 model of a folder, and why that is not the folder's, or None.
 
     transformers draws at random, with a warning, what it does not find under its own names.
 
@@ -63,19 +65,35 @@ def open_in_transformers(model: Classifier, folder: Path) -> tuple[Any, str | No
     import torch
     import transformers
 
+    twin_class = getattr(transformers, type(model).__name__)
     try:
-        twin, found = getattr(transformers, type(model).__name__).from_pretrained(
-            folder,
-            num_labels=model.args.num_labels,
-            dtype=torch.float32,
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        with quiet(transformers.utils.logging):
+            twin, found = twin_class.from_pretrained(
+                folder,
+                num_labels=model.args.num_labels,
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except Exception as error:
         # It raises whatever the libraries below it raise.
         return None, first_line(error)
     unread = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
-    return twin, f"it does not find {len(unread)} tensors, {unread[0]} first" if unread else None
+    return twin, f"it finds no {unread[0]} ({len(unread)} such tensors)" if unread else None
+
+
+@contextmanager
+def quiet(logging: Any) -> Iterator[None]:
+    """Inside the block, transformers prints neither progress nor what it does not find."""
+    verbosity, progress = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if progress:
+            logging.enable_progress_bar()
 
 
 def own_logits(model: Classifier, tokenizer: Tokenizer) -> np.ndarray:
