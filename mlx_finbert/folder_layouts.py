@@ -39,7 +39,7 @@ def without(folder: Path, lacking: str) -> str:
         folder: that was taken for a checkpoint's.
         lacking: what is not there, in words.
     """
-    for told in (
+    for recognise in (
         core_ml,
         no_files,
         old_config,
@@ -51,7 +51,7 @@ def without(folder: Path, lacking: str) -> str:
         misnamed,
         archive,
     ):
-        if said := told(folder):
+        if said := recognise(folder):
             return said
     return f"has no {lacking}: it is not a checkpoint folder, or is not complete"
 
@@ -98,7 +98,8 @@ def training_run(folder: Path) -> str | None:
 
 def subfolders(folder: Path) -> str | None:
     """Checkpoints in folders of their own."""
-    inner = [path for depth in ("*", "*/*") for path in folder.glob(depth) if has_config(path)]
+    places = [path for depth in ("*", "*/*") for path in folder.glob(depth)]
+    inner = [path for path in places if has_config(path) and has_weights(path)]
     steps = {int(p.name.split("-")[1]): p for p in inner if re.fullmatch(CHECKPOINT, p.name)}
     if steps:
         return f"holds a Trainer's checkpoints: name one, the newest is {steps[max(steps)]}"
@@ -169,7 +170,7 @@ def kind_of_weights(path: Path) -> str | None:
 
 def has_weights(folder: Path) -> bool:
     """Whether weights are there under a name that is read."""
-    names = WEIGHT_NAMES.values()
+    names = (*WEIGHT_NAMES.values(), "adapters.safetensors", "adapter_model.safetensors")
     return any((folder / end).is_file() for name in names for end in (name, f"{name}.index.json"))
 
 

@@ -27,14 +27,15 @@ LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 
 
-def read_torch_file(path: Path) -> dict[str, mx.array]:
+def read_torch_file(path: Path) -> tuple[dict[str, mx.array], str]:
     """The tensors of a file written by `torch.save(state_dict)`, or of a state_dict within it.
 
     Args:
         path: zip or legacy layout.
 
     Returns:
-        Key names and arrays in the file's dtypes (float64 becomes float32, which MLX has instead).
+        Key names and arrays in the file's dtypes (float64 becomes float32, which MLX has instead),
+        and where in the file's object they were: "", or "['state_dict']" and the like.
 
     Raises:
         InputError: for a damaged or truncated file, another format, a name that a file of weights
@@ -44,8 +45,8 @@ def read_torch_file(path: Path) -> dict[str, mx.array]:
     try:
         read = _read_zip if zipfile.is_zipfile(path) else _read_legacy
         with open(path, "rb") as file:
-            found = read(file, path)
-        return {key: tensor.to_mlx() for key, tensor in _state_dict(found, path).items()}
+            state, entry = read(file, path)
+        return {key: tensor.to_mlx() for key, tensor in state.items()}, entry
     except InputError:
         raise
     except (
@@ -56,7 +57,7 @@ def read_torch_file(path: Path) -> dict[str, mx.array]:
         raise InputError(reason) from error
 
 
-def _read_zip(file: IO[bytes], path: Path) -> Any:
+def _read_zip(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
     with zipfile.ZipFile(file) as archive:
         pickles = [n for n in archive.namelist() if n == "data.pkl" or n.endswith("/data.pkl")]
         if len(pickles) != 1:
@@ -74,17 +75,19 @@ def _read_zip(file: IO[bytes], path: Path) -> Any:
         def find_storage(saved_id: tuple) -> Storage:
             tag, storage_type, key, _, numel = saved_id
             _require_storage(tag, storage_type, path)
-            if key not in storages:
-                data = archive.read(f"{root}data/{key}")
-                values = np.frombuffer(data, storage_type.dtype, count=numel)
-                storages[key] = Storage(storage_type, numel, values)
-            return storages[key]
+            return storages.setdefault(key, Storage(storage_type, numel))
 
         with archive.open(pickles[0]) as stream:
-            return WeightsUnpickler(stream, path, find_storage).load()
+            state, entry = _state_dict(WeightsUnpickler(stream, path, find_storage).load(), path)
+        wanted = {id(tensor.storage) for tensor in state.values()}
+        for key, storage in storages.items():
+            if id(storage) in wanted:
+                data = archive.read(f"{root}data/{key}")
+                storage.values = np.frombuffer(data, storage.type.dtype, count=storage.numel)
+    return state, entry
 
 
-def _read_legacy(file: IO[bytes], path: Path) -> Any:
+def _read_legacy(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
     storages: dict[str, Storage] = {}
 
     def find_storage(saved_id: tuple) -> Storage:
@@ -103,7 +106,7 @@ def _read_legacy(file: IO[bytes], path: Path) -> Any:
     if load() != LEGACY_MAGIC or load() != LEGACY_PROTOCOL:
         raise InputError(f"{path} is not a file that torch.save wrote: fetch it again")
     _require_little_endian(load()["little_endian"], path)
-    found = load()
+    state, entry = _state_dict(load(), path)
     for key in load():
         storage = storages[key]
         (numel,) = np.frombuffer(file.read(8), "<i8")
@@ -111,7 +114,7 @@ def _read_legacy(file: IO[bytes], path: Path) -> Any:
             raise InputError(f"{path}: storage {key} has {numel} elements, not {storage.numel}")
         data = file.read(int(numel) * storage.type.dtype.itemsize)
         storage.values = np.frombuffer(data, storage.type.dtype, count=int(numel))
-    return found
+    return state, entry
 
 
 def _require_storage(tag: Any, storage_type: Any, path: Path) -> None:
@@ -126,8 +129,8 @@ def _require_little_endian(little: bool, path: Path) -> None:
         )
 
 
-def _state_dict(found: Any, path: Path) -> dict[str, Tensor]:
-    """The weights among all that a file holds: training scripts wrap them in other things."""
+def _state_dict(found: Any, path: Path) -> tuple[dict[str, Tensor], str]:
+    """The weights among all that a file holds, and where: training scripts wrap them."""
     if not isinstance(found, dict):
         raise InputError(f"{path} holds a {type(found).__name__}, not a dictionary of tensors")
     several = dict(_dicts_of_tensors(found, "", set()))
@@ -139,13 +142,11 @@ def _state_dict(found: Any, path: Path) -> dict[str, Tensor]:
             f"{path} holds several sets of weights ({names}): save one of them alone in PyTorch,"
             " torch.save(model.state_dict(), 'pytorch_model.bin')"
         )
-    (state,) = chosen.values()
+    ((entry, state),) = chosen.items()
     for key, value in state.items():
         if not isinstance(value, Tensor):
             raise InputError(f"{path}: {key!r} is a {type(value).__name__}, not a tensor")
-        if value.storage.values is None:
-            raise InputError(f"{path}: the elements of {key!r} are missing: fetch the file again")
-    return state
+    return state, entry
 
 
 def _dicts_of_tensors(

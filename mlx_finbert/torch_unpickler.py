@@ -1,7 +1,7 @@
 """The pickles that `torch.save` writes, read without running what is in them.
 
-A pickle can name any function of Python. This unpickler knows the few that make tensors, takes the
-harmless company that training scripts keep with them as empty objects, and refuses every other.
+A pickle can name any function of Python. This unpickler knows the few that make tensors, puts
+empty objects in the place of plain values that training scripts save too, and refuses other names.
 """
 
 import pickle
@@ -37,7 +37,7 @@ BUILTINS = (
     "range", "set", "slice", "str", "tuple", "xrange",
 )  # fmt: skip
 
-COMPANY = {
+IGNORED = {
     ("_codecs", "encode"),
     *((module, name) for module in ("builtins", "__builtin__") for name in BUILTINS),
     *(("collections", name) for name in ("defaultdict", "Counter", "deque")),
@@ -69,7 +69,7 @@ class StorageType:
 
 @dataclass
 class Storage:
-    """One flat buffer of elements; `values` stays None until a legacy file has been read on."""
+    """One flat buffer of elements; `values` stays None until they are read."""
 
     type: StorageType
     numel: int
@@ -91,6 +91,8 @@ class Tensor:
         No earlier check would hold: a pickle may change these fields after the object is built.
         """
         flat = self.storage.values
+        if flat is None:
+            raise ValueError("a storage of which there are no elements")
         if min((*self.size, *self.stride, self.offset), default=0) < 0:
             raise ValueError(f"a tensor of shape {self.size}, stride {self.stride}")
         strides = [s * flat.itemsize for s in self.stride]
@@ -102,8 +104,8 @@ class Tensor:
         return array.view(mx.bfloat16) if self.storage.type.name == "BFloat16Storage" else array
 
 
-class Company:
-    """Stands for a value that is no weight: takes all that a pickle puts into it, keeps nothing."""
+class Ignored:
+    """An object for any value that is no weight: accepts what a pickle gives it, keeps nothing."""
 
     def __init__(self, *args: Any) -> None:
         """Called as a class or a function would be."""
@@ -134,8 +136,8 @@ class WeightsUnpickler(pickle.Unpickler):
             ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
             ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
             **{("torch", name): StorageType(name) for name in STORAGE_DTYPES},
-            # Each under its own name, which messages tell.
-            **{key: type(key[1], (Company,), {}) for key in COMPANY},
+            # Each under its own name, for messages.
+            **{key: type(key[1], (Ignored,), {}) for key in IGNORED},
         }
 
     def find_class(self, module: str, name: str) -> Any:

@@ -77,19 +77,22 @@ def write_json(content: dict[str, Any], path: Path) -> None:
 
 
 def read_weights(folder: Path) -> tuple[Weights, list[str]]:
-    """The tensors of a folder and the names of the files they came from."""
+    """The tensors of a folder and the names of the files they came from.
+
+    The name of a training script's file has the entry with the weights after it, as in
+    "pytorch_model.bin['state_dict']".
+    """
     for name, read in (
-        ("model.safetensors", read_safetensors),
+        ("model.safetensors", lambda path: (read_safetensors(path), "")),
         ("pytorch_model.bin", read_torch_file),
     ):
-        if (folder / name).is_file():
-            return read(folder / name), [name]
-        if (folder / f"{name}.index.json").is_file():
-            shards = shards_of(folder / f"{name}.index.json")
-            weights: Weights = {}
-            for shard in shards:
-                weights |= read(folder / shard)
-            return weights, shards
+        names = [name] if (folder / name).is_file() else []
+        if not names and (folder / f"{name}.index.json").is_file():
+            names = shards_of(folder / f"{name}.index.json")
+        if names:
+            found = [read(folder / part) for part in names]
+            weights = {key: value for tensors, _ in found for key, value in tensors.items()}
+            return weights, [part + entry for part, (_, entry) in zip(names, found, strict=True)]
     lacking = "weights, model.safetensors (or its shards) or pytorch_model.bin"
     raise InputError(f"{folder} {without(folder, lacking)}")
 

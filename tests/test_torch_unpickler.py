@@ -98,6 +98,18 @@ WRAPPED = {
 }
 
 
+ENTRIES = {
+    "state_dict": "['state_dict']",
+    "model": "['model']",
+    "net": "['net']",
+    "nested": "['checkpoint']['model']",
+    "one twice": "['model']",
+    "compiled": "['model']",
+    "script": "['model_state_dict']",
+    "lightning": "['state_dict']",
+}
+
+
 @pytest.mark.parametrize("zip_format", FORMATS)
 @pytest.mark.parametrize("form", WRAPPED)
 def test_wrapped_weights_are_found(state_of, tmp_path, capsys, form, zip_format):
@@ -108,6 +120,7 @@ def test_wrapped_weights_are_found(state_of, tmp_path, capsys, form, zip_format)
     assert to_mlx(["--model", str(folder), "--output", str(tmp_path / "out"), "--verify"]) == 0
     said = capsys.readouterr().out
     assert "within 1e-04" in said
+    assert f"(pytorch_model.bin{ENTRIES[form]}) -> " in said
     assert f"dropped: {'loss_fct.weight' if form == 'lightning' else 'nothing'}\n" in said
 
 
@@ -193,7 +206,7 @@ def test_tensors_of_another_kind_are_said_to_be_so(tmp_path):
         read_torch_file(tmp_path / "w.bin")
 
 
-def test_company_is_never_called(tmp_path):
+def test_ignored_names_are_never_called(tmp_path):
     """Whatever a pickle does with the names that are let through, nothing comes of it."""
     marker = tmp_path / "ran"
 
