@@ -121,7 +121,8 @@ def load_with_report(
     # What is still pending could be computed by this thread alone.
     mx.eval(model.parameters())
     if dtype and (name := first_not_finite(dict(tree_flatten(model.parameters())))):
-        raise InputError(f"{folder}: the weight {name} is too large for {dtype}: choose float32")
+        said = str(dtype).removeprefix("mlx.core.")
+        raise InputError(f"{folder}: the weight {name} is too large for {said}: choose float32")
     return model, load_tokenizer(folder, model.args), report
 
 

@@ -158,7 +158,9 @@ def test_damaged_folders_give_one_sentence(checkpoint, tmp_path):
     broken("x has no place", lambda f: rewrite(f, weights_of(f) | {"x": mx.zeros(1)}))
     broken("no adapters.safetensors", lambda f: (f / "adapters.safetensors").unlink())
     broken("is damaged", lambda f: (f / "adapters.safetensors").write_bytes(b"\0" * 99))
-    broken("adapter_config.json is not valid", lambda f: (f / "adapter_config.json").write_text(""))
+    broken(
+        "adapter_config.json is not valid", lambda f: (f / "adapter_config.json").write_text("{")
+    )
     broken("not of mlx-finbert's making", lambda f: edit(f, lora={"r": 8}))
     broken("not of mlx-finbert's making", lambda f: edit(f, lora={"rank": "8"}))
     broken("not of mlx-finbert's making", lambda f: edit(f, num_layers=2))

@@ -4,9 +4,12 @@ import argparse
 import collections
 import datetime
 import io
+import itertools
 import pathlib
 import pickle
 import random
+import sys
+import types
 import zipfile
 
 import mlx.core as mx
@@ -122,6 +125,26 @@ def test_wrapped_weights_are_found(state_of, tmp_path, capsys, form, zip_format)
     assert "within 1e-04" in said
     assert f"(pytorch_model.bin{ENTRIES[form]}) -> " in said
     assert f"dropped: {'loss_fct.weight' if form == 'lightning' else 'nothing'}\n" in said
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "pytorch_lightning.utilities.parsing",
+        "lightning_fabric.utilities.data",
+        "lightning.fabric.utilities.data",
+    ],
+)
+def test_hyper_parameters_of_lightning(state_of, monkeypatch, module):
+    folder, state, expected = state_of
+    attributes = type("AttributeDict", (dict,), {"__module__": module})
+    stand_in = types.ModuleType(module)
+    stand_in.AttributeDict = attributes
+    for parents in itertools.accumulate(module.split("."), "{}.{}".format):
+        monkeypatch.setitem(sys.modules, parents, stand_in)
+    found = lightning(state) | {"hyper_parameters": attributes(lr=1e-5, layers=[1, 2])}
+    torch.save(found, folder / "pytorch_model.bin")
+    np.testing.assert_array_equal(logits(*mlx_finbert.load(folder)), expected)
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])

@@ -113,9 +113,11 @@ def checked(key: str, value: Any, kinds: tuple[type, ...]) -> Any:
         value = float(value)
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise InputError(f"config.json: {key} = {value!r} is not of the kind {kinds[0].__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"config.json: {key} = {value!r} is no finite number")
     if "dropout" in key and not 0 <= value < 1:
         raise InputError(f"config.json: {key} = {value!r} is no rate from 0 to below 1")
-    if key == "calibration_temperature" and not 0 < value < math.inf:
+    if key == "calibration_temperature" and value <= 0:
         raise InputError(f"config.json: {key} = {value!r} is no number above 0")
     if isinstance(value, int) and value < 0:
         raise InputError(f"config.json: {key} = {value!r} is below 0")
