@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from mlx_finbert.file_formats import HEAD, SAFETENSORS, TORCH, format_of
@@ -29,6 +30,9 @@ CHECKPOINT = r"checkpoint-\d+"
 TRAINER_STATES = ("training_args", "optimizer", "scheduler", "scaler", "rng_state", "random_states")
 """How files begin that a Trainer or accelerate leaves in a form of weights."""
 
+MOST_NAMES = 5
+"""Folders that a message lists."""
+
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z")
 
 
@@ -51,8 +55,10 @@ def without(folder: Path, lacking: str) -> str:
         misnamed,
         archive,
     ):
-        if said := recognise(folder):
-            return said
+        # A file nearby that cannot be read tells nothing of this folder.
+        with suppress(OSError):
+            if said := recognise(folder):
+                return said
     return f"has no {lacking}: it is not a checkpoint folder, or is not complete"
 
 
@@ -106,7 +112,8 @@ def subfolders(folder: Path) -> str | None:
     if len(inner) == 1:
         return f"has its model in a folder within: name {inner[0]}"
     if inner:
-        return f"holds several models: name one of {', '.join(map(str, sorted(inner)))}"
+        names = ", ".join(map(str, sorted(inner)[:MOST_NAMES]))
+        return f"holds {len(inner)} models: name one of them, such as {names}"
     return None
 
 

@@ -53,7 +53,7 @@ def test_a_folder_above_a_model(checkpoint, tmp_path, says, depth):
 def test_a_folder_above_several_models(checkpoint, tmp_path, says):
     for name in ("a", "b"):
         shutil.copytree(checkpoint(name=name), tmp_path / "above" / name)
-    says(tmp_path / "above", r"holds several models: name one of .*/a, .*/b$")
+    says(tmp_path / "above", r"holds 2 models: name one of them, such as .*/a, .*/b$")
 
 
 def test_a_folder_within_a_model(checkpoint, says):
@@ -154,6 +154,15 @@ def test_an_archive_in_a_folder(tmp_path, says):
 def test_a_core_ml_package(tmp_path, says):
     (tmp_path / "FinBERT.mlpackage").mkdir()
     says(tmp_path / "FinBERT.mlpackage", "is a Core ML model: name the folder of the checkpoint")
+
+
+def test_what_cannot_be_read_nearby_is_passed_over(tmp_path, says, monkeypatch):
+    def forbidden(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("mlx_finbert.folder_layouts.has_config", forbidden)
+    (tmp_path / "private").mkdir()
+    says(tmp_path, r"has no config\.json")
 
 
 def test_a_folder_of_nothing(tmp_path, says):
