@@ -116,7 +116,7 @@ def load_with_report(
         model.set_dtype(dtype or mx.float32)
     else:
         if base_model is not None:
-            raise InputError(f"{folder} holds no adapters, so base_model (--base-model) is idle")
+            raise InputError(f"{folder} holds no adapters, so leave base_model (--base-model) out")
         model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
     # What is still pending could be computed by this thread alone.
     mx.eval(model.parameters())

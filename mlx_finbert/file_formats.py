@@ -10,7 +10,7 @@ SAFETENSORS = "safetensors"
 TORCH = "torch.save's"
 TEXT = "text"
 
-HEAD = 512
+BYTES_READ = 512
 """Bytes that are looked at."""
 
 PICKLE_OF_LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -47,61 +47,63 @@ def require_format(path: Path, wanted: str) -> None:
         InputError: says what the file is and what to do.
     """
     with path.open("rb") as file:
-        head = file.read(HEAD)
-    found = format_of(head, path)
-    said = foreign(head, found)
+        start = file.read(BYTES_READ)
+    found = format_of(start, path)
+    said = foreign(start, found)
     if said is None and found != wanted:
-        said = misnamed(head, found, path)
+        said = misnamed(start, found, path)
     if said:
         raise InputError(f"{path} {said}")
 
 
-def format_of(head: bytes, path: Path) -> str | None:
+def format_of(start: bytes, path: Path) -> str | None:
     """SAFETENSORS, TORCH, TEXT or None for another, of a file that begins so."""
-    if head.startswith(PICKLE_OF_LEGACY) or is_torch_archive(head, path):
+    if start.startswith(PICKLE_OF_LEGACY) or is_torch_archive(start, path):
         return TORCH
     # The length of the header in 8 bytes, then the header, which is JSON.
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
         return SAFETENSORS
-    return TEXT if is_text(head) else None
+    return TEXT if is_text(start) else None
 
 
-def is_torch_archive(head: bytes, path: Path) -> bool:
+def is_torch_archive(start: bytes, path: Path) -> bool:
     """Whether a file is a zip archive with a pickle, as `torch.save` writes."""
-    if not head.startswith(b"PK\x03\x04"):
+    if not start.startswith(b"PK\x03\x04"):
         return False
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("data.pkl") for name in archive.namelist())
     except zipfile.BadZipFile:
         # Cut short; `torch.save` stores the pickle first.
-        return b"data.pkl" in head
+        return b"data.pkl" in start
 
 
-def is_text(head: bytes) -> bool:
+def is_text(start: bytes) -> bool:
     """Whether there are no control characters but those of lines."""
-    return not any(byte < 32 and chr(byte) not in string.whitespace for byte in head)
+    return not any(byte < 32 and chr(byte) not in string.whitespace for byte in start)
 
 
-def foreign(head: bytes, found: str | None) -> str | None:
+def foreign(start: bytes, found: str | None) -> str | None:
     """What a file is that nothing here reads, and what to do, or None."""
-    if not head:
+    if not start:
         return "is empty: fetch it again"
-    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "is a web page (HTML) and not the file itself: fetch it again, with `hf download`"
-    told = (said for start, said in FOREIGN.items() if head.startswith(start))
-    return next(told, None) or archive(head, found)
+    told = (said for magic, said in FOREIGN.items() if start.startswith(magic))
+    return next(told, None) or archive(start, found)
 
 
-def archive(head: bytes, found: str | None) -> str | None:
+def archive(start: bytes, found: str | None) -> str | None:
     """What archive a file of none of our formats is, and what to do, or None."""
-    for start, name in ARCHIVES.items():
-        if head.startswith(start) and found is None:
-            return f"is an archive ({name}): unpack it and name the folder with the checkpoint"
-    return None
+    if found is not None:
+        return None
+    name = next((name for magic, name in ARCHIVES.items() if start.startswith(magic)), None)
+    if start[257:262] == b"ustar":
+        name = "tar"
+    return name and f"is an archive ({name}): unpack it and name the folder with the checkpoint"
 
 
-def misnamed(head: bytes, found: str | None, path: Path) -> str | None:
+def misnamed(start: bytes, found: str | None, path: Path) -> str | None:
     """What a file of one of our formats is where another is wanted, and what to do, or None."""
     if found == SAFETENSORS:
         name = path.with_suffix(".safetensors").name.replace("pytorch_model", "model")
@@ -111,7 +113,7 @@ def misnamed(head: bytes, found: str | None, path: Path) -> str | None:
         name = name if "pytorch_model" in name else name.replace("model", "pytorch_model")
         return f"is a file of torch.save by its content: rename it to {name}"
     if found == TEXT:
-        line = head.decode("utf-8", "replace").strip().split("\n")[0][:60]
+        line = start.decode("utf-8", "replace").strip().split("\n")[0][:60]
         return f"is text that begins with {line!r}, and not weights: fetch it again"
     return None
 

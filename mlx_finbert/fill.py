@@ -1,6 +1,5 @@
 """A checkpoint's tensors put into a model, every one of them accounted for."""
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,9 +103,9 @@ def require_finite(weights: Weights, where: str = "") -> None:
 
 def first_not_finite(weights: Weights) -> str | None:
     """The name of a weight that is NaN or infinite, if there is one."""
-    # A comparison with NaN is False; six times as fast as `mx.isfinite` on a CPU.
     for name, value in weights.items():
-        if value.size and not (mx.abs(value).max() < math.inf).item():
+        # The sum is fast, and finite only where all are; one of finite numbers may be too large.
+        if not mx.isfinite(value.sum()).item() and not mx.isfinite(value).all().item():
             return name
     return None
 

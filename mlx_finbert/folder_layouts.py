@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from mlx_finbert.file_formats import HEAD, SAFETENSORS, TORCH, format_of
+from mlx_finbert.file_formats import BYTES_READ, SAFETENSORS, TORCH, format_of
 
 WEIGHT_NAMES = {SAFETENSORS: "model.safetensors", TORCH: "pytorch_model.bin"}
 
@@ -36,7 +36,7 @@ MOST_NAMES = 5
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z")
 
 
-def without(folder: Path, lacking: str) -> str:
+def explain_missing(folder: Path, lacking: str) -> str:
     """What a folder is that lacks something, and what to do: the rest of a sentence on it.
 
     Args:
@@ -53,7 +53,7 @@ def without(folder: Path, lacking: str) -> str:
         no_adapter_config,
         other_framework,
         misnamed,
-        archive,
+        packed,
     ):
         # A file nearby that cannot be read tells nothing of this folder.
         with suppress(OSError):
@@ -159,10 +159,10 @@ def misnamed(folder: Path) -> str | None:
     return None
 
 
-def archive(folder: Path) -> str | None:
+def packed(folder: Path) -> str | None:
     """A checkpoint that is still packed."""
-    packed = (p.name for p in sorted(folder.iterdir()) if p.name.endswith(ARCHIVES))
-    name = next(packed, None)
+    names = (p.name for p in sorted(folder.iterdir()) if p.name.endswith(ARCHIVES))
+    name = next(names, None)
     return name and f"holds the archive {name}: unpack it and name the folder with the checkpoint"
 
 
@@ -171,7 +171,7 @@ def kind_of_weights(path: Path) -> str | None:
     if not path.is_file() or path.name.startswith(TRAINER_STATES):
         return None
     with path.open("rb") as file:
-        kind = format_of(file.read(HEAD), path)
+        kind = format_of(file.read(BYTES_READ), path)
     return kind if kind in WEIGHT_NAMES else None
 
 

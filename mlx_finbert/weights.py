@@ -13,7 +13,7 @@ from safetensors import SafetensorError, deserialize, safe_open
 from mlx_finbert.atomic import written_beside
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.file_formats import SAFETENSORS, TEXT, require_format
-from mlx_finbert.folder_layouts import without
+from mlx_finbert.folder_layouts import explain_missing
 from mlx_finbert.models import FAMILIES
 from mlx_finbert.tokenizer import TOKENIZER_FILES, Tokenizer
 from mlx_finbert.torch_file import read_torch_file
@@ -21,7 +21,7 @@ from mlx_finbert.torch_file import read_torch_file
 Weights = dict[str, mx.array]
 
 # bfloat16 is unknown to numpy: its bits travel as uint16.
-DTYPES = {
+NUMPY_DTYPES = {
     "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4",
     "U64": "<u8", "I64": "<i8", "F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8",
 }  # fmt: skip
@@ -41,7 +41,7 @@ MODEL_FILES = TOKENIZER_FILES | {
 def read_config(folder: Path) -> dict[str, Any]:
     """`config.json` of a folder."""
     if not (folder / "config.json").is_file():
-        raise InputError(f"{folder} {without(folder, 'config.json')}")
+        raise InputError(f"{folder} {explain_missing(folder, 'config.json')}")
     config = read_json(folder / "config.json")
     refuse_other_quantization(config, folder)
     return config
@@ -94,7 +94,7 @@ def read_weights(folder: Path) -> tuple[Weights, list[str]]:
             weights = {key: value for tensors, _ in found for key, value in tensors.items()}
             return weights, [part + entry for part, (_, entry) in zip(names, found, strict=True)]
     lacking = "weights, model.safetensors (or its shards) or pytorch_model.bin"
-    raise InputError(f"{folder} {without(folder, lacking)}")
+    raise InputError(f"{folder} {explain_missing(folder, lacking)}")
 
 
 def shards_of(index: Path) -> list[str]:
@@ -123,13 +123,13 @@ def read_safetensors(path: Path) -> Weights:
         with safe_open(path, "numpy") as file:
             dtypes = {key: file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118
         for key, dtype in dtypes.items():
-            if dtype not in DTYPES:
+            if dtype not in NUMPY_DTYPES:
                 raise InputError(
                     f"{path}: the tensor {key} is {dtype}, which is not read here: take the"
                     " checkpoint in float32, float16 or bfloat16"
                 )
         if "F64" in dtypes.values():
-            return {name: to_mlx(**tensor) for name, tensor in deserialize(path.read_bytes())}
+            return {name: array_of(**tensor) for name, tensor in deserialize(path.read_bytes())}
         weights = mx.load(str(path), format="safetensors")
         mx.eval(weights)
     except (SafetensorError, RuntimeError) as error:
@@ -137,9 +137,9 @@ def read_safetensors(path: Path) -> Weights:
     return weights
 
 
-def to_mlx(dtype: str, shape: list[int], data: bytes) -> mx.array:
+def array_of(dtype: str, shape: list[int], data: bytes) -> mx.array:
     """A tensor as the safetensors library reads it; MLX's own reader knows no float64."""
-    array = mx.array(np.frombuffer(data, DTYPES[dtype])).reshape(shape)
+    array = mx.array(np.frombuffer(data, NUMPY_DTYPES[dtype])).reshape(shape)
     return array.view(mx.bfloat16) if dtype == "BF16" else array
 
 

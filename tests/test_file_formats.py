@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import tarfile
 import zipfile
 
 import mlx.core as mx
@@ -29,12 +30,20 @@ def zipped():
     return stream.getvalue()
 
 
+def tarred():
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("finbert/config.json"))
+    return stream.getvalue()
+
+
 CONTENTS = {
     "pointer": (POINTER, "is a git-LFS pointer and not the file itself: run `git lfs pull`"),
     "page": (PAGE, r"is a web page \(HTML\)"),
     "empty": (b"", "is empty: fetch it again"),
     "zip": (zipped(), r"is an archive \(zip\): unpack it"),
     "gzip": (gzip.compress(b"x" * 99), r"is an archive \(gzip\): unpack it"),
+    "tar": (tarred(), r"is an archive \(tar\): unpack it"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "is an HDF5 file of Keras or TensorFlow"),
     "gguf": (b"GGUF\x03\0\0\0" + bytes(99), "is a GGUF file for llama.cpp"),
 }

@@ -72,6 +72,15 @@ def test_a_weight_beyond_half_precision_names_the_dtype(checkpoint, tmp_path, ad
         mlx_finbert.load(folder, dtype="float16")
 
 
+def test_finite_weights_whose_sum_is_not(checkpoint):
+    folder = checkpoint()
+    weights = mx.load(str(folder / "model.safetensors"))
+    mx.eval(weights)
+    weights[NAME] = mx.full(weights[NAME].shape, 6e4, mx.float16)
+    mx.save_safetensors(str(folder / "model.safetensors"), weights)
+    mlx_finbert.load(folder)
+
+
 def test_what_is_not_used_may_be_anything(checkpoint):
     folder = checkpoint()
     weights = mx.load(str(folder / "model.safetensors"))
