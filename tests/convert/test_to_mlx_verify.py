@@ -90,6 +90,13 @@ def test_what_transformers_can_read_is_compared_itself(checkpoint, tmp_path, ver
     assert said.endswith(f"compared with: {tmp_path / 'out'}, {folder}")
 
 
+@pytest.mark.parametrize("flags", [(), ("--quantize", "8", "--group-size", "32")])
+def test_a_calibration_is_unknown_to_transformers(checkpoint, verify, flags):
+    status, said = verify(checkpoint(calibration_temperature=30.0, **WIDE), *flags)
+    assert status == 0
+    assert "not with the source: transformers does not know its calibration_temperature" in said
+
+
 def test_a_new_head_is_compared_as_written(checkpoint, verify):
     status, said = verify(checkpoint(), "--new-head")
     assert status == 0
