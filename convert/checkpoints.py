@@ -2,20 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlx.core as mx
+import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_finbert.atomic import write_bytes
 from mlx_finbert.checkpoint import DTYPES, dtype_of, load_with_report, require_plain, save
-from mlx_finbert.convert.parity import logits_difference, require_torch
+from mlx_finbert.convert.parity import logits_difference, open_in_transformers, require_torch
 from mlx_finbert.convert.settings import ToMlxSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.fill import LoadReport
 from mlx_finbert.models import Classifier
 from mlx_finbert.quantization import DEFAULT_GROUP_SIZE, Quantization, quantization_of, quantize
 from mlx_finbert.settings import require
-from mlx_finbert.weights import ADAPTER_CONFIG
+from mlx_finbert.tokenizer import Tokenizer
+from mlx_finbert.weights import ADAPTER_CONFIG, read_config
 
 TOLERANCES = {mx.float32: 1e-4, mx.float16: 2e-2, mx.bfloat16: 2e-1}
 """Largest difference of a logit from transformers in float32 that passes `--verify`."""
@@ -34,6 +37,8 @@ class ConversionReport:
     loaded: LoadReport
     difference: float | None
     """Largest absolute difference of a logit from transformers' where it was compared."""
+    reference: str | None = None
+    """The folders that transformers opened for that, in words."""
 
     @property
     def dtype(self) -> mx.Dtype:
@@ -70,6 +75,7 @@ class ConversionReport:
                 f"largest difference of a logit from transformers: {self.difference:.1e}"
                 f" ({'within' if self.passed else 'MORE THAN'} {self.tolerance:.0e})"
             )
+            lines.append(f"compared with: {self.reference}")
         return "\n".join(lines)
 
 
@@ -95,16 +101,49 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
     if quantization and report.new:
         raise InputError(f"--quantize: {settings.model} has no trained head: fine-tune it first")
     parameters = sum(value.size for _, value in tree_flatten(model.parameters()))
-    if quantization:
-        quantize(model, quantization)
-    save(model, tokenizer, output)
-    carry_run(report.source, output)
-    difference = None
-    if settings.verify:
-        # A fresh head exists in the output alone.
-        reference = output if report.new else report.source
-        difference = logits_difference(model, tokenizer, reference)
-    return ConversionReport(output, model, parameters, report, difference)
+    with TemporaryDirectory() as spare:
+        # transformers cannot open what is quantized.
+        copy = Path(spare) / "copy" if quantization else output
+        if quantization:
+            if settings.verify:
+                save(model, tokenizer, copy)
+            quantize(model, quantization)
+        save(model, tokenizer, output)
+        carry_run(report.source, output)
+        converted = ConversionReport(output, model, parameters, report, None)
+        if settings.verify:
+            verify(converted, tokenizer, copy)
+    return converted
+
+
+def verify(converted: ConversionReport, tokenizer: Tokenizer, copy: Path) -> None:
+    """Compare with what transformers makes of the folder as written, and of the source if it can.
+
+    Args:
+        converted: gets the difference and what it is of.
+        tokenizer: of the model.
+        copy: the folder as written, or as it would be without quantization.
+    """
+    source = converted.loaded.source
+    why = unlike_in_transformers(converted)
+    references = [copy] if why else [copy, source]
+    differences = [logits_difference(converted.model, tokenizer, place) for place in references]
+    converted.difference = float(np.max(differences))
+    written = "the model before quantization" if copy != converted.output else str(copy)
+    converted.reference = (
+        f"{written}; not with the source: {why}" if why else f"{written}, {source}"
+    )
+
+
+def unlike_in_transformers(converted: ConversionReport) -> str | None:
+    """Why transformers does not make the same model of the source, or None where it does."""
+    if converted.loaded.new:
+        return f"the head is new ({', '.join(converted.loaded.new)})"
+    config = read_config(converted.loaded.source)
+    if config.get("calibration_temperature", 1) != 1:
+        return "transformers does not know its calibration_temperature"
+    _, problem = open_in_transformers(converted.model, converted.loaded.source)
+    return problem and f"transformers cannot open it, {problem}"
 
 
 def wished_quantization(settings: ToMlxSettings) -> Quantization | None:

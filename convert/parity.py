@@ -1,13 +1,16 @@
 """Our logits against those of transformers, where PyTorch is installed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
 from mlx_finbert.device import full_precision
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.models import Classifier
 from mlx_finbert.tokenizer import Tokenizer
 
@@ -28,22 +31,67 @@ def require_torch() -> None:
 
 
 def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) -> float:
-    """Largest absolute difference of a logit over a few texts, padded together.
+    """Largest absolute difference of a logit over a few texts, padded together; NaN where one is.
 
     Args:
         model, tokenizer: ours.
         reference: the checkpoint folder that transformers reads.
+
+    Raises:
+        InputError: where transformers cannot open it, or draws some of its weights at random.
     """
     import torch
-    import transformers
 
-    twin = getattr(transformers, type(model).__name__).from_pretrained(
-        reference, num_labels=model.args.num_labels, dtype=torch.float32
-    )
+    twin, problem = open_in_transformers(model, reference)
+    if problem:
+        raise InputError(f"--verify: transformers cannot open {reference}: {problem}")
     ids, mask = inputs(tokenizer)
     with torch.no_grad():
         theirs = twin.eval()(torch.tensor(ids).long(), torch.tensor(mask).long()).logits.numpy()
     return float(np.abs(own_logits(model, tokenizer) - theirs).max())
+
+
+def open_in_transformers(model: Classifier, folder: Path) -> tuple[Any, str | None]:
+    """transformers' float32 model of a folder, and why that is not the folder's, or None.
+
+    transformers draws at random, with a warning, what it does not find under its own names.
+
+    Args:
+        model: ours, of the same class and number of labels.
+        folder: of a checkpoint.
+    """
+    import torch
+    import transformers
+
+    twin_class = getattr(transformers, type(model).__name__)
+    try:
+        with quiet(transformers.utils.logging):
+            twin, found = twin_class.from_pretrained(
+                folder,
+                num_labels=model.args.num_labels,
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except Exception as error:
+        # It raises whatever the libraries below it raise.
+        return None, first_line(error)
+    unread = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+    return twin, f"it finds no {unread[0]} ({len(unread)} such tensors)" if unread else None
+
+
+@contextmanager
+def quiet(logging: Any) -> Iterator[None]:
+    """Inside the block, transformers prints neither progress nor what it does not find."""
+    verbosity, progress = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if progress:
+            logging.enable_progress_bar()
 
 
 def own_logits(model: Classifier, tokenizer: Tokenizer) -> np.ndarray:

@@ -14,9 +14,16 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_finbert.calibration import fold_temperature, recorded_temperature
 from mlx_finbert.errors import InputError
-from mlx_finbert.fill import LoadReport, encoder_only, fill, is_floating, rename
+from mlx_finbert.fill import (
+    LoadReport,
+    encoder_only,
+    fill,
+    is_floating,
+    require_finite,
+)
 from mlx_finbert.hashes import weights_sha256
 from mlx_finbert.hub import PACKAGED, resolve
+from mlx_finbert.key_names import rename
 from mlx_finbert.lora import LoraConfig, adapter_parameters, add_lora, has_lora
 from mlx_finbert.models import Classifier, build
 from mlx_finbert.tokenizer import Tokenizer
@@ -128,7 +135,9 @@ def load_adapted(folder: Path, base_model: str | Path | None) -> tuple[Classifie
     base = resolve_base(adapted, folder, base_model)
     model = build(adapted.config)
     weights, files = read_weights(base)
-    encoder, _ = encoder_only(rename(weights, adapted.config), adapted.config)
+    encoder, _ = encoder_only(
+        rename(weights, adapted.config, base, encoder_alone=True), adapted.config
+    )
     # The adapters bring the head; until then it is as built.
     fill(model, encoder | adapter_parameters(model), LoadReport(base, files), mx.float32)
     add_lora(model, adapted.lora)
@@ -142,6 +151,13 @@ def read_adapter_config(folder: Path) -> Adapted:
     """`adapter_config.json` of a folder."""
     path = folder / ADAPTER_CONFIG
     found = read_json(path)
+    if "peft_type" in found:
+        raise InputError(
+            f"{folder} is a PEFT adapter ({found['peft_type']}) of"
+            f" {found.get('base_model_name_or_path')}: merge it in Python, merged ="
+            f" AutoPeftModelForSequenceClassification.from_pretrained({str(folder)!r})"
+            ".merge_and_unload(), then merged.save_pretrained(DIR), and name DIR"
+        )
     try:
         adapted = Adapted(**found | {"lora": LoraConfig(**found["lora"])})
         dict(adapted.config)
@@ -194,6 +210,7 @@ def load_adapters(model: Classifier, folder: str | Path) -> None:
                 f"{path}: the tensor {name} is {found[name].dtype} {found[name].shape}, and the"
                 f" model's is {expected[name].dtype} {expected[name].shape}"
             )
+    require_finite(found, f"{path}: ")
     weights = [(name, value.astype(expected[name].dtype)) for name, value in found.items()]
     model.update(tree_unflatten(weights))
     mx.eval(model.parameters())

@@ -12,13 +12,22 @@ from mlx.utils import tree_flatten
 from mlx_finbert.adapters import is_adapted, load_adapted
 from mlx_finbert.calibration import fold_temperature, recorded_temperature
 from mlx_finbert.errors import InputError
-from mlx_finbert.fill import LoadReport, encoder_only, fill, is_floating, rename, size_of_head
+from mlx_finbert.file_formats import require_text_files
+from mlx_finbert.fill import (
+    LoadReport,
+    encoder_only,
+    fill,
+    first_not_finite,
+    is_floating,
+    size_of_head,
+)
 from mlx_finbert.hub import resolve
+from mlx_finbert.key_names import rename
 from mlx_finbert.lora import has_lora
 from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.id2label import fresh_id2label, id2label_of, kept_id2label
-from mlx_finbert.quantization import Quantization, quantization_of, quantize
-from mlx_finbert.tokenizer import Tokenizer, load_tokenizer
+from mlx_finbert.quantization import Quantization, pack, quantization_of
+from mlx_finbert.tokenizer import TOKENIZER_FILES, Tokenizer, load_tokenizer
 from mlx_finbert.weights import (
     model_type_of,
     new_model,
@@ -99,6 +108,7 @@ def load_with_report(
     dtype = as_dtype(dtype)
     labels = labels and [str(label) for label in labels]
     folder = resolve(path_or_repo, revision)
+    require_text_files(folder, TOKENIZER_FILES)
     if is_adapted(folder):
         if new_head:
             raise InputError(f"{folder} holds adapters with their head: fuse them first")
@@ -107,8 +117,13 @@ def load_with_report(
         model.set_dtype(dtype or mx.float32)
     else:
         if base_model is not None:
-            raise InputError(f"{folder} holds no adapters, so base_model (--base-model) is idle")
+            raise InputError(f"{folder} holds no adapters, so leave base_model (--base-model) out")
         model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
+    # What is still pending could be computed by this thread alone.
+    mx.eval(model.parameters())
+    if dtype and (name := first_not_finite(dict(tree_flatten(model.parameters())))):
+        said = str(dtype).removeprefix("mlx.core.")
+        raise InputError(f"{folder}: the weight {name} is too large for {said}: choose float32")
     return model, load_tokenizer(folder, model), report
 
 
@@ -127,7 +142,7 @@ def load_whole(
     if not config.get("model_type"):
         config["model_type"] = model_type_of(weights, folder)
 
-    weights = rename(weights, config)
+    weights = rename(weights, config, folder, encoder_alone=new_head)
     if new_head:
         weights, dropped = encoder_only(weights, config)
         report.unused += dropped
@@ -141,9 +156,11 @@ def load_whole(
         config["id2label"] = kept_id2label(own, num_labels, labels, folder)
     else:
         config["id2label"] = fresh_id2label(own, num_labels, labels or labels_if_fresh)
+        # It speaks of the checkpoint's own head.
+        config.pop("problem_type", None)
     model = build(config)
     if quantization := Quantization.from_config(config):
-        quantize(model, quantization)
+        pack(model, quantization)
     fill(model, weights, report, dtype)
     if head_size:
         fold_temperature(model, recorded_temperature(config, folder / "config.json"))

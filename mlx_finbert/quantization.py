@@ -77,6 +77,12 @@ def unpacked(module: nn.QuantizedLinear | nn.QuantizedEmbedding) -> mx.array:
 
 
 def quantize(model: Classifier, quantization: Quantization) -> None:
+    """`pack`, computed at once: what is pending could be computed by this thread alone."""
+    pack(model, quantization)
+    mx.eval(model.parameters())
+
+
+def pack(model: Classifier, quantization: Quantization) -> None:
     """Pack the encoder's linear layers and its table of words, in place.
 
     The head keeps its precision, as do layer norms and the small tables of positions and segments.

@@ -173,11 +173,13 @@ def test_damaged_folders_give_one_sentence(checkpoint, tmp_path):
     broken("is mlx.core.int32", put(mx.zeros((22, 4), mx.int32)))
     broken("x has no place", lambda f: rewrite(f, weights_of(f) | {"x": mx.zeros(1)}))
     broken("no adapters.safetensors", lambda f: (f / "adapters.safetensors").unlink())
-    broken("is damaged", lambda f: (f / "adapters.safetensors").write_bytes(b"1"))
-    broken("adapter_config.json is not valid", lambda f: (f / "adapter_config.json").write_text(""))
+    broken("is damaged", lambda f: (f / "adapters.safetensors").write_bytes(b"\0" * 99))
+    broken(
+        "adapter_config.json is not valid", lambda f: (f / "adapter_config.json").write_text("{")
+    )
     broken("not of mlx-finbert's making", lambda f: edit(f, lora={"r": 8}))
     broken("not of mlx-finbert's making", lambda f: edit(f, lora={"rank": "8"}))
-    broken("not of mlx-finbert's making", lambda f: edit(f, peft_type="LORA"))
+    broken("not of mlx-finbert's making", lambda f: edit(f, num_layers=2))
     broken("--lora-layers is 9", lambda f: edit(f, lora={"layers": 9}))
     broken("the tensor .*lora_a", lambda f: edit(f, lora={"rank": 5}))
 

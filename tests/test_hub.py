@@ -63,7 +63,9 @@ def test_what_is_nowhere(offline_cache, name, words):
 
 def test_a_file_is_not_a_folder(tmp_path):
     (tmp_path / "model.safetensors").touch()
-    with pytest.raises(InputError, match="name the folder"):
+    with pytest.raises(
+        InputError, match=f"is a file: name the folder of the checkpoint, {tmp_path}"
+    ):
         resolve(tmp_path / "model.safetensors")
 
 

@@ -44,7 +44,7 @@ def test_every_dtype_shape_and_view(tmp_path, zip_format):
         flag=torch.tensor([True, False]),
     )
     tensors["tied"] = tensors["plain"]
-    found = read_torch_file(save(tensors, tmp_path / "w.bin", zip_format))
+    found, _ = read_torch_file(save(tensors, tmp_path / "w.bin", zip_format))
     assert found.keys() == tensors.keys()
     for key, tensor in tensors.items():
         assert found[key].shape == tuple(tensor.shape), key
@@ -56,14 +56,15 @@ def test_every_dtype_shape_and_view(tmp_path, zip_format):
 @pytest.mark.parametrize("zip_format", FORMATS)
 def test_a_state_dict_with_metadata_and_wrapped(tmp_path, zip_format):
     state = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2)).state_dict()
-    for obj in (state, {"state_dict": state}):
-        found = read_torch_file(save(obj, tmp_path / "w.bin", zip_format))
+    for obj, expected in ((state, ""), ({"state_dict": state}, "['state_dict']")):
+        found, entry = read_torch_file(save(obj, tmp_path / "w.bin", zip_format))
+        assert entry == expected
         for key, tensor in state.items():
             np.testing.assert_array_equal(np.array(found[key]), tensor.numpy())
 
 
 def test_float64_becomes_float32(tmp_path):
-    found = read_torch_file(save({"w": torch.tensor([1.5, 2.5]).double()}, tmp_path / "w.bin"))
+    found, _ = read_torch_file(save({"w": torch.tensor([1.5, 2.5]).double()}, tmp_path / "w.bin"))
     assert found["w"].dtype == mx.float32
     assert found["w"].tolist() == [1.5, 2.5]
 
@@ -85,7 +86,7 @@ def test_code_in_the_file_is_refused_by_name_and_not_run(tmp_path, zip_format):
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("name", ["builtins.eval", "torch.load", "numpy.core.multiarray.scalar"])
+@pytest.mark.parametrize("name", ["builtins.eval", "torch.load", "numpy.testing.runstring"])
 def test_other_names_are_refused(tmp_path, name):
     module, function = name.rsplit(".", 1)
     path = tmp_path / "w.bin"

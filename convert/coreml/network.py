@@ -13,6 +13,7 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_finbert.errors import InputError
+from mlx_finbert.fill import require_finite
 from mlx_finbert.labels import check_names
 from mlx_finbert.models import FAMILIES, Classifier
 from mlx_finbert.models.bert import (
@@ -101,22 +102,12 @@ def describe(model: Classifier) -> Network:
             f"a {type(model).__name__} cannot be exported to Core ML;"
             f" these can: {', '.join(cls.__name__ for _, cls in FAMILIES.values())}"
         )
-    require_finite(model)
+    require_finite(dict(tree_flatten(model.parameters())))
     network = describer(model)
     if not network.layers:
         raise InputError("config.json: the model has no layers: there is nothing to export")
     require_labels(model.args.labels, len(network.classifier.bias))
     return network
-
-
-def require_finite(model: Classifier) -> None:
-    """Refuse a weight that is NaN or infinite, by name."""
-    for name, value in tree_flatten(model.parameters()):
-        if not mx.isfinite(value).all():
-            raise InputError(
-                f"the weight {name} is not finite: the checkpoint is damaged, or its training"
-                " diverged; take an earlier one"
-            )
 
 
 def require_labels(labels: list[str], outputs: int) -> None:

@@ -9,7 +9,7 @@ from mlx_finbert.models.functions import gelu
 
 Activation = Callable[[mx.array], mx.array]
 
-# `gelu_new` and `gelu_pytorch_tanh` are one function: the tanh form of Hendrycks and Gimpel 2016.
+# The tanh form of Hendrycks and Gimpel 2016 has two names in use.
 ACTIVATIONS: dict[str, Activation] = {
     "gelu": gelu,
     "gelu_new": nn.gelu_approx,
@@ -17,3 +17,12 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": nn.relu,
     "silu": nn.silu,
 }
+
+ALIASES = {
+    "gelu_python": "gelu",
+    "gelu_accurate": "gelu_new",
+    "gelu_fast": "gelu_new",
+    "gelu_python_tanh": "gelu_new",
+    "swish": "silu",
+}
+"""Other names of the same functions (`ACT2FN` in `transformers/activations.py`)."""
