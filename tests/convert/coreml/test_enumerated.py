@@ -196,7 +196,7 @@ FAULTS = {
     mask_of_another_id: EXACT,
     mask_of_no_id: EXACT,
     # The last row of the longest length has no position then.
-    positions_from_1: "it cannot be run: gather",
+    positions_from_1: "an index of gather is outside 0 to 23",
     positions_that_count_tokens: EXACT,
 }
 
