@@ -8,7 +8,8 @@ from mlx_finbert.convert.without_torch import torch_hidden
 from mlx_finbert.settings import parse
 
 DESCRIPTION = """\
-Export a fine-tuned classifier to Core ML packages, one a length, and hold each against the model.
+Export a fine-tuned classifier to Core ML packages, and verify each against the model: one package a
+length, or one for all with --shapes enumerated or, the default from --target iOS18 on, functions.
 Nothing is left at --output that did not pass:
 
   python -m mlx_finbert.convert.to_coreml --model runs/finbert --output app/FinBERT.mlpackage

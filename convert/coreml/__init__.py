@@ -31,8 +31,9 @@ def export(
 
     Args:
         model, tokenizer: from `mlx_finbert.load`.
-        path: `NAME.mlpackage`; the packages become `NAME-32.mlpackage` and so on, one a length,
-            and `vocab.txt`, `labels.json`, `golden.json` and `export.json` lie beside them.
+        path: `NAME.mlpackage`: where that is one package for several lengths (functions, or
+            enumerated shapes), else `NAME-32.mlpackage` and so on, one a length; `vocab.txt`,
+            `labels.json`, `golden.json` and `export.json` lie beside them.
         options: lengths, layout, precision, compression and the like.
         source: what to call the checkpoint.
         rows: labelled texts, to measure what the export costs in accuracy.

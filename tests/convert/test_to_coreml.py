@@ -55,6 +55,13 @@ def test_every_option_survives_into_verify(folder, tmp_path, form):
     assert verify(argv) == 0
 
 
+def test_separate_packages_can_be_asked_for(folder, tmp_path):
+    argv = [folder, tmp_path / "T.mlpackage", "--target", "iOS18"]
+    assert export(*argv, "--no-multifunction") == 0
+    assert {path.name for path in tmp_path.glob("T*")} == {"T-7.mlpackage", "T-9.mlpackage"}
+    assert export(*argv, "--multifunction", "--outputs", "classifier") == 2
+
+
 def test_every_flag_that_the_report_names_makes_the_app_smaller(checkpoint, tmp_path, capsys):
     folder = checkpoint("bert", hidden_size=120, intermediate_size=240)
     assert export(folder, tmp_path / "all" / "T.mlpackage") == 0

@@ -9,6 +9,9 @@ from mlx_finbert.convert.coreml import ExportOptions, export
 LENGTH = 7
 """S, where H = 3, d = 5, D = 15 and the intermediate size is 22."""
 
+LENGTHS = [LENGTH, 10, 13, 24]
+"""Those that a package with enumerated shapes takes."""
+
 
 def feeds(rows, length=LENGTH, pad=0):
     """The inputs of a package for rows of token ids."""
@@ -28,3 +31,9 @@ def export_as(classifier, path, family="bert", config=None, **options):
     model, tokenizer = classifier(family, **config or {})
     options = ExportOptions(**{"lengths": [LENGTH]} | options)
     return model, tokenizer, export(model, tokenizer, path / "T.mlpackage", options, source="tiny")
+
+
+def enumerated(classifier, path, family="bert", config=None, **options):
+    """A model, its tokenizer and the report of an export of all `LENGTHS`."""
+    options = {"lengths": LENGTHS, "shapes": "enumerated"} | options
+    return export_as(classifier, path, family, config, **options)

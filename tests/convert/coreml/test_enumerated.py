@@ -6,19 +6,17 @@ import coremltools as ct
 import mlx.core as mx
 import numpy as np
 import pytest
-from small_models import LENGTH, export_as, read_json
+from small_models import LENGTH, LENGTHS, enumerated, export_as, read_json
 
-from mlx_finbert.convert.coreml import ExportOptions, export, graph
+from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.evaluate import Evaluator
 from mlx_finbert.convert.coreml.exporter import describe_export
-from mlx_finbert.convert.coreml.mil import mb
 from mlx_finbert.convert.coreml.operations import EvaluationError
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.errors import InputError
 from mlx_finbert.predict import predict
 
-LENGTHS = [LENGTH, 10, 13, 24]
 FAMILIES = ["bert", "distilbert", "roberta"]
 FORMS = [
     {"layout": "ane"},
@@ -28,12 +26,6 @@ FORMS = [
     {"layout": "ane", "compress": "int8", "target": "iOS17"},
     {"layout": "plain", "compress": "int8", "target": "iOS18", "batch": 2},
 ]
-
-
-def enumerated(classifier, path, family="bert", config=None, **options):
-    """A model, its tokenizer and the report of an export of all `LENGTHS`."""
-    options = {"lengths": LENGTHS, "shapes": "enumerated"} | options
-    return export_as(classifier, path, family, config, **options)
 
 
 def ids_of(row, length, pad):
@@ -166,128 +158,6 @@ def test_a_padding_token_that_must_be_read_is_refused(classifier, tmp_path):
     assert not list(tmp_path.glob("*mlpackage*"))
     report = export(model, tokenizer, tmp_path / "T.mlpackage", ExportOptions(lengths=LENGTHS))
     assert "4 packages" in str(report) and "--shapes enumerated" not in str(report)
-
-
-def mask_of_another_id(patch):
-    true = graph.differs
-    patch(graph, "differs", lambda ids, token: true(ids, 3 if token == 0 else token))
-
-
-def mask_of_no_id(patch):
-    true = graph.differs
-    patch(graph, "differs", lambda ids, token: true(ids, -2 if token == 0 else token))
-
-
-def positions_from_1(patch):
-    patch(graph, "row_indices", lambda ids: mb.cumsum(x=graph.differs(ids, -1), axis=1))
-
-
-def positions_that_count_tokens(patch):
-    """RoBERTa's: right where no padding stands within a row."""
-
-    def row_indices(ids):
-        return mb.sub(x=mb.cumsum(x=graph.differs(ids, 0), axis=1), y=np.int32(1))
-
-    patch(graph, "row_indices", row_indices)
-
-
-GRAPH_FAULTS = {
-    mask_of_another_id: "in float32, a probability is off",
-    mask_of_no_id: "in float32, a probability is off",
-    positions_from_1: "an index of gather is outside 0 to 23",
-    positions_that_count_tokens: "in float32, a probability is off",
-}
-
-
-@pytest.mark.parametrize("layout", ["ane", "plain"])
-@pytest.mark.parametrize("fault", GRAPH_FAULTS)
-def test_a_fault_in_the_graph_is_caught(classifier, tmp_path, monkeypatch, fault, layout):
-    fault(monkeypatch.setattr)
-    _, _, report = enumerated(classifier, tmp_path, layout=layout)
-    assert not report.passed
-    faults = [found for part in report.packages[0].functions for found in part.faults]
-    assert any(GRAPH_FAULTS[fault] in found for found in faults), faults
-    assert [path.name for path in tmp_path.glob("*mlpackage*")] == ["T.mlpackage.rejected"]
-
-
-def array(spec):
-    return spec.description.input[0].type.multiArrayType
-
-
-def another_shape(spec):
-    array(spec).enumeratedShapes.shapes[1].shape[1] = 32
-
-
-def one_shape_more(spec):
-    array(spec).enumeratedShapes.shapes.add().shape.extend([1, 32])
-
-
-def one_shape_less(spec):
-    del array(spec).enumeratedShapes.shapes[-1]
-
-
-def another_default(spec):
-    array(spec).shape[1] = LENGTH
-
-
-def a_range(spec):
-    ranges = array(spec).shapeRange.sizeRanges
-    for lower, upper in ((1, 1), (LENGTH, 24)):
-        ranges.add(lowerBound=lower, upperBound=upper)
-
-
-def no_shapes(spec):
-    array(spec).ClearField("enumeratedShapes")
-
-
-def a_fixed_program(spec):
-    spec.mlProgram.functions["main"].inputs[0].type.tensorType.dimensions[1].constant.size = 24
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (another_shape, "the description of main is ['input_ids: int32 (1, 24) of"),
-        (one_shape_more, "the description of main is ['input_ids: int32 (1, 24) of"),
-        (one_shape_less, "the description of main is ['input_ids: int32 (1, 24) of"),
-        (another_default, f"the description of main is ['input_ids: int32 (1, {LENGTH}) of"),
-        (a_range, "the description of main is ['input_ids: int32 (1, 24) shapeRange"),
-        (no_shapes, "the description of main is ['input_ids: int32 (1, 24)'"),
-        (a_fixed_program, "the inputs are {'input_ids': ('int32', (1, 24))}"),
-    ],
-)
-def test_an_altered_specification_is_found(classifier, tmp_path, change, words):
-    model, tokenizer, report = enumerated(classifier, tmp_path)
-    options = ExportOptions(lengths=LENGTHS, shapes="enumerated")
-    description = describe_export(model, tokenizer, options, LENGTHS, "")
-    faults = faults_of(Verifier(description, tokenizer), report.paths[0])
-    assert not faults
-    package = SavedPackage(report.paths[0])
-    change(package.spec)
-    file = package.path / "Data" / "com.apple.CoreML" / "model.mlmodel"
-    file.write_bytes(package.spec.SerializeToString())
-    faults = faults_of(Verifier(description, tokenizer), report.paths[0])
-    assert any(words in fault for fault in faults), faults
-
-
-def faults_of(verifier, path):
-    report = verifier.verify(SavedPackage(path), LENGTHS)
-    return [*report.faults, *(fault for part in report.functions for fault in part.faults)]
-
-
-def test_a_fixed_package_with_an_open_shape_is_found(classifier, tmp_path):
-    model, tokenizer, report = export_as(classifier, tmp_path)
-    package = SavedPackage(report.paths[0])
-    function = package.spec.mlProgram.functions["main"]
-    operations = function.block_specializations[function.opset].operations
-    (norm,) = (op for op in operations if op.outputs[0].name == "embeddings_norm")
-    norm.outputs[0].type.tensorType.dimensions[3].unknown.variadic = False
-    file = package.path / "Data" / "com.apple.CoreML" / "model.mlmodel"
-    file.write_bytes(package.spec.SerializeToString())
-    description = describe_export(model, tokenizer, report.options, [LENGTH], "")
-    found = Verifier(description, tokenizer).verify(SavedPackage(package.path), [LENGTH])
-    (figures,) = found.functions
-    assert "embeddings_norm is of an open shape, (1, 15, 1, None)" in figures.faults
 
 
 def test_sizes_that_are_declared_are_still_checked(classifier, tmp_path):
