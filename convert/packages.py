@@ -88,7 +88,9 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
         )
     # Of its metadata the package itself says only what it was asked to be.
     description = describe_export(model, tokenizer, options, options.lengths, source="")
-    report = Verifier(description, tokenizer).verify(package, options.lengths)
+    verifier = Verifier(description, tokenizer)
+    report = verifier.verify(package, options.lengths)
+    report.faults += verifier.tokenizer_check.file_faults(package.path.parent)
     report.faults += golden_faults(package.path.parent, description, tokenizer)
     return VerifyReport(report)
 

@@ -32,7 +32,8 @@ def export(
     Args:
         model, tokenizer: from `mlx_finbert.load`.
         path: `NAME.mlpackage`; the packages become `NAME-32.mlpackage` and so on, one a length,
-            and `vocab.txt`, `labels.json`, `golden.json` and `export.json` lie beside them.
+            and the files of the tokenizer, `labels.json`, `golden.json` and `export.json` are
+            written beside them.
         options: lengths, layout, precision, compression and the like.
         source: what to call the checkpoint.
         rows: labelled texts, to measure what the export costs in accuracy.

@@ -10,17 +10,22 @@ from mlx_finbert.convert.coreml.figures import Figures
 from mlx_finbert.convert.coreml.golden import write_golden
 from mlx_finbert.convert.coreml.metadata import Description, program_options
 from mlx_finbert.convert.coreml.report import ExportReport
+from mlx_finbert.convert.coreml.tokenizer.files import CONFIG, WHOLE, tokenizer_files
+from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
 from mlx_finbert.hashes import file_sha256
 from mlx_finbert.tokenizer import Tokenizer
 
-SIDE_FILES = ("vocab.txt", "merges.txt", "labels.json", "export.json", "golden.json")
+SIDE_FILES = (
+    "vocab.txt", *BYTE_PAIR_FILES, WHOLE, CONFIG, "labels.json", "export.json", "golden.json",
+)  # fmt: skip
 
 
 def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer) -> None:
-    """`vocab.txt`, `labels.json` and `golden.json`; of a byte-pair tokenizer `merges.txt` too."""
-    for name, text in description.app_files().items():
-        if text:
-            (folder / name).write_text(text, encoding="utf-8", newline="")
+    """Labels, the vocabulary's files, those of the whole tokenizer, and `golden.json`."""
+    vocabulary, max_length = description.vocabulary, description.max_length
+    files = description.app_files() | tokenizer_files(vocabulary, tokenizer, max_length)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="")
     write_golden(folder, description, tokenizer)
 
 
