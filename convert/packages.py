@@ -93,9 +93,12 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
         )
     # Of its metadata the package itself says only what it was asked to be.
     description = describe_export(model, tokenizer, options, options.lengths, source="")
-    report = Verifier(description, tokenizer).verify(package, options.lengths)
+    verifier = Verifier(description, tokenizer)
+    report = verifier.verify(package, options.lengths)
+    folder = package.path.parent
+    report.faults += verifier.tokenizer_check.file_faults(folder)
     report.faults += record_faults(package, description, tokenizer, report.error)
-    return VerifyReport(report, missing_side_files(package.path.parent, description))
+    return VerifyReport(report, missing_side_files(folder, description))
 
 
 def options_of(package: SavedPackage) -> ExportOptions:

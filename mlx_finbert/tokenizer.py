@@ -1,5 +1,7 @@
 """The tokenizer of a checkpoint folder."""
 
+import codecs
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,9 @@ TOKENIZER_FILES = {
 }
 """All that a tokenizer is saved in, by any version of transformers."""
 
+LFS_POINTER = b"version https://git-lfs"
+"""What git leaves in the place of a large file that was not fetched."""
+
 Tokenizer = Any
 """transformers' `PreTrainedTokenizerFast`; not imported here because that takes a second."""
 
@@ -49,6 +54,7 @@ def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
             f"{folder} has no tokenizer of a {args.model_type} model: add"
             f" {' or '.join(' and '.join(names) for names in wanted)} of the same model"
         )
+    _require_text(folder)
     by_lines = wanted is WORD_PIECES and not (folder / "tokenizer.json").is_file()
     if by_lines:
         check_lines(folder / VOCAB)
@@ -67,6 +73,24 @@ def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
     return tokenizer
 
 
+def _require_text(folder: Path) -> None:
+    """Refuse files that begin with what no reader of tokenizers takes away."""
+    for path in (folder / name for name in sorted(TOKENIZER_FILES)):
+        if not path.is_file():
+            continue
+        with path.open("rb") as file:
+            start = file.read(len(LFS_POINTER))
+        if start.startswith(codecs.BOM_UTF8):
+            raise InputError(
+                f"{path} begins with a byte order mark, which would become a part of its first"
+                " token: save it as UTF-8 without one"
+            )
+        if start == LFS_POINTER:
+            raise InputError(
+                f"{path} is a pointer of git-LFS, not the file: run git lfs pull in {folder}"
+            )
+
+
 def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
     # transformers warns that there is no PyTorch, which is the point here.
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
@@ -78,5 +102,16 @@ def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
         )
     except Exception as error:
         # transformers and tokenizers raise bare Exceptions for broken files.
-        reason = f"{folder}: its tokenizer files cannot be read: {first_line(error)}"
-        raise InputError(reason) from error
+        broken = _not_json(folder) or f"{folder}: its tokenizer files cannot be read"
+        raise InputError(f"{broken}: {first_line(error)}") from error
+
+
+def _not_json(folder: Path) -> str | None:
+    """The first of the tokenizer's JSON files that is none."""
+    for name in sorted(TOKENIZER_FILES):
+        if name.endswith(".json") and (folder / name).is_file():
+            try:
+                json.loads((folder / name).read_text(encoding="utf-8"))
+            except ValueError:
+                return f"{folder / name} is not valid JSON: fetch it again"
+    return None

@@ -1,6 +1,5 @@
 """`vocab.txt`: a WordPiece vocabulary, a token per line; the number of the line is its id."""
 
-import codecs
 import logging
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,9 @@ def check_lines(path: Path) -> None:
     """Refuse a file of which `tokenizers` would make other tokens than meant.
 
     Raises:
-        InputError: where it is not UTF-8, begins with a byte order mark, or has a blank line.
+        InputError: where it is not UTF-8 or has a blank line.
     """
     data = path.read_bytes()
-    if data.startswith(codecs.BOM_UTF8):
-        raise InputError(
-            f"{path} begins with a byte order mark, which would become a part of its first token:"
-            " save it as UTF-8 without one"
-        )
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -55,29 +55,47 @@ def require_rows(folder: Path, tokenizer: Any, model: Classifier, by_lines: bool
     if size == rows and not by_lines:
         return
     embedding = _rows_of(model)
-    if found := misfit_of(tokens, rows, embedding):
-        where = "nowhere near" if found.shift is None else f"{found.shift:+d} from theirs"
-        raise InputError(
-            f"{have}, but from about {found.word!r} (id {ids[found.word]}) on the tokens' own rows"
-            f" are {where}: lines of the vocabulary are missing or out of place; {REMEDY}"
-        )
-    if size == rows:
+    _require_own_rows(have, tokens, rows, embedding)
+    if size < rows:
+        _require_padding(have, size, rows, embedding)
+
+
+def _require_own_rows(have: str, tokens: list[str], rows: int, embedding: Rows) -> None:
+    found = misfit_of(tokens, rows, embedding)
+    if found is None:
         return
+    from_there = f"{have}, but from about {found.word!r} (id {tokens.index(found.word)}) on"
+    if found.shift is None and len(tokens) == rows:
+        # Rows of rare words may have learnt too little.
+        log.warning(
+            "%s words that begin alike have rows that are not: is the vocabulary this model's?",
+            from_there,
+        )
+        return
+    where = "nowhere near" if found.shift is None else f"{found.shift:+d} from theirs"
+    raise InputError(
+        f"{from_there} the tokens' own rows are {where}: lines of the vocabulary are missing or out"
+        f" of place; {REMEDY}"
+    )
+
+
+def _require_padding(have: str, size: int, rows: int, embedding: Rows) -> None:
+    """Refuse trained rows beyond the vocabulary; say so where nothing proves them to be padding."""
     unused = f"the last {rows - size:,} rows, which have no token,"
-    if not _is_padded(size, rows, embedding):
-        raise InputError(f"{have}, but {unused} are no padding: the vocabulary is cut; {REMEDY}")
-    if not is_padded_size(size, rows):
-        log.warning("%s: %s look untrained and are taken for padding", have, unused)
-
-
-def _is_padded(size: int, rows: int, embedding: Rows) -> bool:
-    """Whether the rows beyond a vocabulary can be padding."""
-    if not is_trained(size, embedding):
-        # Drawn at random, they show nothing.
-        return is_padded_size(size, rows)
+    to_multiple = is_padded_size(size, rows)
+    trained = is_trained(size, embedding)
     # A handful of rare tokens may have learnt too little to differ from padding.
-    enough = rows - size >= min(MULTIPLES) or is_padded_size(size, rows)
-    return enough and are_padding(size, rows, embedding)
+    enough = to_multiple or rows - size >= min(MULTIPLES)
+    if not (enough and are_padding(size, rows, embedding) if trained else to_multiple):
+        raise InputError(f"{have}, but {unused} are no padding: the vocabulary is cut; {REMEDY}")
+    if not trained:
+        log.warning(
+            "%s: %s are taken for padding; weights that look untrained cannot show whether the"
+            " vocabulary is whole",
+            have, unused,
+        )  # fmt: skip
+    elif not to_multiple:
+        log.warning("%s: %s look untrained and are taken for padding", have, unused)
 
 
 def _rows_of(model: Classifier) -> Rows:

@@ -60,14 +60,14 @@ def misfit_of(tokens: Sequence[str], rows: int, embedding: Rows) -> Misfit | Non
         for block in (np.array_split(pairs, count) if count else ())
     ]
     similarity = np.array([_standing_out(block, embedding) for block in blocks])
-    doubtful = np.flatnonzero(similarity < max(CERTAIN, similarity.max(initial=0) / 2))
+    doubtful = np.flatnonzero(similarity < CERTAIN)
     for i in doubtful:
         wanted = max(similarity[i], 0) + CERTAIN
         if shift := _shift(blocks[i], wanted, rows, len(tokens), embedding):
             return Misfit(tokens[blocks[i][0, 1]], shift)
     # Rare words may have learnt too little to show it; so many in a row have not.
     lost = [i for i in doubtful[2:] if (similarity[i - 2 : i + 1] < CERTAIN / 2).all()]
-    if lost and len(tokens) < rows and is_trained(len(tokens), embedding):
+    if lost and is_trained(len(tokens), embedding):
         return Misfit(tokens[blocks[lost[0] - 2][0, 1]], None)
     return None
 
@@ -78,8 +78,9 @@ def _shift(block: np.ndarray, wanted: float, rows: int, tokens: int, embedding: 
     for distance in sorted(distances, key=abs):
         # The later word alone too, where the shift begins between the two.
         for moved in (block + distance, block + np.array([0, distance])):
-            inside = moved.min() >= 0 and moved.max() < rows
-            if inside and _standing_out(moved, embedding) > wanted:
+            inside = (moved.min(axis=1) >= 0) & (moved.max(axis=1) < rows)
+            moved = moved[inside & (moved[:, 0] != moved[:, 1])]
+            if len(moved) > BLOCK / 2 and _standing_out(moved, embedding) > wanted:
                 return distance
     return None
 

@@ -41,6 +41,7 @@ def test_wheel(tmp_path):
     assert {name.split("/")[0].split("-")[0] for name in names} == {"mlx_finbert"}
     assert {"mlx_finbert/convert/to_mlx.py", "mlx_finbert/data/sample.csv"} <= set(names)
     assert any(name.endswith("sample.LICENSE") for name in names)
+    assert "mlx_finbert/convert/coreml/tokenizer/unicode_tables.json" in names
     modules = {f"mlx_finbert/{p.relative_to(ROOT / 'mlx_finbert')}"
                for p in (ROOT / "mlx_finbert").rglob("*.py")}  # fmt: skip
     modules |= {f"mlx_finbert/{p.relative_to(ROOT)}" for p in (ROOT / "convert").rglob("*.py")}

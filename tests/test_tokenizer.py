@@ -42,6 +42,18 @@ def test_a_byte_order_mark_and_bytes_that_are_not_utf8(checkpoint):
     refused(folder, r"vocab\.txt, line 7: not UTF-8: fetch the file again")
 
 
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_json_files_that_are_none(checkpoint, tmp_path, name):
+    folder = mlx_finbert.save(*mlx_finbert.load(checkpoint()), tmp_path / "saved")
+    good = (folder / name).read_bytes()
+    (folder / name).write_bytes(b"\xef\xbb\xbf" + good)
+    refused(folder, rf"{name} begins with a byte order mark")
+    (folder / name).write_bytes(good[:-20])
+    refused(folder, rf"{name} is not valid JSON: fetch it again")
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    refused(folder, rf"{name} is a pointer of git-LFS, .* git lfs pull in ")
+
+
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
 @pytest.mark.parametrize("last", [True, False])
 def test_line_ends_of_other_systems(checkpoint, end, last, caplog):
@@ -168,7 +180,7 @@ def test_an_untrained_embedding_may_be_padded_to_a_multiple(checkpoint, caplog):
     folder = checkpoint()
     resized(folder, 128)
     mlx_finbert.load(folder)
-    assert not caplog.records
+    assert "the last 16 rows, which have no token, are taken for padding; weights" in caplog.text
     resized(folder, 130)
     refused(folder, r"has 112 tokens and the model's embedding 130 rows, but the last 18 rows")
 
@@ -244,6 +256,11 @@ def test_padding_after_a_whole_vocabulary(real, padding, said, caplog):
 def test_trained_rows_after_a_whole_vocabulary_are_no_padding(real):
     refused(real(padding=lambda rows: rows[5000:5006]), "the last 6 rows, .* are no padding")
     refused(real(padding=lambda rows: rows[5000:6000]), "the last 1,000 rows, .* are no padding")
+
+
+def test_a_sorted_vocabulary_is_said(real, caplog):
+    mlx_finbert.load(real(lambda lines: [*lines[:999], *sorted(lines[999:])]))
+    assert "words that begin alike have rows that are not: is the vocabulary this" in caplog.text
 
 
 def test_the_real_vocabulary_alone(real, caplog):

@@ -75,6 +75,13 @@ def test_rows_that_were_only_drawn_show_nothing(trained):
     assert not is_trained(len(tokens), lookup(rows))
 
 
+def test_a_sorted_vocabulary_that_was_only_drawn_shows_nothing(trained):
+    """There a word and its plural are neighbors: a row is not to be compared with itself."""
+    tokens, _ = trained
+    rows = np.random.default_rng(1).normal(0, 0.02, (SIZE * 2, 48)).astype(np.float32)
+    assert misfit_of(sorted(tokens), len(rows), lookup(rows)) is None
+
+
 def test_padding(trained):
     tokens, rows = trained
     assert is_trained(len(tokens), lookup(rows))

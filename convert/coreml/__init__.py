@@ -32,8 +32,8 @@ def export(
     Args:
         model, tokenizer: from `mlx_finbert.load`.
         path: `NAME.mlpackage`: where that is one package for several lengths (functions, or
-            enumerated shapes), else `NAME-32.mlpackage` and so on, one a length; `vocab.txt`,
-            `labels.json`, `golden.json` and `export.json` lie beside them.
+            enumerated shapes), else `NAME-32.mlpackage` and so on, one a length; the files of the
+            tokenizer, `labels.json`, `golden.json` and `export.json` are written into its folder.
         options: lengths, layout, precision, compression and the like.
         source: what to call the checkpoint.
         rows: labelled texts, to measure what the export costs in accuracy.

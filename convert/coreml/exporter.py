@@ -18,10 +18,14 @@ from mlx_finbert.convert.coreml.package import convert, merge, write
 from mlx_finbert.convert.coreml.reference import Reference
 from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
-from mlx_finbert.convert.coreml.side_files import SIDE_FILES, write_app_files, write_export_json
+from mlx_finbert.convert.coreml.side_files import (
+    SIDE_FILES,
+    write_app_files,
+    write_export_json,
+)
 from mlx_finbert.convert.coreml.validation import validate
 from mlx_finbert.convert.coreml.verification import Verifier
-from mlx_finbert.convert.coreml.vocabulary import vocabulary_of
+from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES, vocabulary_of
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import match_labels
@@ -51,7 +55,7 @@ def export(
         # Refused now, not after minutes of work.
         match_labels(rows.label_names, model.args.labels)
     with written_beside(path.parent) as part:
-        write_app_files(part, description)
+        write_app_files(part, description, tokenizer)
         for name, own in names.items():
             say(f"building {name}")
             write_package(part / name, replace(description, lengths=own))
@@ -77,6 +81,7 @@ def verified(
     verifier = Verifier(description, tokenizer)
     packages = {name: SavedPackage(folder / name) for name in names}
     reports = [verifier.verify(packages[name], own) for name, own in names.items()]
+    reports[0].faults += verifier.tokenizer_check.file_faults(folder)
     report = ExportReport.of(folder, description, reports)
     if rows is not None and report.passed:
         functions = {n: packages[name].function(n) for name, own in names.items() for n in own}
@@ -108,8 +113,8 @@ def refuse_existing(path: Path, names: dict[str, Lengths], description: Descript
             )
     earlier = re.compile(re.escape(path.stem) + r"(-\d+)?" + re.escape(SUFFIX))
     kept = [p for p in folder.glob(f"*{SUFFIX}") if earlier.fullmatch(p.name)]
-    if not description.vocabulary.merges:
-        kept += folder.glob("merges.txt")
+    own_files = description.vocabulary.files
+    kept += [folder / n for n in BYTE_PAIR_FILES if n not in own_files and (folder / n).exists()]
     for found in kept:
         if found.name not in names:
             raise InputError(

@@ -67,15 +67,9 @@ class Description:
         return {f"{PREFIX}{name}": encoded(value) for name, value in values.items() if value != ""}
 
     def app_files(self) -> dict[str, str]:
-        """The content of the files beside the packages that an app tokenizes and labels by.
-
-        `merges.txt` is empty where the vocabulary has no merges, and is not written then.
-        """
-        return {
-            "labels.json": json.dumps(self.reference.labels, indent=2) + "\n",
-            "vocab.txt": self.vocabulary.text,
-            "merges.txt": self.vocabulary.merges_text,
-        }
+        """The content of the files beside the packages that an app tokenizes and labels by."""
+        labels = json.dumps(self.reference.labels, indent=2) + "\n"
+        return {"labels.json": labels} | self.vocabulary.files
 
     def annotate(self, spec: Any) -> None:
         """Write it into a model specification."""

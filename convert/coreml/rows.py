@@ -10,6 +10,9 @@ from mlx_finbert.tokenizer import Tokenizer
 ORDINARY = "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn a year earlier."
 """A plain case: where a model wavers between two labels, compression shows many times larger."""
 
+NO_CUT = 2**31
+"""Tokens at which no text is cut."""
+
 Row = tuple[int, ...]
 """Token ids without padding."""
 

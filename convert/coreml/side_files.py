@@ -13,18 +13,21 @@ from mlx_finbert.convert.coreml.golden import golden_faults
 from mlx_finbert.convert.coreml.metadata import Description, program_options
 from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
+from mlx_finbert.convert.coreml.tokenizer.files import CONFIG, WHOLE, tokenizer_files
+from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
 from mlx_finbert.hashes import file_sha256
 from mlx_finbert.tokenizer import Tokenizer
 
 EXPORT = "export.json"
-SIDE_FILES = ("vocab.txt", "merges.txt", "labels.json", EXPORT, GOLDEN)
+SIDE_FILES = ("vocab.txt", *BYTE_PAIR_FILES, WHOLE, CONFIG, "labels.json", EXPORT, GOLDEN)
 
 
-def write_app_files(folder: Path, description: Description) -> None:
-    """`vocab.txt` and `labels.json`; of a byte-pair tokenizer `merges.txt` too."""
-    for name, text in description.app_files().items():
-        if text:
-            (folder / name).write_text(text, encoding="utf-8", newline="")
+def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer) -> None:
+    """Labels, the vocabulary's files and those of the whole tokenizer."""
+    vocabulary, max_length = description.vocabulary, description.max_length
+    files = description.app_files() | tokenizer_files(vocabulary, tokenizer, max_length)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="")
 
 
 def write_export_json(folder: Path, report: ExportReport) -> None:
@@ -79,8 +82,8 @@ def record_faults(
 
 def missing_side_files(folder: Path, description: Description) -> list[str]:
     """The files that an export of such a package writes beside it, and that are not in a folder."""
-    own = [name for name, text in description.app_files().items() if text]
-    return [name for name in (*own, GOLDEN, EXPORT) if not (folder / name).exists()]
+    wanted = (*description.app_files(), WHOLE, CONFIG, GOLDEN, EXPORT)
+    return [name for name in wanted if not (folder / name).exists()]
 
 
 def _export_json_faults(

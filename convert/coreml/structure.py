@@ -12,6 +12,7 @@ from mlx_finbert.convert.coreml.operations import CONSTANTS
 from mlx_finbert.convert.coreml.options import NUMPY_DTYPES, ExportOptions
 from mlx_finbert.convert.coreml.package import LABEL, PROBABILITIES, function_name
 from mlx_finbert.convert.coreml.saved import Function, SavedPackage
+from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
 
 SPECIFICATION_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9, "iOS26": 10}
 """Of Core ML's format, by the system that introduced it (coremltools' `AvailableTarget`)."""
@@ -117,7 +118,7 @@ def interface(function: Function, lengths: list[int]) -> list[str]:
 
 def _side_file_faults(folder: Path, description: Description) -> Iterator[str]:
     """The files beside a package, where they are, must be of the same model."""
-    for name, text in description.app_files().items():
+    for name, text in (dict.fromkeys(BYTE_PAIR_FILES, "") | description.app_files()).items():
         file = folder / name
         if file.exists() and not (file.is_file() and file.read_bytes() == text.encode("utf-8")):
             yield f"{name} beside the package is not the model's"

@@ -9,6 +9,9 @@ from mlx_finbert.convert.coreml.tokenizer.byte_pairs import byte_letters
 from mlx_finbert.errors import InputError
 from mlx_finbert.tokenizer import Tokenizer
 
+BYTE_PAIR_FILES = ("vocab.json", "merges.txt")
+"""Beside `vocab.txt`, of byte pairs alone."""
+
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 """Of an added token, as `tokenizers` names them."""
 
@@ -33,9 +36,16 @@ class Vocabulary:
         return "\n".join(self.tokens) + "\n"
 
     @property
-    def merges_text(self) -> str:
-        """The content of `merges.txt`: one pair per line, in their order."""
-        return "".join(f"{pair}\n" for pair in self.merges)
+    def files(self) -> dict[str, str]:
+        """The content of `vocab.txt`, and for byte pairs of `vocab.json` and `merges.txt`."""
+        files = {"vocab.txt": self.text}
+        if self.rules["kind"] == "byte_pair":
+            alone = {token["id"] for token in self.rules["added_tokens"] if not token["in_model"]}
+            pieces = {t: i for i, t in enumerate(self.tokens) if t and i not in alone}
+            files["vocab.json"] = json.dumps(pieces, ensure_ascii=False, indent=0) + "\n"
+            # Readers skip the first line.
+            files["merges.txt"] = "\n".join(["#version: 0.2", *self.merges]) + "\n"
+        return files
 
     @property
     def sha256(self) -> str:

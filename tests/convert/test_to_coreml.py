@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlx.core as mx
+import numpy as np
 import pytest
 
+import mlx_finbert
 from mlx_finbert.convert.coreml import ExportOptions
 from mlx_finbert.convert.coreml.metadata import program_options
 from mlx_finbert.convert.coreml.saved import SavedPackage
@@ -282,3 +285,69 @@ def test_quantized_models_are_refused(checkpoint, tmp_path, capsys):
     assert export(packed, tmp_path / "T.mlpackage") == 2
     assert "is quantized, to be used and not changed" in capsys.readouterr().err
     assert not (tmp_path / "T.mlpackage").exists()
+
+
+def with_added_tokens(folder):
+    """The model of a folder with three added tokens, and padding after them."""
+    model, tokenizer = mlx_finbert.load(folder)
+    tokenizer.add_tokens(["EBITDA", "book-to-bill", "[TICKER]"])
+    embedding = model.bert.embeddings.word_embeddings
+    rows = np.random.default_rng(7).normal(0, 0.05, (128, embedding.weight.shape[1]))
+    embedding.weight = mx.array(rows.astype(np.float32))
+    model.args.vocab_size = 128
+    return mlx_finbert.save(model, tokenizer, folder.parent / "added")
+
+
+def test_added_tokens_and_padding_are_exported_and_verified(folder, tmp_path, capsys):
+    added = with_added_tokens(folder)
+    assert export(added, tmp_path / "T.mlpackage") == 0
+    assert "left out: 13 rows of the embedding, of no token" in capsys.readouterr().out
+    argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(added)]
+    assert verify(argv) == 0
+
+    def without(told):
+        told["texts"] = [entry for entry in told["texts"] if "EBITDA" not in entry["text"]]
+
+    golden = tmp_path / "golden.json"
+    told = json.loads(golden.read_text())
+    without(told)
+    golden.write_text(json.dumps(told))
+    assert verify(argv) == 1
+    assert "FAULT: golden.json beside the package is not the model's" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rules: rules["added_tokens"].pop(),
+        lambda rules: rules["added_tokens"][-1].update(single_word=True),
+        lambda rules: rules["added_tokens"][-1].update(normalized=False, content="[ticker]"),
+    ],
+)
+def test_rules_that_make_other_ids_are_faults(folder, tmp_path, capsys, change):
+    added = with_added_tokens(folder)
+    assert export(added, tmp_path / "T.mlpackage") == 0
+    package = SavedPackage(tmp_path / "T-9.mlpackage")
+    told = package.spec.description.metadata.userDefined
+    rules = json.loads(told["mlx_finbert.tokenizer"])
+    change(rules)
+    told["mlx_finbert.tokenizer"] = json.dumps(rules)
+    file = package.path / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    file.write_bytes(package.spec.SerializeToString())
+    assert verify(["--package", str(package.path), "--model", str(added)]) == 1
+    said = capsys.readouterr().out
+    assert "FAULT: the metadata mlx_finbert.tokenizer is not the model's" in said
+    assert "FAULT: by the metadata the text " in said
+
+
+def test_tokenizer_files_beside_the_package_are_verified(folder, tmp_path, capsys):
+    assert export(folder, tmp_path / "T.mlpackage") == 0
+    argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(folder)]
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "RobertaTokenizer"}')
+    assert verify(argv) == 1
+    assert "FAULT: tokenizer_config.json with tokenizer.json beside" in capsys.readouterr().out
+    (tmp_path / "tokenizer_config.json").unlink()
+    assert verify(argv) == 0
+    (tmp_path / "tokenizer.json").write_text("{")
+    assert verify(argv) == 1
+    assert "FAULT: tokenizer.json beside the package cannot be read" in capsys.readouterr().out

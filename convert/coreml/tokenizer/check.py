@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import zip_longest
+from pathlib import Path
 
 from mlx_finbert.convert.coreml.golden_texts import golden_texts
-from mlx_finbert.convert.coreml.rows import Row, token_rows
+from mlx_finbert.convert.coreml.rows import NO_CUT, Row, token_rows
+from mlx_finbert.convert.coreml.tokenizer.files import tokenizer_file_faults
 from mlx_finbert.convert.coreml.tokenizer.random_texts import random_texts
 from mlx_finbert.convert.coreml.tokenizer.rebuilt import RebuiltTokenizer
 from mlx_finbert.convert.coreml.vocabulary import Vocabulary
 from mlx_finbert.tokenizer import Tokenizer
 
-NO_CUT = 2**31
 CUT = 16
 """Tokens at which the golden texts are cut once more."""
 SHOWN_IDS = 8
@@ -37,6 +38,11 @@ class TokenizerCheck:
         if told not in self._found:
             self._found[told] = self._compare(metadata)
         return self._found[told]
+
+    def file_faults(self, folder: Path) -> list[str]:
+        """What is wrong with the tokenizer files beside a package, where they are."""
+        whole = {text: row for (text, length), row in self._expected.items() if length == NO_CUT}
+        return list(tokenizer_file_faults(folder, whole))
 
     def _compare(self, metadata: Mapping[str, str]) -> list[str]:
         try:

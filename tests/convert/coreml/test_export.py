@@ -124,7 +124,8 @@ def test_one_package_a_length_by_default(classifier, tmp_path):
     # The model has 40 positions.
     assert [path.name for path in report.paths] == ["T-32.mlpackage"]
     assert sorted(file.name for file in (tmp_path / "app").iterdir()) == [
-        "T-32.mlpackage", "export.json", "golden.json", "labels.json", "vocab.txt",
+        "T-32.mlpackage", "export.json", "golden.json", "labels.json", "tokenizer.json",
+        "tokenizer_config.json", "vocab.txt",
     ]  # fmt: skip
 
 
@@ -135,7 +136,8 @@ def test_the_same_input_gives_the_same_bytes(classifier, tmp_path, form):
         _, _, report = export_as(classifier, tmp_path / name, lengths=[LENGTH, 9], **form)
         found = sorted(file for file in report.folder.rglob("*") if file.is_file())
         files.append({str(f.relative_to(report.folder)): f.read_bytes() for f in found})
-    assert files[0] == files[1] and len(files[0]) == 10
+    assert files[0] == files[1] and len(files[0]) == 12
+    assert not any(str(tmp_path).encode() in data for data in files[0].values())
 
 
 def test_a_checkpoint_in_half_precision_is_held_against_its_float32(classifier, tmp_path):
@@ -294,9 +296,11 @@ def test_what_an_export_would_leave_behind_is_refused(classifier, tmp_path):
     export(model, tokenizer, out, ExportOptions(lengths=[LENGTH, 9]))
     with pytest.raises(InputError, match=r"T-9\.mlpackage is of an earlier export"):
         export(model, tokenizer, out, ExportOptions(lengths=[LENGTH], overwrite=True))
-    (tmp_path / "merges.txt").write_text("a b\n")
-    with pytest.raises(InputError, match=r"merges\.txt is of an earlier export"):
-        export(model, tokenizer, out, ExportOptions(lengths=[LENGTH, 9], overwrite=True))
+    for name in ("merges.txt", "vocab.json"):
+        (tmp_path / name).write_text("of RoBERTa\n")
+        with pytest.raises(InputError, match=f"{name} is of an earlier export"):
+            export(model, tokenizer, out, ExportOptions(lengths=[LENGTH, 9], overwrite=True))
+        (tmp_path / name).unlink()
 
 
 def test_the_folder_of_a_model_is_no_output(classifier, tmp_path):

@@ -181,7 +181,7 @@ def test_logits_that_are_not_the_models_are_found(classifier, tmp_path, monkeypa
     assert any("a logit is off" in fault for fault in figures.faults)
 
 
-@pytest.mark.parametrize("name", ["labels.json", "vocab.txt", "merges.txt"])
+@pytest.mark.parametrize("name", ["labels.json", "vocab.txt", "merges.txt", "vocab.json"])
 def test_files_beside_the_package_are_held_against_the_model(classifier, tmp_path, name):
     verifier, path = export_small(classifier, tmp_path)
     assert not faults_of(verifier, path)

@@ -11,14 +11,13 @@ SCALARS = [chr(code) for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lowercase", [True, False])
-@pytest.mark.parametrize("strip_accents", [True, False])
-def test_every_scalar_in_word_pieces(lowercase, strip_accents):
+@pytest.mark.parametrize("uncased", [True, False])
+def test_every_scalar_in_word_pieces(uncased):
     rules = {
         "clean_text": True,
         "handle_chinese_chars": True,
-        "lowercase": lowercase,
-        "strip_accents": strip_accents,
+        "lowercase": uncased,
+        "strip_accents": uncased,
     }
     normalizer, words = BertNormalizer(**rules), BertPreTokenizer()
     special = {"special_tokens": {"unk": {"id": 0}}, "continuing_subword_prefix": "##"}
@@ -34,5 +33,5 @@ def test_every_scalar_in_word_pieces(lowercase, strip_accents):
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, 0x110000, 0x44000))
 def test_every_scalar_in_byte_pairs(start):
-    texts = [f"a{c}b {c}1{c}2 {c}{c}'s\n{c}<mask>{c}" for c in SCALARS[start : start + 0x44000]]
+    texts = [f"a{c}1{c} {c}!{c}<mask>" for c in SCALARS[start : start + 0x44000]]
     assert differing(byte_pairs(), texts) == []

@@ -1,0 +1,110 @@
+"""`tokenizer.json` and `tokenizer_config.json`, for other libraries to open an export's folder."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlx_finbert.convert.coreml.rows import NO_CUT, Row, token_rows
+from mlx_finbert.convert.coreml.vocabulary import Vocabulary
+from mlx_finbert.errors import first_line
+from mlx_finbert.tokenizer import Tokenizer
+
+WHOLE = "tokenizer.json"
+CONFIG = "tokenizer_config.json"
+
+BERT_RULES = {
+    "clean_text": True,
+    "continuing_subword_prefix": "##",
+    "max_input_chars_per_word": 100,
+}
+"""Of the rules, those that transformers' BertTokenizer does not take from the files."""
+
+SPECIAL_TOKENS = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
+
+
+def tokenizer_files(
+    vocabulary: Vocabulary, tokenizer: Tokenizer, max_length: int
+) -> dict[str, str]:
+    """The content of both files, which name nothing of this machine.
+
+    Args:
+        vocabulary: of the tokenizer.
+        tokenizer: of the model.
+        max_length: tokens at which texts are cut.
+    """
+    whole = json.loads(tokenizer.backend_tokenizer.to_str())
+    # Left there by the last call; each reader sets its own.
+    whole |= {"truncation": None, "padding": None}
+    files = {
+        WHOLE: whole,
+        CONFIG: _config(vocabulary, tokenizer) | {"model_max_length": max_length},
+    }
+    return {
+        name: json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+        for name, content in files.items()
+    }
+
+
+def _config(vocabulary: Vocabulary, tokenizer: Tokenizer) -> dict[str, Any]:
+    """What transformers' classes of BERT and RoBERTa take from it, not from `tokenizer.json`."""
+    rules = vocabulary.rules
+    tokens = {f"{name}_token": getattr(tokenizer, f"{name}_token") for name in SPECIAL_TOKENS}
+    added = {str(token["id"]): _added(token) for token in rules["added_tokens"]}
+    config: dict[str, Any] = {"added_tokens_decoder": added, **tokens}
+    if rules["kind"] == "byte_pair":
+        return config | {
+            "tokenizer_class": "RobertaTokenizer",
+            "add_prefix_space": rules["add_prefix_space"],
+        }
+    # BertTokenizer has one way to clean a text and to cut a word.
+    usual = {name: rules[name] for name in BERT_RULES} == BERT_RULES
+    return config | {
+        "tokenizer_class": "BertTokenizer" if usual else "PreTrainedTokenizerFast",
+        "do_lower_case": rules["lowercase"],
+        "strip_accents": rules["strip_accents"],
+        "tokenize_chinese_chars": rules["handle_chinese_chars"],
+    }
+
+
+def _added(token: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in token.items() if name not in ("id", "in_model")}
+
+
+def tokenizer_file_faults(folder: Path, expected: Mapping[str, Row]) -> Iterator[str]:
+    """What is wrong with the files in a folder, where they are: by them texts get other ids.
+
+    `tokenizer.json` is read by itself, as swift-transformers does, and then both by transformers.
+
+    Args:
+        folder: of the packages.
+        expected: the model's ids by text.
+    """
+    if not (folder / WHOLE).exists():
+        return
+    readers = {WHOLE: _read_whole}
+    if (folder / CONFIG).exists():
+        readers |= {f"{CONFIG} with {WHOLE}": _read_both}
+    texts, rows = list(expected), list(expected.values())
+    for name, read in readers.items():
+        try:
+            found = read(folder, texts)
+        except Exception as error:
+            # tokenizers and transformers raise bare Exceptions for broken files.
+            yield f"{name} beside the package cannot be read: {first_line(error)}"
+            return
+        if wrong := next((t for t, a, b in zip(texts, found, rows, strict=True) if a != b), None):
+            yield f"{name} beside the package is not the model's: it gives {wrong[:60]!r} other ids"
+
+
+def _read_whole(folder: Path, texts: list[str]) -> list[Row]:
+    from tokenizers import Tokenizer
+
+    backend = Tokenizer.from_file(str(folder / WHOLE))
+    return [tuple(encoded.ids) for encoded in backend.encode_batch(texts)]
+
+
+def _read_both(folder: Path, texts: list[str]) -> list[Row]:
+    from transformers import AutoTokenizer
+
+    return token_rows(AutoTokenizer.from_pretrained(folder, local_files_only=True), texts, NO_CUT)
