@@ -16,6 +16,7 @@ from transformers import AutoTokenizer
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.tokenizer.check import TokenizerCheck
+from mlx_finbert.convert.coreml.tokenizer.files import tokenizer_files
 from mlx_finbert.convert.coreml.vocabulary import vocabulary_of
 
 
@@ -90,8 +91,6 @@ def test_transformers_opens_the_folder(classifier, tmp_path, family, rule):
     ]
     tokenizer = make(**{name: rule})
     tokenizer.add_tokens(ALL_KINDS)
-    # A call leaves its settings in the tokenizer, and they would be saved with it.
-    tokenizer(["a"], truncation=True, max_length=5, padding="max_length")
     export_with(classifier, tmp_path, tokenizer, family)
     texts = [entry["text"] for entry in read_json(tmp_path / "golden.json")["texts"]]
     expected = tokenizer(texts)["input_ids"]
@@ -105,6 +104,14 @@ def test_transformers_opens_the_folder(classifier, tmp_path, family, rule):
         read_json(tmp_path / "tokenizer_config.json")["tokenizer_class"]
         == ({"bert": "BertTokenizer", "roberta": "RobertaTokenizer"}[family])
     )
+
+
+def test_what_a_call_leaves_in_the_tokenizer_is_not_in_its_file():
+    tokenizer = word_pieces()
+    vocabulary = vocabulary_of(tokenizer, len(tokenizer))
+    before = tokenizer_files(vocabulary, tokenizer, 40)
+    tokenizer(["a"], truncation=True, max_length=5, padding="max_length")
+    assert tokenizer_files(vocabulary, tokenizer, 40) == before
 
 
 def test_rules_that_bert_tokenizer_does_not_have(classifier, tmp_path):
