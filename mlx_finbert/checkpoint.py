@@ -12,7 +12,6 @@ from mlx.utils import tree_flatten
 from mlx_finbert.adapters import is_adapted, load_adapted
 from mlx_finbert.calibration import fold_temperature, recorded_temperature
 from mlx_finbert.errors import InputError
-from mlx_finbert.file_formats import require_text_files
 from mlx_finbert.fill import (
     LoadReport,
     encoder_only,
@@ -27,7 +26,7 @@ from mlx_finbert.lora import has_lora
 from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.id2label import fresh_id2label, id2label_of, kept_id2label
 from mlx_finbert.quantization import Quantization, pack, quantization_of
-from mlx_finbert.tokenizer import TOKENIZER_FILES, Tokenizer, load_tokenizer
+from mlx_finbert.tokenizer import Tokenizer, load_tokenizer
 from mlx_finbert.weights import (
     model_type_of,
     new_model,
@@ -108,7 +107,6 @@ def load_with_report(
     dtype = as_dtype(dtype)
     labels = labels and [str(label) for label in labels]
     folder = resolve(path_or_repo, revision)
-    require_text_files(folder, TOKENIZER_FILES)
     if is_adapted(folder):
         if new_head:
             raise InputError(f"{folder} holds adapters with their head: fuse them first")

@@ -1,5 +1,6 @@
 """What a file is by its first bytes, which its name may not say."""
 
+import codecs
 import string
 import zipfile
 from pathlib import Path
@@ -50,6 +51,8 @@ def require_format(path: Path, wanted: str) -> None:
         start = file.read(BYTES_READ)
     found = format_of(start, path)
     said = foreign(start, found)
+    if said is None and wanted == TEXT and start.startswith(codecs.BOM_UTF8):
+        said = "begins with a byte order mark, which it must not: save it as UTF-8 without one"
     if said is None and found != wanted:
         said = misnamed(start, found, path)
     if said:

@@ -1,12 +1,12 @@
 """The tokenizer of a checkpoint folder."""
 
-import codecs
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.file_formats import require_text_files
 from mlx_finbert.models import Classifier, ClassifierArgs
 from mlx_finbert.vocab_file import check_lines, require_special_tokens, warn_of_other_vocabulary
 from mlx_finbert.vocabulary_check import require_merges, require_rows, warn_of_casing
@@ -28,9 +28,6 @@ TOKENIZER_FILES = {
     "merges.txt",
 }
 """All that a tokenizer is saved in, by any version of transformers."""
-
-LFS_POINTER = b"version https://git-lfs"
-"""What git leaves in the place of a large file that was not fetched."""
 
 Tokenizer = Any
 """transformers' `PreTrainedTokenizerFast`; not imported here because that takes a second."""
@@ -54,7 +51,7 @@ def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
             f"{folder} has no tokenizer of a {args.model_type} model: add"
             f" {' or '.join(' and '.join(names) for names in wanted)} of the same model"
         )
-    _require_text(folder)
+    require_text_files(folder, TOKENIZER_FILES)
     by_lines = wanted is WORD_PIECES and not (folder / "tokenizer.json").is_file()
     if by_lines:
         check_lines(folder / VOCAB)
@@ -71,24 +68,6 @@ def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
     warn_of_casing(folder, tokenizer)
     tokenizer.model_max_length = min(tokenizer.model_max_length, args.max_length)
     return tokenizer
-
-
-def _require_text(folder: Path) -> None:
-    """Refuse files that begin with what no reader of tokenizers takes away."""
-    for path in (folder / name for name in sorted(TOKENIZER_FILES)):
-        if not path.is_file():
-            continue
-        with path.open("rb") as file:
-            start = file.read(len(LFS_POINTER))
-        if start.startswith(codecs.BOM_UTF8):
-            raise InputError(
-                f"{path} begins with a byte order mark, which would become a part of its first"
-                " token: save it as UTF-8 without one"
-            )
-        if start == LFS_POINTER:
-            raise InputError(
-                f"{path} is a pointer of git-LFS, not the file: run git lfs pull in {folder}"
-            )
 
 
 def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:

@@ -17,6 +17,8 @@ from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.errors import InputError
 from mlx_finbert.predict import predict
 
+pytestmark = pytest.mark.usefixtures("few_texts")
+
 FAMILIES = ["bert", "distilbert", "roberta"]
 FORMS = [
     {"layout": "ane"},

@@ -10,6 +10,8 @@ from mlx_finbert.convert.coreml.mil import mb
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.verification import Verifier
 
+pytestmark = pytest.mark.usefixtures("few_texts")
+
 
 def mask_of_another_id(patch):
     true = graph.differs

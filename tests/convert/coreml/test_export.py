@@ -16,6 +16,8 @@ from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("few_texts")
+
 FORMS = [
     {},
     {"layout": "plain"},

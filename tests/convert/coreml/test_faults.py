@@ -16,6 +16,8 @@ from mlx_finbert.convert.coreml import (
 )
 from mlx_finbert.convert.coreml.mil import mb
 
+pytestmark = pytest.mark.usefixtures("few_texts")
+
 
 def faulty_mask(factor):
     def mask(layout, is_token):

@@ -9,6 +9,8 @@ from mlx_finbert.data import load_texts
 from mlx_finbert.errors import InputError
 from mlx_finbert.predict import predict
 
+pytestmark = pytest.mark.usefixtures("few_texts")
+
 
 def test_validation_measures_both_on_the_same_rows(classifier, tmp_path):
     model, tokenizer = classifier("bert")

@@ -19,6 +19,8 @@ from mlx_finbert.convert.coreml.mil import mb
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.verification import Verifier
 
+pytestmark = pytest.mark.usefixtures("few_texts")
+
 
 def export_small(classifier, tmp_path, **options):
     """A package that passed, and what holds it against its model."""
