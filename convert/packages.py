@@ -97,7 +97,7 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     report = verifier.verify(package, options.lengths)
     folder = package.path.parent
     report.faults += verifier.tokenizer_check.file_faults(folder)
-    report.faults += record_faults(package, description, tokenizer, report.error)
+    report.faults += record_faults(package, description, tokenizer, report.golden_error)
     return VerifyReport(report, missing_side_files(folder, description))
 
 

@@ -63,7 +63,7 @@ def export(
         report = verified(part, names, description, tokenizer, rows)
         report.folder = path.parent
         if report.passed:
-            write_golden(part, description, tokenizer, report.error)
+            write_golden(part, description, tokenizer, report.golden_error)
             write_export_json(part, report)
         else:
             reject(part, report)

@@ -54,9 +54,9 @@ class ExportReport:
         return all(package.passed for package in self.packages)
 
     @property
-    def error(self) -> float:
-        """Largest error of a probability, of all packages."""
-        return max(package.error for package in self.packages)
+    def golden_error(self) -> float:
+        """Largest error of a probability over the golden texts, of all packages."""
+        return max(package.golden_error for package in self.packages)
 
     @property
     def bytes(self) -> int:

@@ -47,6 +47,11 @@ class Examples:
     """float32 (N, num_labels), as the probabilities."""
     probabilities: np.ndarray
 
+    def largest_error(self, found: Outcome) -> tuple[float, str]:
+        """Of a probability, and the name of the text that has it."""
+        errors = np.abs(found.probabilities - self.probabilities).max(axis=1)
+        return float(errors.max()), self.names[int(errors.argmax())]
+
 
 @dataclass
 class Verifier:
@@ -109,10 +114,13 @@ class Verifier:
 
     def _measure(self, package: SavedPackage, function: Function, figures: Figures) -> None:
         texts = verification_texts(self.tokenizer, figures.length)
-        self._measure_exact(function, self._examples(figures.length, texts), figures)
-        golden = {text: text for text in golden_texts(self.vocabulary)}
-        examples = self._examples(figures.length, texts | golden)
-        found = self._measure_saved(function, examples, figures)
+        examples = self._examples(figures.length, texts)
+        self._measure_exact(function, examples, figures)
+        evaluator = Evaluator(function)
+        found = self._measure_saved(evaluator, examples, figures)
+        self._measure_golden(evaluator, figures)
+        figures.largest = evaluator.largest
+        figures.faults += _not_finite(evaluator)
         figures.faults += tolerance_faults(figures, self.options)
         if sys.platform == "darwin":
             self._measure_core_ml(package.path, examples, found, figures)
@@ -143,22 +151,23 @@ class Verifier:
         most = max(self.options.lengths) if options.shapes == "enumerated" else length
         return constants(build(self.reference.network, most, options))
 
-    def _measure_saved(self, function: Function, examples: Examples, figures: Figures) -> Outcome:
-        evaluator = Evaluator(function)
+    def _measure_saved(self, evaluator: Evaluator, examples: Examples, figures: Figures) -> Outcome:
         found = self.infer(evaluator, examples.rows, figures.length)
-        errors = np.abs(found.probabilities - examples.probabilities).max(axis=1)
-        figures.error = float(errors.max())
-        figures.texts = len(errors)
-        figures.worst_text = examples.names[int(errors.argmax())][:40]
+        figures.error, figures.worst_text = examples.largest_error(found)
         figures.logits_error = largest_error(found.logits, examples.logits)
         figures.psnr = psnr(found.probabilities, examples.probabilities)
         figures.agreement = float(
             np.mean(found.logits.argmax(axis=1) == examples.logits.argmax(axis=1))
         )
         figures.padding_error = self._padding_error(evaluator, examples, found, figures)
-        figures.largest = evaluator.largest
-        figures.faults += _not_finite(evaluator)
         return found
+
+    def _measure_golden(self, evaluator: Evaluator, figures: Figures) -> None:
+        texts = {text: text for text in golden_texts(self.vocabulary)}
+        examples = self._examples(figures.length, texts)
+        found = self.infer(evaluator, examples.rows, figures.length)
+        figures.golden_error, worst = examples.largest_error(found)
+        figures.golden_texts, figures.worst_golden_text = len(examples.rows), worst[:40]
 
     def _measure_core_ml(
         self, path: Path, examples: Examples, expected: Outcome, figures: Figures

@@ -139,7 +139,7 @@ def test_the_same_input_gives_the_same_bytes(classifier, tmp_path):
         _, _, report = enumerated(classifier, tmp_path / name)
         found = sorted(file for file in report.folder.rglob("*") if file.is_file())
         files.append({str(f.relative_to(report.folder)): f.read_bytes() for f in found})
-    assert files[0] == files[1] and len(files[0]) == 7
+    assert files[0] == files[1] and len(files[0]) == 9
 
 
 def test_one_package_is_as_large_as_one_of_a_fixed_length(classifier, tmp_path):
