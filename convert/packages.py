@@ -15,7 +15,11 @@ from mlx_finbert.convert.coreml.metadata import PREFIX
 from mlx_finbert.convert.coreml.options import PROGRAM_OPTIONS, SHORTEST
 from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
-from mlx_finbert.convert.coreml.side_files import missing_side_files, record_faults
+from mlx_finbert.convert.coreml.side_files import (
+    irregular_files,
+    missing_side_files,
+    record_faults,
+)
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.settings import ToCoremlSettings, VerifySettings
 from mlx_finbert.data import LabelledTexts
@@ -96,8 +100,10 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     verifier = Verifier(description, tokenizer)
     report = verifier.verify(package, options.lengths)
     folder = package.path.parent
-    report.faults += verifier.tokenizer_check.file_faults(folder)
-    report.faults += record_faults(package, description, tokenizer, report.golden_error)
+    report.faults += irregular_files(folder) or [
+        *verifier.tokenizer_check.file_faults(folder),
+        *record_faults(package, description, tokenizer, report.golden_error),
+    ]
     return VerifyReport(report, missing_side_files(folder, description))
 
 

@@ -9,6 +9,7 @@ import mlx.core as mx
 
 from mlx_finbert.backend import is_plain
 from mlx_finbert.blas import SHARES
+from mlx_finbert.errors import InputError
 
 _own = threading.local()
 
@@ -41,6 +42,22 @@ def apart(x: mx.array) -> mx.array:
     arrays scalar. Short kernels of few arrays are three times as fast, and this copies nothing.
     """
     return mx.contiguous(x) if on_linux_cpu() else x
+
+
+def refuse_wrong_gradients(hidden_size: int) -> None:
+    """Refuse to train a model whose gradients MLX computes wrongly.
+
+    On CUDA the gradient of MLX 0.32.4's layer norm is wrong for widths that 4 does not divide: seen
+    on an H200 at 15, 22, 30, 31 and 33; the multiples of 4 tried, up to 1,024, are right.
+
+    Raises:
+        InputError: for such a width on CUDA.
+    """
+    if hidden_size % 4 and mx.cuda.is_available() and mx.default_device() == mx.gpu:
+        raise InputError(
+            f"the model has a hidden size of {hidden_size}: on CUDA MLX's gradient of a layer norm"
+            " is wrong where 4 does not divide it; train on another device"
+        )
 
 
 def hold_memory() -> None:

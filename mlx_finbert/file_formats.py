@@ -51,8 +51,6 @@ def require_format(path: Path, wanted: str) -> None:
         start = file.read(BYTES_READ)
     found = format_of(start, path)
     said = foreign(start, found)
-    if said is None and wanted == TEXT and start.startswith(codecs.BOM_UTF8):
-        said = "begins with a byte order mark, which it must not: save it as UTF-8 without one"
     if said is None and found != wanted:
         said = misnamed(start, found, path)
     if said:
@@ -122,7 +120,17 @@ def misnamed(start: bytes, found: str | None, path: Path) -> str | None:
 
 
 def require_text_files(folder: Path, names: set[str]) -> None:
-    """`require_format` of those text files that a folder has."""
-    for name in sorted(names):
-        if (folder / name).is_file():
-            require_format(folder / name, TEXT)
+    """`require_format` of those text files that a folder has; a byte order mark is refused too.
+
+    Its readers take the mark for a part of the first token, or of the JSON.
+    """
+    for path in (folder / name for name in sorted(names)):
+        if not path.is_file():
+            continue
+        require_format(path, TEXT)
+        with path.open("rb") as file:
+            if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:
+                raise InputError(
+                    f"{path} begins with a byte order mark, which its readers take for content:"
+                    " save it as UTF-8 without one"
+                )

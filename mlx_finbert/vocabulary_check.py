@@ -85,16 +85,17 @@ def _require_padding(have: str, size: int, rows: int, embedding: Rows) -> None:
     to_multiple = is_padded_size(size, rows)
     trained = is_trained(size, embedding)
     # A handful of rare tokens may have learnt too little to differ from padding.
-    enough = to_multiple or rows - size >= min(MULTIPLES)
-    if not (enough and are_padding(size, rows, embedding) if trained else to_multiple):
+    enough = to_multiple or rows - size >= min(MULTIPLES) or not trained
+    looks_so = enough and are_padding(size, rows, embedding)
+    if not (looks_so or (to_multiple and not trained)):
         raise InputError(f"{have}, but {unused} are no padding: the vocabulary is cut; {REMEDY}")
-    if not trained:
+    if not trained and not looks_so:
         log.warning(
             "%s: %s are taken for padding; weights that look untrained cannot show whether the"
             " vocabulary is whole",
             have, unused,
         )  # fmt: skip
-    elif not to_multiple:
+    elif trained and not to_multiple:
         log.warning("%s: %s look untrained and are taken for padding", have, unused)
 
 

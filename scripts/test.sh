@@ -3,6 +3,7 @@
 #
 #   scripts/test.sh [arguments for pytest]
 #
+# Without arguments it leaves the slow tests out; `scripts/test.sh tests` runs them too.
 # PyTorch is the reference of the parity tests; nothing else uses it. On Linux,
 # MLX_FINBERT_BACKEND=plain scripts/test.sh tests the path that Metal runs.
 set -euo pipefail
@@ -20,4 +21,7 @@ ulimit -S -n 256
 
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .
-"$PYTHON" -m pytest "$@"
+if [ $# -eq 0 ]; then
+    set -- -m "not slow"
+fi
+"$PYTHON" -m pytest --numprocesses 2 --dist loadfile "$@"

@@ -1,8 +1,10 @@
 """What differs by device."""
 
 import mlx.core as mx
+import pytest
 
 from mlx_finbert import device
+from mlx_finbert.errors import InputError
 
 
 def test_memory_is_held_where_there_is_metal(monkeypatch):
@@ -18,3 +20,13 @@ def test_memory_is_held_where_there_is_metal(monkeypatch):
     monkeypatch.setattr(mx, "device_info", lambda of=mx.cpu: infos[of])
     device.hold_memory()
     assert limits == [8000, 2000]
+
+
+def test_widths_whose_gradients_are_wrong_on_cuda_are_refused(monkeypatch):
+    device.refuse_wrong_gradients(15)
+    monkeypatch.setattr(mx.cuda, "is_available", lambda: True)
+    device.refuse_wrong_gradients(15)
+    monkeypatch.setattr(mx, "default_device", lambda: mx.gpu)
+    device.refuse_wrong_gradients(16)
+    with pytest.raises(InputError, match="hidden size of 15: on CUDA"):
+        device.refuse_wrong_gradients(15)

@@ -266,3 +266,22 @@ def test_a_sorted_vocabulary_is_said(real, caplog):
 def test_the_real_vocabulary_alone(real, caplog):
     mlx_finbert.load(real())
     assert [r.message for r in caplog.records if "newly initialised" not in r.message] == []
+
+
+@pytest.mark.parametrize("count", [1, 13])
+def test_rows_of_zeros_are_padding_whatever_their_number(checkpoint, count):
+    """Even in weights that look untrained, where rows drawn like the others prove nothing."""
+    folder = checkpoint()
+    weights = mx.load(str(folder / "model.safetensors"))
+    config = json.loads((folder / "config.json").read_text())
+    name = "bert.embeddings.word_embeddings.weight"
+    table = weights[name]
+    config["vocab_size"] += count
+    (folder / "config.json").write_text(json.dumps(config))
+    for rows, is_padding in ((mx.zeros((count, 15)), True), (table[20 : 20 + count], False)):
+        weights[name] = mx.concatenate([table, rows])
+        mx.save_safetensors(str(folder / "model.safetensors"), weights)
+        if is_padding:
+            mlx_finbert.load(folder)
+        else:
+            refused(folder, f"the last {count} rows, which have no token, are no padding")

@@ -61,7 +61,7 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
 def record_faults(
     package: SavedPackage, description: Description, tokenizer: Tokenizer, largest_error: float
 ) -> Iterator[str]:
-    """What is wrong with the golden.json and export.json beside a package, where they are there.
+    """What is wrong with golden.json and export.json where they are beside a package.
 
     Args:
         package: that passed or failed its verification.
@@ -70,14 +70,20 @@ def record_faults(
         largest_error: of a probability of the package, found by the verification.
     """
     golden, export = (package.path.parent / name for name in (GOLDEN, EXPORT))
-    for file in (golden, export):
-        # Reading a FIFO would never end.
-        if file.exists() and not file.is_file():
-            yield f"{file.name} beside the package is not a regular file"
     if golden.is_file():
         yield from golden_faults(golden, description, tokenizer, largest_error)
     if export.is_file():
         yield from _export_json_faults(export, package, description)
+
+
+def irregular_files(folder: Path) -> list[str]:
+    """Faults for what has the name of an export's file and is none: reading a FIFO never ends."""
+    files = [folder / name for name in SIDE_FILES]
+    return [
+        f"{file.name} beside the package is not a regular file"
+        for file in files
+        if file.exists() and not file.is_file()
+    ]
 
 
 def missing_side_files(folder: Path, description: Description) -> list[str]:

@@ -13,7 +13,7 @@ from mlx_finbert.checkpoint import load_with_report, require_plain
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize, tokenize_in
-from mlx_finbert.device import length_multiple
+from mlx_finbert.device import length_multiple, refuse_wrong_gradients
 from mlx_finbert.labels import match_labels
 from mlx_finbert.lora import add_lora
 from mlx_finbert.models import Classifier
@@ -59,6 +59,7 @@ def load_model(
         labels_if_fresh=label_names,
     )
     require_plain(model, settings.model)
+    refuse_wrong_gradients(model.output_layer.weight.shape[-1])
     if report.new:
         say(str(report))
     model.encoder.gradient_checkpointing = settings.gradient_checkpointing

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ from mlx_finbert.convert.to_coreml import main as to_coreml
 from mlx_finbert.convert.to_mlx import main as to_mlx
 from mlx_finbert.convert.verify import main as verify
 
+pytestmark = pytest.mark.usefixtures("few_texts")
+
 OLDER_OPTIONS = json.dumps(program_options(ExportOptions()) | {"calibration": "on"})
 """As a version wrote them that calibrated in the package."""
 
@@ -26,6 +29,19 @@ OLDER_OPTIONS = json.dumps(program_options(ExportOptions()) | {"calibration": "o
 @pytest.fixture
 def folder(checkpoint):
     return checkpoint()
+
+
+@pytest.fixture(scope="module")
+def export_of_the_module(tmp_path_factory):
+    return tmp_path_factory.mktemp("export")
+
+
+@pytest.fixture
+def exported(folder, tmp_path, export_of_the_module):
+    """A copy of one export of the folder's model in `tmp_path`."""
+    if not any(export_of_the_module.iterdir()):
+        assert export(folder, export_of_the_module / "T.mlpackage") == 0
+    shutil.copytree(export_of_the_module, tmp_path, dirs_exist_ok=True)
 
 
 def export(folder, output, *more):
@@ -65,6 +81,7 @@ def test_separate_packages_can_be_asked_for(folder, tmp_path):
     assert export(*argv, "--multifunction", "--outputs", "classifier") == 2
 
 
+@pytest.mark.slow
 def test_every_flag_that_the_report_names_makes_the_app_smaller(checkpoint, tmp_path, capsys):
     folder = checkpoint("bert", hidden_size=120, intermediate_size=240)
     assert export(folder, tmp_path / "all" / "T.mlpackage") == 0
@@ -97,8 +114,8 @@ def test_validation_runs_on_the_test_rows_of_the_training_run(folder, tmp_path, 
     assert record["validation"]["rows"] == 12
 
 
+@pytest.mark.usefixtures("exported")
 def test_another_model_is_not_verified(folder, checkpoint, tmp_path, capsys):
-    assert export(folder, tmp_path / "T.mlpackage") == 0
     other = checkpoint("bert", name="other", hidden_act="relu")
     capsys.readouterr()
     package = str(tmp_path / "T-7.mlpackage")
@@ -189,8 +206,8 @@ def test_no_pytorch_in_the_process(folder, tmp_path):
         ("options", OLDER_OPTIONS, "export it again with"),
     ],
 )
+@pytest.mark.usefixtures("exported")
 def test_a_package_that_does_not_say_how_it_was_made(folder, tmp_path, capsys, key, value, words):
-    assert export(folder, tmp_path / "T.mlpackage") == 0
     package = SavedPackage(tmp_path / "T-7.mlpackage")
     package.spec.description.metadata.userDefined[f"mlx_finbert.{key}"] = value
     file = package.path / "Data" / "com.apple.CoreML" / "model.mlmodel"
@@ -199,8 +216,8 @@ def test_a_package_that_does_not_say_how_it_was_made(folder, tmp_path, capsys, k
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("exported")
 def test_a_model_with_fewer_positions_is_refused(folder, checkpoint, tmp_path, capsys):
-    assert export(folder, tmp_path / "T.mlpackage") == 0
     short = checkpoint("bert", name="short", max_position_embeddings=8)
     argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(short)]
     assert verify(argv) == 2
@@ -226,8 +243,8 @@ def test_a_model_with_fewer_positions_is_refused(folder, checkpoint, tmp_path, c
         (lambda told: told.update(largest_error="small"), "cannot be read"),
     ],
 )
+@pytest.mark.usefixtures("exported")
 def test_golden_texts_are_held_against_the_model(folder, tmp_path, capsys, change, words):
-    assert export(folder, tmp_path / "T.mlpackage") == 0
     file = tmp_path / "golden.json"
     told = json.loads(file.read_text())
     change(told)
@@ -253,8 +270,8 @@ def test_golden_texts_are_held_against_the_model(folder, tmp_path, capsys, chang
         (lambda told: told.pop("packages"), "cannot be read"),
     ],
 )
+@pytest.mark.usefixtures("exported")
 def test_export_json_is_held_against_the_package(folder, tmp_path, capsys, change, words):
-    assert export(folder, tmp_path / "T.mlpackage") == 0
     file = tmp_path / "export.json"
     told = json.loads(file.read_text())
     change(told)
@@ -265,16 +282,23 @@ def test_export_json_is_held_against_the_package(folder, tmp_path, capsys, chang
     assert "FAULT: export.json beside the package" in said and words in said
 
 
+@pytest.mark.usefixtures("exported")
 def test_what_is_not_beside_a_package_is_said(folder, tmp_path, capsys):
-    assert export(folder, tmp_path / "T.mlpackage") == 0
     argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(folder)]
     (tmp_path / "export.json").unlink()
     (tmp_path / "golden.json").unlink()
     assert verify(argv) == 0
     assert "so not checked: golden.json, export.json\n" in capsys.readouterr().out
-    os.mkfifo(tmp_path / "golden.json")
+
+
+@pytest.mark.usefixtures("exported")
+@pytest.mark.parametrize("name", ["golden.json", "export.json", "tokenizer.json", "vocab.txt"])
+def test_a_fifo_beside_a_package_is_not_read(folder, tmp_path, capsys, name):
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(folder)]
     assert verify(argv) == 1
-    assert "golden.json beside the package is not a regular file" in capsys.readouterr().out
+    assert f"{name} beside the package is not a regular file" in capsys.readouterr().out
 
 
 def test_quantized_models_are_refused(checkpoint, tmp_path, capsys):
@@ -340,8 +364,8 @@ def test_rules_that_make_other_ids_are_faults(folder, tmp_path, capsys, change):
     assert "FAULT: by the metadata the text " in said
 
 
+@pytest.mark.usefixtures("exported")
 def test_tokenizer_files_beside_the_package_are_verified(folder, tmp_path, capsys):
-    assert export(folder, tmp_path / "T.mlpackage") == 0
     argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(folder)]
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "RobertaTokenizer"}')
     assert verify(argv) == 1

@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mlx_finbert
 from mlx_finbert.background import background
 from mlx_finbert.data import load_texts
 from mlx_finbert.data.loader import Loader, padded_length
 from mlx_finbert.data.tokens import Tokens, tokenize, tokenize_in
-from mlx_finbert.tokenizer import load_tokenizer
 
 PAD = 99
 
@@ -126,12 +126,7 @@ def test_waste_is_what_the_batches_hold():
 
 @pytest.mark.parametrize("family", ["bert", "roberta"])
 def test_truncation_is_that_of_transformers(checkpoint, family):
-    from mlx_finbert.checkpoint import read_config
-    from mlx_finbert.models import family_of
-
-    folder = checkpoint(family)
-    config = read_config(folder)
-    tokenizer = load_tokenizer(folder, family_of(config)[0].from_config(config))
+    _, tokenizer = mlx_finbert.load(checkpoint(family))
     texts = ["", "profit", "profit rose by 12 percent , said the company", "x" * 60]
     for length in (3, 5, 8, 40):
         tokens = tokenize(tokenizer, texts, length)
@@ -156,9 +151,7 @@ def test_chunks_and_another_thread_give_the_same_tokens(tiny, monkeypatch):
 
 
 def test_waste_on_real_sentences(real_data, minilm):
-    from mlx_finbert.models import build
-
-    tokenizer = load_tokenizer(minilm, build({"model_type": "bert"}).args)
+    _, tokenizer = mlx_finbert.load(minilm)
     data = load_texts(f"{real_data / 'FinancialPhraseBank-v1.0.zip'}:50agree")
     loader = Loader(tokenize(tokenizer, data.texts, 512), data.labels, 32, 0, 512, seed=0)
     assert loader.padding_waste() < 0.16

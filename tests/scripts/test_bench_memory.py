@@ -15,6 +15,8 @@ from training_memory import Training, made_up_splits, words_of
 
 from mlx_finbert.data.tokens import tokenize
 
+pytestmark = pytest.mark.slow
+
 
 def test_rows_are_exactly_as_long_as_the_case_says(tiny):
     _, tokenizer = tiny
@@ -64,7 +66,6 @@ def test_a_case_that_fails_ends_the_benchmark(tmp_path):
         memory.in_a_process(tmp_path, Training("bert", 4, 16))
 
 
-@pytest.mark.slow
 def test_prediction_takes_no_more_memory_for_a_longer_file(minilm):
     short, long = memory.prediction_rows([5_000, 50_000])
     assert (short["rows"], long["rows"]) == (5_000, 50_000)

@@ -16,6 +16,8 @@ from job import Job
 from predict import CONTENDERS, greatest_difference, varied
 from scoring import Scoring, probabilities_file
 
+pytestmark = pytest.mark.slow
+
 SENTENCES = [" ".join(f"{letter}{i}" for i in range(2 + n)) for n, letter in enumerate("abcdef")]
 
 
@@ -58,7 +60,6 @@ def one_thread():
     return ["--threads", "1"] if hasattr(os, "sched_setaffinity") else []
 
 
-@pytest.mark.slow
 def test_a_small_case_side_by_side(real_data, minilm):
     pytest.importorskip("torch")
     pytest.importorskip("accelerate")

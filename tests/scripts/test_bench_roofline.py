@@ -17,6 +17,8 @@ from step_products import Products
 from mlx_finbert.models import build
 from mlx_finbert.models.functions import Linear
 
+pytestmark = pytest.mark.slow
+
 BERT = {
     "model_type": "bert",
     "hidden_size": 8,
@@ -83,7 +85,6 @@ def test_attention_is_told_apart_from_its_products(monkeypatch):
     assert parts == pytest.approx({name: 1e3 * value for name, value in expected.items()})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "kinds"),
     [([], ["gelu", "attention", "layer norm", "dropout", "update"]), (["--forward"], [])],

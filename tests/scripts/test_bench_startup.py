@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "bench"
 
 import startup
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_large_packages_of_a_process():
     assert startup.heavy_modules(["-c", "import yaml"]) == ["yaml"]
@@ -48,7 +50,6 @@ def test_a_first_step(checkpoint, monkeypatch, tmp_path):
     assert row["kernels"] == 0 and row["start"] > 0 and row["step"] > 0
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     sys.platform != "linux" or not shutil.which("g++"), reason="MLX builds no kernels here"
 )

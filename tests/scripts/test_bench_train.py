@@ -16,6 +16,8 @@ from rounds import compared, in_rounds, rotated, table
 from train import CASES, job_of, main
 from workers import Worker, environment
 
+pytestmark = pytest.mark.slow
+
 BENCH = Path(report.__file__).parent
 
 
@@ -129,7 +131,6 @@ def test_no_rounds_are_refused(capsys):
     assert "0 is below 1" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("module", ["trainer", "torch_prediction"])
 def test_workers_of_pytorch_do_not_bring_mkl(module):
     pytest.importorskip("torch")
@@ -140,7 +141,6 @@ def test_workers_of_pytorch_do_not_bring_mkl(module):
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.slow
 def test_a_small_case_side_by_side(real_data, minilm):
     pytest.importorskip("torch")
     pytest.importorskip("accelerate")

@@ -136,6 +136,7 @@ def test_a_run_without_checkpoints_leaves_no_folder_for_them(command, tmp_path):
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], LORA], ids=["whole", "lora"])
 def test_a_run_that_is_interrupted_each_epoch(command, tmp_path, monkeypatch, more):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
@@ -163,6 +164,7 @@ def test_a_run_that_is_interrupted_each_epoch(command, tmp_path, monkeypatch, mo
     assert files_of(stopped) == files_of(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], LORA], ids=["whole", "lora"])
 def test_a_finished_run_goes_on_from_each_checkpoint(command, tmp_path, more):
     run = tmp_path / "run"
@@ -189,6 +191,7 @@ def head_is_kept(folder, *_):
     return (folder.path / "checkpoints" / "uncalibrated_head.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kill",
     [

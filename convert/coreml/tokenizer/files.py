@@ -80,10 +80,10 @@ def tokenizer_file_faults(folder: Path, expected: Mapping[str, Row]) -> Iterator
         folder: of the packages.
         expected: the model's ids by text.
     """
-    if not (folder / WHOLE).exists():
+    if not (folder / WHOLE).is_file():
         return
     readers = {WHOLE: _read_whole}
-    if (folder / CONFIG).exists():
+    if (folder / CONFIG).is_file():
         readers |= {f"{CONFIG} with {WHOLE}": _read_both}
     texts, rows = list(expected), list(expected.values())
     for name, read in readers.items():

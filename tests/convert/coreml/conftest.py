@@ -7,13 +7,11 @@ from mlx.utils import tree_flatten
 from small_models import LENGTH
 
 import mlx_finbert
-from mlx_finbert.convert.coreml import golden_texts
 from mlx_finbert.convert.coreml.graph import build
 from mlx_finbert.convert.coreml.network import describe
 from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.convert.coreml.package import convert, write
 from mlx_finbert.convert.coreml.saved import SavedPackage
-from mlx_finbert.convert.coreml.tokenizer import random_texts
 
 
 def enlarged(name, value, random):
@@ -60,10 +58,3 @@ def saved(tmp_path):
         return SavedPackage(path)
 
     return make
-
-
-@pytest.fixture
-def few_texts(monkeypatch):
-    """Fewer golden texts and random ones in each export, for tests that make many of them."""
-    monkeypatch.setattr(golden_texts, "GOLDEN_TEXTS", golden_texts.GOLDEN_TEXTS[:12])
-    monkeypatch.setattr(random_texts, "COUNT", 100)
