@@ -9,6 +9,7 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_finbert.atomic import write_bytes
+from mlx_finbert.calibration import recorded_temperature
 from mlx_finbert.checkpoint import DTYPES, dtype_of, load_with_report, require_plain, save
 from mlx_finbert.convert.parity import logits_difference, open_in_transformers, require_torch
 from mlx_finbert.convert.settings import ToMlxSettings
@@ -140,7 +141,7 @@ def unlike_in_transformers(converted: ConversionReport) -> str | None:
     if converted.loaded.new:
         return f"the head is new ({', '.join(converted.loaded.new)})"
     config = read_config(converted.loaded.source)
-    if config.get("calibration_temperature", 1) != 1:
+    if recorded_temperature(config, converted.loaded.source / "config.json") != 1:
         return "transformers does not know its calibration_temperature"
     _, problem = open_in_transformers(converted.model, converted.loaded.source)
     return problem and f"transformers cannot open it, {problem}"

@@ -101,7 +101,7 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     report = verifier.verify(package, options.lengths)
     folder = package.path.parent
     report.faults += irregular_files(folder) or [
-        *verifier.tokenizer_check.file_faults(folder),
+        *verifier.tokenizer_check.file_faults(folder, description.max_length),
         *record_faults(package, description, tokenizer, report.golden_error),
     ]
     return VerifyReport(report, missing_side_files(folder, description))

@@ -32,6 +32,9 @@ FOREIGN = {
         "is a git-LFS pointer and not the file itself: run `git lfs pull` in its repository"
     ),
     b"\x89HDF": "is an HDF5 file of Keras or TensorFlow: take the model's safetensors",
+    b"L119547037146038801333356L": (
+        "was saved by torch.save with pickle_protocol=0: load it in PyTorch and save it again"
+    ),
     b"GGUF": "is a GGUF file for llama.cpp: take the model's safetensors",
 }
 """First bytes, and what a file with them is and calls for."""

@@ -33,7 +33,7 @@ TRAINER_STATES = ("training_args", "optimizer", "scheduler", "scaler", "rng_stat
 MOST_NAMES = 5
 """Folders that a message lists."""
 
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z")
 
 
 def explain_missing(folder: Path, lacking: str) -> str:
@@ -70,7 +70,7 @@ def core_ml(folder: Path) -> str | None:
 
 
 def no_files(folder: Path) -> str | None:
-    """The right names on what are no files."""
+    """Expected file names that are folders or broken links."""
     for name in ("config.json", *WEIGHT_NAMES.values()):
         path = folder / name
         if path.is_dir():
@@ -91,7 +91,8 @@ def old_config(folder: Path) -> str | None:
 
 def training_run(folder: Path) -> str | None:
     """A run of ours before its first model, and the states that it goes on from."""
-    run = folder.parents[1] if re.fullmatch(r"step-\d+", folder.name) else folder
+    state = re.fullmatch(r"step-\d+", folder.absolute().name)
+    run = folder.absolute().parent.parent if state else folder
     if not (run / "config.yaml").is_file() or not (run / "checkpoints").is_dir():
         return None
     if has_config(run):
@@ -124,7 +125,7 @@ def part_of_another(folder: Path) -> str | None:
 
 
 def no_adapter_config(folder: Path) -> str | None:
-    """Weights of adapters without the file that says whose they are."""
+    """Weights of adapters without the file that names their base model."""
     for name in ("adapters.safetensors", "adapter_model.safetensors", "adapter_model.bin"):
         if (folder / name).is_file():
             return f"has {name} without its adapter_config.json: fetch that too"
@@ -161,7 +162,7 @@ def misnamed(folder: Path) -> str | None:
 
 def packed(folder: Path) -> str | None:
     """A checkpoint that is still packed."""
-    names = (p.name for p in sorted(folder.iterdir()) if p.name.endswith(ARCHIVES))
+    names = (p.name for p in sorted(folder.iterdir()) if p.name.endswith(ARCHIVE_SUFFIXES))
     name = next(names, None)
     return name and f"holds the archive {name}: unpack it and name the folder with the checkpoint"
 

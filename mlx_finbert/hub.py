@@ -48,7 +48,7 @@ def resolve(path_or_repo: str | Path, revision: str | None = None) -> Path:
 
 
 def named_file(path: Path) -> str:
-    """What to do about a file in the place of a folder: the rest of a sentence on it."""
+    """What to do about a file where a folder is expected: the end of a sentence."""
     with path.open("rb") as file:
         start = file.read(BYTES_READ)
     packed = archive(start, format_of(start, path))

@@ -43,7 +43,7 @@ def rename(
         weights: as read.
         config: of the checkpoint.
         source: begins a message.
-        encoder_alone: whether the head is of no interest, wherever it is.
+        encoder_alone: whether the head is to be ignored, wherever it is.
 
     Raises:
         InputError: where two tensors get one name, or some lie outside the module that has the
@@ -96,7 +96,7 @@ def outer_prefix(keys: list[str], own: str, source: Path) -> str:
 
 
 def is_leftover(key: str, model_class: type[Classifier]) -> bool:
-    """Whether a tensor is of pretraining, of a loss or of an old version: of no use here."""
+    """Whether a tensor is of pretraining, of a loss or of an old version: not needed here."""
     is_loss = LOSS.search(key) and not key.startswith(model_class.prefix)
     return bool(is_loss) or key.startswith(model_class.pretraining) or key.endswith(BUFFERS)
 

@@ -86,7 +86,7 @@ def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
 
 
 def _not_json(folder: Path) -> str | None:
-    """The first of the tokenizer's JSON files that is none."""
+    """The first of the tokenizer's JSON files that is not valid JSON."""
     for name in sorted(TOKENIZER_FILES):
         if name.endswith(".json") and (folder / name).is_file():
             try:

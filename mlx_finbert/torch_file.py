@@ -39,7 +39,7 @@ def read_torch_file(path: Path) -> tuple[dict[str, mx.array], str]:
 
     Raises:
         InputError: for a damaged or truncated file, another format, a name that a file of weights
-            has no use for, or an object without a dictionary of tensors or with several.
+            does not need, or an object without a dictionary of tensors or with several.
     """
     require_format(path, TORCH)
     try:

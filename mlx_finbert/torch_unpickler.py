@@ -1,7 +1,7 @@
 """The pickles that `torch.save` writes, read without running what is in them.
 
 A pickle can name any function of Python. This unpickler knows the few that make tensors, puts
-empty objects in the place of plain values that training scripts save too, and refuses other names.
+empty objects instead of plain values that training scripts save too, and refuses other names.
 """
 
 import pickle
@@ -53,7 +53,7 @@ IGNORED = {
     ("lightning_fabric.utilities.data", "AttributeDict"),
     ("lightning.fabric.utilities.data", "AttributeDict"),
 }
-"""Names of plain values that lie in one file with the weights; none of them is called."""
+"""Names of plain values saved in the same file as the weights; none of them is called."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Tensor:
 
 
 class Ignored:
-    """An object for any value that is no weight: accepts what a pickle gives it, keeps nothing."""
+    """Stands for a value that is not a weight: accepts what a pickle gives it, keeps nothing."""
 
     def __init__(self, *args: Any) -> None:
         """Called as a class or a function would be."""
@@ -159,8 +159,8 @@ class WeightsUnpickler(pickle.Unpickler):
                 " save them in PyTorch as plain float32"
             )
         return (
-            f"asks for {name}, which weights have no use for, and was not run: if you trust it,"
-            " save its weights alone in PyTorch, torch.save(model.state_dict(),"
+            f"asks for {name}, which a weights file does not need, and was not run: if you trust"
+            " it, save its weights alone in PyTorch, torch.save(model.state_dict(),"
             " 'pytorch_model.bin')"
         )
 

@@ -36,7 +36,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def require_special_tokens(path: Path, tokenizer: Any) -> None:
-    """Refuse a file that lacks a special token, and say where a token stands on two lines.
+    """Refuse a file that lacks a special token, and say where a token is on two lines.
 
     Where the file lacks one, transformers gives it an id beyond the others.
     """

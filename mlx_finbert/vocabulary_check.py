@@ -15,6 +15,7 @@ from mlx_finbert.vocabulary_fit import (
     Rows,
     are_padding,
     is_padded_size,
+    is_pretrained,
     is_trained,
     misfit_of,
 )
@@ -57,7 +58,7 @@ def require_rows(folder: Path, tokenizer: Any, model: Classifier, by_lines: bool
     embedding = _rows_of(model)
     _require_own_rows(have, tokens, rows, embedding)
     if size < rows:
-        _require_padding(have, size, rows, embedding)
+        _require_padding(have, tokens, rows, embedding)
 
 
 def _require_own_rows(have: str, tokens: list[str], rows: int, embedding: Rows) -> None:
@@ -65,8 +66,8 @@ def _require_own_rows(have: str, tokens: list[str], rows: int, embedding: Rows) 
     if found is None:
         return
     from_there = f"{have}, but from about {found.word!r} (id {tokens.index(found.word)}) on"
-    if found.shift is None and len(tokens) == rows:
-        # Rows of rare words may have learnt too little.
+    if found.shift is None and (len(tokens) == rows or is_padded_size(len(tokens), rows)):
+        # Rows of rare words may have learnt too little, as in a model trained from scratch.
         log.warning(
             "%s words that begin alike have rows that are not: is the vocabulary this model's?",
             from_there,
@@ -79,20 +80,21 @@ def _require_own_rows(have: str, tokens: list[str], rows: int, embedding: Rows) 
     )
 
 
-def _require_padding(have: str, size: int, rows: int, embedding: Rows) -> None:
+def _require_padding(have: str, tokens: list[str], rows: int, embedding: Rows) -> None:
     """Refuse trained rows beyond the vocabulary; say so where nothing proves them to be padding."""
+    size = len(tokens)
     unused = f"the last {rows - size:,} rows, which have no token,"
     to_multiple = is_padded_size(size, rows)
     trained = is_trained(size, embedding)
     # A handful of rare tokens may have learnt too little to differ from padding.
     enough = to_multiple or rows - size >= min(MULTIPLES) or not trained
     looks_so = enough and are_padding(size, rows, embedding)
-    if not (looks_so or (to_multiple and not trained)):
-        raise InputError(f"{have}, but {unused} are no padding: the vocabulary is cut; {REMEDY}")
-    if not trained and not looks_so:
+    if not looks_so and not (to_multiple and not is_pretrained(tokens, embedding)):
+        raise InputError(f"{have}, but {unused} are not padding: the vocabulary is cut; {REMEDY}")
+    if not looks_so:
         log.warning(
-            "%s: %s are taken for padding; weights that look untrained cannot show whether the"
-            " vocabulary is whole",
+            "%s: %s are taken for padding by their number; the weights do not show it: check that"
+            " the vocabulary is whole",
             have, unused,
         )  # fmt: skip
     elif trained and not to_multiple:

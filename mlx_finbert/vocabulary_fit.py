@@ -53,12 +53,7 @@ def misfit_of(tokens: Sequence[str], rows: int, embedding: Rows) -> Misfit | Non
         rows: of the embedding.
         embedding: its rows by id.
     """
-    pairs = similar_words(tokens)
-    count = min(len(pairs) // BLOCK, MOST_BLOCKS)
-    blocks = [
-        block[np.linspace(0, len(block) - 1, BLOCK).astype(int)]
-        for block in (np.array_split(pairs, count) if count else ())
-    ]
+    blocks = _blocks(tokens)
     similarity = np.array([_standing_out(block, embedding) for block in blocks])
     doubtful = np.flatnonzero(similarity < CERTAIN)
     for i in doubtful:
@@ -70,6 +65,19 @@ def misfit_of(tokens: Sequence[str], rows: int, embedding: Rows) -> Misfit | Non
     if lost and is_trained(len(tokens), embedding):
         return Misfit(tokens[blocks[lost[0] - 2][0, 1]], None)
     return None
+
+
+def is_pretrained(tokens: Sequence[str], embedding: Rows) -> bool:
+    """Whether words that begin alike have similar rows somewhere, as much text leaves them."""
+    return any(_standing_out(block, embedding) >= CERTAIN for block in _blocks(tokens))
+
+
+def _blocks(tokens: Sequence[str]) -> list[np.ndarray]:
+    """Ids of similar words, (BLOCK, 2) each, spread over the vocabulary."""
+    pairs = similar_words(tokens)
+    count = min(len(pairs) // BLOCK, MOST_BLOCKS)
+    parts = np.array_split(pairs, count) if count else ()
+    return [part[np.linspace(0, len(part) - 1, BLOCK).astype(int)] for part in parts]
 
 
 def _shift(block: np.ndarray, wanted: float, rows: int, tokens: int, embedding: Rows) -> int | None:

@@ -63,7 +63,7 @@ def read_json(path: Path) -> dict[str, Any]:
     require_format(path, TEXT)
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(found, dict):
         raise InputError(f"{path} holds a {type(found).__name__}, not a JSON object")

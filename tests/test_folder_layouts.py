@@ -201,3 +201,16 @@ def test_a_folder_of_peft(checkpoint, says):
     config = {"peft_type": "LORA", "base_model_name_or_path": "ProsusAI/finbert", "r": 8}
     (folder / "adapter_config.json").write_text(json.dumps(config))
     says(folder, r"PEFT adapter \(LORA\) of ProsusAI/finbert: merge it .*merge_and_unload\(\)")
+
+
+def test_a_state_of_a_run_by_its_bare_name(tmp_path, monkeypatch):
+    state = tmp_path / "run" / "checkpoints" / "step-10"
+    state.mkdir(parents=True)
+    (tmp_path / "run" / "config.yaml").write_text("")
+    monkeypatch.chdir(state.parent)
+    with pytest.raises(InputError, match="is of a training run that has no model yet"):
+        mlx_finbert.load("step-10")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "step-3").mkdir()
+    with pytest.raises(InputError, match=r"step-3 has no config\.json"):
+        mlx_finbert.load("step-3")

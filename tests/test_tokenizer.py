@@ -180,7 +180,10 @@ def test_an_untrained_embedding_may_be_padded_to_a_multiple(checkpoint, caplog):
     folder = checkpoint()
     resized(folder, 128)
     mlx_finbert.load(folder)
-    assert "the last 16 rows, which have no token, are taken for padding; weights" in caplog.text
+    assert (
+        "the last 16 rows, which have no token, are taken for padding by their number"
+        in caplog.text
+    )
     resized(folder, 130)
     refused(folder, r"has 112 tokens and the model's embedding 130 rows, but the last 18 rows")
 
@@ -225,10 +228,10 @@ def without(*ids):
         (without(*range(9000, 9100)), r"own rows are \+100 from theirs"),
         (without(*range(7, 30000, 1000)), r"own rows are nowhere near: lines"),
         (lambda lines: [*lines[:5000], "new", *lines[5000:-1]], r"own rows are -1 from theirs"),
-        (without(30000), r"the last 1 rows, which have no token, are no padding"),
-        (lambda lines: lines[:-1], r"the last 1 rows, which have no token, are no padding"),
+        (without(30000), r"the last 1 rows, which have no token, are not padding"),
+        (lambda lines: lines[:-1], r"the last 1 rows, which have no token, are not padding"),
         (lambda lines: lines[: len(lines) * 6 // 10], r"the vocabulary is cut; fetch"),
-        (lambda lines: lines[:-2000], r"the last 2,000 rows, which have no token, are no padding"),
+        (lambda lines: lines[:-2000], r"the last 2,000 rows, which have no token, are not padding"),
     ],
 )  # fmt: skip
 def test_cut_and_shifted_vocabularies(real, change, words):
@@ -254,8 +257,8 @@ def test_padding_after_a_whole_vocabulary(real, padding, said, caplog):
 
 
 def test_trained_rows_after_a_whole_vocabulary_are_no_padding(real):
-    refused(real(padding=lambda rows: rows[5000:5006]), "the last 6 rows, .* are no padding")
-    refused(real(padding=lambda rows: rows[5000:6000]), "the last 1,000 rows, .* are no padding")
+    refused(real(padding=lambda rows: rows[5000:5006]), "the last 6 rows, .* are not padding")
+    refused(real(padding=lambda rows: rows[5000:6000]), "the last 1,000 rows, .* are not padding")
 
 
 def test_a_sorted_vocabulary_is_said(real, caplog):
@@ -284,4 +287,4 @@ def test_rows_of_zeros_are_padding_whatever_their_number(checkpoint, count):
         if is_padding:
             mlx_finbert.load(folder)
         else:
-            refused(folder, f"the last {count} rows, which have no token, are no padding")
+            refused(folder, f"the last {count} rows, which have no token, are not padding")

@@ -97,3 +97,10 @@ def test_our_own_files_are_right_to_the_library(checkpoint, tmp_path):
     assert load_file(folder / "model.safetensors").keys() == read_safetensors(
         folder / "model.safetensors"
     ).keys()  # fmt: skip
+
+
+def test_json_that_is_nested_too_deeply(checkpoint):
+    folder = checkpoint()
+    (folder / "config.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"config\.json is not valid JSON"):
+        mlx_finbert.load(folder)

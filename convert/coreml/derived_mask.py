@@ -1,7 +1,7 @@
 """The attention mask that a program derives from the padding id, where shapes are enumerated.
 
 Below iOS18 Core ML enumerates the shapes of one input alone, so the mask cannot be another. The
-program masks the padding id wherever it stands: a padding token written out in a text, which
+program masks the padding id wherever it appears: a padding token written out in a text, which
 `predict` reads, it does not read. The model is held against the package with the same mask.
 """
 

@@ -31,6 +31,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.labels import match_labels
 from mlx_finbert.models import Classifier
 from mlx_finbert.tokenizer import Tokenizer
+from mlx_finbert.weights import ADAPTER_CONFIG
 
 SUFFIX = ".mlpackage"
 
@@ -81,7 +82,7 @@ def verified(
     verifier = Verifier(description, tokenizer)
     packages = {name: SavedPackage(folder / name) for name in names}
     reports = [verifier.verify(packages[name], own) for name, own in names.items()]
-    reports[0].faults += verifier.tokenizer_check.file_faults(folder)
+    reports[0].faults += verifier.tokenizer_check.file_faults(folder, description.max_length)
     report = ExportReport.of(folder, description, reports)
     if rows is not None and report.passed:
         functions = {n: packages[name].function(n) for name, own in names.items() for n in own}
@@ -104,7 +105,7 @@ def package_names(path: Path, lengths: Lengths, options: ExportOptions) -> dict[
 def refuse_existing(path: Path, names: dict[str, Lengths], description: Description) -> None:
     """Nothing that is there is replaced unasked, and nothing old is left beside what is new."""
     folder = path.parent
-    if (folder / "config.json").exists():
+    if any((folder / name).exists() for name in ("config.json", ADAPTER_CONFIG)):
         raise InputError(f"--output: {folder} holds a model: choose another folder")
     for name in (*names, *SIDE_FILES):
         if (folder / name).exists() and not description.options.overwrite:

@@ -34,7 +34,7 @@ FULL = {
 COMPRESSED = {
     "int8": Tolerance(3e-2, 35, 1e-1),
     # Experimental: wide enough for what they cost, which --validate measures. Of hard texts they
-    # change the label, so the error there is told and not bounded.
+    # change the label, so the error there is reported, not bounded.
     "palette6": Tolerance(1e-1, 30, 1.0),
     "palette4": Tolerance(5e-1, 15, 1.0),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlx_finbert.convert.coreml.figures import margin_of
+from mlx_finbert.convert.coreml.figures import margin_of, tolerance_of
 from mlx_finbert.convert.coreml.golden_texts import golden_texts
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.rows import shortest_holding, token_rows
@@ -19,6 +19,10 @@ NAME = "golden.json"
 
 DIGITS = 6
 """Of a probability in the file."""
+DAMAGED = (
+    OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
+"""What reading a file of JSON raises that is not what an export writes."""
 ROUNDING = 1e-5
 """Largest difference of a probability in the file from one computed anew on another machine."""
 
@@ -38,15 +42,15 @@ def golden(
     Args:
         description: of the packages.
         tokenizer: of the model.
-        largest_error: of a probability of these packages over these texts, by the evaluator. With
-            the margin, for the arithmetic of a device, it is the tolerance of an app's tests.
+        largest_error: of a probability of these packages over these texts, by the evaluator, in
+            the digits of the file. With the margin, for the arithmetic of another machine or of a
+            device, it is the tolerance of an app's tests.
         texts: what to tokenize; those of every export where None.
     """
     lengths, reference = description.lengths, description.reference
     texts = golden_texts(description.vocabulary) if texts is None else texts
     rows = token_rows(tokenizer, texts, lengths[-1])
     probabilities = reference.probabilities(reference.logits(rows)).astype(float).round(DIGITS)
-    largest_error = math.ceil(largest_error * 10**DIGITS) / 10**DIGITS
     margin = margin_of(description.options)
     tolerance = round(largest_error + margin, DIGITS)
     return {
@@ -78,11 +82,16 @@ def _label(probabilities: np.ndarray, labels: list[str], tolerance: float) -> di
     }
 
 
+def rounded_up(error: float) -> float:
+    """An error in the digits of the file, not smaller; one that has no more digits stays."""
+    return math.ceil(round(error * 10**DIGITS, 3)) / 10**DIGITS
+
+
 def write_golden(
     folder: Path, description: Description, tokenizer: Tokenizer, largest_error: float
 ) -> None:
     """A line a text: `json` alone would give a line to each token id."""
-    content = golden(description, tokenizer, largest_error)
+    content = golden(description, tokenizer, rounded_up(largest_error))
     texts = content.pop("texts")
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in content.items()]
     rows = ",\n".join(f"    {json.dumps(text)}" for text in texts)
@@ -117,12 +126,14 @@ def golden_faults(
             )
         if unknown := set(description.lengths) - set(lengths):
             yield f"{NAME} beside the package does not know its length {min(unknown)}"
-        if largest_error > told["largest_error"] + 10.0**-DIGITS:
+        if not told["largest_error"] <= tolerance_of(description.options).golden:
+            yield f"{NAME} beside the package states a largest_error that no export passes with"
+        if not largest_error <= told["tolerance"]:
             yield (
-                f"{NAME} beside the package tells of errors of at most"
-                f" {told['largest_error']:.1e}, but the package has {largest_error:.1e}"
+                f"{NAME} beside the package has the tolerance {told['tolerance']:.1e}, but the"
+                f" package is off by {largest_error:.1e}"
             )
-    except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGED as error:
         yield f"{NAME} beside the package cannot be read: {error!r}"
 
 

@@ -15,14 +15,14 @@ PREFIX = "mlx_finbert."
 PROVENANCE = {f"{PREFIX}version", f"{PREFIX}source"}
 """Keys that say where a package comes from, not what it computes."""
 
-INPUTS = {
+INPUT_TEXTS = {
     "fixed": {
         "input_ids": "Token ids, special tokens included, filled up with the padding id.",
         "attention_mask": "1 for a token, 0 for padding.",
     },
     "enumerated": {
         "input_ids": "Token ids, special tokens included, filled up with the padding id to one of"
-        " the lengths; the padding id is masked wherever it stands, in a text too.",
+        " the lengths; the padding id is masked wherever it appears, in a text too.",
     },
 }
 """By the export's shapes."""
@@ -80,7 +80,7 @@ class Description:
         metadata.shortDescription = self.options.description or self.summary()
         for name, value in self.user_defined().items():
             metadata.userDefined[name] = value
-        inputs = INPUTS[self.options.shapes]
+        inputs = INPUT_TEXTS[self.options.shapes]
         # A package of several lengths describes each of its functions.
         for description in spec.description.functions or [spec.description]:
             for features, texts in ((description.input, inputs), (description.output, OUTPUTS)):

@@ -59,7 +59,9 @@ class ExportOptions:
         "all lengths in one package, as functions that share their weights (default from iOS18 on"
         " for several lengths, unless --outputs classifier or --shapes enumerated is given)",
     )
-    overwrite: bool = setting(False, "replace packages that are there")
+    overwrite: bool = setting(
+        False, "replace packages that are there, and the files written with them"
+    )
     author: str = setting("exported with mlx-finbert", "of the model, in the package's metadata")
     license: str = setting("not stated", "of the model, in the package's metadata")
     model_version: str = setting("1.0", "of the model, in the package's metadata")

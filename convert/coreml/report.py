@@ -82,7 +82,7 @@ class ExportReport:
         ]
         lines += [self.notice] if self.notice else []
         if self.rows_left_out:
-            lines.append(f"left out: {self.rows_left_out:,} rows of the embedding, of no token")
+            lines.append(f"left out: {self.rows_left_out:,} embedding rows that no token uses")
         lines += map(str, self.packages)
         if len(self.packages) > 1 and self.passed:
             lines += self._size_lines()

@@ -176,7 +176,7 @@ class SavedPackage:
             data = np.memmap(file, np.uint8, "r")
             if data[4:8].view("<u4")[0] != STORAGE_VERSION:
                 raise InputError(
-                    f"{file} is damaged: it is no storage of version {STORAGE_VERSION}"
+                    f"{file} is damaged: it is not a storage of version {STORAGE_VERSION}"
                 )
             self._weights[stored_name] = data
         return self._weights[stored_name]
@@ -195,7 +195,7 @@ def _manifest_items(path: Path) -> dict[str, Path]:
 
 
 def _regular(file: Path) -> Path:
-    """The same file; one that is no regular file is refused, as reading a FIFO would never end."""
+    """The same file; refuse one that is not a regular file: reading a FIFO would never end."""
     if not file.is_file():
         raise InputError(f"{file} is missing or is not a regular file: export the package again")
     return file

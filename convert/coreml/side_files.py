@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.convert.coreml.figures import Figures
+from mlx_finbert.convert.coreml.golden import DAMAGED, golden_faults
 from mlx_finbert.convert.coreml.golden import NAME as GOLDEN
-from mlx_finbert.convert.coreml.golden import golden_faults
 from mlx_finbert.convert.coreml.metadata import Description, program_options
 from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
@@ -64,7 +64,7 @@ def record_faults(
     """What is wrong with golden.json and export.json where they are beside a package.
 
     Args:
-        package: that passed or failed its verification.
+        package: already verified.
         description: of it.
         tokenizer: of the model.
         largest_error: of a probability of the package, found by the verification.
@@ -77,7 +77,7 @@ def record_faults(
 
 
 def irregular_files(folder: Path) -> list[str]:
-    """Faults for what has the name of an export's file and is none: reading a FIFO never ends."""
+    """Faults for export files that are not regular files: reading a FIFO would never end."""
     files = [folder / name for name in SIDE_FILES]
     return [
         f"{file.name} beside the package is not a regular file"
@@ -99,7 +99,7 @@ def _export_json_faults(
         told = json.loads(file.read_text(encoding="utf-8"))
         for fault in _record_faults(told, file.parent, package, description):
             yield f"{EXPORT} beside the package is of another export: {fault}"
-    except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGED as error:
         yield f"{EXPORT} beside the package cannot be read: {error!r}"
 
 

@@ -112,7 +112,7 @@ def checked(key: str, value: Any, kinds: tuple[type, ...]) -> Any:
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise InputError(f"config.json: {key} = {value!r} is not of the kind {kinds[0].__name__}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"config.json: {key} = {value!r} is no finite number")
+        raise InputError(f"config.json: {key} = {value!r} is not a finite number")
     if "dropout" in key and not 0 <= value < 1:
         raise InputError(f"config.json: {key} = {value!r} is no rate from 0 to below 1")
     if isinstance(value, int) and value < 0:

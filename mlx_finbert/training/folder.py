@@ -147,8 +147,7 @@ class RunFolder(Callback):
         """Save the model with the temperature in its output layer; in memory it stays as it is.
 
         A run that goes on from a checkpoint fits the temperature again, to logits without it: for
-        that the output layer is kept apart, and written first, so that a kill in between does no
-        harm.
+        that the output layer is saved apart, and first, so that a kill in between does no harm.
         """
         layer = self.model.output_layer
         uncalibrated = dict(layer.parameters())

@@ -237,7 +237,12 @@ def test_a_model_with_fewer_positions_is_refused(folder, checkpoint, tmp_path, c
         (lambda told: told.update(tolerance=0.5), "is not the model's: its tolerance is 0.5"),
         (lambda told: told.update(margin=0.5), "is not the model's: its margin is 0.5, not 0.002"),
         (lambda told: told.update(pad_token_id=1), "is not the model's: its pad_token_id is 1"),
-        (lambda told: told.update(largest_error=0.0), "tells of errors of at most 0.0e+00"),
+        (lambda told: told.update(largest_error=0.0), "is not the model's: its tolerance is"),
+        (
+            lambda told: told.update(largest_error=float("inf")),
+            "is not the model's: its tolerance is",
+        ),
+        (lambda told: told.update(largest_error=0.5), "is not the model's: its tolerance is"),
         (lambda told: told.update(lengths=[7]), "does not know its length 9"),
         (lambda told: told.pop("lengths"), "cannot be read"),
         (lambda told: told.update(largest_error="small"), "cannot be read"),
@@ -325,7 +330,7 @@ def with_added_tokens(folder):
 def test_added_tokens_and_padding_are_exported_and_verified(folder, tmp_path, capsys):
     added = with_added_tokens(folder)
     assert export(added, tmp_path / "T.mlpackage") == 0
-    assert "left out: 13 rows of the embedding, of no token" in capsys.readouterr().out
+    assert "left out: 13 embedding rows that no token uses" in capsys.readouterr().out
     argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(added)]
     assert verify(argv) == 0
 

@@ -39,10 +39,15 @@ class TokenizerCheck:
             self._found[told] = self._compare(metadata)
         return self._found[told]
 
-    def file_faults(self, folder: Path) -> list[str]:
-        """What is wrong with the tokenizer files beside a package, where they are."""
+    def file_faults(self, folder: Path, max_length: int) -> list[str]:
+        """What is wrong with the tokenizer files beside a package, where they are.
+
+        Args:
+            folder: of the package.
+            max_length: tokens at which the model's texts are cut.
+        """
         whole = {text: row for (text, length), row in self._expected.items() if length == NO_CUT}
-        return list(tokenizer_file_faults(folder, whole))
+        return list(tokenizer_file_faults(folder, whole, self._tokenizer.pad_token, max_length))
 
     def _compare(self, metadata: Mapping[str, str]) -> list[str]:
         try:

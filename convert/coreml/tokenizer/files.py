@@ -71,7 +71,9 @@ def _added(token: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in token.items() if name not in ("id", "in_model")}
 
 
-def tokenizer_file_faults(folder: Path, expected: Mapping[str, Row]) -> Iterator[str]:
+def tokenizer_file_faults(
+    folder: Path, expected: Mapping[str, Row], pad_token: str, max_length: int
+) -> Iterator[str]:
     """What is wrong with the files in a folder, where they are: by them texts get other ids.
 
     `tokenizer.json` is read by itself, as swift-transformers does, and then both by transformers.
@@ -79,12 +81,15 @@ def tokenizer_file_faults(folder: Path, expected: Mapping[str, Row]) -> Iterator
     Args:
         folder: of the packages.
         expected: the model's ids by text.
+        pad_token, max_length: of the model; no text's ids show them.
     """
     if not (folder / WHOLE).is_file():
         return
     readers = {WHOLE: _read_whole}
     if (folder / CONFIG).is_file():
         readers |= {f"{CONFIG} with {WHOLE}": _read_both}
+        wanted = {"pad_token": pad_token, "model_max_length": max_length}
+        yield from _config_faults(folder / CONFIG, wanted)
     texts, rows = list(expected), list(expected.values())
     for name, read in readers.items():
         try:
@@ -95,6 +100,21 @@ def tokenizer_file_faults(folder: Path, expected: Mapping[str, Row]) -> Iterator
             return
         if wrong := next((t for t, a, b in zip(texts, found, rows, strict=True) if a != b), None):
             yield f"{name} beside the package is not the model's: it gives {wrong[:60]!r} other ids"
+
+
+def _config_faults(file: Path, wanted: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        found = {name: config.get(name) for name in wanted}
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        yield f"{CONFIG} beside the package cannot be read: {first_line(error)}"
+        return
+    for name, value in wanted.items():
+        if found[name] != value:
+            yield (
+                f"{CONFIG} beside the package is not the model's: its {name} is {found[name]!r},"
+                f" not {value!r}"
+            )
 
 
 def _read_whole(folder: Path, texts: list[str]) -> list[Row]:

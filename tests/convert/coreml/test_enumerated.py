@@ -64,7 +64,7 @@ def test_the_input_takes_the_lengths_and_no_other(classifier, tmp_path):
     shapes = [tuple(found.shape) for found in array.enumeratedShapes.shapes]
     assert feature.name == "input_ids" and tuple(array.shape) == (1, 24)
     assert sorted(shapes) == [(1, LENGTH), (1, 13), (1, 24)]
-    assert "masked wherever it stands" in feature.shortDescription
+    assert "masked wherever it appears" in feature.shortDescription
     told = json.loads(spec.description.metadata.userDefined["mlx_finbert.options"])
     assert told["shapes"] == "enumerated"
 
