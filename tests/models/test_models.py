@@ -102,7 +102,10 @@ def test_training_without_dropout_is_evaluation(checkpoint):
         ({"model_type": "bert", "num_hidden_layers": 2.0}, "num_hidden_layers = 2.0"),
         ({"model_type": "bert", "layer_norm_eps": "1e-12"}, "layer_norm_eps"),
         ({"model_type": "bert", "hidden_dropout_prob": 1.0}, "hidden_dropout_prob = 1.0"),
-        ({"model_type": "bert", "layer_norm_eps": float("nan")}, "layer_norm_eps = nan is no fin"),
+        (
+            {"model_type": "bert", "layer_norm_eps": float("nan")},
+            "layer_norm_eps = nan is not a fin",
+        ),
         ({"model_type": "bert", "vocab_size": -1}, "vocab_size = -1"),
         ({"model_type": "bert", "hidden_act": ["gelu"]}, "hidden_act"),
         ({"model_type": "bert", "num_labels": "3"}, "num_labels is '3'"),
