@@ -9,7 +9,6 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_finbert.atomic import write_bytes
-from mlx_finbert.calibration import recorded_temperature
 from mlx_finbert.checkpoint import DTYPES, dtype_of, load_with_report, require_plain, save
 from mlx_finbert.convert.parity import logits_difference, open_in_transformers, require_torch
 from mlx_finbert.convert.settings import ToMlxSettings
@@ -19,7 +18,7 @@ from mlx_finbert.models import Classifier
 from mlx_finbert.quantization import DEFAULT_GROUP_SIZE, Quantization, quantization_of, quantize
 from mlx_finbert.settings import require
 from mlx_finbert.tokenizer import Tokenizer
-from mlx_finbert.weights import ADAPTER_CONFIG, read_config
+from mlx_finbert.weights import ADAPTER_CONFIG
 
 TOLERANCES = {mx.float32: 1e-4, mx.float16: 2e-2, mx.bfloat16: 2e-1}
 """Largest difference of a logit from transformers in float32 that passes `--verify`."""
@@ -66,6 +65,11 @@ class ConversionReport:
             f"new: {', '.join(self.loaded.new) or 'nothing'}",
             f"dropped: {', '.join(self.loaded.unused) or 'nothing'}",
         ]
+        if self.loaded.temperature != 1:
+            lines.append(
+                f"calibrated: the recorded temperature, {self.loaded.temperature:g}, is in the head"
+                " now, so every reader gives the same probabilities"
+            )
         if quantization := quantization_of(self.model):
             lines.append(
                 f"quantized: {quantization.bits} bits in groups of {quantization.group_size};"
@@ -140,8 +144,7 @@ def unlike_in_transformers(converted: ConversionReport) -> str | None:
     """Why transformers does not make the same model of the source, or None where it does."""
     if converted.loaded.new:
         return f"the head is new ({', '.join(converted.loaded.new)})"
-    config = read_config(converted.loaded.source)
-    if recorded_temperature(config, converted.loaded.source / "config.json") != 1:
+    if converted.loaded.temperature != 1:
         return "transformers does not know its calibration_temperature"
     _, problem = open_in_transformers(converted.model, converted.loaded.source)
     return problem and f"transformers cannot open it, {problem}"

@@ -161,7 +161,8 @@ def load_whole(
         pack(model, quantization)
     fill(model, weights, report, dtype)
     if head_size:
-        fold_temperature(model, recorded_temperature(config, folder / "config.json"))
+        report.temperature = recorded_temperature(config, folder / "config.json")
+        fold_temperature(model, report.temperature)
     return model, report
 
 

@@ -23,6 +23,8 @@ class LoadReport:
     """Parameters that the checkpoint lacks and that were drawn afresh: the head or part of it."""
     unused: list[str] = field(default_factory=list)
     """Tensors of the checkpoint that the classifier has no place for."""
+    temperature: float = 1.0
+    """Of a calibration that an earlier version recorded; the head is divided by it."""
 
     def __str__(self) -> str:
         parts = []

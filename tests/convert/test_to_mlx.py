@@ -37,13 +37,16 @@ def test_a_bin_checkpoint_converts_and_verifies(checkpoint, tmp_path, capsys, fa
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta"])
-def test_transformers_reads_a_recorded_temperature_after_conversion(checkpoint, tmp_path, family):
+def test_transformers_reads_a_recorded_temperature_after_conversion(
+    checkpoint, tmp_path, capsys, family
+):
     torch = pytest.importorskip("torch", reason="needs PyTorch, the reference")
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     raw = logits(checkpoint(family, name="raw"))
     folder = checkpoint(family, name="recorded", calibration_temperature=3.0)
     assert main(["--model", str(folder), "--output", str(tmp_path / "out")]) == 0
+    assert "calibrated: the recorded temperature, 3, is in the head now" in capsys.readouterr().out
     twin = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
     rows = AutoTokenizer.from_pretrained(tmp_path / "out")(
         ["profit rose", "sales"], padding=True, return_tensors="pt"
