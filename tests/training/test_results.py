@@ -131,6 +131,7 @@ def test_without_calibration_nothing_is_folded(command, tmp_path):
     assert not (run / "checkpoints" / "uncalibrated_head.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_run_without_checkpoints_leaves_no_folder_for_them(command, tmp_path):
     assert main(command(tmp_path / "run", "--save-epochs", "0")) == 0
     assert not (tmp_path / "run" / "checkpoints").exists()
@@ -214,6 +215,7 @@ def test_a_kill_between_two_writes(command, tmp_path, kill):
     assert files_of(killed) == files_of(whole)
 
 
+@pytest.mark.slow
 def test_a_kill_before_a_new_best_replaces_a_calibrated_one(command, tmp_path):
     run = tmp_path / "run"
     assert main(command(run)) == 0
@@ -228,6 +230,7 @@ def test_a_kill_before_a_new_best_replaces_a_calibrated_one(command, tmp_path):
     assert files_of(run) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], LORA], ids=["whole", "lora"])
 def test_a_run_of_an_earlier_version_goes_on(command, tmp_path, more):
     """Its folder holds the best model uncalibrated, with the temperature in the config."""

@@ -47,6 +47,7 @@ def test_every_form_verifies_at_every_length(classifier, tmp_path, family, form)
         assert figures.error < (3e-2 if form.get("compress") else 2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["ane", "plain"])
 @pytest.mark.parametrize("compress", ["palette6", "palette4"])
 def test_palettes(classifier, tmp_path, layout, compress):
@@ -106,6 +107,7 @@ def test_golden_texts_are_what_the_package_gives(classifier, tmp_path, family):
     assert f"the package does not read {tokenizer.pad_token} in a text" in str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Some dimensions in the input shape are unknown")
 @pytest.mark.parametrize("layout", ["ane", "plain"])
 def test_coremltools_gives_the_graph_the_same_shapes(classifier, tmp_path, layout):
@@ -142,6 +144,7 @@ def test_the_same_input_gives_the_same_bytes(classifier, tmp_path):
     assert files[0] == files[1] and len(files[0]) == 9
 
 
+@pytest.mark.slow
 def test_one_package_is_as_large_as_one_of_a_fixed_length(classifier, tmp_path):
     _, _, report = enumerated(classifier, tmp_path / "all")
     _, _, fixed = export_as(classifier, tmp_path / "each", lengths=LENGTHS)

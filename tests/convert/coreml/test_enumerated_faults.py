@@ -91,6 +91,7 @@ def a_fixed_program(spec):
     spec.mlProgram.functions["main"].inputs[0].type.tensorType.dimensions[1].constant.size = 24
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [

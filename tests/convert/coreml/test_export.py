@@ -41,6 +41,7 @@ def test_every_form_passes_its_verification(classifier, tmp_path, family, form):
     assert figures.operations and figures.largest > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form",
     [

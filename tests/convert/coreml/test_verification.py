@@ -196,6 +196,7 @@ def wide(classifier):
     return classifier("bert", hidden_size=120, intermediate_size=130)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["iOS16", "iOS18"])
 @pytest.mark.parametrize("compress", ["palette6", "palette4"])
 def test_palettes(classifier, tmp_path, compress, target, monkeypatch):
