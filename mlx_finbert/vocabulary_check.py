@@ -29,6 +29,15 @@ MOST_CASED = 0.01
 """Share of tokens with capitals that a vocabulary of lower-cased text may have."""
 
 
+def tokens_by_id(tokenizer: Any) -> list[str]:
+    """The tokens of a transformers tokenizer at the places of their ids; "" where none is."""
+    ids = tokenizer.get_vocab()
+    tokens = [""] * (max(ids.values()) + 1)
+    for token, i in ids.items():
+        tokens[i] = token
+    return tokens
+
+
 def require_rows(folder: Path, tokenizer: Any, model: Classifier, by_lines: bool) -> None:
     """Refuse a vocabulary that does not belong to the rows of the embedding.
 
@@ -42,11 +51,8 @@ def require_rows(folder: Path, tokenizer: Any, model: Classifier, by_lines: bool
         InputError: where a token has no row, tokens have the rows of others, or rows without a
             token are trained.
     """
-    ids = tokenizer.get_vocab()
-    size, rows = max(ids.values()) + 1, model.args.vocab_size
-    tokens = [""] * size
-    for token, i in ids.items():
-        tokens[i] = token
+    tokens = tokens_by_id(tokenizer)
+    size, rows = len(tokens), model.args.vocab_size
     have = f"{folder}: the tokenizer has {size:,} tokens and the model's embedding {rows:,} rows"
     if size > rows:
         raise InputError(

@@ -8,6 +8,7 @@ from typing import Any
 from mlx_finbert.convert.coreml.tokenizer.byte_pairs import byte_letters
 from mlx_finbert.errors import InputError
 from mlx_finbert.tokenizer import Tokenizer
+from mlx_finbert.vocabulary_check import tokens_by_id
 
 BYTE_PAIR_FILES = ("vocab.json", "merges.txt")
 """Beside `vocab.txt`, of byte pairs alone."""
@@ -67,10 +68,7 @@ def vocabulary_of(tokenizer: Tokenizer, rows: int) -> Vocabulary:
         InputError: where a token has no row, or the tokenizer has rules that an app could not be
             told.
     """
-    ids = tokenizer.get_vocab()
-    tokens = [""] * (max(ids.values()) + 1)
-    for token, i in ids.items():
-        tokens[i] = token
+    tokens = tokens_by_id(tokenizer)
     if len(tokens) > rows:
         raise InputError(
             f"the tokenizer's token {tokens[rows]!r} has the id {rows}, and the model's embedding"

@@ -44,6 +44,14 @@ def exported(folder, tmp_path, export_of_the_module):
     shutil.copytree(export_of_the_module, tmp_path, dirs_exist_ok=True)
 
 
+def verify_with(file, change, model):
+    """The status of `verify` after a change of a file of JSON beside the packages."""
+    told = json.loads(file.read_text())
+    change(told)
+    file.write_text(json.dumps(told))
+    return verify(["--package", str(file.parent / "T-9.mlpackage"), "--model", str(model)])
+
+
 def export(folder, output, *more):
     return to_coreml(["--model", str(folder), "--output", str(output), "--lengths", "7,9", *more])
 
@@ -250,12 +258,7 @@ def test_a_model_with_fewer_positions_is_refused(folder, checkpoint, tmp_path, c
 )
 @pytest.mark.usefixtures("exported")
 def test_golden_texts_are_held_against_the_model(folder, tmp_path, capsys, change, words):
-    file = tmp_path / "golden.json"
-    told = json.loads(file.read_text())
-    change(told)
-    file.write_text(json.dumps(told))
-    argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(folder)]
-    assert verify(argv) == 1
+    assert verify_with(tmp_path / "golden.json", change, folder) == 1
     assert f"FAULT: golden.json beside the package {words}" in capsys.readouterr().out
 
 
@@ -277,12 +280,7 @@ def test_golden_texts_are_held_against_the_model(folder, tmp_path, capsys, chang
 )
 @pytest.mark.usefixtures("exported")
 def test_export_json_is_held_against_the_package(folder, tmp_path, capsys, change, words):
-    file = tmp_path / "export.json"
-    told = json.loads(file.read_text())
-    change(told)
-    file.write_text(json.dumps(told))
-    argv = ["--package", str(tmp_path / "T-9.mlpackage"), "--model", str(folder)]
-    assert verify(argv) == 1
+    assert verify_with(tmp_path / "export.json", change, folder) == 1
     said = capsys.readouterr().out
     assert "FAULT: export.json beside the package" in said and words in said
 

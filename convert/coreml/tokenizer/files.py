@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlx_finbert.convert.coreml.golden import DAMAGED
 from mlx_finbert.convert.coreml.rows import NO_CUT, Row, token_rows
 from mlx_finbert.convert.coreml.vocabulary import Vocabulary
 from mlx_finbert.errors import first_line
@@ -106,7 +107,7 @@ def _config_faults(file: Path, wanted: Mapping[str, Any]) -> Iterator[str]:
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
         found = {name: config.get(name) for name in wanted}
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except DAMAGED as error:
         yield f"{CONFIG} beside the package cannot be read: {first_line(error)}"
         return
     for name, value in wanted.items():
