@@ -90,12 +90,14 @@ class JsonWriter(TableWriter):
     """One JSON object a line; rows may have different fields."""
 
     def _check_row(self, row: Row, where: str) -> None:
-        try:
-            json_line(row).encode("utf-8")
-        except (ValueError, RecursionError) as error:
-            raise InputError(
-                f"{where} cannot be written as JSON ({error}): correct it, or write another format"
-            ) from None
+        for name, value in row.items():
+            try:
+                json_line({name: value}).encode("utf-8")
+            except (ValueError, RecursionError) as error:
+                raise InputError(
+                    f"{where}, column {name!r}: {value!r:.60} has no form in JSON ({error});"
+                    " correct it, or write another format"
+                ) from None
 
     @contextmanager
     def open(self, path: Path) -> Iterator[Write]:
