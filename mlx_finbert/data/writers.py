@@ -90,14 +90,14 @@ class JsonWriter(TableWriter):
     """One JSON object a line; rows may have different fields."""
 
     def _check_row(self, row: Row, where: str) -> None:
+        if not json_problem(row):
+            return
         for name, value in row.items():
-            try:
-                json_line({name: value}).encode("utf-8")
-            except (ValueError, RecursionError) as error:
+            if problem := json_problem({name: value}):
                 raise InputError(
-                    f"{where}, column {name!r}: {value!r:.60} has no form in JSON ({error});"
+                    f"{where}, column {name!r}: {value!r:.60} has no form in JSON ({problem});"
                     " correct it, or write another format"
-                ) from None
+                )
 
     @contextmanager
     def open(self, path: Path) -> Iterator[Write]:
@@ -115,6 +115,15 @@ def json_line(row: Row) -> str:
         return _dumped(row)
     except ValueError:
         return _dumped(_nan_as_none(row))
+
+
+def json_problem(row: Row) -> str | None:
+    """Why a row cannot be written as JSON in UTF-8; None where it can."""
+    try:
+        json_line(row).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        return str(error)
+    return None
 
 
 def _dumped(value: Row) -> str:
