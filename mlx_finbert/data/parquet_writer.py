@@ -10,8 +10,10 @@ import pyarrow
 import pyarrow.parquet
 
 from mlx_finbert.data.tables import Row
-from mlx_finbert.data.writers import TableWriter, Write
+from mlx_finbert.data.writers import TableWriter, Where, Write
 from mlx_finbert.errors import InputError, first_line
+
+PARQUET = ".parquet", ".pq"
 
 ADDED = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
 
@@ -29,16 +31,21 @@ class ParquetWriter(TableWriter):
         self.types: dict[str, pyarrow.DataType] = {}
         """Of the other columns, as far as their rows were seen."""
 
-    def check(self, rows: list[Row], first: int) -> None:
-        if first == 1 and self.source.suffix.lower() == ".parquet" and self.source.is_file():
+    def check(self, rows: list[Row], where: Where) -> None:
+        if not self.columns and self.source.suffix.lower() in PARQUET and self.source.is_file():
             self.fields = {field.name: field for field in pyarrow.parquet.read_schema(self.source)}
-        super().check(rows, first)
+        super().check(rows, where)
         for name in self.columns:
             values = [row.get(name) for row in rows]
             try:
                 self._see(name, values)
             except UNFIT as error:
-                self._refuse(name, values, first, first_line(error))
+                index = self._first_unfit(name, values)
+                raise InputError(
+                    f"{where(index)}, column {name!r}: {values[index]!r:.60} does not fit the one"
+                    f" type that a column has in Parquet ({first_line(error)}); write .jsonl"
+                    " instead"
+                ) from None
 
     def _see(self, name: str, values: list[Any]) -> None:
         if name in self.fields:
@@ -46,7 +53,9 @@ class ParquetWriter(TableWriter):
         else:
             self.types[name] = wider(self.types.get(name, pyarrow.null()), values)
 
-    def _refuse(self, name: str, values: list[Any], first: int, reason: str) -> None:
+    def _first_unfit(self, name: str, values: list[Any]) -> int:
+        """The index of the value with which the shortest beginning ends that fails."""
+
         def fails(count: int) -> bool:
             try:
                 self._see(name, values[:count])
@@ -54,13 +63,7 @@ class ParquetWriter(TableWriter):
                 return True
             return False
 
-        # The shortest beginning that fails ends with the value that does not fit.
-        count = bisect_left(range(len(values)), True, lo=1, key=fails)
-        value = f"{values[count - 1]!r:.60}"
-        raise InputError(
-            f"{self.source}, row {first + count - 1}, column {name!r}: {value} does not fit the one"
-            f" type that a column has in Parquet ({reason}); write .jsonl instead"
-        )
+        return bisect_left(range(len(values)), True, lo=1, key=fails) - 1
 
     def schema(self) -> pyarrow.Schema:
         """Of the file to write; a column without any value is one of strings."""

@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from mlx_finbert.errors import InputError
 
 Write = Callable[[list[Row]], None]
 
+Where = Callable[[int], str]
+"""The place of a row by its index in a list, for messages: `news.csv, row 5`."""
+
 
 class TableWriter(ABC):
     """Writes the rows of a source with further columns."""
@@ -25,7 +29,7 @@ class TableWriter(ABC):
     def __init__(self, source: Path, added: dict[str, type]) -> None:
         """
         Args:
-            source: where the rows come from, for messages.
+            source: where the rows come from.
             added: the further columns, by name: str, int or float.
         """
         self.source = source
@@ -33,24 +37,24 @@ class TableWriter(ABC):
         self.columns: Row = {}
         """Those of the source's first row, in their order, as keys."""
 
-    def check(self, rows: list[Row], first: int) -> None:
+    def check(self, rows: list[Row], where: Where) -> None:
         """Refuse source rows that cannot be written; called for all of them before `open`.
 
         Args:
             rows: the next ones, in their order, without the further columns.
-            first: number of the first of them, from 1.
+            where: the place of each of them.
 
         Raises:
             InputError: names the row and what to do.
         """
         self.columns = self.columns or dict.fromkeys(rows[0])
-        for number, row in enumerate(rows, first):
-            self._check_row(row, f"{self.source}, row {number}")
+        for i, row in enumerate(rows):
+            self._check_row(row, partial(where, i))
 
-    def _check_row(self, row: Row, where: str) -> None:
+    def _check_row(self, row: Row, where: Callable[[], str]) -> None:
         if extra := row.keys() - self.columns.keys():
             raise InputError(
-                f"{where} has a field {min(extra)!r} that row 1 lacks; write .jsonl instead"
+                f"{where()} has a field {min(extra)!r} that row 1 lacks; write .jsonl instead"
             )
 
     @abstractmethod
@@ -63,12 +67,12 @@ class CsvWriter(TableWriter):
 
     delimiter = ","
 
-    def _check_row(self, row: Row, where: str) -> None:
+    def _check_row(self, row: Row, where: Callable[[], str]) -> None:
         super()._check_row(row, where)
         for name, value in row.items():
             if isinstance(value, bytes):
                 raise InputError(
-                    f"{where}, column {name!r}: bytes are no text; write .parquet instead"
+                    f"{where()}, column {name!r}: bytes are no text; write .parquet instead"
                 )
 
     @contextmanager
@@ -89,13 +93,13 @@ class TsvWriter(CsvWriter):
 class JsonWriter(TableWriter):
     """One JSON object a line; rows may have different fields."""
 
-    def _check_row(self, row: Row, where: str) -> None:
+    def _check_row(self, row: Row, where: Callable[[], str]) -> None:
         if not json_problem(row):
             return
         for name, value in row.items():
             if problem := json_problem({name: value}):
                 raise InputError(
-                    f"{where}, column {name!r}: {value!r:.60} has no form in JSON ({problem});"
+                    f"{where()}, column {name!r}: {value!r:.60} has no form in JSON ({problem});"
                     " correct it, or write another format"
                 )
 

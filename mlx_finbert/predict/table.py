@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,19 @@ class Table:
             raise InputError(f"--input {self.path}: the ending is not one of {', '.join(READERS)}")
         count = 0
         for rows in in_parts(self.rows()):
-            for number, row in enumerate(rows, count + 1):
-                self._check(row, f"{self.path}, row {number}", writer.added)
-            writer.check(rows, count + 1)
+            where = partial(self._where, count + 1)
+            for i, row in enumerate(rows):
+                self._check(row, where(i), writer.added)
+            writer.check(rows, where)
             self.digests.append(rows_sha256(rows))
             self.num_empty += sum(not text.strip() for text in self.texts(rows))
             count += len(rows)
         if not count:
             raise InputError(f"--input {self.path} has no rows")
         return count
+
+    def _where(self, first: int, index: int) -> str:
+        return f"{self.path}, row {first + index}"
 
     def _check(self, row: Row, where: str, added: Collection[str]) -> None:
         require_column(row, self.text_column, where, "--text-column")

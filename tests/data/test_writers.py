@@ -22,7 +22,7 @@ def written(path, rows, source="in.jsonl", added=None, chunk=2):
     writer = make_writer(path, path.with_name(source), added or {})
     chunks = [rows[i : i + chunk] for i in range(0, len(rows), chunk)]
     for number, some in enumerate(chunks):
-        writer.check(some, number * chunk + 1)
+        writer.check(some, lambda i, first=number * chunk + 1: f"{source}, row {first + i}")
     with writer.open(path) as write:
         for some in chunks:
             write([row | {name: kind(1) for name, kind in writer.added.items()} for row in some])
