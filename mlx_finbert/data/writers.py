@@ -1,135 +1,167 @@
-"""Writing tables chunk by chunk; the file appears whole, when all was written."""
+"""Writing tables chunk by chunk; all rows are checked before the first is written.
+
+A writer goes over the source's rows twice: `check` sees them all once, so that no value can break
+`open` after hours of other work.
+"""
 
 import csv
 import json
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from mlx_finbert.atomic import replaced
 from mlx_finbert.data.tables import Row
-from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.errors import InputError
 
 Write = Callable[[list[Row]], None]
 
-SCORES = "score", "score_min", "score_max"
-"""Columns of numbers that scoring adds, beside the probabilities."""
+Where = Callable[[int], str]
+"""The place of a row by its index in a list, for messages: `news.csv, row 5`."""
 
 
-@contextmanager
-def open_writer(target: Path, source: Path) -> Iterator[Write]:
-    """A function that takes lists of rows, all with the columns of the first.
+class TableWriter(ABC):
+    """Writes the rows of a source with further columns."""
 
-    Args:
-        target: `.csv`, `.tsv`, `.jsonl` or `.parquet`.
-        source: where the rows come from; a Parquet file's column types are kept in Parquet.
-    """
-    with replaced(target) as part, WRITERS[target.suffix.lower()](part, source) as write:
-        yield write
+    def __init__(self, source: Path, added: dict[str, type]) -> None:
+        """
+        Args:
+            source: where the rows come from.
+            added: the further columns, by name: str, int or float.
+        """
+        self.source = source
+        self.added = added
+        self.columns: Row = {}
+        """Those of the source's first row, in their order, as keys."""
 
+    def check(self, rows: list[Row], where: Where) -> None:
+        """Refuse source rows that cannot be written; called for all of them before `open`.
 
-def _require_columns(rows: list[Row], columns: list[str], source: Path) -> None:
-    known = set(columns)
-    for row in rows:
-        if extra := row.keys() - known:
+        Args:
+            rows: the next ones, in their order, without the further columns.
+            where: the place of each of them.
+
+        Raises:
+            InputError: names the row and what to do.
+        """
+        self.columns = self.columns or dict.fromkeys(rows[0])
+        for i, row in enumerate(rows):
+            self._check_row(row, partial(where, i))
+
+    def _check_row(self, row: Row, where: Callable[[], str]) -> None:
+        if extra := row.keys() - self.columns.keys():
             raise InputError(
-                f"{source}: some rows have a field {min(extra)!r} that the first row lacks;"
-                " write .jsonl instead"
+                f"{where()} has a field {min(extra)!r} that row 1 lacks; write .jsonl instead"
             )
 
-
-@contextmanager
-def _csv_writer(path: Path, source: Path, delimiter: str = ",") -> Iterator[Write]:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer: csv.DictWriter | None = None
-
-        def write(rows: list[Row]) -> None:
-            nonlocal writer
-            if writer is None:
-                writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
-                writer.writeheader()
-            _require_columns(rows, writer.fieldnames, source)
-            writer.writerows(rows)
-
-        yield write
+    @abstractmethod
+    def open(self, path: Path) -> AbstractContextManager[Write]:
+        """A function that takes lists of rows, each with the further columns."""
 
 
-@contextmanager
-def _tsv_writer(path: Path, source: Path) -> Iterator[Write]:
-    with _csv_writer(path, source, delimiter="\t") as write:
-        yield write
+class CsvWriter(TableWriter):
+    """Comma-separated values."""
+
+    delimiter = ","
+
+    def _check_row(self, row: Row, where: Callable[[], str]) -> None:
+        super()._check_row(row, where)
+        for name, value in row.items():
+            if isinstance(value, bytes):
+                raise InputError(
+                    f"{where()}, column {name!r}: bytes are no text; write .parquet instead"
+                )
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[Write]:
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            names = [*self.columns, *self.added]
+            writer = csv.DictWriter(file, names, delimiter=self.delimiter)
+            writer.writeheader()
+            yield writer.writerows
 
 
-@contextmanager
-def _json_writer(path: Path, source: Path) -> Iterator[Write]:
-    with open(path, "w", encoding="utf-8") as file:
+class TsvWriter(CsvWriter):
+    """Tab-separated values."""
 
-        def write(rows: list[Row]) -> None:
-            file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-
-        yield write
+    delimiter = "\t"
 
 
-@contextmanager
-def _parquet_writer(path: Path, source: Path) -> Iterator[Write]:
-    import pyarrow
-    import pyarrow.parquet
+class JsonWriter(TableWriter):
+    """One JSON object a line; rows may have different fields."""
 
-    is_parquet = source.suffix.lower() == ".parquet"
-    known = pyarrow.parquet.read_schema(source) if is_parquet else pyarrow.schema([])
-    writer: pyarrow.parquet.ParquetWriter | None = None
+    def _check_row(self, row: Row, where: Callable[[], str]) -> None:
+        if not json_problem(row):
+            return
+        for name, value in row.items():
+            if problem := json_problem({name: value}):
+                raise InputError(
+                    f"{where()}, column {name!r}: {value!r:.60} has no form in JSON ({problem});"
+                    " correct it, or write another format"
+                )
 
-    def write(rows: list[Row]) -> None:
-        nonlocal writer
-        try:
-            if writer is None:
-                writer = pyarrow.parquet.ParquetWriter(path, _schema(rows, known))
-            _require_columns(rows, writer.schema.names, source)
-            arrays = [_array(rows, field, field.name in known.names) for field in writer.schema]
-            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=writer.schema))
-        except (pyarrow.ArrowException, OverflowError) as error:
-            raise InputError(
-                f"{source}: its columns have no one type that Parquet knows"
-                f" ({first_line(error)}); write .jsonl instead"
-            ) from None
-
-    try:
-        yield write
-    finally:
-        if writer is not None:
-            writer.close()
+    @contextmanager
+    def open(self, path: Path) -> Iterator[Write]:
+        with open(path, "w", encoding="utf-8") as file:
+            yield lambda rows: file.writelines(json_line(row) + "\n" for row in rows)
 
 
-def _schema(rows: list[Row], known: "pyarrow.Schema") -> "pyarrow.Schema":  # noqa: F821
-    """The source's types, and for other columns those of the first rows.
+def json_line(row: Row) -> str:
+    """A row as valid JSON, NaN as null; dates and decimals become strings.
 
-    A column without a value so far becomes text, and one of ours what it always is.
+    Raises:
+        ValueError: where a value is infinite or bytes.
     """
-    import pyarrow
-
-    fields = []
-    for name in rows[0]:
-        kind = None if name in known.names else pyarrow.array([row.get(name) for row in rows]).type
-        if kind is None:
-            fields.append(known.field(name))
-        elif name in SCORES or name.startswith("probability_"):
-            fields.append(pyarrow.field(name, pyarrow.float64()))
-        else:
-            fields.append(pyarrow.field(name, pyarrow.string() if kind == pyarrow.null() else kind))
-    return pyarrow.schema(fields)
+    try:
+        return _dumped(row)
+    except ValueError:
+        return _dumped(_nan_as_none(row))
 
 
-def _array(rows: list[Row], field: "pyarrow.Field", is_known: bool) -> "pyarrow.Array":  # noqa: F821
-    """One column; values that the type of a guessed column would change are an error."""
-    import pyarrow
+def json_problem(row: Row) -> str | None:
+    """Why a row cannot be written as JSON in UTF-8; None where it can."""
+    try:
+        json_line(row).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        return str(error)
+    return None
 
-    values = [row.get(field.name) for row in rows]
-    return pyarrow.array(values, field.type) if is_known else pyarrow.array(values).cast(field.type)
+
+def _dumped(value: Row) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_as_string)
 
 
-WRITERS = {
-    ".csv": _csv_writer,
-    ".tsv": _tsv_writer,
-    ".jsonl": _json_writer,
+def _as_string(value: Any) -> str:
+    if isinstance(value, bytes):
+        raise ValueError("bytes are no text")
+    return str(value)
+
+
+def _nan_as_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _nan_as_none(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_nan_as_none(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def make_writer(target: Path, source: Path, added: dict[str, type]) -> TableWriter:
+    """The writer for the ending of a target, which is one of `WRITERS`."""
+    return WRITERS[target.suffix.lower()](source, added)
+
+
+def _parquet_writer(source: Path, added: dict[str, type]) -> TableWriter:
+    from mlx_finbert.data.parquet_writer import ParquetWriter
+
+    return ParquetWriter(source, added)
+
+
+WRITERS: dict[str, Callable[[Path, dict[str, type]], TableWriter]] = {
+    ".csv": CsvWriter,
+    ".tsv": TsvWriter,
+    ".jsonl": JsonWriter,
     ".parquet": _parquet_writer,
 }

@@ -14,8 +14,8 @@ Score texts with a fine-tuned classifier, or a whole file in constant memory:
   python -m mlx_finbert.predict --model DIR --by-sentence "$(cat article.txt)"
   python -m mlx_finbert.predict --model DIR --input news.csv --output scored.csv
 
-A run that was stopped goes on where it was when the same command is given again. Several processes
-share a file under mlx.launch:
+A run that was stopped goes on where it was when the same command is given again; what it has scored
+is in scored.csv.parts until the output is there. Several processes share a file under mlx.launch:
 
   mlx.launch -n 2 -- python -m mlx_finbert.predict --model DIR --input news.csv --output scored.csv
 """

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mlx_finbert.data.tables import Row
-from mlx_finbert.labels import canonical
+from mlx_finbert.predict.sentiment import sentiment_scores
 
 
 @dataclass
@@ -32,13 +32,18 @@ def scored_texts(texts: list[str], probabilities: np.ndarray, labels: list[str])
     ]
 
 
-def text_columns(labels: list[str]) -> list[str]:
-    """The names of the columns that `scored_texts` fills."""
-    return list(prediction(np.zeros(len(labels)), labels))
+def text_columns(labels: list[str]) -> dict[str, type]:
+    """The names and types of the columns that `scored_texts` fills."""
+    return types_of(prediction(np.zeros(len(labels)), labels))
+
+
+def types_of(row: Row) -> dict[str, type]:
+    """The type of each column of a scored row; what may be None is a string."""
+    return {name: str if value is None else type(value) for name, value in row.items()}
 
 
 def prediction(probabilities: np.ndarray, labels: list[str]) -> Row:
-    """`predicted_label`, a `probability_LABEL` each, and `score` where the labels are sentiments.
+    """`predicted_label`, `probability_LABEL` for each label, and `score` where they are a scale.
 
     Args:
         probabilities: float (num_labels,).
@@ -49,23 +54,6 @@ def prediction(probabilities: np.ndarray, labels: list[str]) -> Row:
         row[f"probability_{label}"] = rounded(p)
     scores = sentiment_scores(probabilities[None], labels)
     return row if scores is None else row | {"score": rounded(scores[0])}
-
-
-def sentiment_scores(probabilities: np.ndarray, labels: list[str]) -> np.ndarray | None:
-    """P(positive) - P(negative), from -1 to 1.
-
-    Args:
-        probabilities: float (N, num_labels).
-        labels: their names.
-
-    Returns:
-        float64 (N,), or None where the labels are not sentiments.
-    """
-    ids = {canonical(label): i for i, label in enumerate(labels)}
-    if not {"positive", "negative"} <= ids.keys():
-        return None
-    values = probabilities.astype(np.float64)
-    return values[:, ids["positive"]] - values[:, ids["negative"]]
 
 
 def rounded(value: float) -> float:

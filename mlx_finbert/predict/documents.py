@@ -8,8 +8,9 @@ import numpy as np
 
 from mlx_finbert.data.sentences import split_sentences
 from mlx_finbert.data.tables import Row
-from mlx_finbert.predict.columns import ScoredRow, prediction, rounded, sentiment_scores
+from mlx_finbert.predict.columns import ScoredRow, prediction, rounded, types_of
 from mlx_finbert.predict.predictor import Predictor
+from mlx_finbert.predict.sentiment import sentiment_scores
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Document:
 
     @property
     def scores(self) -> np.ndarray | None:
-        """P(positive) - P(negative) of each sentence, float64 (S,); None without these labels."""
+        """The score of each sentence, float64 (S,); None where the labels are no known scale."""
         return sentiment_scores(self.probabilities, self.labels)
 
     @property
@@ -47,9 +48,9 @@ class Document:
     def columns(self) -> Row:
         """A document as columns of a table.
 
-        `predicted_label`, `probability_LABEL` and `score` are those of the sentences' mean;
-        beside them come the number of sentences, in all and by label, and, where the labels are
-        sentiments, the extremes. Without a sentence the numbers are 0 and all else is None.
+        `predicted_label`, `probability_LABEL` and `score` are those of the sentences' mean. Then
+        come the number of sentences, in all and by label, and the extremes where there is a score.
+        Without a sentence the numbers are 0 and all else is None.
         """
         row = prediction(self.mean, self.labels) if self.sentences else {}
         row |= {"sentences": len(self.sentences)}
@@ -100,6 +101,6 @@ def scored_document(document: Document) -> ScoredRow:
     )
 
 
-def document_columns(labels: list[str]) -> list[str]:
-    """The names of the columns that `scored_document` fills."""
-    return list(Document(["-"], np.zeros((1, len(labels))), labels).columns())
+def document_columns(labels: list[str]) -> dict[str, type]:
+    """The names and types of the columns that `scored_document` fills."""
+    return types_of(Document(["-"], np.zeros((1, len(labels))), labels).columns())

@@ -1,12 +1,12 @@
 """Scoring a file: its columns, and the prediction beside them, in constant memory."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import mlx.core as mx
 
 from mlx_finbert.predict.job import FileReport, Job
-from mlx_finbert.predict.manifest import Manifest
-from mlx_finbert.predict.parts import Parts
+from mlx_finbert.predict.parts import Left, Parts
 from mlx_finbert.predict.predictor import Predictor
 from mlx_finbert.predict.table import Table
 from mlx_finbert.ranks import barrier, guarded, ranks
@@ -25,10 +25,12 @@ def score_file(
 ) -> FileReport | None:
     """Write a table's rows with `predicted_label`, a `probability_*` a label, and `score`.
 
-    `score` is P(positive) - P(negative), for models that have these labels. Every row is read and
-    checked once before the first is scored. Rows are scored in parts, which are kept beside the
-    target until it appears, whole, at the end: the same call goes on with what a stopped one has
-    left. Where several processes run, each scores its share and rank 0 writes the target.
+    `score` is P(positive) - P(negative), or the expected value on the scale of the labels where
+    `sentiment.scale_positions` knows one; without a scale there is no such column. Every row is
+    read and checked once before the first is scored. Rows are scored in parts, which are kept
+    beside the target until it appears, whole, at the end: the same call goes on with what a
+    stopped one has left, and one call at a time writes a target. Where several processes run,
+    each scores its share and rank 0 writes the target.
 
     Args:
         predictor: holds the model.
@@ -37,7 +39,7 @@ def score_file(
         text_column: of the source.
         encoding: of a source in a text format.
         by_sentence: score each sentence; the columns are then those of `Document.columns`.
-        sentences: a second target, with one row a sentence.
+        sentences: a second target, with one row a sentence; written just before the first.
         overwrite_parts: begin anew where a run of other settings has left parts.
         group: the processes; those of `mlx.launch` where None.
 
@@ -45,28 +47,29 @@ def score_file(
         A report on rank 0, None on the others.
 
     Raises:
-        InputError: names the file, the row and the column.
+        InputError: names the file, the row and the column; or the process that writes the target;
+            or says that the source was changed meanwhile.
     """
-    table = Table(source, text_column, encoding)
-    job = Job(predictor, table, target, by_sentence, sentences)
-    parts = Parts.of(target, table.checked_rows(job.columns))
+    job = Job(predictor, Table(source, text_column, encoding), target, by_sentence, sentences)
     group = group or ranks()
-    with guarded("what was scored is kept: run the same command again to go on"):
-        found = claim(parts, job.manifest(), overwrite_parts, group)
+    with (
+        guarded("what was scored is kept: run the same command again to go on"),
+        nullcontext() if group.rank() else job.held(),
+    ):
+        parts = job.parts()
+        left = claim(parts, overwrite_parts, group)
         job.score(parts, group.rank(), group.size())
         barrier(group)
-    if group.rank():
-        return None
-    report = job.join(parts)
-    report.parts_found = found
+        if left is None:
+            return None
+        report = job.join(parts)
+    report.parts_found, report.parts_damaged = left.whole, left.damaged
     return report
 
 
-def claim(parts: Parts, manifest: Manifest, overwrite: bool, group: mx.distributed.Group) -> int:
-    """Prepare the folder of the parts for all processes; returns how many are there already."""
-    if group.rank() == 0:
-        parts.claim(manifest, overwrite)
-    found = len(parts) - len(parts.missing())
+def claim(parts: Parts, overwrite: bool, group: mx.distributed.Group) -> Left | None:
+    """Prepare the folder of the parts for all processes; what is left in it, on rank 0."""
+    left = None if group.rank() else parts.claim(overwrite)
     barrier(group)
-    parts.require(manifest)
-    return found
+    parts.require()
+    return left

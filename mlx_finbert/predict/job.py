@@ -1,20 +1,22 @@
 """The work on one file: scoring its parts, and joining them."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from mlx_finbert.atomic import replaced
 from mlx_finbert.background import ahead
 from mlx_finbert.data.sentences import split_sentences
 from mlx_finbert.data.tables import Row
 from mlx_finbert.data.windows import Windows
-from mlx_finbert.data.writers import open_writer
+from mlx_finbert.data.writers import Write, make_writer
 from mlx_finbert.errors import InputError
 from mlx_finbert.predict.columns import ScoredRow, scored_texts, text_columns
 from mlx_finbert.predict.documents import document_columns, documents_of, scored_document
-from mlx_finbert.predict.manifest import Manifest, make_manifest
-from mlx_finbert.predict.parts import Parts, in_parts
+from mlx_finbert.predict.manifest import make_manifest
+from mlx_finbert.predict.parts import Parts, folder_of, held
 from mlx_finbert.predict.predictor import Predictor
 from mlx_finbert.predict.table import Table, check_target
 
@@ -31,6 +33,8 @@ class FileReport:
     """Texts, or sentences, over the predictor's `max_length`."""
     parts_found: int = 0
     """Parts that an earlier run had scored."""
+    parts_damaged: int = 0
+    """Parts of an earlier run that were damaged, and were scored again."""
 
 
 @dataclass
@@ -61,41 +65,47 @@ class Job:
             check_target("--sentences", self.sentences, others | {"--output": self.target})
             if not self.by_sentence:
                 raise InputError("--sentences goes with --by-sentence: add it")
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of the columns that scoring adds."""
         labels = self.predictor.model.args.labels
-        return document_columns(labels) if self.by_sentence else text_columns(labels)
+        columns = document_columns(labels) if self.by_sentence else text_columns(labels)
+        self.writer = make_writer(self.target, self.table.path, columns)
 
-    def manifest(self) -> Manifest:
-        """What the parts depend on."""
-        return make_manifest(
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Write the targets alone while the block runs."""
+        with ExitStack() as stack:
+            stack.enter_context(held(self.target, "--output"))
+            if self.sentences:
+                stack.enter_context(held(self.sentences, "--sentences"))
+            yield
+
+    def parts(self) -> Parts:
+        """The parts to score, after a look at every row of the table."""
+        rows = self.table.checked_rows(self.writer)
+        if self.sentences and self.table.num_empty == rows:
+            raise InputError(f"{self.table.path}: no row has a text, so there is no sentence")
+        manifest = make_manifest(
             self.predictor,
-            self.table,
+            self.table.sha256,
+            **self.table.settings,
             by_sentence=self.by_sentence,
             sentences=self.sentences is not None,
         )
+        return Parts(folder_of(self.target), rows, manifest)
 
     def score(self, parts: Parts, rank: int, size: int) -> None:
         """Score what one rank of so many has still to do."""
         from tqdm import tqdm
 
-        mine = {number for number in parts.missing() if number % size == rank}
+        mine = parts.missing(range(rank, len(parts), size))
         total = sum(parts.size(number) for number in mine)
         # Without a terminal there is no bar, but mlx.launch hands on to one what rank 0 prints.
         disable = None if size == 1 else rank > 0
         with tqdm(total=total, unit="row", disable=disable) as bar:
-            for part in filter(None, ahead(self._encoded(mine))):
+            for part in ahead(self._encode(*part) for part in self.table.parts(mine)):
                 before = self.predictor.num_long
                 scored = self._scored(part)
                 parts.write(part.number, scored, self.predictor.num_long - before)
                 bar.update(len(scored))
-
-    def _encoded(self, numbers: set[int]) -> Iterator[EncodedPart | None]:
-        """The parts of these numbers, read and tokenized; None for each of the others."""
-        for number, rows in enumerate(in_parts(self.table.rows())):
-            yield self._encode(number, rows) if number in numbers else None
 
     def _encode(self, number: int, rows: list[Row]) -> EncodedPart:
         texts = self.table.texts(rows)
@@ -113,31 +123,42 @@ class Job:
 
     def join(self, parts: Parts) -> FileReport:
         """Write the targets from the table and the parts, and remove the parts."""
-        if self.sentences:
-            self._join_sentences(parts)
         report = FileReport(parts.rows, len(parts))
-        with open_writer(self.target, self.table.path) as write:
-            for number, rows in enumerate(in_parts(self.table.rows())):
+        with self._targets() as (write, write_sentences):
+            for number, rows in self.table.parts(range(len(parts))):
                 scored, num_long = parts.read(number)
                 write([row | new.columns for row, new in zip(rows, scored, strict=True)])
+                write_sentences(sentence_rows(scored, parts.first_row(number)))
                 report.empty += sum(new.columns["predicted_label"] is None for new in scored)
                 report.num_long += num_long
         parts.remove()
         return report
 
-    def _join_sentences(self, parts: Parts) -> None:
-        # The source would lend its columns' types to ours of the same names.
-        with open_writer(self.sentences, source=Path("--sentences")) as write:
-            written = 0
-            for number in range(len(parts)):
-                scored, _ = parts.read(number)
-                rows = [
-                    {"row": row, "sentence": count, **sentence}
-                    for row, new in enumerate(scored, parts.first_row(number))
-                    for count, sentence in enumerate(new.sentences, 1)
-                ]
-                if rows:
-                    write(rows)
-                written += len(rows)
-            if not written:
-                raise InputError(f"{self.table.path}: no row has a text, so there is no sentence")
+    @contextmanager
+    def _targets(self) -> Iterator[tuple[Write, Write]]:
+        """What writes rows, and what writes those of the sentences."""
+        if self.sentences is None:
+            with replaced(self.target) as path, self.writer.open(path) as write:
+                yield write, lambda rows: None
+            return
+        columns = SENTENCE_COLUMNS | text_columns(self.predictor.model.args.labels)
+        writer = make_writer(self.sentences, Path("--sentences"), columns)
+        with replaced(self.target) as path, replaced(self.sentences) as sentences:
+            with self.writer.open(path) as write, writer.open(sentences) as write_sentences:
+                yield write, write_sentences
+            # Both are whole. An old output must never be there with the new sentences, which take
+            # their place first.
+            self.target.unlink(missing_ok=True)
+
+
+SENTENCE_COLUMNS = {"row": int, "sentence": int, "text": str}
+"""Where a sentence is from, both numbers from 1, and the sentence."""
+
+
+def sentence_rows(scored: list[ScoredRow], first: int) -> list[Row]:
+    """A row for each sentence of scored rows, the first of which has this number."""
+    return [
+        {"row": row, "sentence": count, **sentence}
+        for row, new in enumerate(scored, first)
+        for count, sentence in enumerate(new.sentences, 1)
+    ]

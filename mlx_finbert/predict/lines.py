@@ -32,12 +32,12 @@ def document_lines(predictor: Predictor, texts: list[str]) -> Iterator[str]:
 
 
 def summary(document: Document) -> Iterator[str]:
-    """The score of a document with its extremes, where its labels are sentiments."""
+    """The score of a document with its extremes, where its labels are a known scale."""
     scores = document.scores
     if scores is None or not len(scores):
         return
     yield (
-        f"  score {scores.mean():+.3f}, the mean of P(positive) - P(negative),"
+        f"  score {scores.mean():+.3f}, the mean of its sentences' scores,"
         f" from {scores.min():+.3f} to {scores.max():+.3f}"
     )
     for name, sentence in zip(("positive", "negative"), document.strongest, strict=True):

@@ -1,15 +1,15 @@
 """What decides the scores of a file, so that parts of two different runs are never joined."""
 
 import hashlib
+import json
 from typing import Any
 
 from mlx.utils import tree_flatten
 
 import mlx_finbert
-from mlx_finbert.hashes import file_sha256, weights_sha256
+from mlx_finbert.hashes import weights_sha256
 from mlx_finbert.models import Classifier
 from mlx_finbert.predict.predictor import Predictor
-from mlx_finbert.predict.table import Table
 from mlx_finbert.tokenizer import Tokenizer
 
 Manifest = dict[str, Any]
@@ -19,13 +19,18 @@ HASHED = "--input", "--model"
 """What stands there as the SHA-256 of its content."""
 
 
-def make_manifest(predictor: Predictor, table: Table, **settings: Any) -> Manifest:
-    """The manifest of a run with these settings beside those of the predictor and the table."""
-    settings |= {"text_column": table.text_column, "encoding": table.encoding}
+def make_manifest(predictor: Predictor, input_sha256: str, **settings: Any) -> Manifest:
+    """The manifest of a run with these settings and those of the predictor.
+
+    Args:
+        predictor: with the model.
+        input_sha256: of the rows to score.
+        settings: by flag, without `--` and with `_`; of values that JSON knows.
+    """
     settings |= predictor.settings
     return {
         "mlx-finbert": mlx_finbert.__version__,
-        "--input": file_sha256(table.path),
+        "--input": input_sha256,
         "--model": model_sha256(predictor.model, predictor.tokenizer),
         **{f"--{name.replace('_', '-')}": value for name, value in settings.items()},
     }
@@ -37,6 +42,11 @@ def model_sha256(model: Classifier, tokenizer: Tokenizer) -> str:
     digest.update(weights_sha256(dict(tree_flatten(model.parameters()))).encode())
     digest.update(tokenizer.backend_tokenizer.to_str().encode())
     return digest.hexdigest()
+
+
+def manifest_sha256(manifest: Manifest) -> str:
+    """Of a manifest's names and values, in hexadecimal."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def differences(left: Manifest, manifest: Manifest) -> str:

@@ -7,6 +7,7 @@ from mlx_finbert.predict.files import score_file
 from mlx_finbert.predict.job import FileReport
 from mlx_finbert.predict.lines import document_lines, text_lines
 from mlx_finbert.predict.predictor import Predictor
+from mlx_finbert.predict.sentiment import has_sides, scale_positions
 from mlx_finbert.predict.settings import PredictSettings
 from mlx_finbert.ranks import ranks
 
@@ -27,10 +28,12 @@ def run(settings: PredictSettings) -> Iterator[str]:
         if report:
             yield from report_lines(report, settings.output)
             yield from long_lines(report.num_long, predictor, settings.by_sentence)
+            yield from scale_lines(model.args.labels)
     elif ranks().rank() == 0:
         lines = document_lines if settings.by_sentence else text_lines
         yield from lines(predictor, settings.texts)
         yield from long_lines(predictor.num_long, predictor, settings.by_sentence)
+        yield from scale_lines(model.args.labels) if settings.by_sentence else ()
 
 
 def score(predictor: Predictor, settings: PredictSettings) -> FileReport | None:
@@ -51,6 +54,11 @@ def report_lines(report: FileReport, output: str) -> Iterator[str]:
     """What was written."""
     if report.parts_found:
         yield f"{report.parts_found:,} of {report.parts:,} parts had been scored by an earlier run"
+    if report.parts_damaged:
+        yield (
+            f"{report.parts_damaged:,} of {report.parts:,} parts of an earlier run were damaged and"
+            " were scored again"
+        )
     yield f"{output}: {report.rows:,} rows scored"
     if report.empty:
         yield f"{report.empty:,} rows have no text: their prediction is left empty"
@@ -62,3 +70,11 @@ def long_lines(num_long: int, predictor: Predictor, by_sentence: bool) -> Iterat
         what = "sentences" if by_sentence else "texts"
         done = "cut" if predictor.long_texts == "cut" else "read in windows"
         yield f"{num_long:,} {what} are over {predictor.max_length} tokens and were {done}"
+
+
+def scale_lines(labels: list[str]) -> Iterator[str]:
+    """That there is no score where one might expect it."""
+    if has_sides(labels) and scale_positions(tuple(labels)) is None:
+        yield (
+            f"no score: the labels {', '.join(labels)} are no known scale from negative to positive"
+        )

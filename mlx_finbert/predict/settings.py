@@ -31,7 +31,7 @@ class PredictSettings(ModelSettings):
         None, "tokens that windows share (default: a quarter of --max-length)"
     )
     overwrite_parts: bool = setting(
-        False, "begin anew where an unfinished run of other settings has left parts of --output"
+        False, "begin anew where an unfinished run of other settings or input has left parts"
     )
 
     def __post_init__(self) -> None:

@@ -1,54 +1,124 @@
 """The table to score, and the refusal of what cannot be scored."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mlx_finbert.data.tables import READERS, Row, read_rows, require_column
-from mlx_finbert.data.writers import WRITERS
+from mlx_finbert.data.writers import WRITERS, TableWriter
 from mlx_finbert.errors import InputError
+from mlx_finbert.predict.parts import in_parts
 
 
 @dataclass
 class Table:
-    """A file with a column of texts."""
+    """A file with a column of texts, read several times: every time must give the same rows."""
 
     path: Path
     text_column: str
     encoding: str
+    digests: list[bytes] = field(default_factory=list, init=False)
+    """SHA-256 of the rows of each part, as `checked_rows` read them."""
+    num_empty: int = field(default=0, init=False)
+    """Rows without a text."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides how the file is read."""
+        return {"text_column": self.text_column, "encoding": self.encoding}
+
+    @property
+    def sha256(self) -> str:
+        """Of all rows, in hexadecimal."""
+        return hashlib.sha256(b"".join(self.digests)).hexdigest()
 
     def rows(self) -> Iterator[Row]:
         return read_rows(self.path, self.encoding)
 
     def texts(self, rows: list[Row]) -> list[str]:
         """The texts of rows, empty where there is none."""
-        return [row[self.text_column] or "" for row in rows]
+        return [text_or_empty(row[self.text_column]) for row in rows]
 
-    def checked_rows(self, new_columns: list[str]) -> int:
+    def checked_rows(self, writer: TableWriter) -> int:
         """Read all rows once; returns their number.
+
+        Args:
+            writer: of the output, which checks them too.
 
         Raises:
             InputError: names the file, the row and the column.
         """
         if self.path.suffix.lower() not in READERS:
             raise InputError(f"--input {self.path}: the ending is not one of {', '.join(READERS)}")
-        number = 0
-        for number, row in enumerate(self.rows(), 1):
-            self._check(row, f"{self.path}, row {number}", new_columns)
-        if not number:
+        count = 0
+        for rows in in_parts(self.rows()):
+            where = partial(self._where, count + 1)
+            for i, row in enumerate(rows):
+                self._check(row, where(i), writer.added)
+            writer.check(rows, where)
+            self.digests.append(rows_sha256(rows))
+            self.num_empty += sum(not text.strip() for text in self.texts(rows))
+            count += len(rows)
+        if not count:
             raise InputError(f"--input {self.path} has no rows")
-        return number
+        return count
 
-    def _check(self, row: Row, where: str, new_columns: list[str]) -> None:
+    def _where(self, first: int, index: int) -> str:
+        return f"{self.path}, row {first + index}"
+
+    def _check(self, row: Row, where: str, added: Collection[str]) -> None:
         require_column(row, self.text_column, where, "--text-column")
         text = row[self.text_column]
-        if text is not None and not isinstance(text, str):
+        if text_or_empty(text) is None:
             raise InputError(f"{where}, column {self.text_column!r}: {text!r} is no text")
-        if taken := [column for column in new_columns if column in row]:
+        if taken := [column for column in added if column in row]:
             raise InputError(
                 f"{where} has a column {taken[0]!r} already, which scoring would overwrite:"
                 " rename it"
             )
+
+    def parts(self, numbers: Collection[int]) -> Iterator[tuple[int, list[Row]]]:
+        """The parts of these numbers with their rows, which are those that were checked.
+
+        Raises:
+            InputError: where the file gives other rows by now.
+        """
+        found = in_parts(self.rows())
+        last = len(self.digests) - 1
+        for number in range(max(numbers, default=-1) + 1):
+            try:
+                rows = next(found, [])
+                is_longer = number == last and next(found, None) is not None
+            except InputError as error:
+                raise self._changed(f" ({error})") from None
+            if number in numbers:
+                if is_longer or rows_sha256(rows) != self.digests[number]:
+                    raise self._changed()
+                yield number, rows
+
+    def _changed(self, reason: str = "") -> InputError:
+        return InputError(
+            f"{self.path} was changed while it was scored{reason}, so that no output was written:"
+            " put the file back and run the same command to go on, or add --overwrite-parts to"
+            " score it as it is now"
+        )
+
+
+def text_or_empty(value: Any) -> str | None:
+    """A text, empty for null and NaN, which pandas stores for it; None for what is no text."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return value if isinstance(value, str) else None
+
+
+def rows_sha256(rows: list[Row]) -> bytes:
+    """Of the names and values of rows, in their order."""
+    # repr writes half characters as escapes, and all that a table holds the same in every run.
+    return hashlib.sha256(repr(rows).encode("utf-8")).digest()
 
 
 def check_target(flag: str, target: Path, others: dict[str, Path]) -> None:
@@ -58,5 +128,12 @@ def check_target(flag: str, target: Path, others: dict[str, Path]) -> None:
     if target.is_dir():
         raise InputError(f"{flag} {target} is a folder: name a file")
     for other, path in others.items():
-        if target.resolve() == path.resolve():
+        if is_same(target, path):
             raise InputError(f"{flag} {target} is the {other} file: name another")
+
+
+def is_same(left: Path, right: Path) -> bool:
+    """Whether two paths name one file, also on a disk that ignores case."""
+    if left.exists() and right.exists():
+        return left.samefile(right)
+    return left.resolve() == right.resolve()

@@ -173,6 +173,52 @@ def test_values_without_one_parquet_type(tiny, tmp_path):
         assert not (tmp_path / "out.parquet").exists()
 
 
+@pytest.mark.parametrize(
+    ("target", "rows"),
+    [
+        ("out.jsonl", [{"text": "a", "x": 1.5}, {"text": "b", "x": float("inf")}]),
+        ("out.jsonl", [{"text": "a", "x": None}, {"text": "b", "x": {"y": [b"c"]}}]),
+        ("out.csv", [{"text": "a", "x": None}, {"text": "b", "x": b"c"}]),
+        ("out.parquet", [{"text": "a"}, {"text": "b", "x": 1}]),
+        ("out.parquet", [{"text": "a", "x": 1}, {"text": "b", "x": 2**63}]),
+        ("out.parquet", [{"text": "a", "x": 1}, {"text": "b", "x": {"y": 1}}]),
+        ("out.parquet", [{"text": "a", "x": 1}, {"text": "b", "x": 1, "score": 2}]),
+    ],
+)
+def test_what_cannot_be_written_is_named_before_anything_is_scored(
+    tiny, tmp_path, monkeypatch, target, rows
+):
+    monkeypatch.setattr(parts, "PART_ROWS", 1)
+    monkeypatch.setattr(Predictor, "score", lambda *_: pytest.fail("scored too early"))
+    ending = "jsonl" if target == "out.parquet" else "parquet"
+    source = write(tmp_path / f"in.{ending}", rows)
+    with pytest.raises(InputError, match=rf"in\.{ending}, .*row 2"):
+        scoring.score_file(Predictor(*tiny), source, tmp_path / target)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "tiny"] == [source.name]
+
+
+@pytest.mark.parametrize("by_sentence", [False, True])
+def test_rows_without_a_text_are_counted_and_stay_in_their_place(
+    checkpoint, tmp_path, capsys, by_sentence
+):
+    flags = ["--model", str(checkpoint()), *(["--by-sentence"] if by_sentence else [])]
+    texts = [None, "profit rose", "", "   ", "\u2003\n", "sales fell"]
+    sources = [write(tmp_path / "in.jsonl", [{"id": i, "text": t} for i, t in enumerate(texts)])]
+    # As pandas stores a column that has no text at all.
+    floats = pyarrow.table({"id": [0, 1], "text": [float("nan"), None]})
+    parquet.write_table(floats, tmp_path / "in.parquet")
+    sources.append(tmp_path / "in.parquet")
+    for source, empty in zip(sources, ([0, 2, 3, 4], [0, 1]), strict=True):
+        target = tmp_path / "out.jsonl"
+        assert main([*flags, "--input", str(source), "--output", str(target)]) == 0
+        assert f"{len(empty)} rows have no text: their prediction is left empty" in (
+            capsys.readouterr().out
+        )
+        found = read(target)
+        assert [row["id"] for row in found if row["predicted_label"] is None] == empty
+        assert [row["id"] for row in found] == list(range(len(found)))
+
+
 def test_parquet_never_changes_a_value(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "PART_ROWS", 2)
     rows = [{"text": "a", "x": 1}] * 2 + [{"text": "b", "x": 2.5}]

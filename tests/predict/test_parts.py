@@ -46,10 +46,11 @@ def test_a_run_goes_on_with_the_parts_of_one_that_stopped(tiny, source, tmp_path
     whole = scoring.score_file(predictor, source, tmp_path / "whole.csv")
     target = tmp_path / "out.csv"
     interrupted(monkeypatch, 3, predictor, source, target)
-    left = sorted(path.name for path in (tmp_path / "out.parts").iterdir())
+    left = sorted(path.name for path in (tmp_path / "out.csv.parts").iterdir())
     assert left == ["manifest.json", *(f"part-0000{i}.jsonl" for i in range(3))]
     assert not target.exists()
-    (tmp_path / "out.parts" / ".part-00003.jsonl.1.part").touch()  # of a process that was killed
+    # Of a process that was killed.
+    (tmp_path / "out.csv.parts" / ".part-00003.jsonl.1.part").touch()
     report = scoring.score_file(Predictor(*tiny, max_length=12), source, target)
     assert (report.rows, report.parts, report.parts_found) == (ROWS, 5, 3)
     assert report.num_long == whole.num_long > 0 and whole.parts_found == 0
@@ -103,7 +104,7 @@ def test_each_rank_scores_its_own_parts(tiny, source, tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "barrier", lambda group: None)
     with pytest.raises(InputError, match="missing"):
         scoring.score_file(Predictor(*tiny), source, tmp_path / "out.csv", group=Rank(0, 2))
-    left = sorted(path.name for path in (tmp_path / "out.parts").glob("part-*"))
+    left = sorted(path.name for path in (tmp_path / "out.csv.parts").glob("part-*"))
     assert left == [f"part-0000{i}.jsonl" for i in (0, 2, 4)]
 
 
@@ -135,33 +136,56 @@ def test_where_nothing_was_scored_nothing_is_refused(tiny, source, tmp_path, mon
     scoring.score_file(Predictor(*tiny, max_length=8), source, tmp_path / "out.csv")
 
 
-def test_the_parts_serve_another_format(tiny, source, tmp_path, monkeypatch):
+def test_outputs_of_one_stem_share_nothing(tiny, source, tmp_path, monkeypatch):
+    other = Predictor(*tiny, max_length=8)
+    interrupted(monkeypatch, 2, Predictor(*tiny), source, tmp_path / "out.csv")
+    assert scoring.score_file(other, source, tmp_path / "out.jsonl").parts_found == 0
+    interrupted(monkeypatch, 2, other, source, tmp_path / "out.parquet")
+    assert {path.name for path in tmp_path.glob("out.*.parts")} == {
+        "out.csv.parts", "out.parquet.parts",
+    }  # fmt: skip
+    assert scoring.score_file(Predictor(*tiny), source, tmp_path / "out.csv").parts_found == 2
+
+
+def test_renamed_parts_serve_another_format(tiny, source, tmp_path, monkeypatch):
     interrupted(monkeypatch, 2, Predictor(*tiny), source, tmp_path / "out.parquet")
-    report = scoring.score_file(Predictor(*tiny), source, tmp_path / "out.jsonl")
-    assert report.parts_found == 2
+    (tmp_path / "out.parquet.parts").rename(tmp_path / "out.jsonl.parts")
+    assert scoring.score_file(Predictor(*tiny), source, tmp_path / "out.jsonl").parts_found == 2
 
 
 def test_what_is_not_ours_is_left_alone(tiny, source, tmp_path):
-    folder = tmp_path / "out.parts"
+    folder = tmp_path / "out.csv.parts"
     folder.mkdir()
     (folder / "mine.txt").touch()
     for options in ({}, {"overwrite_parts": True}):
-        with pytest.raises(InputError, match=r"out\.parts .* holds something else"):
+        with pytest.raises(InputError, match=r"out\.csv\.parts .* holds something else"):
             scoring.score_file(Predictor(*tiny), source, tmp_path / "out.csv", **options)
     assert (folder / "mine.txt").exists()
 
 
 @pytest.mark.parametrize("damage", [lambda text: text[:-20], lambda text: "", lambda text: "[]\n"])
-def test_a_damaged_part_is_named(tiny, source, tmp_path, monkeypatch, damage):
+def test_a_damaged_part_is_scored_again(tiny, checkpoint, source, tmp_path, monkeypatch, damage):
     target = tmp_path / "out.csv"
+    scoring.score_file(Predictor(*tiny), source, tmp_path / "whole.csv")
     interrupted(monkeypatch, 2, Predictor(*tiny), source, target)
-    path = tmp_path / "out.parts" / "part-00001.jsonl"
+    path = tmp_path / "out.csv.parts" / "part-00001.jsonl"
     path.write_text(damage(path.read_text()))
-    with pytest.raises(InputError, match=r"part-00001.jsonl is damaged: remove it"):
-        scoring.score_file(Predictor(*tiny), source, target)
-    assert not target.exists()
-    path.unlink()
-    assert scoring.score_file(Predictor(*tiny), source, target).parts_found == 4
+    report = scoring.score_file(Predictor(*tiny), source, target)
+    assert (report.parts_found, report.parts_damaged) == (1, 1)
+    assert target.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_the_command_says_how_many_parts_were_damaged(
+    tiny, checkpoint, source, tmp_path, monkeypatch, capsys
+):
+    flags = ["--model", str(tmp_path / "tiny"), "--input", str(source), "--output"]
+    interrupted(monkeypatch, 2, Predictor(*tiny), source, tmp_path / "out.csv")
+    (tmp_path / "out.csv.parts" / "part-00001.jsonl").write_bytes(b"")
+    assert main([*flags, str(tmp_path / "out.csv")]) == 0
+    assert capsys.readouterr().out.startswith(
+        "1 of 5 parts had been scored by an earlier run\n"
+        "1 of 5 parts of an earlier run were damaged and were scored again\n"
+    )
 
 
 def test_ranks_that_see_other_things_say_so(tiny, source, tmp_path, monkeypatch):
@@ -224,10 +248,10 @@ def test_real_processes_share_a_file_and_go_on_after_one_has_died(checkpoint, tm
     out, err = first.communicate(timeout=60)
     assert (first.returncode, second.wait(60), out) == (2, -9, "")
     assert "error: another process of this run has ended" in err and "Traceback" not in err
-    assert not target.exists() and (tmp_path / "out.parts" / "part-00004.jsonl").exists()
+    assert not target.exists() and (tmp_path / "out.csv.parts" / "part-00004.jsonl").exists()
 
     said = launched(2, "-m", "mlx_finbert.predict", *flags, target)
     assert "4 of 5 parts had been scored by an earlier run\n" in said
     assert said.count("rows scored") == 1
     assert target.read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    assert not (tmp_path / "out.parts").exists()
+    assert not (tmp_path / "out.csv.parts").exists()

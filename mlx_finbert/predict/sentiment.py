@@ -1,0 +1,82 @@
+"""The sentiment score: one number from -1 to 1 for the probabilities of the labels of a scale."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from mlx_finbert.labels import canonical
+
+SIDES = {"negative": -1, "sell": -1, "neutral": 0, "hold": 0, "positive": 1, "buy": 1}
+
+DEGREES = {
+    **dict.fromkeys(("slightly", "somewhat", "weak", "weakly"), 1),
+    **dict.fromkeys(("very", "strong", "strongly", "extremely", "highly"), 3),
+}
+"""How far from neutral a label is whose first word is this; without such a word it is 2."""
+
+STARS = {1, 2, 3, 4, 5}
+
+
+def sentiment_scores(probabilities: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
+    """The expected value on the scale of the labels: the sum of `P(label) * position(label)`.
+
+    With the labels positive and negative, with or without neutral, this is P(positive) -
+    P(negative).
+
+    Args:
+        probabilities: float (N, num_labels).
+        labels: their names.
+
+    Returns:
+        float64 (N,), from -1 to 1; None where `scale_positions` knows no scale.
+    """
+    positions = scale_positions(tuple(labels))
+    return None if positions is None else (probabilities.astype(np.float64) * positions).sum(axis=1)
+
+
+@cache
+def scale_positions(labels: tuple[str, ...]) -> np.ndarray | None:
+    """Where labels are on an evenly spaced scale from -1 to 1.
+
+    Scales known by name are negative (neutral) positive, `sell hold buy`, the same with degrees
+    (`very negative`, `strong buy`), as many on each side, and `1 star` to `5 stars`. Case, `_`
+    and `-` do not matter.
+
+    Returns:
+        float64 (num_labels,); None where a label is on no such scale, such as `mixed`.
+    """
+    words = [re.split(r"[\s_-]+", label.strip().casefold()) for label in labels]
+    levels = _stars(words) or _degrees(words)
+    if levels is None:
+        return None
+    return np.linspace(-1, 1, len(levels))[np.argsort(np.argsort(levels))]
+
+
+def has_sides(labels: Sequence[str]) -> bool:
+    """Whether one of the labels is positive and one negative, whatever the others are."""
+    return {"positive", "negative"} <= set(map(canonical, labels))
+
+
+def _stars(words: list[list[str]]) -> list[int] | None:
+    found = [re.fullmatch(r"([1-5])[ ]?stars?", " ".join(label)) for label in words]
+    levels = [int(match[1]) for match in found if match]
+    return levels if len(levels) == len(words) and sorted(levels) == sorted(STARS) else None
+
+
+def _degrees(words: list[list[str]]) -> list[int] | None:
+    levels = [_degree(label) for label in words]
+    if None in levels or len(set(levels)) < max(2, len(levels)):
+        return None
+    return levels if set(levels) == {-level for level in levels} else None
+
+
+def _degree(words: list[str]) -> int | None:
+    """Negative on the negative side; None for what is no sentiment."""
+    *degree, name = words
+    side = SIDES.get(canonical(name))
+    if side is None or len(degree) > 1 or (degree and not side):
+        return None
+    degrees = [DEGREES.get(word) for word in degree] or [2]
+    return None if degrees[0] is None else side * degrees[0]
