@@ -13,12 +13,10 @@ from mlx_finbert.data import Splits
 from mlx_finbert.data.folds import make_folds
 from mlx_finbert.errors import InputError
 from mlx_finbert.ranks import ranks
-from mlx_finbert.training.output import claimed_folder
+from mlx_finbert.training.output import SUMMARY, claimed_folder
 from mlx_finbert.training.prepare import Say
 from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
-
-SUMMARY = "cross_validation.json"
 
 
 def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
@@ -37,12 +35,8 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
         settings.load_texts(), settings.folds, settings.split_seed, settings.validation_fraction
     )
     with claimed_folder(settings) as folder:
-        if (folder / SUMMARY).exists() and not settings.overwrite:
-            raise InputError(
-                f"--output-dir {folder} holds {SUMMARY} already: name another folder, or add"
-                " --overwrite"
-            )
-        remove_earlier(folder, settings.folds)
+        if settings.overwrite:
+            remove_earlier(folder, settings.folds)
         labels: list[str] = []
 
         def train_one(fold: int, parts: Splits) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,10 @@ from mlx_finbert.training.settings import TrainSettings
 BEST = "best.json"
 """The evaluation whose weights the folder holds."""
 
-REPORTS = ("README.md", "metrics.json", *REPORT_FILES)
+SUMMARY = "cross_validation.json"
+"""Of the folds whose runs are in subfolders."""
+
+REPORTS = ("README.md", "metrics.json", SUMMARY, *REPORT_FILES)
 """What is written at a run's end, and would be another model's after `--overwrite`."""
 
 FILES = (
