@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_finbert.atomic import finish
 from mlx_finbert.checkpoint import require_plain
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.exporter import describe_export
@@ -27,6 +26,7 @@ from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation import split_as_trained
+from mlx_finbert.folder_commit import finish
 
 
 def export_model(settings: ToCoremlSettings) -> ExportReport:

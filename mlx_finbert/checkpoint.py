@@ -10,7 +10,6 @@ import mlx.core as mx
 from mlx.utils import tree_flatten
 
 from mlx_finbert.adapters import is_adapted, load_adapted
-from mlx_finbert.atomic import read_whole
 from mlx_finbert.calibration import fold_temperature, recorded_temperature
 from mlx_finbert.errors import InputError
 from mlx_finbert.fill import (
@@ -21,6 +20,7 @@ from mlx_finbert.fill import (
     is_floating,
     size_of_head,
 )
+from mlx_finbert.folder_commit import read_whole
 from mlx_finbert.hub import resolve
 from mlx_finbert.key_names import rename
 from mlx_finbert.lora import has_lora

@@ -10,9 +10,9 @@ import mlx.core as mx
 import numpy as np
 from safetensors import SafetensorError, deserialize, safe_open
 
-from mlx_finbert.atomic import written_beside
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.file_formats import SAFETENSORS, TEXT, require_format
+from mlx_finbert.folder_commit import written_beside
 from mlx_finbert.folder_layouts import explain_missing
 from mlx_finbert.models import FAMILIES
 from mlx_finbert.tokenizer import TOKENIZER_FILES, Tokenizer
@@ -155,8 +155,8 @@ def write_safetensors(weights: Weights, path: Path) -> None:
 def new_model(folder: Path, tokenizer: Tokenizer, outdated: Collection[str] = ()) -> Iterator[Path]:
     """A folder to write a model's files to; with the tokenizer's they then move into `folder`.
 
-    They do so as one (see `atomic`). Files there of an earlier model that the new one does not have
-    are removed: they would be read together with it. Other files stay.
+    They do so as one (see `folder_commit`). Files there of an earlier model that the new one does
+    not have are removed: they would be read together with it. Other files stay.
 
     Args:
         folder: made where it is missing.

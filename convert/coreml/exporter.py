@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mlx_finbert.atomic import finish, written_beside
 from mlx_finbert.convert.coreml.derived_mask import require_own_padding
 from mlx_finbert.convert.coreml.golden import write_golden
 from mlx_finbert.convert.coreml.graph import build
@@ -28,6 +27,7 @@ from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES, vocabulary_of
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
+from mlx_finbert.folder_commit import finish, written_beside
 from mlx_finbert.folder_lock import claimed
 from mlx_finbert.labels import match_labels
 from mlx_finbert.models import Classifier

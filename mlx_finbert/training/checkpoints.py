@@ -16,8 +16,8 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlx_finbert.atomic import finish, written_beside
 from mlx_finbert.errors import InputError
+from mlx_finbert.folder_commit import finish, written_beside
 from mlx_finbert.hashes import file_sha256
 from mlx_finbert.training.optimizer import State
 from mlx_finbert.weights import write_safetensors

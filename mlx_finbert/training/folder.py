@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.adapters import load_adapters, require_base, write_adapters
-from mlx_finbert.atomic import finish, write_text, written_beside
+from mlx_finbert.atomic import write_text
 from mlx_finbert.calibration import fold_temperature
 from mlx_finbert.checkpoint import write_model
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.errors import InputError
+from mlx_finbert.folder_commit import finish, written_beside
 from mlx_finbert.models import Classifier
 from mlx_finbert.report import Report, metrics_of, write_report
 from mlx_finbert.settings import write_config_file

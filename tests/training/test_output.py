@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import mlx_finbert
-from mlx_finbert import atomic
+from mlx_finbert import folder_commit
 from mlx_finbert.convert.fuse import main as fuse
 from mlx_finbert.convert.to_coreml import main as to_coreml
 from mlx_finbert.convert.to_mlx import main as to_mlx
@@ -122,7 +122,7 @@ def test_an_earlier_run_is_overwritten_whole_or_not_at_all(command, tmp_path, mo
     assert after == before
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(atomic, "_put", die)
+        patch.setattr(folder_commit, "_put", die)
         main(new)
     mlx_finbert.load(run)
     assert yaml.safe_load((run / "config.yaml").read_text())["seed"] == 3
