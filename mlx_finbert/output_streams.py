@@ -16,8 +16,10 @@ class LastingStream:
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        # A path or a text may hold what the terminal's encoding, or any, does not have.
-        stream.reconfigure(errors="backslashreplace")
+        # A path or a text may hold what the terminal's encoding, or any, does not have. The stream
+        # of a notebook cannot be told so.
+        with suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")
         self.lost: OSError | None = None
         """Why text was lost that somebody waits for; None too where the reader has gone."""
 
