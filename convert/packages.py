@@ -26,6 +26,7 @@ from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation import split_as_trained
+from mlx_finbert.folder_commit import finish
 
 
 def export_model(settings: ToCoremlSettings) -> ExportReport:
@@ -85,7 +86,10 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     Raises:
         InputError: for a model or a package that cannot be read.
     """
-    package = SavedPackage(Path(settings.package).expanduser())
+    path = Path(settings.package).expanduser()
+    if path.parent.is_dir():
+        finish(path.parent)
+    package = SavedPackage(path)
     options = options_of(package)
     model, tokenizer = settings.load_model()
     require_plain(model, settings.model)

@@ -1,41 +1,11 @@
-"""Files and folders that are either whole or not there: written beside, then renamed."""
+"""Files that are either whole or not there, after a kill and after a power cut too."""
 
+import errno
+import fcntl
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-
-
-@contextmanager
-def written_beside(folder: Path) -> Iterator[Path]:
-    """A new folder inside `folder`, whose content moves up into it when the block has succeeded.
-
-    Nothing moves before all is written; then files and folders move one by one, each whole.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
-    try:
-        yield part
-        for new in sorted(part.iterdir()):
-            _put(new, folder / new.name)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _put(new: Path, place: Path) -> None:
-    """Rename over what is there; a folder, or what one takes the place of, is moved away first."""
-    if not place.is_dir() and not (new.is_dir() and place.exists()):
-        os.replace(new, place)
-        return
-    old = new.with_name(f"{new.name}.old")
-    os.replace(place, old)
-    try:
-        os.replace(new, place)
-    except BaseException:
-        os.replace(old, place)
-        raise
 
 
 @contextmanager
@@ -45,7 +15,9 @@ def replaced(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
+        flush(part)
         os.replace(part, path)
+        flush(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
@@ -59,3 +31,27 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """A whole file at once, in UTF-8."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def flush(*paths: Path) -> None:
+    """Put files and folders on the disk: a rename may otherwise get there before the content."""
+    for path in paths:
+        file = os.open(path, os.O_RDONLY)
+        try:
+            _fsync(file)
+            # macOS's fsync(2) leaves the data in the drive's own memory; this empties all of that,
+            # so that once is enough. Some disks do not offer it.
+            if hasattr(fcntl, "F_FULLFSYNC") and path == paths[-1]:
+                with suppress(OSError):
+                    fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+        finally:
+            os.close(file)
+
+
+def _fsync(file: int) -> None:
+    try:
+        os.fsync(file)
+    except OSError as error:
+        # Some network disks do not know it for folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise

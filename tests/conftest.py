@@ -119,6 +119,24 @@ def checkpoint(tmp_path):
 
 
 @pytest.fixture
+def disk_events(monkeypatch):
+    """("fsync" or "rename", number of the file), in their order."""
+    events = []
+
+    def noted(name, true):
+        def change(first, *more):
+            events.append((name, os.stat(first).st_ino))
+            return true(first, *more)
+
+        return change
+
+    for name in ("fsync", "rename", "replace"):
+        told = "fsync" if name == "fsync" else "rename"
+        monkeypatch.setattr(os, name, noted(told, getattr(os, name)))
+    return events
+
+
+@pytest.fixture
 def tiny(checkpoint):
     """A small BERT classifier and its tokenizer."""
     return mlx_finbert.load(checkpoint())

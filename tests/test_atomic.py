@@ -1,57 +1,53 @@
-"""Files and folders that are either whole or not there."""
+"""Files that are either whole or not there."""
 
+import errno
+import fcntl
 import os
 
 import pytest
 
-from mlx_finbert.atomic import written_beside
+from mlx_finbert.atomic import flush, replaced, write_text
 
 
-def tree(folder):
-    return {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
+def test_a_file_takes_the_place_of_another(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    for text in ("old", "new é"):
+        write_text(path, text)
+        assert path.read_text(encoding="utf-8") == text
+    assert list(path.parent.iterdir()) == [path]
 
 
-def write(part):
-    (part / "a.txt").write_text("new")
-    (part / "model").mkdir()
-    (part / "model" / "b.txt").write_text("new")
-
-
-def test_files_and_folders_take_their_places(tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "old.txt").write_text("old")
-    (tmp_path / "kept.txt").write_text("kept")
-    with written_beside(tmp_path) as part:
-        write(part)
-    assert tree(tmp_path) == {"a.txt": "new", "model/b.txt": "new", "kept.txt": "kept"}
-
-
-def test_a_folder_takes_the_place_of_a_file(tmp_path):
-    (tmp_path / "model").write_text("a file")
-    with written_beside(tmp_path) as part:
-        write(part)
-    assert tree(tmp_path) == {"a.txt": "new", "model/b.txt": "new"}
-
-
-def test_a_failure_leaves_all_as_it_was(tmp_path):
-    (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(KeyboardInterrupt), written_beside(tmp_path) as part:
-        write(part)
+def test_a_failure_leaves_the_old_one(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(KeyboardInterrupt), replaced(path) as part:
+        part.write_text("new")
         raise KeyboardInterrupt
-    assert tree(tmp_path) == {"a.txt": "old"}
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_cannot_be_replaced_is_put_back(tmp_path, monkeypatch):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "old.txt").write_text("old")
-    true = os.replace
+def test_content_is_on_the_disk_before_its_name_and_the_name_at_the_end(tmp_path, disk_events):
+    write_text(tmp_path / "a.txt", "new")
+    inode, folder = (tmp_path / "a.txt").stat().st_ino, tmp_path.stat().st_ino
+    assert disk_events == [("fsync", inode), ("rename", inode), ("fsync", folder)]
 
-    def replace(source, target):
-        if str(target) == str(tmp_path / "model") and not str(source).endswith(".old"):
-            raise OSError("disk full")
-        true(source, target)
 
-    monkeypatch.setattr(os, "replace", replace)
-    with pytest.raises(OSError, match="disk full"), written_beside(tmp_path) as part:
-        write(part)
-    assert tree(tmp_path)["model/old.txt"] == "old"
+def test_a_drive_is_emptied_once_where_the_system_can(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", lambda file, command: calls.append(command))
+    flush(tmp_path, tmp_path.parent)
+    assert calls == [51]
+
+
+def test_folders_that_cannot_be_flushed_are_no_error_and_a_broken_disk_is(tmp_path, monkeypatch):
+    def fsync(file):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    number = errno.EINVAL
+    flush(tmp_path)
+    number = errno.EIO
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        write_text(tmp_path / "a.txt", "new")
+    assert not list(tmp_path.iterdir())
