@@ -169,7 +169,9 @@ class RunFolder(Callback):
         write_report(self.path, report)
         figures = metrics_of(report) if report.results else {}
         if figures:
-            write_text(self.path / "metrics.json", json.dumps(figures, indent=2) + "\n")
+            write_text(
+                self.path / "metrics.json", json.dumps(figures, indent=2, allow_nan=False) + "\n"
+            )
         card = model_card(
             self.settings,
             self.path,

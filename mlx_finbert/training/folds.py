@@ -59,5 +59,5 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
 
 def write_summary(folder: Path, validation: CrossValidation, labels: list[str]) -> None:
     """The figures as JSON."""
-    text = json.dumps(validation.to_dict(labels), indent=2)
+    text = json.dumps(validation.to_dict(labels), indent=2, allow_nan=False)
     write_text(folder / SUMMARY, text + "\n")

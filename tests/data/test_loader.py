@@ -15,7 +15,7 @@ PAD = 99
 def tokens_of(lengths):
     ids = [np.arange(n, dtype=np.int32) for n in lengths]
     offsets = np.cumsum([0, *lengths], dtype=np.int64)
-    return Tokens(np.concatenate(ids), offsets, 0)
+    return Tokens(np.concatenate(ids), offsets, np.zeros(len(offsets) - 1, bool))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
