@@ -165,7 +165,9 @@ class RunFolder(Callback):
             self.model.output_layer.update(read_safetensors(self.uncalibrated_head))
 
     def report(self, report: Report, best: Record, train_rows: int, licence: str) -> None:
-        """Write the report, its figures as JSON, and the model card."""
+        """Write the report, its figures as JSON, and the model card, in place of earlier ones."""
+        for name in REPORTS:
+            (self.path / name).unlink(missing_ok=True)
         write_report(self.path, report)
         figures = metrics_of(report) if report.results else {}
         if figures:

@@ -60,18 +60,12 @@ def finish(
     best = fit.run_state.best
     if best is None:
         return Result(folder.path, end, fit.run_state)
-    folder.load_best()
-    forward = Forward(folder.model)
-    temperature, predictions = 1.0, None
-    with nullcontext(Event()) if end == "interrupted" else interrupt_noted() as interrupted:
-        if folder.settings.calibration:
-            temperature = calibrate(forward, folder, loaders, interrupted, say)
-        # After Ctrl-C nobody waits for a test set.
-        if end != "interrupted" and not interrupted.is_set():
-            predictions = predictions_of(forward, loaders, splits, interrupted)
-        if said := cut_short(predictions, interrupted):
-            say(said)
-            ending, end = f"{ending}; {said}", "interrupted"
+    noting = nullcontext(Event()) if end == "interrupted" else interrupt_noted()
+    with noting as interrupted:
+        temperature, predictions = measured(end, folder, loaders, splits, interrupted, say)
+        if left_out := what_ctrl_c_left_out(predictions, interrupted, folder.path):
+            say(left_out)
+            ending, end = f"{ending}; {left_out}", "interrupted"
         report = folder.report_of(
             ending,
             best,
@@ -90,11 +84,31 @@ def finish(
         folder=folder.path,
         end=end,
         run_state=fit.run_state,
-        test=metrics if loaders.test else None,
+        test=metrics if predictions and predictions.split == "test" else None,
         predictions=predictions,
         labels=report.label_names,
         temperature=temperature,
     )
+
+
+def measured(
+    end: str,
+    folder: RunFolder,
+    loaders: Loaders,
+    splits: Splits,
+    interrupted: Event,
+    say: Say,
+) -> tuple[float, Predictions | None]:
+    """The temperature and the predictions of the best weights; None after Ctrl-C before them."""
+    folder.load_best()
+    forward = Forward(folder.model)
+    temperature = 1.0
+    if folder.settings.calibration:
+        temperature = calibrate(forward, folder, loaders, interrupted, say)
+    # After Ctrl-C nobody waits for a test set.
+    if end == "interrupted" or interrupted.is_set():
+        return temperature, None
+    return temperature, predictions_of(forward, loaders, splits, interrupted)
 
 
 def calibrate(
@@ -135,18 +149,17 @@ def predictions_of(
     )
 
 
-def cut_short(predictions: Predictions | None, interrupted: Event) -> str:
-    """A sentence on what Ctrl-C left undone after the training; empty where that is nothing."""
-    if not interrupted.is_set():
-        return ""
-    if predictions is None:
-        return "Ctrl-C: no test rows were measured"
-    if not predictions.interrupted:
-        return ""
-    return (
-        f"Ctrl-C: {len(predictions.texts):,} of {predictions.rows_in_all:,} {predictions.split} rows"
-        " were measured, a random sample"
-    )
+def what_ctrl_c_left_out(
+    predictions: Predictions | None, interrupted: Event, folder: Path
+) -> str | None:
+    """A sentence on the rows that were not measured because of Ctrl-C; None where all were."""
+    if not interrupted.is_set() or (predictions and not predictions.interrupted):
+        return None
+    measured = "no row was measured"
+    if predictions:
+        done, in_all = len(predictions.texts), predictions.rows_in_all
+        measured = f"{done:,} of {in_all:,} {predictions.split} rows were measured, a random sample"
+    return f"Ctrl-C: {measured}; python -m mlx_finbert.evaluate --model {folder} measures them all"
 
 
 def how_it_ended(end: str, state: RunState, folder: Path) -> str:
