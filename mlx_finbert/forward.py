@@ -71,7 +71,7 @@ class Forward:
 
         found = np.zeros((len(loader.tokens), self.model.args.num_labels), np.float32)
         ready = np.zeros(len(found), bool)
-        with tqdm(total=len(found), desc=what, unit="row", disable=None) as bar:
+        with tqdm(total=len(found), desc=what, unit="row", dynamic_ncols=True, disable=None) as bar:
             for rows, logits in self._computed(loader.sampled()):
                 found[rows], ready[rows] = logits, True
                 bar.update(len(rows))

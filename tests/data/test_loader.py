@@ -45,6 +45,18 @@ def test_every_example_once_whole_and_padded(lengths, batch_size, seed, epoch):
         }
 
 
+def test_a_sample_has_the_batches_of_an_epoch_in_a_fixed_random_order():
+    lengths = [1 + (7 * i) % 50 for i in range(83)]
+    loader = Loader(tokens_of(lengths), np.arange(83, dtype=np.int32), 4, PAD, max_length=50)
+    epoch, sampled = (
+        [(b.rows.tolist(), b.input_ids.tolist()) for b in batches]
+        for batches in (loader.epoch(), loader.sampled())
+    )
+    assert sampled != epoch and sorted(sampled) == sorted(epoch)
+    assert sampled == [(b.rows.tolist(), b.input_ids.tolist()) for b in loader.sampled()]
+    assert sampled != [(b.rows.tolist(), b.input_ids.tolist()) for b in loader.sampled(seed=1)]
+
+
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     lengths=st.lists(st.integers(1, 60), min_size=1, max_size=70),
