@@ -65,8 +65,11 @@ def confusion_lines(confusion: np.ndarray, label_names: list[str]) -> Iterator[s
 
 def largest_lines(confusion: np.ndarray, names: list[str]) -> Iterator[str]:
     """`true -> predicted: rows` of the ten largest confusions."""
-    found = largest_confusions(confusion)
     wrong = confusion.sum() - np.trace(confusion)
+    if not wrong:
+        yield "no row is wrong"
+        return
+    found = largest_confusions(confusion)
     shown = sum(rows for *_, rows in found)
     yield f"largest confusions, true -> predicted: rows ({shown:,} of the {wrong:,} wrong rows)"
     for true, predicted, rows in found:
