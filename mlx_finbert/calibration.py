@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.metrics import softmax
+from mlx_finbert.metrics import require_finite, softmax
 from mlx_finbert.models import Classifier
 
 LOWEST, HIGHEST = 0.01, 100.0
@@ -41,8 +41,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         InputError: for logits that are not finite.
     """
     logits = np.asarray(logits, np.float64)
-    if not np.isfinite(logits).all():
-        raise InputError("the model's logits are not finite: its weights are damaged")
+    require_finite(logits)
     excess = logits - logits[np.arange(len(labels)), labels][:, None]
     low, high = log(LOWEST), log(HIGHEST)
     if len(labels) == 0 or _slope(excess, exp(low)) <= 0:

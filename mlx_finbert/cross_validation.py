@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from mlx_finbert.data.split import Splits
-from mlx_finbert.metrics import Metrics, bootstrap_intervals, measure
+from mlx_finbert.evaluation_text import figure_lines
+from mlx_finbert.metrics import Metrics, bootstrap_intervals, measure, plain
 
 FIGURES = ("loss", "accuracy", "macro_f1")
 
@@ -54,12 +55,12 @@ class CrossValidation:
         return bootstrap_intervals(self.pooled)
 
     def to_dict(self, label_names: list[str]) -> dict[str, Any]:
-        """As plain values, for JSON.
+        """As plain values, for JSON; None for an undefined figure.
 
         Args:
             label_names: in the order of the logits.
         """
-        intervals = {name: bounds.tolist() for name, bounds in self.intervals.items()}
+        intervals = {name: plain(bounds) for name, bounds in self.intervals.items()}
         return {
             **spread(self.folds),
             "folds": [fold.to_dict(label_names) for fold in self.folds],
@@ -78,10 +79,7 @@ class CrossValidation:
     def _pooled_lines(self) -> Iterator[str]:
         yield f"all {len(self.rows):,} test rows together"
         yield ""
-        yield f"{'':<12}value  95% interval"
-        for name, value in zip(FIGURES, _figures(self.pooled), strict=True):
-            low, high = self.intervals[name]
-            yield f"{name:<11}{value:.4f}  {low:.4f} to {high:.4f}"
+        yield from figure_lines(self.pooled, self.intervals, FIGURES)
 
 
 def cross_validate(splits: list[Splits], train_one: TrainOne) -> CrossValidation:

@@ -1,27 +1,37 @@
 """Measuring a fine-tuned classifier on labelled texts."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from mlx_finbert.calibration import BINS, expected_calibration_error
+from mlx_finbert.calibration import expected_calibration_error
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.settings import DataSettings, SplitSettings, require_split
 from mlx_finbert.data.tokens import checked_max_length, tokenize
 from mlx_finbert.device import length_multiple
+from mlx_finbert.evaluation_text import confusion_lines, ece_line, figure_lines, label_lines
 from mlx_finbert.forward import Forward
+from mlx_finbert.interrupt import interrupt_noted
 from mlx_finbert.labels import match_labels
-from mlx_finbert.metrics import Metrics, bootstrap_intervals, measure, softmax
+from mlx_finbert.metrics import (
+    Metrics,
+    bootstrap_intervals,
+    counted,
+    measure,
+    plain,
+    require_finite,
+    softmax,
+)
 from mlx_finbert.model_settings import ModelSettings
 from mlx_finbert.models import Classifier
 from mlx_finbert.settings import read_config_file, setting
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.training.settings import TrainSettings
 
+FIGURES = ("loss", "accuracy", "macro_f1", "mcc", "brier")
 AS_TRAINED = "(default: as in the model's training run, else as train's default)"
 
 
@@ -48,6 +58,9 @@ class Evaluation:
 
     model: str
     rows: LabelledTexts
+    """Those that were measured."""
+    rows_in_all: int
+    """More than that where Ctrl-C ended the measurement."""
     labels: list[str]
     metrics: Metrics
     intervals: dict[str, np.ndarray]
@@ -55,48 +68,43 @@ class Evaluation:
     ece: float
     """Expected calibration error in 15 bins; it has no interval, for draws of rows enlarge it."""
     truncated: int
-    """Rows that were cut."""
+    """Measured rows that were cut."""
+
+    @property
+    def interrupted(self) -> bool:
+        return len(self.rows) < self.rows_in_all
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what was left out, and on what makes the figures say less."""
+        cut = [f"{self.truncated:,} rows were too long and were cut"] if self.truncated else []
+        return [*self.rows.notes, *cut, *self.metrics.remarks(self.labels)]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
+        """As plain values, for JSON; None for an undefined figure."""
         return {
             "model": self.model,
             "data": self.rows.name,
             "rows": len(self.rows),
+            "rows_in_all": self.rows_in_all,
+            "interrupted": self.interrupted,
             "truncated": self.truncated,
+            "notes": self.notes,
             "ece": self.ece,
             **self.metrics.to_dict(self.labels),
-            "intervals_95": {name: bounds.tolist() for name, bounds in self.intervals.items()},
+            "intervals_95": {name: plain(bounds) for name, bounds in self.intervals.items()},
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.rows.name}: {len(self.rows):,} rows", "", f"{'':<12}value  95% interval"]
-        for name in ("loss", "accuracy", "macro_f1", "mcc", "brier"):
-            low, high = self.intervals[name]
-            lines.append(f"{name:<10}{getattr(self.metrics, name):>7.4f}  {low:.4f} to {high:.4f}")
-        lines.append(f"{'ece':<10}{self.ece:>7.4f}  {BINS} bins")
-        lines += ["", *self._label_lines(), "", *self._confusion_lines()]
-        if self.truncated:
-            lines += ["", f"{self.truncated:,} rows were too long and were cut"]
-        return "\n".join(lines)
-
-    def _label_lines(self) -> Iterator[str]:
-        width = max(5, *map(len, self.labels)) + 2
-        figures = ("precision", "recall", "f1")
-        yield f"{'label':<{width}}" + "".join(f"{name:<20}" for name in figures) + "rows"
-        for i, label in enumerate(self.labels):
-            cells = ""
-            for name in figures:
-                low, high = self.intervals[name][:, i]
-                value = getattr(self.metrics, name)[i]
-                cells += f"{f'{value:.3f} ({low:.3f}-{high:.3f})':<20}"
-            yield f"{label:<{width}}{cells}{self.metrics.confusion[i].sum():,}"
-
-    def _confusion_lines(self) -> Iterator[str]:
-        width = max(5, *map(len, self.labels)) + 2
-        yield f"{'true':<{width}}" + "".join(f"{name:>{width + 2}}" for name in self.labels)
-        for label, counts in zip(self.labels, self.metrics.confusion, strict=True):
-            yield f"{label:<{width}}" + "".join(f"{n:>{width + 2},}" for n in counts)
+        metrics, intervals = self.metrics, self.intervals
+        blocks = [
+            [f"{self.rows.name}: {counted(len(self.rows), self.rows_in_all)}"],
+            [*figure_lines(metrics, intervals, FIGURES), ece_line(self.ece)],
+            label_lines(metrics, intervals, self.labels),
+            confusion_lines(metrics.confusion, self.labels),
+            self.notes,
+        ]
+        return "\n\n".join(filter(None, map("\n".join, blocks)))
 
 
 def run(settings: EvaluateSettings) -> Evaluation:
@@ -117,7 +125,13 @@ def run(settings: EvaluateSettings) -> Evaluation:
         rows = split.split(rows).part(settings.split)
         rows.name = f"{rows.name}, split seed {split.split_seed}"
     return evaluate(
-        model, tokenizer, rows, settings.batch_size, settings.max_length, name=settings.model
+        model,
+        tokenizer,
+        rows,
+        settings.batch_size,
+        settings.max_length,
+        name=settings.model,
+        show_progress=True,
     )
 
 
@@ -128,6 +142,7 @@ def evaluate(
     batch_size: int = 32,
     max_length: int | None = None,
     name: str = "",
+    show_progress: bool = False,
 ) -> Evaluation:
     """Metrics of a model on labelled texts, labels matched by name.
 
@@ -138,25 +153,34 @@ def evaluate(
         max_length: longer rows are cut to so many tokens; the tokenizer's `model_max_length` where
             None.
         name: what to call the model.
+        show_progress: show a bar on a terminal, and let Ctrl-C end the measurement with the rows
+            that are ready, which are a fair sample.
 
     Raises:
-        InputError: where the labels' names are not the same set, or max_length is out of range.
+        InputError: where the labels' names are not the same set, max_length is out of range, or
+            the logits are not finite.
     """
     labels = match_labels(rows.label_names, model.args.labels)[rows.labels]
     max_length = checked_max_length(max_length, tokenizer.model_max_length, model.args.max_length)
     tokens = tokenize(tokenizer, rows.texts, max_length)
     pad = tokenizer.pad_token_id
     loader = Loader(tokens, labels, batch_size, pad, max_length, multiple=length_multiple())
-    logits = Forward(model).all_logits(loader)
-    metrics = measure(logits, labels)
+    if show_progress:
+        with interrupt_noted() as interrupted:
+            ready, logits = Forward(model).logits_until(interrupted, loader, "evaluate")
+    else:
+        ready, logits = np.arange(len(rows)), Forward(model).all_logits(loader)
+    require_finite(logits)
+    metrics = measure(logits, labels[ready])
     return Evaluation(
         name,
-        rows,
+        rows.take(ready, rows.name),
+        len(rows),
         model.args.labels,
         metrics,
         bootstrap_intervals(metrics),
-        expected_calibration_error(softmax(logits), labels),
-        tokens.truncated,
+        expected_calibration_error(softmax(logits), labels[ready]),
+        int(tokens.cut[ready].sum()),
     )
 
 

@@ -1,8 +1,9 @@
 """The forward pass over a loader's batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
+from threading import Event
 
 import mlx.core as mx
 import numpy as np
@@ -44,21 +45,51 @@ class Forward:
     def all_logits(self, loader: Loader) -> np.ndarray:
         """float32 logits (N, num_labels) of a loader's N examples, in the order of the examples."""
         found = np.zeros((len(loader.tokens), self.model.args.num_labels), np.float32)
-        batches = islice(loader.epoch(), self.rank, None, self.ranks)
-        waiting: list[tuple[np.ndarray, mx.array]] = []
-        while together := list(islice(batches, len(self._logits))):
-            started = [(batch.rows, self(batch, i)) for i, batch in enumerate(together)]
-            # These are computed while those before them are read and the next ones are padded.
-            mx.async_eval([logits for _, logits in started])
-            _store(found, waiting)
-            waiting = started
-        _store(found, waiting)
+        for rows, logits in self._computed(islice(loader.epoch(), self.rank, None, self.ranks)):
+            found[rows] = logits
         if self.ranks > 1:
             # Each row was computed by one process, and is zero at the others.
             found = np.array(mx.distributed.all_sum(mx.array(found), group=self.processes))
         return found
 
+    def logits_until(self, stop: Event, loader: Loader, what: str) -> tuple[np.ndarray, np.ndarray]:
+        """The logits of a loader's N examples under a progress bar, or of as many as are ready.
 
-def _store(found: np.ndarray, computed: list[tuple[np.ndarray, mx.array]]) -> None:
-    for rows, logits in computed:
-        found[rows] = np.array(logits)[: len(rows)]
+        The batches are those of `all_logits`, and so are the logits; their order is random, so
+        that the examples that are ready first are a fair sample. This process computes all.
+
+        Args:
+            stop: ends the work after the batch under way when it is set.
+            loader: of the examples.
+            what: the title of the bar, which is shown on a terminal only.
+
+        Returns:
+            The examples that are ready, int64 (M,), ascending, and their float32 logits
+            (M, num_labels).
+        """
+        from tqdm import tqdm
+
+        found = np.zeros((len(loader.tokens), self.model.args.num_labels), np.float32)
+        ready = np.zeros(len(found), bool)
+        with tqdm(total=len(found), desc=what, unit="row", dynamic_ncols=True, disable=None) as bar:
+            for rows, logits in self._computed(loader.sampled()):
+                found[rows], ready[rows] = logits, True
+                bar.update(len(rows))
+                if stop.is_set():
+                    break
+        return np.flatnonzero(ready), found[ready]
+
+    def _computed(self, batches: Iterator[Batch]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The examples of each batch and their float32 logits."""
+        waiting: list[tuple[np.ndarray, mx.array]] = []
+        while together := list(islice(batches, len(self._logits))):
+            started = [(batch.rows, self(batch, i)) for i, batch in enumerate(together)]
+            # These are computed while those before them are read and the next ones are padded.
+            mx.async_eval([logits for _, logits in started])
+            yield from _read(waiting)
+            waiting = started
+        yield from _read(waiting)
+
+
+def _read(computed: list[tuple[np.ndarray, mx.array]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return ((rows, np.array(logits)[: len(rows)]) for rows, logits in computed)

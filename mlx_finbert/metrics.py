@@ -1,11 +1,16 @@
 """Figures of a classifier from its logits, in numpy."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mlx_finbert.errors import InputError
+
 BOOTSTRAP_DRAWS = 2000
+FEW_ROWS = 30
+"""A rule of thumb: with fewer rows, intervals from the bootstrap's percentiles are too narrow."""
 
 
 @dataclass
@@ -17,11 +22,11 @@ class Metrics:
     brier_scores: np.ndarray
     """float64 (N,): squared distance of each text's probabilities from the truth, 0 to 2."""
     precision: np.ndarray
-    """float64 (num_labels,); 0 where a label was never predicted."""
+    """float64 (num_labels,); NaN for a label that was never predicted."""
     recall: np.ndarray
-    """float64 (num_labels,); 0 where a label has no rows."""
+    """float64 (num_labels,); NaN for a label without rows."""
     f1: np.ndarray
-    """float64 (num_labels,)."""
+    """float64 (num_labels,); NaN for a label with neither rows nor predictions."""
     confusion: np.ndarray
     """int64 (num_labels, num_labels): rows are the true labels, columns the predicted."""
 
@@ -37,13 +42,16 @@ class Metrics:
 
     @property
     def macro_f1(self) -> float:
-        """Mean of the labels' F1; a label without rows and predictions counts as 0."""
-        return float(self.f1.mean())
+        """Mean of the labels' F1, as scikit-learn's `f1_score(average="macro")`.
+
+        A label with neither rows nor predictions is left out.
+        """
+        return float(np.nanmean(self.f1))
 
     @property
     def weighted_f1(self) -> float:
-        """Mean of the labels' F1, each weighted by its rows."""
-        return float(np.average(self.f1, weights=self.confusion.sum(axis=1)))
+        """Mean of the labels' F1, each weighted by its rows, as scikit-learn's."""
+        return float(np.average(np.nan_to_num(self.f1), weights=self.confusion.sum(axis=1)))
 
     @property
     def mcc(self) -> float:
@@ -56,15 +64,16 @@ class Metrics:
         return float(self.brier_scores.mean())
 
     def to_dict(self, label_names: list[str]) -> dict[str, Any]:
-        """As plain numbers, for JSON."""
+        """As plain numbers, for JSON; None for an undefined figure."""
+        figures = zip(
+            label_names,
+            *(plain(values) for values in (self.precision, self.recall, self.f1)),
+            self.confusion.sum(axis=1).tolist(),
+            strict=True,
+        )
         per_label = {
-            name: {
-                "precision": float(self.precision[i]),
-                "recall": float(self.recall[i]),
-                "f1": float(self.f1[i]),
-                "support": int(self.confusion[i].sum()),
-            }
-            for i, name in enumerate(label_names)
+            name: {"precision": precision, "recall": recall, "f1": f1, "support": support}
+            for name, precision, recall, f1, support in figures
         }
         return {
             "loss": self.loss,
@@ -76,11 +85,54 @@ class Metrics:
             "confusion": self.confusion.tolist(),
         }
 
+    def remarks(self, label_names: list[str]) -> list[str]:
+        """Sentences on what makes the figures say less than they seem to."""
+        rows, predicted = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        found = []
+        if np.count_nonzero(rows) == 1:
+            found.append(
+                f"every row is labelled {label_names[rows.argmax()]!r}: the figures do not show"
+                " whether the model tells the labels apart"
+            )
+        elif np.count_nonzero(predicted) == 1:
+            found.append(
+                f"every row was answered {label_names[predicted.argmax()]!r}: the model has learned"
+                " nothing from the texts"
+            )
+        if rows.sum() < FEW_ROWS:
+            found.append(
+                f"{rows.sum()} rows are few: the 95% intervals are narrower than they should be"
+            )
+        return found
+
+
+def plain(values: np.ndarray) -> list[Any]:
+    """Floats of any shape as nested lists, for JSON; None for NaN."""
+    return np.where(np.isnan(values), None, values).tolist()
+
+
+def dash(value: float, form: str) -> str:
+    """A figure as text; "-" where it is undefined (NaN)."""
+    return "-" if np.isnan(value) else format(value, form)
+
+
+def counted(measured: int, in_all: int, what: str = "rows") -> str:
+    """How many rows the figures are of, with the reason where they are not all rows."""
+    if measured == in_all:
+        return f"{measured:,} {what}"
+    return f"{measured:,} of {in_all:,} {what}, a random sample: Ctrl-C ended the measurement"
+
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities (N, num_labels) in float64."""
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def require_finite(logits: np.ndarray) -> None:
+    """Refuse logits that are NaN or infinite, from which every figure would be wrong."""
+    if not np.isfinite(logits).all():
+        raise InputError("the model's logits are not finite: its weights are damaged")
 
 
 def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
@@ -101,15 +153,22 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, num_labels: int)
 
 
 def scores(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Precision, recall and F1 of each label, 0 where undefined.
+    """Precision, recall and F1 of each label, NaN where they are 0/0.
 
     Takes (..., num_labels, num_labels), so that bootstrap draws are scored together.
     """
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     predicted, actual = confusion.sum(axis=-2), confusion.sum(axis=-1)
-    precision = hits / np.maximum(predicted, 1)
-    recall = hits / np.maximum(actual, 1)
-    return precision, recall, 2 * hits / np.maximum(predicted + actual, 1)
+    with np.errstate(invalid="ignore"):
+        return hits / predicted, hits / actual, 2 * hits / (predicted + actual)
+
+
+def largest_confusions(confusion: np.ndarray, most: int = 10) -> list[tuple[int, int, int]]:
+    """True label, predicted label and rows of the largest cells off the diagonal."""
+    wrong = confusion - np.diag(np.diag(confusion))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    cells = (divmod(int(place), len(wrong)) for place in order)
+    return [(i, j, int(wrong[i, j])) for i, j in cells if wrong[i, j]]
 
 
 def matthews(confusion: np.ndarray) -> np.ndarray:
@@ -130,11 +189,13 @@ def bootstrap_intervals(
     """95% percentile intervals (Efron and Tibshirani 1993, chapter 13).
 
     To draw N rows with replacement is to draw the cells of the confusion matrix from a
-    multinomial; for the loss and the Brier score the rows themselves are drawn.
+    multinomial; for the loss and the Brier score the rows themselves are drawn. A draw in which a
+    figure is undefined takes no part in its interval.
 
     Returns:
         float64 (2,) for `loss`, `accuracy`, `macro_f1`, `mcc` and `brier`, and (2, num_labels) for
-        `precision`, `recall` and `f1`: the lower bounds, then the upper.
+        `precision`, `recall` and `f1`: the lower bounds, then the upper; NaN where the figure is
+        undefined.
     """
     confusion, rows = metrics.confusion, len(metrics.losses)
     rng = np.random.default_rng(seed)
@@ -148,11 +209,19 @@ def bootstrap_intervals(
     figures = {
         "loss": loss,
         "accuracy": np.trace(drawn, axis1=1, axis2=2) / rows,
-        "macro_f1": f1.mean(axis=1),
+        "macro_f1": np.nanmean(f1, axis=1),
         "mcc": matthews(drawn),
         "brier": brier,
         "precision": precision,
         "recall": recall,
         "f1": f1,
     }
-    return {name: np.quantile(values, (0.025, 0.975), axis=0) for name, values in figures.items()}
+    return {name: interval(values) for name, values in figures.items()}
+
+
+def interval(draws: np.ndarray) -> np.ndarray:
+    """The 2.5% and 97.5% quantiles along the first axis, of the draws that are not NaN."""
+    with warnings.catch_warnings():
+        # A label with neither rows nor predictions has no figure in any draw.
+        warnings.filterwarnings("ignore", "All-NaN slice")
+        return np.nanquantile(draws, (0.025, 0.975), axis=0)

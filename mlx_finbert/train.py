@@ -27,8 +27,10 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     result = run(settings)
     if result.test:
+        done, in_all = len(result.predictions.texts), result.predictions.rows_in_all
+        measured = f" ({done:,} of {in_all:,} rows)" if result.predictions.interrupted else ""
         print(
-            f"test: loss {result.test.loss:.4f}, accuracy {result.test.accuracy:.4f},"
+            f"test{measured}: loss {result.test.loss:.4f}, accuracy {result.test.accuracy:.4f},"
             f" macro-F1 {result.test.macro_f1:.4f}"
         )
     return {"finished": 0, "stopped early": 0, "interrupted": 130}.get(result.end, 1)

@@ -64,7 +64,7 @@ def fpb(settings: ReproduceSettings) -> str:
             settings, seed=seed, data=f"{archive}:araci", output_dir=str(root / f"seed-{seed}")
         )
         results.append(run(own))
-        if results[-1].test is None:
+        if results[-1].test is None or results[-1].predictions.interrupted:
             raise InputError(f"seed {seed}: the run was {results[-1].end}, there is no figure")
     return "\n".join([*figures_table(settings, results), "", *bands_table(archive, results)])
 

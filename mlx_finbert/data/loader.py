@@ -47,6 +47,8 @@ class Update:
 
     rows: np.ndarray
     """int64: the examples, of all processes together."""
+    numbers: np.ndarray
+    """int64: the numbers of these rows in their file."""
     labels: np.ndarray
     """int32: the labels of these rows."""
     batches: list[Batch]
@@ -79,6 +81,7 @@ class Loader:
         accumulation: int = 1,
         rank: int = 0,
         ranks: int = 1,
+        numbers: np.ndarray | None = None,
     ) -> None:
         """
         Args:
@@ -93,10 +96,12 @@ class Loader:
                 4 batches of 4 rows hold what one of 16 holds.
             rank: which of the processes this is, of `ranks` that share every batch; `ranks`
                 divides batch_size.
+            numbers: int64 (N,), of the examples in their file; 1 to N where None.
         """
         self.tokens = tokens
         self.lengths = tokens.lengths
         self.labels = np.zeros(len(tokens), np.int32) if labels is None else labels
+        self.numbers = np.arange(1, len(tokens) + 1) if numbers is None else numbers
         self.batch_size = batch_size
         self.pad_token_id = pad_token_id
         self.max_length = max_length
@@ -128,7 +133,16 @@ class Loader:
         """The updates of one epoch from the one numbered `start` on, where a run goes on."""
         for rows in self.plan(number)[start:]:
             batches = [self.batch(part) for part in cut(rows, self.batch_size)]
-            yield Update(rows, self.labels[rows], batches)
+            yield Update(rows, self.numbers[rows], self.labels[rows], batches)
+
+    def sampled(self, seed: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch in a random order, so that the first ones are a fair sample.
+
+        In the order of `epoch` without a seed they would be the shortest rows.
+        """
+        batches = self._batches(0)
+        for i in np.random.default_rng(seed).permutation(len(batches)):
+            yield self.batch(batches[i])
 
     def plan(self, number: int = 0) -> list[np.ndarray]:
         """The rows of each update of an epoch."""

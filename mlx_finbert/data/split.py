@@ -145,7 +145,7 @@ def part_sizes(parts: dict[str, np.ndarray]) -> str:
 
 
 def duplicate_notes(data: LabelledTexts, groups: np.ndarray, side: np.ndarray) -> list[str]:
-    """Sentences on duplicates, with the row numbers of the first few."""
+    """Sentences on duplicates, with the row numbers, in their file, of the first few."""
     alike = [rows for rows in rows_by_group(groups, range(len(data))) if len(rows) > 1]
     conflicting = [rows for rows in alike if len(set(data.labels[rows])) > 1]
     crossing = [rows for rows in alike if len(set(side[rows])) > 1]
@@ -159,9 +159,18 @@ def duplicate_notes(data: LabelledTexts, groups: np.ndarray, side: np.ndarray) -
             " its test figures are too good by that much"
         )
     if conflicting:
-        rows = "; ".join(", ".join(str(r + 1) for r in rows) for rows in conflicting[:5])
+        of_file = row_names(data)
+        rows = "; ".join(", ".join(of_file[r] for r in rows) for rows in conflicting[:5])
         notes.append(
             f"{len(conflicting):,} texts have conflicting labels (rows {rows}):"
             " correct or drop them"
         )
     return notes
+
+
+def row_names(data: LabelledTexts) -> list[str]:
+    """Each row's number in its file; with its split where several files have such a row."""
+    numbers = list(map(str, data.numbers))
+    if data.splits is None or len(set(numbers)) == len(numbers):
+        return numbers
+    return [f"{split} {number}" for split, number in zip(data.splits, numbers, strict=True)]

@@ -22,8 +22,13 @@ class Tokens:
     """int32, all rows end to end."""
     offsets: np.ndarray
     """int64 (N + 1,): row i is `ids[offsets[i]:offsets[i + 1]]`."""
-    truncated: int
-    """How many rows were cut."""
+    cut: np.ndarray
+    """bool (N,): which rows were cut."""
+
+    @property
+    def truncated(self) -> int:
+        """How many rows were cut."""
+        return int(np.count_nonzero(self.cut))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -68,28 +73,29 @@ def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
     return (list(texts[start : start + CHUNK]) for start in range(0, len(texts), CHUNK))
 
 
-def _encode(tokenizer: Any, max_length: int, texts: list[str]) -> tuple[list[np.ndarray], int]:
-    """The rows of a chunk, and how many of them were cut."""
+def _encode(
+    tokenizer: Any, max_length: int, texts: list[str]
+) -> tuple[list[np.ndarray], list[bool]]:
+    """The rows of a chunk, and which of them were cut."""
     # The tokenizer is not asked to cut: it would not say how often it did, and the setting would
     # stay in an object that is shared.
     encoded = tokenizer(
         texts, return_attention_mask=False, return_token_type_ids=False, verbose=False
     )
-    rows, truncated = [], 0
+    rows = []
     for ids in encoded["input_ids"]:
         if len(ids) > max_length:
             ids = [*ids[: max_length - 1], ids[-1]]
-            truncated += 1
         rows.append(np.array(ids, dtype=np.int32))
-    return rows, truncated
+    return rows, [len(ids) > max_length for ids in encoded["input_ids"]]
 
 
-def _joined(chunks: Iterable[tuple[list[np.ndarray], int]]) -> Tokens:
+def _joined(chunks: Iterable[tuple[list[np.ndarray], list[bool]]]) -> Tokens:
     rows: list[np.ndarray] = []
-    truncated = 0
-    for of_chunk, cut in chunks:
-        rows += of_chunk
-        truncated += cut
+    cut: list[bool] = []
+    for rows_of_chunk, cut_of_chunk in chunks:
+        rows += rows_of_chunk
+        cut += cut_of_chunk
     offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
     flat = np.concatenate(rows) if rows else np.zeros(0, np.int32)
-    return Tokens(flat, offsets, truncated)
+    return Tokens(flat, offsets, np.array(cut, bool))

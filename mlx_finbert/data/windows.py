@@ -60,9 +60,8 @@ def cut_into_windows(tokens: Tokens, max_length: int, overlap: int) -> Windows:
             seen = end
     offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
     flat = np.concatenate(rows) if rows else np.zeros(0, np.int32)
-    return Windows(
-        Tokens(flat, offsets, tokens.truncated), np.array(texts, np.int64), np.array(weights)
-    )
+    of = np.array(texts, np.int64)
+    return Windows(Tokens(flat, offsets, tokens.cut[of]), of, np.array(weights))
 
 
 def window_starts(length: int, room: int, overlap: int) -> list[int]:

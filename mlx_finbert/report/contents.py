@@ -1,5 +1,6 @@
 """What a report tells of."""
 
+import json
 import platform
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -40,6 +41,23 @@ class Predictions:
     """Integers (N,), indices into the report's `label_names`."""
     logits: np.ndarray
     """float32 (N, num_labels), as the model gives them: not divided by the temperature."""
+    numbers: np.ndarray | None = None
+    """int64 (N,), of the rows in their file, from 1; 1 to N where None."""
+    others: list[dict[str, Any]] | None = None
+    """The other columns of each row, where the source has some."""
+    rows_in_all: int = 0
+    """Of the split: more than N where Ctrl-C ended the measurement; N where 0."""
+    truncated: int = 0
+    """Of these rows, those that were too long and were cut."""
+
+    def __post_init__(self) -> None:
+        if self.numbers is None:
+            self.numbers = np.arange(1, len(self.texts) + 1)
+        self.rows_in_all = self.rows_in_all or len(self.texts)
+
+    @property
+    def interrupted(self) -> bool:
+        return len(self.texts) < self.rows_in_all
 
 
 @dataclass(kw_only=True)
@@ -107,7 +125,9 @@ class Mistake:
     """A text whose likeliest label is not the true one."""
 
     row: int
-    """Its place among the rows of its split, from 1."""
+    """Its number in its file, from 1."""
+    others: dict[str, Any]
+    """The other columns of its row, without nested values."""
     true: int
     predicted: int
     probability: float
@@ -123,7 +143,8 @@ def mistakes(predictions: Predictions, probabilities: np.ndarray) -> list[Mistak
     order = rows[np.argsort(-probabilities[rows, predicted[rows]], kind="stable")]
     return [
         Mistake(
-            row=int(i) + 1,
+            row=int(predictions.numbers[i]),
+            others=flat(predictions.others[i]) if predictions.others else {},
             true=int(predictions.labels[i]),
             predicted=int(predicted[i]),
             probability=float(probabilities[i, predicted[i]]),
@@ -132,3 +153,13 @@ def mistakes(predictions: Predictions, probabilities: np.ndarray) -> list[Mistak
         )
         for i in order
     ]
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Columns of the data as a cell can hold them: nested values as JSON."""
+    return {
+        name: json.dumps(value, ensure_ascii=False, default=str)
+        if isinstance(value, dict | list | tuple)
+        else value
+        for name, value in row.items()
+    }

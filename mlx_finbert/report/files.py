@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.atomic import write_bytes
+from mlx_finbert.metrics import plain
 from mlx_finbert.report.charts import confusion_size, draw_confusion, draw_curves, panels_of
 from mlx_finbert.report.contents import Report, Results
 from mlx_finbert.report.page import page
@@ -15,12 +16,22 @@ from mlx_finbert.report.pictures import png
 FILES = ("report.html", "curves.png", "confusion.png", "mistakes.csv", "reliability.csv")
 """All that `write_report` writes; the last four only where there is something to tell."""
 
+MISTAKE_COLUMNS = (
+    "row",
+    "true_label",
+    "predicted_label",
+    "probability",
+    "true_probability",
+    "text",
+)
+"""Of `mistakes.csv`, apart from the data's own."""
+
 
 def write_report(folder: Path, report: Report) -> None:
     """Write `report.html`, the pictures and the tables behind it; the same report, the same bytes.
 
-    `mistakes.csv` holds every mistake, most confident first; `reliability.csv` the reliability
-    table before and after temperature scaling.
+    `mistakes.csv` holds every mistake with its row's other columns, most confident first;
+    `reliability.csv` the reliability table before and after temperature scaling.
     """
     write_bytes(folder / "report.html", encoded(page(report)))
     if panels_of(report.history):
@@ -46,33 +57,57 @@ def confusion_picture(report: Report, results: Results) -> bytes:
 def metrics_of(report: Report) -> dict[str, Any]:
     """The content of `metrics.json`, after temperature scaling where nothing else is said.
 
+    None stands for an undefined figure.
+
     Raises:
         ValueError: for a report without predictions.
     """
     if not (results := report.results):
         raise ValueError("the report has no predictions")
     uncalibrated = {"loss": results.raw_metrics.loss, "brier": results.raw_metrics.brier}
+    predictions = report.predictions
     return {
-        "split": report.predictions.split,
-        "rows": len(report.predictions.texts),
+        "split": predictions.split,
+        "rows": len(predictions.texts),
+        "rows_in_all": predictions.rows_in_all,
+        "interrupted": predictions.interrupted,
+        "truncated": predictions.truncated,
+        "notes": results.metrics.remarks(report.label_names),
         "calibration_temperature": report.temperature,
         "ece": results.calibrated.error,
         **results.metrics.to_dict(report.label_names),
-        "intervals_95": {name: bounds.tolist() for name, bounds in results.intervals.items()},
+        "intervals_95": {name: plain(bounds) for name, bounds in results.intervals.items()},
         "uncalibrated": {"ece": results.raw.error, **uncalibrated},
     }
 
 
 def mistakes_table(report: Report, results: Results) -> bytes:
-    """A line for each mistake; `row` counts the rows of the split from 1."""
+    """A line for each mistake: its row in its file, the row's other columns, and both labels.
+
+    A column of the data with the name of one of ours is called `data_NAME`.
+    """
     names = report.label_names
-    return table(
-        ("row", "true_label", "predicted_label", "probability", "true_probability", "text"),
-        (
-            (m.row, names[m.true], names[m.predicted], m.probability, m.true_probability, m.text)
-            for m in results.mistakes
-        ),
+    others = list(dict.fromkeys(name for m in results.mistakes for name in m.others))
+    rows = (
+        {"row": m.row}
+        | {new: m.others.get(name) for new, name in zip(renamed(others), others, strict=True)}
+        | {"true_label": names[m.true], "predicted_label": names[m.predicted]}
+        | {"probability": m.probability, "true_probability": m.true_probability, "text": m.text}
+        for m in results.mistakes
     )
+    first, *ours = MISTAKE_COLUMNS
+    return table((first, *renamed(others), *ours), (row.values() for row in rows))
+
+
+def renamed(names: Sequence[str]) -> list[str]:
+    """Names of the data's columns, with `data_` before those that `mistakes.csv` has itself."""
+    found = []
+    for name in names:
+        new = name
+        while new in MISTAKE_COLUMNS or (new != name and new in names):
+            new = f"data_{new}"
+        found.append(new)
+    return found
 
 
 def reliability_table(results: Results) -> bytes:

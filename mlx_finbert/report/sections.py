@@ -3,6 +3,7 @@
 import numpy as np
 
 from mlx_finbert.calibration import BINS
+from mlx_finbert.metrics import counted, dash, largest_confusions
 from mlx_finbert.report.charts import (
     MOST_NUMBERED,
     confusion_size,
@@ -10,16 +11,17 @@ from mlx_finbert.report.charts import (
     draw_reliability,
 )
 from mlx_finbert.report.contents import Mistake, Report, Results
-from mlx_finbert.report.markup import figure, isolated, key, section, table, text
+from mlx_finbert.report.markup import figure, isolated, key, section, shortened, table, text
 from mlx_finbert.report.pictures import svg
 
 RELIABILITY_SIZE = (3.8, 3.7)
 MOST_BESIDE = 6
 """With more labels than this, the confusion matrix takes the width of the page."""
 MOST_MISTAKES = 10
-MOST_CONFUSIONS = 10
 LONGEST_TEXT = 800
 """Longer texts are cut on the page; `mistakes.csv` has them whole."""
+LONGEST_VALUE = 60
+"""Likewise for the other columns of a row."""
 TILES = {
     "accuracy": "Accuracy",
     "macro_f1": "Macro-F1",
@@ -54,10 +56,16 @@ def headline(report: Report, results: Results) -> str:
     tiles.append(tile("Calibration error", results.calibrated.error, before))
     counts = results.metrics.confusion.sum(axis=1)
     usual, share = report.label_names[counts.argmax()], counts.max() / counts.sum()
+    predictions = report.predictions
+    measured, rows = len(predictions.texts), f"{predictions.split} rows"
     note = (
-        f"{counts.sum():,} {report.predictions.split} rows; beneath the figures are 95% bootstrap"
+        f"{counted(measured, predictions.rows_in_all, rows)}. Beneath the figures are 95% bootstrap"
         f" intervals. Always answering {usual} would be right for {share:.1%}."
     )
+    if predictions.truncated:
+        note += f" {predictions.truncated:,} of the rows were too long and were cut."
+    for remark in results.metrics.remarks(report.label_names):
+        note += f" {remark[0].upper()}{remark[1:]}."
     if scaled(report):
         note += " Loss, Brier score and calibration error are those after temperature scaling."
     if report.predictions.split == "validation":
@@ -82,7 +90,8 @@ def by_label(report: Report, results: Results) -> str:
         for figure_name in ("precision", "recall", "f1"):
             low, high = results.intervals[figure_name][:, i]
             value = getattr(results.metrics, figure_name)[i]
-            cells.append(f"{value:.3f} <small>{low:.3f}–{high:.3f}</small>")
+            bounds = "" if np.isnan(value) else f" <small>{low:.3f}–{high:.3f}</small>"
+            cells.append(dash(value, ".3f") + bounds)
         rows.append(
             (isolated(name), *cells, f"{confusion[i].sum():,}", f"{confusion[:, i].sum():,}")
         )
@@ -106,13 +115,9 @@ def confusion(report: Report, results: Results) -> str:
 
 def commonest(counts: np.ndarray, names: list[str]) -> str:
     """The largest cells off the diagonal."""
-    wrong = counts - np.diag(np.diag(counts))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
-    cells = [np.unravel_index(place, wrong.shape) for place in order]
     rows = [
-        (isolated(names[i]), isolated(names[j]), f"{wrong[i, j]:,}")
-        for i, j in cells
-        if wrong[i, j]
+        (isolated(names[true]), isolated(names[predicted]), f"{count:,}")
+        for true, predicted, count in largest_confusions(counts)
     ]
     return table(("true", "predicted", "rows"), rows) if rows else ""
 
@@ -158,8 +163,13 @@ def mistake(found: Mistake, names: list[str]) -> str:
     if len(content) > LONGEST_TEXT:
         cut = content[:LONGEST_TEXT].rstrip()
         content = f"{cut}… ({len(found.text):,} characters; whole in mistakes.csv)"
+    others = "".join(
+        f", {isolated(shortened(f'{name}: {value}', LONGEST_VALUE))}"
+        for name, value in found.others.items()
+        if value not in (None, "")
+    )
     return (
         f"<span class=wrong>{isolated(names[found.predicted])} {found.probability:.3f}</span>"
         f" <small>true: {isolated(names[found.true])} {found.true_probability:.3f},"
-        f" row {found.row:,}</small><p dir=auto>{text(content)}</p>"
+        f" row {found.row}{others}</small><p dir=auto>{text(content)}</p>"
     )

@@ -65,7 +65,8 @@ def model_card(
     """Markdown, with the metadata block that the hub reads; `test` is what metrics.json holds."""
     figures = {"validation": (best.val_loss, best.val_accuracy, best.val_macro_f1)}
     if test.get("split") == "test":
-        figures["test"] = (test["loss"], test["accuracy"], test["macro_f1"])
+        measured = f" ({test['rows']:,} of {test['rows_in_all']:,})" if test["interrupted"] else ""
+        figures[f"test{measured}"] = (test["loss"], test["accuracy"], test["macro_f1"])
     rows = [f"| {name} | {a:.4f} | {b:.4f} | {c:.4f} |" for name, (a, b, c) in figures.items()]
     return CARD.format(
         title=folder.name,

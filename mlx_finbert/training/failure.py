@@ -30,7 +30,7 @@ def named(number: int, update: Update, outcome: str) -> Iterator[None]:
     except (RuntimeError, ValueError, IndexError) as error:
         if str(error).startswith(BACKENDS):
             raise
-        rows = ", ".join(str(row + 1) for row in update.rows[:8])
+        rows = ", ".join(map(str, update.numbers[:8]))
         more = ", ..." if len(update.rows) > 8 else ""
         shapes = " and ".join(sorted({str(batch.input_ids.shape) for batch in update.batches}))
         raise StepFailed(

@@ -8,11 +8,11 @@ from typing import Any
 
 from mlx_finbert.data.loader import Loader, Update
 from mlx_finbert.forward import Forward
+from mlx_finbert.interrupt import interrupt_noted
 from mlx_finbert.metrics import measure
 from mlx_finbert.training.callback import Callback
 from mlx_finbert.training.failure import StepFailed
 from mlx_finbert.training.figures import Figures
-from mlx_finbert.training.interrupt import interrupt_noted
 from mlx_finbert.training.plateau import ReduceLROnPlateau
 from mlx_finbert.training.record import Record, RunState, StepFigures, Sums
 from mlx_finbert.training.schedules import Schedule

@@ -194,7 +194,8 @@ class RunFolder(Callback):
         with written_beside(self.path, REPORTS) as part:
             write_report(part, report)
             if figures:
-                write_text(part / "metrics.json", json.dumps(figures, indent=2) + "\n")
+                text = json.dumps(figures, indent=2, allow_nan=False)
+                write_text(part / "metrics.json", text + "\n")
             write_text(part / "README.md", card)
 
     def report_of(self, ending: str, best: Record, **more: object) -> Report:

@@ -28,6 +28,7 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
     Raises:
         InputError: for data that cannot be split so, an output folder that holds a
             cross-validation already, or a fold whose run does not reach its end.
+        KeyboardInterrupt: where Ctrl-C ended a fold's run.
     """
     if ranks().size() > 1:
         raise InputError("--folds runs in one process: start --fold 1, --fold 2, ... with several")
@@ -42,6 +43,9 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
         def train_one(fold: int, parts: Splits) -> tuple[np.ndarray, np.ndarray]:
             own = replace(settings, fold=fold + 1, output_dir=str(folder / fold_name(fold + 1)))
             result = run(own, say, parts)
+            if result.end == "interrupted":
+                say(f"fold {fold + 1} of {settings.folds} was interrupted: no summary")
+                raise KeyboardInterrupt
             if result.end not in ("finished", "stopped early"):
                 raise InputError(
                     f"fold {fold + 1} of {settings.folds} was {result.end}: no summary"
@@ -50,6 +54,8 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
             return result.predictions.logits / result.temperature, result.predictions.labels
 
         validation = cross_validate(splits, train_one)
+        for remark in validation.pooled.remarks(labels):
+            say(remark)
         write_summary(folder, validation, labels)
     say(f"the folds and {SUMMARY} are in {folder}")
     return validation
@@ -74,5 +80,5 @@ def remove_earlier(folder: Path, folds: int) -> None:
 
 def write_summary(folder: Path, validation: CrossValidation, labels: list[str]) -> None:
     """The figures as JSON."""
-    text = json.dumps(validation.to_dict(labels), indent=2)
+    text = json.dumps(validation.to_dict(labels), indent=2, allow_nan=False)
     write_text(folder / SUMMARY, text + "\n")

@@ -103,6 +103,7 @@ def make_loaders(
             tokenizer.pad_token_id,
             max_length,
             multiple=length_multiple(),
+            numbers=part.numbers,
             **of_training,
         )
 

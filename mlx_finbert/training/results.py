@@ -1,14 +1,17 @@
 """What comes after the last step: the best weights, their calibration, figures and report."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import mlx.core as mx
 
 from mlx_finbert.calibration import explain_temperature, fit_temperature
 from mlx_finbert.data import Splits
 from mlx_finbert.forward import Forward
-from mlx_finbert.metrics import Metrics
+from mlx_finbert.interrupt import interrupt_noted
+from mlx_finbert.metrics import Metrics, require_finite
 from mlx_finbert.report import Predictions
 from mlx_finbert.training.fit import Fit
 from mlx_finbert.training.folder import RunFolder
@@ -26,10 +29,11 @@ class Result:
     """`finished`, `stopped early`, `interrupted`, `diverged` or `failed`."""
     run_state: RunState
     test: Metrics | None = None
-    """Of the best evaluation's weights on the test rows, calibrated; None after Ctrl-C or without
-    such rows."""
+    """Of the best evaluation's weights on the test rows, calibrated; None after Ctrl-C in training
+    or without such rows."""
     predictions: Predictions | None = None
-    """Of these weights for the test rows, or the validation rows where there are none."""
+    """Of these weights for the test rows, or the validation rows where there are none; after Ctrl-C
+    while they were measured, of those that were ready."""
     labels: list[str] = field(default_factory=list)
     """Names in the order of the logits."""
     temperature: float = 1.0
@@ -45,56 +49,117 @@ def finish(
     progress: Progress,
     say: Say,
 ) -> Result:
-    """Go back to the best weights, calibrate, measure, and write the report."""
+    """Go back to the best weights, calibrate, measure, and write the report.
+
+    Ctrl-C ends the measurement, or skips it with the calibration; what is known is reported. A
+    second one, or one more after Ctrl-C in training, interrupts as usual.
+    """
     ending = how_it_ended(end, fit.run_state, folder.path)
     say(f"{fit.run_state.step:,} steps: {progress.speed_and_memory()}")
     say(ending)
     best = fit.run_state.best
     if best is None:
         return Result(folder.path, end, fit.run_state)
-    folder.load_best()
-    forward = Forward(folder.model)
-    temperature = 1.0
-    if folder.settings.calibration:
-        temperature = calibrate(forward, folder, loaders)
-        say(explain_temperature(temperature))
-    # After Ctrl-C nobody waits for a test set.
-    predictions = None if end == "interrupted" else predictions_of(forward, loaders, splits)
-    report = folder.report_of(
-        ending,
-        best,
-        predictions=predictions,
-        temperature=temperature,
-        padding_waste=loaders.train.padding_waste(),
-        tokens_per_second=progress.tokens_per_second,
-        peak_memory=mx.get_peak_memory(),
-        notes=splits.notes,
-    )
-    folder.report(report, best, len(splits.train), splits.train.licence)
+    noting = nullcontext(Event()) if end == "interrupted" else interrupt_noted()
+    with noting as interrupted:
+        temperature, predictions = measured(end, folder, loaders, splits, interrupted, say)
+        if left_out := what_ctrl_c_left_out(predictions, interrupted, folder.path):
+            say(left_out)
+            ending, end = f"{ending}; {left_out}", "interrupted"
+        report = folder.report_of(
+            ending,
+            best,
+            predictions=predictions,
+            temperature=temperature,
+            padding_waste=loaders.train.padding_waste(),
+            tokens_per_second=progress.tokens_per_second,
+            peak_memory=mx.get_peak_memory(),
+            notes=splits.notes,
+        )
+        folder.report(report, best, len(splits.train), splits.train.licence)
+    metrics = report.results.metrics if report.results else None
+    for remark in metrics.remarks(report.label_names) if metrics else []:
+        say(remark)
     return Result(
         folder=folder.path,
         end=end,
         run_state=fit.run_state,
-        test=report.results.metrics if predictions and loaders.test else None,
+        test=metrics if predictions and predictions.split == "test" else None,
         predictions=predictions,
         labels=report.label_names,
         temperature=temperature,
     )
 
 
-def calibrate(forward: Forward, folder: RunFolder, loaders: Loaders) -> float:
-    """Fit the temperature on the validation rows and save the model calibrated by it."""
-    logits = forward.all_logits(loaders.validation)
+def measured(
+    end: str,
+    folder: RunFolder,
+    loaders: Loaders,
+    splits: Splits,
+    interrupted: Event,
+    say: Say,
+) -> tuple[float, Predictions | None]:
+    """The temperature and the predictions of the best weights; None after Ctrl-C before them."""
+    folder.load_best()
+    forward = Forward(folder.model)
+    temperature = 1.0
+    if folder.settings.calibration:
+        temperature = calibrate(forward, folder, loaders, interrupted, say)
+    # After Ctrl-C nobody waits for a test set.
+    if end == "interrupted" or interrupted.is_set():
+        return temperature, None
+    return temperature, predictions_of(forward, loaders, splits, interrupted)
+
+
+def calibrate(
+    forward: Forward, folder: RunFolder, loaders: Loaders, interrupted: Event, say: Say
+) -> float:
+    """Fit the temperature on the validation rows and save the model calibrated by it.
+
+    Where Ctrl-C ends that before all of them are ready, the temperature is 1.
+    """
+    ready, logits = forward.logits_until(interrupted, loaders.validation, "calibrate")
+    if len(ready) < len(loaders.validation.labels):
+        say("Ctrl-C: not calibrated, the probabilities are those of the model as it was trained")
+        return 1.0
     temperature = fit_temperature(logits, loaders.validation.labels)
     folder.save_calibrated(temperature)
+    say(explain_temperature(temperature))
     return temperature
 
 
-def predictions_of(forward: Forward, loaders: Loaders, splits: Splits) -> Predictions:
-    """For the test rows; for the validation rows where there are none."""
+def predictions_of(
+    forward: Forward, loaders: Loaders, splits: Splits, interrupted: Event
+) -> Predictions:
+    """For the test rows, or the validation rows where there are none; those ready at Ctrl-C."""
     name = "test" if loaders.test else "validation"
     loader = loaders.test or loaders.validation
-    return Predictions(name, splits.part(name).texts, loader.labels, forward.all_logits(loader))
+    ready, logits = forward.logits_until(interrupted, loader, f"{name} rows")
+    require_finite(logits)
+    rows = splits.part(name).take(ready, name)
+    return Predictions(
+        split=name,
+        texts=rows.texts,
+        labels=loader.labels[ready],
+        logits=logits,
+        numbers=rows.numbers,
+        others=rows.others,
+        rows_in_all=len(loader.labels),
+        truncated=int(loader.tokens.cut[ready].sum()),
+    )
+
+
+def what_ctrl_c_left_out(
+    predictions: Predictions | None, interrupted: Event, folder: Path
+) -> str | None:
+    """A sentence on the rows that were not measured because of Ctrl-C; None where all were."""
+    if not interrupted.is_set() or (predictions and not predictions.interrupted):
+        return None
+    measured = "no row was measured"
+    if predictions:
+        done, in_all = len(predictions.texts), predictions.rows_in_all
+        measured = f"{done:,} of {in_all:,} {predictions.split} rows were measured, a random sample"
+    return f"Ctrl-C: {measured}; python -m mlx_finbert.evaluate --model {folder} measures them all"
 
 
 def how_it_ended(end: str, state: RunState, folder: Path) -> str:

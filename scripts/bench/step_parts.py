@@ -60,7 +60,7 @@ def a_step(name: str, batch_size: int, length: int) -> tuple[TrainStep, Update]:
     model, batch = a_model(name), a_batch(batch_size, length)
     groups = make_groups(named_parameters(model), len(model.encoder.layer))
     step = TrainStep(model, groups, Adam(weight_decay=0.01), Loss(np.ones(3, np.float32)))
-    return step, Update(batch.rows, batch.labels, [batch])
+    return step, Update(batch.rows, batch.rows + 1, batch.labels, [batch])
 
 
 def steps(step: TrainStep, update: Update, number: int) -> None:

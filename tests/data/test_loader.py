@@ -15,7 +15,7 @@ PAD = 99
 def tokens_of(lengths):
     ids = [np.arange(n, dtype=np.int32) for n in lengths]
     offsets = np.cumsum([0, *lengths], dtype=np.int64)
-    return Tokens(np.concatenate(ids), offsets, 0)
+    return Tokens(np.concatenate(ids), offsets, np.zeros(len(offsets) - 1, bool))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -43,6 +43,18 @@ def test_every_example_once_whole_and_padded(lengths, batch_size, seed, epoch):
         assert {a.dtype for a in (batch.input_ids, batch.attention_mask, batch.labels)} == {
             np.dtype(np.int32)
         }
+
+
+def test_a_sample_has_the_batches_of_an_epoch_in_a_fixed_random_order():
+    lengths = [1 + (7 * i) % 50 for i in range(83)]
+    loader = Loader(tokens_of(lengths), np.arange(83, dtype=np.int32), 4, PAD, max_length=50)
+    epoch, sampled = (
+        [(b.rows.tolist(), b.input_ids.tolist()) for b in batches]
+        for batches in (loader.epoch(), loader.sampled())
+    )
+    assert sampled != epoch and sorted(sampled) == sorted(epoch)
+    assert sampled == [(b.rows.tolist(), b.input_ids.tolist()) for b in loader.sampled()]
+    assert sampled != [(b.rows.tolist(), b.input_ids.tolist()) for b in loader.sampled(seed=1)]
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)

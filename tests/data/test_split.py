@@ -57,6 +57,18 @@ def test_conflicting_labels_are_reported_with_their_rows():
     assert "1 texts have conflicting labels (rows 4, 8)" in notes
 
 
+def test_conflicting_labels_are_told_by_the_rows_of_the_file():
+    data = make(20, numbers=np.arange(20) * 2 + 11)
+    data.texts[7] = data.texts[3].lower()
+    data.labels[[3, 7]] = [0, 2]
+    assert "(rows 17, 25)" in make_splits(data).notes[-1]
+    # Of a folder, whose files have rows of the same numbers, the split tells the file.
+    data.numbers = np.concatenate([np.arange(1, 11), np.arange(1, 6), np.arange(1, 6)])
+    data.splits = ["train"] * 10 + ["validation"] * 5 + ["test"] * 5
+    data.texts[17] = data.texts[3]
+    assert "(rows train 4, train 8, test 3)" in make_splits(data).notes[-1]
+
+
 def test_own_splits_are_kept_and_shared_texts_told():
     data = make(100, splits=["train"] * 80 + ["test"] * 20)
     data.texts[90] = data.texts[5]

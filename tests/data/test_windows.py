@@ -18,7 +18,7 @@ def rows_of(lengths):
         rows.append([FIRST, *range(number, number + length), LAST])
         number += length
     offsets = np.cumsum([0, *map(len, rows)])
-    return Tokens(np.concatenate([[], *rows]).astype(np.int32), offsets, 0)
+    return Tokens(np.concatenate([[], *rows]).astype(np.int32), offsets, np.zeros(len(rows), bool))
 
 
 @st.composite

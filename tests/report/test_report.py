@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import date
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -178,6 +179,70 @@ def test_the_tables_repeat_the_figures(tmp_path):
             int(row["rows"]) / 60 * abs(float(row["accuracy"]) - float(row["confidence"]))
             for row in bins
         ))  # fmt: skip
+
+
+def test_mistakes_have_the_row_of_the_file_and_its_other_columns(tmp_path):
+    rows = predictions(2, 3, -9)
+    day = date(2024, 2, 29)
+    rows.numbers = np.array([4012, 17, 5])
+    rows.others = [
+        {"id": 7, "row": "theirs", "day": day, "tags": ["a", {"b": "ü"}]},
+        {"id": None, "row": "x", "data_row": "y", "text": "<i>"},
+        {},
+    ]
+    page = written(tmp_path, report(2, predictions=rows))
+    found = {row["row"]: row for row in rows_of(tmp_path / "mistakes.csv")}
+    assert found.keys() == {"4012", "17", "5"}
+    columns = list(next(iter(found.values())))
+    assert columns[0] == "row" and columns[-5:-3] == ["true_label", "predicted_label"]
+    assert set(columns[1:-5]) == {
+        "id", "data_data_row", "data_row", "day", "tags", "data_text",
+    }  # fmt: skip
+    one, two = found["4012"], found["17"]
+    assert (one["id"], one["data_data_row"], one["day"]) == ("7", "theirs", "2024-02-29")
+    assert json.loads(one["tags"]) == ["a", {"b": "ü"}]
+    assert (two["id"], two["data_data_row"], two["data_row"]) == ("", "x", "y")
+    assert (two["text"], two["data_text"]) == ("text 1.", "<i>")
+    told = " ".join(Checked(page).texts)
+    assert "row 4012, " in told and "id: 7" in told and "tags: [" in told and "None" not in told
+
+
+def test_undefined_figures_are_a_dash_and_null(tmp_path):
+    rows = predictions(3, 60, 9)
+    rows.labels = rows.labels % 2
+    rows.logits = np.float32(9) * np.eye(3, dtype=np.float32)[rows.labels]
+    page, figures = (
+        written(tmp_path, report(predictions=rows)),
+        metrics_of(report(predictions=rows)),
+    )
+    assert figures["macro_f1"] == 1
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+    assert figures["labels"]["label 2"]["precision"] is None
+    assert figures["intervals_95"]["recall"][1][2] is None
+    assert "label 2</bdi></th><td>-</td><td>-</td><td>-</td><td>0</td><td>0</td>" in page
+    assert "nan" not in page
+
+
+def test_one_answer_to_all_is_told(tmp_path):
+    rows = predictions()
+    rows.logits[:, 1] = 99
+    made = report(predictions=rows)
+    said = "every row was answered 'label 1': the model has learned nothing from the texts"
+    assert metrics_of(made)["notes"] == [said]
+    assert said[1:] in unescape(written(tmp_path, made))
+
+
+def test_rows_that_ctrl_c_left_out_and_that_were_cut_are_told(tmp_path):
+    rows = predictions()
+    rows.rows_in_all, rows.truncated = 900, 7
+    made = report(predictions=rows)
+    page, figures = written(tmp_path, made), metrics_of(made)
+    assert "60 of 900 test rows, a random sample: Ctrl-C ended the measurement" in page
+    assert "7 of the rows were too long and were cut" in page
+    told = [figures[name] for name in ("rows", "rows_in_all", "interrupted", "truncated")]
+    assert told == [60, 900, True, 7]
+    whole = metrics_of(report())
+    assert (whole["rows"], whole["rows_in_all"], whole["interrupted"]) == (60, 60, False)
 
 
 def test_the_same_report_is_the_same_bytes(tmp_path):

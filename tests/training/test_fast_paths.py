@@ -43,7 +43,7 @@ def a_loader(vocabulary=60, rows=40, batch_size=8, pad=0):
     rng = np.random.default_rng(0)
     lengths = rng.integers(3, 17, rows)
     ids = rng.integers(5, vocabulary // 2, lengths.sum()).astype(np.int32)
-    tokens = Tokens(ids, np.concatenate([[0], np.cumsum(lengths)]), 0)
+    tokens = Tokens(ids, np.concatenate([[0], np.cumsum(lengths)]), np.zeros(rows, bool))
     labels = rng.integers(0, 3, rows).astype(np.int32)
     loader = Loader(tokens, labels, batch_size, pad, 16, seed=0, multiple=4)
     loader.choose_lengths()

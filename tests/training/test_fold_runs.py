@@ -1,11 +1,14 @@
 """Cross-validation on a small model: a run a fold, and one summary."""
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
 
 from mlx_finbert.data.folds import make_folds
+from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.settings import SplitSettings
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.evaluation import EvaluateSettings
@@ -48,6 +51,22 @@ def test_a_run_a_fold_and_a_summary(checkpoint, table, tmp_path, capsys):
         assert found.metrics.loss == pytest.approx(fold["loss"], abs=1e-5)
     assert main(argv) == 2
     assert "holds cross_validation.json already" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_a_fold_is_measured_ends_without_a_summary(
+    checkpoint, table, tmp_path, capsys, monkeypatch
+):
+    sampled = Loader.sampled
+
+    def pressing(loader):
+        os.kill(os.getpid(), signal.SIGINT)
+        return sampled(loader)
+
+    monkeypatch.setattr(Loader, "sampled", pressing)
+    argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", str(tmp_path / "o")]
+    assert main([*argv, "--folds", "3", "--max-steps", "1", "--batch-size", "2"]) == 130
+    assert "fold 1 of 3 was interrupted: no summary" in capsys.readouterr().out
+    assert not (tmp_path / "o" / "cross_validation.json").exists()
 
 
 def test_one_fold_alone(table):

@@ -16,7 +16,7 @@ from mlx_finbert.training.settings import TrainSettings
 
 class SomeLoader:
     labels = np.array([0, 0, 1, 2])
-    tokens = Tokens(np.array([5, 9, 7, 9], np.int32), np.arange(5), 0)
+    tokens = Tokens(np.array([5, 9, 7, 9], np.int32), np.arange(5), np.zeros(4, bool))
 
     def __len__(self):
         return 30

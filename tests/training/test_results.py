@@ -1,5 +1,6 @@
 """A run's end: the best model calibrated, for every reader of its folder and through every kill."""
 
+import csv
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import pytest
 from mlx.utils import tree_flatten
 
 import mlx_finbert
+from mlx_finbert.data.loader import Loader
 from mlx_finbert.evaluation import EvaluateSettings
 from mlx_finbert.evaluation import run as evaluate
 from mlx_finbert.models import FAMILIES
@@ -119,6 +121,136 @@ def test_figures_before_and_after_are_kept_apart(command, tmp_path):
     raw = run / "checkpoints" / f"step-{best:08d}"
     uncalibrated = evaluate(EvaluateSettings(model=str(raw), data=data))
     assert uncalibrated.metrics.loss == pytest.approx(figures["uncalibrated"]["loss"], abs=1e-6)
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Factory: press Ctrl-C before the third batch of the N-th measurement, so many times."""
+
+    def press(measurement, times=1):
+        sampled, begun = Loader.sampled, []
+
+        def pressing(loader):
+            begun.append(loader)
+            for number, batch in enumerate(sampled(loader)):
+                if len(begun) == measurement and number == 2:
+                    for _ in range(times):
+                        os.kill(os.getpid(), signal.SIGINT)
+                yield batch
+
+        monkeypatch.setattr(Loader, "sampled", pressing)
+
+    return press
+
+
+CALIBRATION, TEST_ROWS = 1, 2
+OF_TEST_ROWS = {"metrics.json", "confusion.png", "mistakes.csv", "reliability.csv"}
+
+
+def test_ctrl_c_while_test_rows_are_measured_keeps_what_is_done(command, tmp_path, ctrl_c, capsys):
+    run = tmp_path / "run"
+    ctrl_c(TEST_ROWS)
+    assert main(command(run, "--batch-size", "4")) == INTERRUPTED
+    out = capsys.readouterr().out
+    figures = json.loads((run / "metrics.json").read_text())
+    rows, in_all = figures["rows"], figures["rows_in_all"]
+    assert figures["interrupted"] and 0 < rows < 20 < in_all == 60
+    assert np.sum(figures["confusion"]) == rows
+    assert f"Ctrl-C: {rows} of 60 test rows were measured, a random sample; python -m" in out
+    assert f"test ({rows} of 60 rows): loss {figures['loss']:.4f}" in out
+    assert f"{rows} of 60 test rows, a random sample" in (run / "report.html").read_text()
+    assert f"| test ({rows} of 60) | {figures['loss']:.4f} |" in (run / "README.md").read_text()
+    with open(run / "mistakes.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == rows - np.trace(figures["confusion"])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    # What is left out is measured by evaluate, and by the run itself when it goes on.
+    ctrl_c(-1)
+    assert main(["--resume", str(run)]) == 0
+    figures = json.loads((run / "metrics.json").read_text())
+    assert (figures["rows"], figures["interrupted"]) == (60, False)
+
+
+def test_ctrl_c_in_the_calibration_leaves_the_model_as_trained(command, tmp_path, ctrl_c, capsys):
+    run = tmp_path / "run"
+    ctrl_c(CALIBRATION)
+    assert main(command(run, "--batch-size", "4")) == INTERRUPTED
+    out = capsys.readouterr().out
+    assert "Ctrl-C: not calibrated, the probabilities are those of the model as it was" in out
+    assert "Ctrl-C: no row was measured" in out and "test:" not in out
+    best = json.loads((run / "best.json").read_text())["step"]
+    raw = run / "checkpoints" / f"step-{best:08d}" / "model.safetensors"
+    assert (run / "model.safetensors").read_bytes() == raw.read_bytes()
+    assert "no row was measured" in (run / "report.html").read_text()
+    assert not OF_TEST_ROWS & {path.name for path in run.iterdir()}
+    ctrl_c(-1)
+    assert main(["--resume", str(run)]) == 0
+    assert temperature_of(run) != 1
+
+
+def test_a_report_without_test_rows_leaves_none_of_an_earlier_one(command, tmp_path, ctrl_c):
+    run = tmp_path / "run"
+    assert main(command(run, "--batch-size", "4")) == 0
+    assert {path.name for path in run.iterdir()} >= OF_TEST_ROWS
+    ctrl_c(CALIBRATION)
+    assert main(["--resume", str(run)]) == INTERRUPTED
+    assert not OF_TEST_ROWS & {path.name for path in run.iterdir()}
+
+
+def test_a_second_ctrl_c_ends_at_once(command, tmp_path, ctrl_c, capsys):
+    run = tmp_path / "run"
+    ctrl_c(TEST_ROWS, times=2)
+    assert main(command(run, "--batch-size", "4")) == INTERRUPTED
+    assert capsys.readouterr().err.endswith("stopped\n")
+    assert not OF_TEST_ROWS & {path.name for path in run.iterdir()}
+    mlx_finbert.load(run)
+
+
+def test_mistakes_have_the_rows_and_columns_of_the_file(command, table, tmp_path):
+    header, *rows = table.read_text().splitlines()
+    rows = [f"{row},{number},N{number}" for number, row in enumerate(rows, 1)]
+    table.write_text("\n".join([f"{header},id,ticker", *rows]))
+    run = tmp_path / "run"
+    assert main(command(run)) == 0
+    with open(run / "mistakes.csv", newline="") as file:
+        found = list(csv.DictReader(file))
+    assert found and max(int(row["row"]) for row in found) > 60
+    for row in found:
+        text, label, number, ticker = rows[int(row["row"]) - 1].split(",")
+        assert (row["text"], row["true_label"]) == (text, label)
+        assert (row["id"], row["ticker"]) == (number, ticker)
+    page = (run / "report.html").read_text()
+    assert f"row {found[0]['row']}, " in page and f"ticker: {found[0]['ticker']}" in page
+
+
+def test_mistakes_of_a_folder_have_the_rows_of_its_test_file(command, table, tmp_path):
+    header, *rows = table.read_text().splitlines()
+    folder = tmp_path / "news"
+    folder.mkdir()
+    parts = {"train": rows[:200], "validation": rows[200:240], "test": rows[240:]}
+    for name, part in parts.items():
+        (folder / f"{name}.csv").write_text("\n".join([header, *part]))
+    run = tmp_path / "run"
+    argv = [str(folder) if word == str(table) else word for word in command(run)]
+    assert main(argv) == 0
+    with open(run / "mistakes.csv", newline="") as file:
+        found = list(csv.DictReader(file))
+    assert found
+    for row in found:
+        assert parts["test"][int(row["row"]) - 1] == f"{row['text']},{row['true_label']}"
+
+
+def test_a_run_with_one_answer_is_told_so(command, tmp_path, capsys):
+    run = tmp_path / "run"
+    argv = command(run, "--learning-rate", "1e-9", "--epochs", "1")
+    path = f"{argv[1]}/model.safetensors"
+    weights = mx.load(path)
+    weights["classifier.bias"] = mx.array([0.0, 9.0, 0.0])
+    mx.save_safetensors(path, weights)
+    assert main(argv) == 0
+    said = json.loads((run / "metrics.json").read_text())["notes"]
+    nothing = "every row was answered 'neutral': the model has learned nothing from the texts"
+    assert said == [nothing] and f"{nothing}\n" in capsys.readouterr().out
+    assert "the model has learned nothing from the texts" in (run / "report.html").read_text()
 
 
 def test_without_calibration_nothing_is_folded(command, tmp_path):

@@ -48,7 +48,8 @@ def random_batch(seed, vocabulary, rows=8, length=16, pad=0, empty=0):
 def update_of(*batches):
     rows = [np.arange(len(b.rows)) for b in batches]
     labels = [b.labels[: len(b.rows)] for b in batches]
-    return Update(np.concatenate(rows), np.concatenate(labels), list(batches))
+    rows = np.concatenate(rows)
+    return Update(rows, rows + 1, np.concatenate(labels), list(batches))
 
 
 def make_step(model, thawing=Thawing(), weight_decay=0.0, label_smoothing=0.0, **more):  # noqa: B008

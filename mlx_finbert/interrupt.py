@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to stop after the step under way."""
+"""Ctrl-C as a wish to stop after the step or the batch under way."""
 
 import signal
 import threading
