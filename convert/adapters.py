@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from mlx_finbert.checkpoint import load_with_report, save
-from mlx_finbert.convert.checkpoints import carry_run, checked_output
+from mlx_finbert.convert.checkpoints import checked_output
 from mlx_finbert.convert.parity import own_logits
 from mlx_finbert.convert.settings import FuseSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.fill import LoadReport
 from mlx_finbert.lora import fuse, has_lora
+from mlx_finbert.training_run import run_files
 
 TOLERANCE = 1e-4
 """Largest difference of a logit, in float32, that passes: sums are taken in another order."""
@@ -56,7 +57,6 @@ def fuse_adapters(settings: FuseSettings) -> FuseReport:
         raise InputError(f"--model {settings.model} holds no adapters: there is nothing to fuse")
     before = own_logits(model, tokenizer)
     fuse(model)
-    save(model, tokenizer, output)
-    carry_run(report.source, output)
+    save(model, tokenizer, output, run_files(report.source))
     difference = float(np.abs(own_logits(model, tokenizer) - before).max())
     return FuseReport(output, model.args.labels, report, difference)

@@ -8,7 +8,6 @@ import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
-from mlx_finbert.atomic import write_bytes
 from mlx_finbert.checkpoint import DTYPES, dtype_of, load_with_report, require_plain, save
 from mlx_finbert.convert.parity import logits_difference, open_in_transformers, require_torch
 from mlx_finbert.convert.settings import ToMlxSettings
@@ -18,6 +17,7 @@ from mlx_finbert.models import Classifier
 from mlx_finbert.quantization import DEFAULT_GROUP_SIZE, Quantization, quantization_of, quantize
 from mlx_finbert.settings import require
 from mlx_finbert.tokenizer import Tokenizer
+from mlx_finbert.training_run import run_files
 from mlx_finbert.weights import ADAPTER_CONFIG
 
 TOLERANCES = {mx.float32: 1e-4, mx.float16: 2e-2, mx.bfloat16: 2e-1}
@@ -113,8 +113,7 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
             if settings.verify:
                 save(model, tokenizer, copy)
             quantize(model, quantization)
-        save(model, tokenizer, output)
-        carry_run(report.source, output)
+        save(model, tokenizer, output, run_files(report.source))
         converted = ConversionReport(output, model, parameters, report, None)
         if settings.verify:
             verify(converted, tokenizer, copy)
@@ -166,13 +165,3 @@ def checked_output(output: str, overwrite: bool) -> Path:
     if taken and not overwrite:
         raise InputError(f"--output {folder} holds a model already: add --overwrite")
     return folder
-
-
-def carry_run(source: Path, output: Path) -> None:
-    """Take a training run's settings along.
-
-    They say how the rows were split: `evaluate` must not test on training rows.
-    """
-    run = source / "config.yaml"
-    if run.is_file() and not output.samefile(source):
-        write_bytes(output / "config.yaml", run.read_bytes())

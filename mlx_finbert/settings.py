@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from mlx_finbert.atomic import write_text
 from mlx_finbert.errors import InputError
 
 Settings = TypeVar("Settings")
@@ -24,7 +23,7 @@ def setting(default: Any, help: str, **more: Any) -> Any:
     """A field with its help text.
 
     `positional=True` is for arguments without a flag, `recorded=False` for what a written file
-    leaves out.
+    leaves out, `const=VALUE` for a flag that may stand without a value and then means this one.
     """
     return dataclasses.field(default=default, metadata={"help": help, **more})
 
@@ -100,8 +99,14 @@ def flag_of(field: dataclasses.Field) -> str:
     return "--" + field.name.replace("_", "-")
 
 
-def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
-    """The values of a YAML file, each held against the type of its field."""
+def read_config_file(path: Path, settings_class: type, skip_others: bool = False) -> dict[str, Any]:
+    """The values of a YAML file, each held against the type of its field.
+
+    Args:
+        path: of the file.
+        settings_class: the dataclass whose fields are wanted.
+        skip_others: pass over keys that are no field of it, which are refused otherwise.
+    """
     import yaml
 
     try:
@@ -119,6 +124,8 @@ def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
     for key, value in found.items():
         name = str(key).replace("-", "_")
         if name not in fields:
+            if skip_others:
+                continue
             near = difflib.get_close_matches(name, fields, n=1)
             advice = f"; did you mean {near[0]!r}?" if near else ""
             raise InputError(f"{path}: there is no setting {key!r}{advice}")
@@ -126,8 +133,8 @@ def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
     return values
 
 
-def write_config_file(settings: Any, path: Path) -> None:
-    """The settings as a YAML file that `--config` reads."""
+def config_text(settings: Any) -> str:
+    """The settings as YAML that `--config` reads."""
     import yaml
 
     values = {
@@ -135,7 +142,7 @@ def write_config_file(settings: Any, path: Path) -> None:
         for f in dataclasses.fields(settings)
         if f.metadata.get("recorded", True) and getattr(settings, f.name) is not None
     }
-    write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -175,6 +182,8 @@ def _parser(settings_class: type, module: str, description: str) -> argparse.Arg
             options |= {"type": _list_of(item), "metavar": "A,B,..."}
         else:
             options |= {"type": hint, "metavar": field.metadata.get("metavar", _metavar(hint))}
+        if "const" in field.metadata:
+            options |= {"nargs": "?", "const": field.metadata["const"]}
         groups[field.name].add_argument(flag_of(field), **options)
     parser.add_argument("--config", metavar="FILE", help="YAML file of these settings")
     return parser

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from mlx_finbert.atomic import write_text, written_beside
 from mlx_finbert.calibration import fold_temperature
 from mlx_finbert.checkpoint import save
 from mlx_finbert.data.loader import Loader
+from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
 from mlx_finbert.report import Report, metrics_of, write_report
-from mlx_finbert.settings import write_config_file
+from mlx_finbert.settings import config_text
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.training.callback import Callback
 from mlx_finbert.training.card import model_card
@@ -35,7 +37,7 @@ from mlx_finbert.training.output import BEST, FILES, REPORTS
 from mlx_finbert.training.record import Record, RunState
 from mlx_finbert.training.reporters import LOG
 from mlx_finbert.training.settings import TrainSettings
-from mlx_finbert.weights import read_safetensors, write_safetensors
+from mlx_finbert.weights import RUN_CONFIG, SEEN_TEXTS, read_safetensors, write_safetensors
 
 
 @dataclass
@@ -48,6 +50,8 @@ class RunFolder(Callback):
     tokenizer: Tokenizer
     fingerprint: str
     """Of the rows that are trained on and validated with."""
+    seen: SeenTexts
+    """The texts of these rows, and those that the model had seen before the run."""
     history: list[Record] = field(default_factory=list)
     is_new: bool = True
     """Whether what lies in the folder is an earlier run's."""
@@ -60,9 +64,11 @@ class RunFolder(Callback):
                 was trained on, or the run's best model is gone.
         """
         if checkpoint.state["fingerprint"] != self.fingerprint:
+            then = SeenTexts.read(checkpoint.path / SEEN_TEXTS)
+            what = then.difference(self.seen) if then else "its texts, labels or tokens are others"
             raise InputError(
                 f"--resume {checkpoint.path}: {self.settings.data} is not what this run was"
-                " trained on: its texts, labels or tokens are others now"
+                f" trained on: {what}; name the data as it was with --data, or start a new run"
             )
         if self.settings.lora():
             require_base(self.model, checkpoint.path)
@@ -124,13 +130,18 @@ class RunFolder(Callback):
         self.is_new = False
 
     def save_model(self, folder: Path) -> None:
-        """The model as it is now, its tokenizer and the settings."""
+        """The model as it is now, its tokenizer, the settings and the hashes of the texts seen."""
         if lora := self.settings.lora():
             base, revision = self.settings.model, self.settings.revision
-            save_adapters(self.model, self.tokenizer, folder, lora, base, revision)
+            save_adapters(self.model, self.tokenizer, folder, lora, base, revision, self.run_files)
         else:
-            save(self.model, self.tokenizer, folder)
-        write_config_file(self.settings, folder / "config.yaml")
+            save(self.model, self.tokenizer, folder, self.run_files)
+
+    @cached_property
+    def run_files(self) -> dict[str, bytes]:
+        """The files that go with the model wherever it goes, by name."""
+        config = config_text(self.settings).encode("utf-8")
+        return {RUN_CONFIG: config, SEEN_TEXTS: self.seen.to_bytes()}
 
     def load_weights(self, folder: Path) -> None:
         """Put the weights that `save_model` wrote into the model."""

@@ -52,7 +52,7 @@ def test_a_run_a_fold_and_a_summary(checkpoint, table, tmp_path, capsys):
 
 def test_one_fold_alone(table):
     texts = load_texts(str(table))
-    alone = SplitSettings(folds=3, fold=2, split_seed=5).split(texts)
+    alone = SplitSettings(folds=3, fold=2, split_seed=5).draw(texts)
     assert alone.test.texts == make_folds(texts, 3, 5)[1].test.texts
 
 
