@@ -8,10 +8,9 @@ import pytest
 import mlx_finbert
 from mlx_finbert.calibration import fold_temperature
 from mlx_finbert.data import LabelledTexts
-from mlx_finbert.data.settings import SplitSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main
-from mlx_finbert.evaluation import evaluate, split_as_trained
+from mlx_finbert.evaluation import evaluate
 
 TEXTS = [f"profit {verb} by {i} percent" for i in range(30) for verb in ("rose", "fell")]
 
@@ -66,21 +65,6 @@ def test_the_command_prints_text_and_json(checkpoint, capsys):
     assert figures["rows"] >= 600
     assert set(figures["labels"]) == {"negative", "neutral", "positive"}
     assert np.sum(figures["confusion"]) == figures["rows"]
-
-
-def test_the_split_is_that_of_the_training_run(checkpoint):
-    folder = checkpoint()
-    (folder / "config.yaml").write_text("data: news.csv\nsplit_seed: 7\ntest_fraction: 0.5\n")
-    trained = SplitSettings(split_seed=7, test_fraction=0.5)
-    assert split_as_trained(str(folder)) == trained
-    given = split_as_trained(str(folder), split_seed=0, test_fraction=0.3)
-    assert given == SplitSettings(split_seed=0, test_fraction=0.3)
-    assert split_as_trained("someone/finbert") == SplitSettings()
-    (folder / "config.yaml").write_text("folds: 5\nfold: 2\n")
-    assert split_as_trained(str(folder)) == SplitSettings(folds=5, fold=2)
-    (folder / "config.yaml").write_text("- broken")
-    with pytest.raises(InputError, match=r"config\.yaml"):
-        split_as_trained(str(folder))
 
 
 def test_bad_input(checkpoint, capsys):
