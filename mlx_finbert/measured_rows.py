@@ -75,8 +75,8 @@ def load_rows(
         if not run.was_on(wanted.data):
             raise
         raise InputError(
-            f"{error} ({run.model} was trained on {wanted.data}: name the place where that is now,"
-            f" or other data, with {wanted.data_flag})"
+            f"{error} ({run.model} was trained on {wanted.data}: if that is elsewhere now, name its"
+            f" place, with its columns, or other data, with {wanted.data_flag})"
         ) from None
     return measured_rows(texts, wanted, run)
 
