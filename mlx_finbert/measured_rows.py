@@ -158,7 +158,9 @@ def split_notes(wanted: RowsWanted, split: Split, drawn: bool, run: TrainingRun)
         )
         return
     for name, value in wanted.how_to_split().items():
-        if value != (own := getattr(run.settings, name)):
+        if name == "test_fraction" and run.settings.fold:
+            yield f"--test-fraction has no effect: {run.model} is of one fold of a cross-validation"
+        elif value != (own := getattr(run.settings, name)):
             yield (
                 f"--{name.replace('_', '-')} is {value}, and {own} in the training run: other rows"
                 " were its test rows"

@@ -39,6 +39,11 @@ from mlx_finbert.training.reporters import LOG
 from mlx_finbert.training.settings import TrainSettings
 from mlx_finbert.weights import RUN_CONFIG, SEEN_TEXTS, read_safetensors, write_safetensors
 
+OTHER_ROWS = (
+    "its texts, labels or tokens are others, or the run is of an earlier version, which drew its"
+    " rows in another way"
+)
+
 
 @dataclass
 class RunFolder(Callback):
@@ -65,7 +70,7 @@ class RunFolder(Callback):
         """
         if checkpoint.state["fingerprint"] != self.fingerprint:
             then = SeenTexts.read(checkpoint.path / SEEN_TEXTS)
-            what = then.difference(self.seen) if then else "its texts, labels or tokens are others"
+            what = then.difference(self.seen) if then else OTHER_ROWS
             raise InputError(
                 f"--resume {checkpoint.path}: {self.settings.data} is not what this run was"
                 f" trained on: {what}; name the data as it was with --data, or start a new run"

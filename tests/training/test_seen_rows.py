@@ -1,5 +1,6 @@
 """No command measures a model on rows that it was trained on, whatever becomes of their file."""
 
+import contextlib
 import csv
 import json
 import os
@@ -9,12 +10,14 @@ import shutil
 import pytest
 import yaml
 
+import mlx_finbert
 from mlx_finbert.convert.fuse import main as fuse
 from mlx_finbert.convert.to_mlx import main as to_mlx
 from mlx_finbert.data import load_texts
 from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.data.settings import SplitSettings
 from mlx_finbert.data.text_hashes import fold
+from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main as evaluate
 from mlx_finbert.evaluation import EvaluateSettings, complete, run
 from mlx_finbert.train import main as train
@@ -337,3 +340,32 @@ def test_settings_in_python_take_the_runs_own_data_too(trained, table):
     out = trained("run")
     found = run(EvaluateSettings(model=str(out)))
     assert found.rows.texts == SplitSettings().draw(load_texts(str(table))).test.texts
+
+
+class Killed(BaseException):
+    """Ends a process in the midst of its writes."""
+
+
+def test_no_model_is_there_without_the_file_after_a_kill(tiny, tmp_path, monkeypatch):
+    replace, files = os.replace, {"config.yaml": b"data: a.csv\n", "seen_texts.tsv": b"hashes"}
+    usable = 0
+    for moves in range(12):
+        folder, done = tmp_path / str(moves), []
+
+        def one_more(*places, done=done, moves=moves):
+            if len(done) == moves:
+                raise Killed
+            done.append(places)
+            replace(*places)
+
+        monkeypatch.setattr(os, "replace", one_more)
+        with contextlib.suppress(Killed):
+            mlx_finbert.save(*tiny, folder, files)
+        monkeypatch.setattr(os, "replace", replace)
+        try:
+            mlx_finbert.load(folder)
+        except InputError:
+            continue
+        usable += 1
+        assert {name: (folder / name).read_bytes() for name in files} == files
+    assert usable
