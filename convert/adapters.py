@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_finbert.checkpoint import load_with_report
-from mlx_finbert.convert.checkpoints import claimed_output, save_converted
+from mlx_finbert.checkpoint import load_with_report, save
+from mlx_finbert.convert.checkpoints import claimed_output
 from mlx_finbert.convert.parity import own_logits
 from mlx_finbert.convert.settings import FuseSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.fill import LoadReport
 from mlx_finbert.lora import fuse, has_lora
+from mlx_finbert.training_run import run_files
 
 TOLERANCE = 1e-4
 """Largest difference of a logit, in float32, that passes: sums are taken in another order."""
@@ -58,6 +59,6 @@ def fuse_adapters(settings: FuseSettings) -> FuseReport:
             )
         before = own_logits(model, tokenizer)
         fuse(model)
-        save_converted(model, tokenizer, report.source, output)
+        save(model, tokenizer, output, run_files(report.source))
         difference = float(np.abs(own_logits(model, tokenizer) - before).max())
     return FuseReport(output, model.args.labels, report, difference)

@@ -10,14 +10,7 @@ import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
-from mlx_finbert.checkpoint import (
-    DTYPES,
-    dtype_of,
-    load_with_report,
-    require_plain,
-    save,
-    write_model,
-)
+from mlx_finbert.checkpoint import DTYPES, dtype_of, load_with_report, require_plain, save
 from mlx_finbert.convert.parity import logits_difference, open_in_transformers, require_torch
 from mlx_finbert.convert.settings import ToMlxSettings
 from mlx_finbert.errors import InputError
@@ -27,10 +20,8 @@ from mlx_finbert.models import Classifier
 from mlx_finbert.quantization import DEFAULT_GROUP_SIZE, Quantization, quantization_of, quantize
 from mlx_finbert.settings import require
 from mlx_finbert.tokenizer import Tokenizer
-from mlx_finbert.weights import ADAPTER_CONFIG, new_model
-
-RUN_SETTINGS = "config.yaml"
-"""What a training run leaves beside its model."""
+from mlx_finbert.training_run import run_files
+from mlx_finbert.weights import ADAPTER_CONFIG
 
 TOLERANCES = {mx.float32: 1e-4, mx.float16: 2e-2, mx.bfloat16: 2e-1}
 """Largest difference of a logit from transformers in float32 that passes `--verify`."""
@@ -129,7 +120,7 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
             if settings.verify:
                 save(model, tokenizer, copy)
             quantize(model, quantization)
-        save_converted(model, tokenizer, report.source, output)
+        save(model, tokenizer, output, run_files(report.source))
         converted = ConversionReport(output, model, parameters, report, None)
         if settings.verify:
             verify(converted, tokenizer, copy)
@@ -182,14 +173,3 @@ def claimed_output(output: str, overwrite: bool) -> Iterator[Path]:
         if taken and not overwrite:
             raise InputError(f"--output {folder} holds a model already: add --overwrite")
         yield folder
-
-
-def save_converted(model: Classifier, tokenizer: Tokenizer, source: Path, output: Path) -> None:
-    """Save a model with the settings of the training run that its source came from.
-
-    They say how the rows were split: `evaluate` must not test on training rows.
-    """
-    with new_model(output, tokenizer, [RUN_SETTINGS]) as part:
-        write_model(model, part)
-        if (source / RUN_SETTINGS).is_file():
-            (part / RUN_SETTINGS).write_bytes((source / RUN_SETTINGS).read_bytes())

@@ -5,8 +5,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from mlx_finbert.checkpoint import require_plain
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.exporter import describe_export
@@ -25,8 +23,9 @@ from mlx_finbert.convert.settings import ToCoremlSettings, VerifySettings
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.errors import InputError
-from mlx_finbert.evaluation import split_as_trained
 from mlx_finbert.folder_commit import finish
+from mlx_finbert.measured_rows import RowsWanted, load_rows
+from mlx_finbert.training_run import TrainingRun
 
 
 def export_model(settings: ToCoremlSettings) -> ExportReport:
@@ -37,7 +36,7 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
     """
     model, tokenizer = settings.load_model()
     require_plain(model, settings.model)
-    rows = validation_rows(settings) if settings.validate else None
+    rows = validation_rows(settings) if settings.validate is not None else None
     # The folder's name alone: a path of this machine has no place in a file that is shipped.
     source = Path(settings.model).expanduser()
     name = source.resolve().name if source.is_dir() else settings.model
@@ -52,13 +51,16 @@ def to_stderr(line: str) -> None:
 
 
 def validation_rows(settings: ToCoremlSettings) -> LabelledTexts:
-    """Test rows, those of the model's own training run, spread evenly where there are many."""
-    texts = load_texts(settings.validate, settings.columns())
-    test = split_as_trained(settings.model).split(texts).part("test")
-    if len(test) <= settings.validate_rows:
-        return test
-    chosen = np.linspace(0, len(test) - 1, settings.validate_rows).round().astype(int)
-    return test.take(chosen, test.name)
+    """The rows that `evaluate` measures of this data, a sample where there are many."""
+    wanted = RowsWanted(
+        settings.validate,
+        include_seen=settings.include_seen,
+        most=settings.validate_rows,
+        data_flag="--validate",
+        most_flag="--validate-rows",
+    )
+    run = TrainingRun.of(settings.model, settings.revision)
+    return load_rows(lambda: load_texts(settings.validate, settings.columns()), wanted, run).rows
 
 
 @dataclass

@@ -1,12 +1,13 @@
 """The flags of the commands in this folder."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mlx_finbert.convert.coreml.options import ExportOptions
-from mlx_finbert.data.settings import ColumnSettings
+from mlx_finbert.data.settings import INCLUDE_SEEN, ColumnSettings
 from mlx_finbert.model_settings import TrainedModelSettings
 from mlx_finbert.settings import require, require_given, setting
+from mlx_finbert.training_run import with_own_data
 
 
 @dataclass(kw_only=True)
@@ -58,15 +59,30 @@ class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
 
     output: str | None = setting(None, "NAME.mlpackage to write (required)", metavar="PATH")
     validate: str | None = setting(
-        None, "measure the accuracy on the test rows of this data, named as for train's --data"
+        None,
+        "measure the accuracy on this data, named as for train's --data, or on the test rows of the"
+        " model's own where none is named",
+        const="",
     )
-    validate_rows: int = setting(300, "test rows of --validate that are run")
+    validate_rows: int = setting(300, "rows of --validate that are run, a sample by hash")
+    include_seen: bool = setting(False, INCLUDE_SEEN)
 
     def __post_init__(self) -> None:
         TrainedModelSettings.__post_init__(self)
         ExportOptions.__post_init__(self)
         require_given(self.output, "--output", "name the package to write, NAME.mlpackage")
         require(self.validate_rows >= 1, "--validate-rows", self.validate_rows, "at least 1")
+
+
+def complete(given: dict[str, Any]) -> ToCoremlSettings:
+    """Settings from what was given; those of the model's run say how to read its own data.
+
+    Raises:
+        InputError: for values out of range, or a `--validate` that is given no data by anything.
+    """
+    if given.get("validate") is not None:
+        given = with_own_data(given, ToCoremlSettings, "validate")
+    return ToCoremlSettings(**given)
 
 
 @dataclass(kw_only=True)

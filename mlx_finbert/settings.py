@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mlx_finbert.atomic import write_text
 from mlx_finbert.errors import InputError
 from mlx_finbert.flag_names import flag_meant
 from mlx_finbert.flags import bare, chosen, flag_of, is_optional, kind_of, read_flags
@@ -24,7 +23,7 @@ def setting(default: Any, help: str, **more: Any) -> Any:
     """A field with its help text.
 
     `positional=True` is for arguments without a flag, `recorded=False` for what a written file
-    leaves out.
+    leaves out, `const=VALUE` for a flag that may stand without a value and then means this one.
     """
     return dataclasses.field(default=default, metadata={"help": help, **more})
 
@@ -95,8 +94,14 @@ def require_types(settings: Any) -> None:
             require(type(value) is hint, flag_of(field), value, f"of type {hint.__name__}")
 
 
-def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
-    """The values of a YAML file, each held against the type of its field."""
+def read_config_file(path: Path, settings_class: type, skip_others: bool = False) -> dict[str, Any]:
+    """The values of a YAML file, each held against the type of its field.
+
+    Args:
+        path: of the file.
+        settings_class: the dataclass whose fields are wanted.
+        skip_others: pass over keys that are no field of it, which are refused otherwise.
+    """
     import yaml
 
     try:
@@ -114,6 +119,8 @@ def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
     for key, value in found.items():
         name = str(key).replace("-", "_")
         if name not in fields:
+            if skip_others:
+                continue
             by_flag = {flag_of(field): field.name for field in fields.values()}
             meant = by_flag.get(flag_meant(f"--{name}", by_flag))
             advice = f"; did you mean {meant!r}?" if meant else ""
@@ -122,8 +129,8 @@ def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
     return values
 
 
-def write_config_file(settings: Any, path: Path) -> None:
-    """The settings as a YAML file that `--config` reads."""
+def config_text(settings: Any) -> str:
+    """The settings as YAML that `--config` reads."""
     import yaml
 
     values = {
@@ -131,7 +138,7 @@ def write_config_file(settings: Any, path: Path) -> None:
         for f in dataclasses.fields(settings)
         if f.metadata.get("recorded", True) and getattr(settings, f.name) is not None
     }
-    write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
 def _from_yaml(value: Any, hint: Any, where: str) -> Any:

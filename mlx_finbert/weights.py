@@ -1,7 +1,7 @@
 """What lies in a checkpoint folder: reading the forms in use, and writing one of them."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,16 @@ NUMPY_DTYPES = {
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapters.safetensors"
+RUN_CONFIG = "config.yaml"
+SEEN_TEXTS = "seen_texts.tsv"
+RUN_FILES = (RUN_CONFIG, SEEN_TEXTS)
+"""What a training run leaves with its model: its settings, and the hashes of the texts seen."""
 MODEL_FILES = TOKENIZER_FILES | {
     "config.json",
     "model.safetensors",
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
+    *RUN_FILES,
 }
 """All that a model of ours is saved in, whole or as adapters."""
 
@@ -152,7 +157,7 @@ def write_safetensors(weights: Weights, path: Path) -> None:
 
 
 @contextmanager
-def new_model(folder: Path, tokenizer: Tokenizer, outdated: Collection[str] = ()) -> Iterator[Path]:
+def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]) -> Iterator[Path]:
     """A folder to write a model's files to; with the tokenizer's they then move into `folder`.
 
     They do so as one (see `folder_commit`). Files there of an earlier model that the new one does
@@ -161,11 +166,13 @@ def new_model(folder: Path, tokenizer: Tokenizer, outdated: Collection[str] = ()
     Args:
         folder: made where it is missing.
         tokenizer: saved with the model.
-        outdated: further paths in `folder` that go away with the earlier model.
+        run_files: content, by name, of the files of its training run.
     """
-    with written_beside(folder, MODEL_FILES | set(outdated)) as part:
+    with written_beside(folder, MODEL_FILES) as part:
         yield part
         tokenizer.save_pretrained(part)
+        for name, content in run_files.items():
+            (part / name).write_bytes(content)
 
 
 def model_type_of(weights: Weights, folder: Path) -> str:

@@ -23,7 +23,7 @@ if [ ! -e "$MODEL/metrics.json" ]; then
         --save-epochs 0
 fi
 echo
-"$PYTHON" -m mlx_finbert.evaluate --model "$MODEL" --data sample
+"$PYTHON" -m mlx_finbert.evaluate --model "$MODEL"
 echo
 "$PYTHON" -m mlx_finbert.predict --model "$MODEL" \
     "Operating loss narrowed to EUR 1.2 mn from EUR 3.4 mn a year earlier." \

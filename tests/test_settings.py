@@ -14,7 +14,7 @@ from mlx_finbert.convert.settings import (
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation import EvaluateSettings
 from mlx_finbert.predict.settings import PredictSettings
-from mlx_finbert.settings import flag_of, parse, setting, write_config_file
+from mlx_finbert.settings import config_text, flag_of, parse, setting
 from mlx_finbert.training.settings import TrainSettings
 
 
@@ -61,7 +61,7 @@ def test_lists_of_numbers(tmp_path):
 
 def test_a_written_file_reads_back(tmp_path):
     settings = Example(epochs=2, name="ä", labels=["a", "b"], mode="fast", scratch="x")
-    write_config_file(settings, tmp_path / "c.yaml")
+    (tmp_path / "c.yaml").write_text(config_text(settings), encoding="utf-8")
     again = example("--config", str(tmp_path / "c.yaml"))
     assert again == dataclasses.replace(settings, scratch=None)
 

@@ -14,6 +14,7 @@ from mlx_finbert.convert.coreml.metadata import Description, program_options
 from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.tokenizer.files import CONFIG, WHOLE, tokenizer_files
+from mlx_finbert.convert.coreml.validation import Validation
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
 from mlx_finbert.hashes import file_sha256
 from mlx_finbert.tokenizer import Tokenizer
@@ -49,13 +50,18 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
             for package in report.packages
         },
         "files": {file.name: file_sha256(file) for file in beside},
-        "validation": report.validation and _rounded(asdict(report.validation)),
+        "validation": report.validation and _rounded(validation_figures(report.validation)),
         "versions": {
             name: version(name) for name in ("mlx-finbert", "mlx", "coremltools", "numpy")
         },
     }
     text = json.dumps(record, indent=2) + "\n"
     (folder / EXPORT).write_text(text, encoding="utf-8")
+
+
+def validation_figures(validation: Validation) -> dict[str, Any]:
+    """Its figures alone: the notes name folders of this machine."""
+    return {name: value for name, value in asdict(validation).items() if name != "notes"}
 
 
 def record_faults(

@@ -27,6 +27,8 @@ class Validation:
     """Share of the rows with the same label from both."""
     cut: int
     """Rows that are longer than the longest package; the model saw them as in training."""
+    notes: list[str]
+    """Sentences on rows that were left out, or that could not be checked."""
 
     @property
     def gain(self) -> float:
@@ -38,8 +40,11 @@ class Validation:
             f"{self.data}, {self.rows:,} rows: accuracy {self.model_accuracy:.4f} in MLX,"
             f" {self.package_accuracy:.4f} from the packages ({self.gain:+.2f} points);"
             f" the same label for {100 * self.agreement:.1f}%"
-            + (f"; {self.cut:,} rows were cut" if self.cut else "")
+            + "".join(f"; {note}" for note in self._cut_note() + self.notes)
         )
+
+    def _cut_note(self) -> list[str]:
+        return [f"{self.cut:,} rows were cut"] if self.cut else []
 
 
 def validate(
@@ -76,4 +81,5 @@ def validate(
         package_accuracy=float(np.mean(found == labels)),
         agreement=float(np.mean(found == expected)),
         cut=tokens.truncated,
+        notes=rows.notes,
     )

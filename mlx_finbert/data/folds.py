@@ -7,11 +7,12 @@ from mlx_finbert.data.split import (
     VALIDATION_FRACTION,
     Splits,
     draw,
-    group_alike,
     part_sizes,
+    require_rows,
     rows_by_group,
     take_parts,
 )
+from mlx_finbert.data.text_hashes import chances, group_alike
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts
 from mlx_finbert.errors import InputError
 
@@ -24,15 +25,20 @@ def make_folds(
 ) -> list[Splits]:
     """Stratified folds of whole groups of near duplicates.
 
-    Of a text that stands more than once one row takes part, and none where its labels differ:
-    counted twice it would weigh twice, and with two labels no answer to it is right. The notes say
-    how many rows that leaves out. The same data and seed give the same rows.
+    Of a repeated text one row takes part, and none where its labels differ: counted twice it would
+    weigh twice, and with two labels no answer to it is right. The notes say how many rows that
+    leaves out.
+
+    The folds do not depend on the order of the rows. Unlike `make_splits`, which looks at each text
+    alone, folds that are even by label depend on all rows: where some are added, removed or
+    relabelled, many others may move to another fold. Validation rows are drawn by a hash, so their
+    number and label shares vary by chance.
 
     Args:
         data: N texts without splits of their own.
         folds: K, at least 2.
         seed: of the folds and of the validation rows.
-        validation_fraction: of the rows that are not test rows, drawn by label.
+        validation_fraction: of the rows that are not test rows.
 
     Returns:
         K splits. The first note of each is its own; the others are the same for all.
@@ -42,25 +48,39 @@ def make_folds(
     """
     require_unsplit(data)
     rows, notes = one_of_each(data)
-    labels, groups = data.labels[rows], near_duplicates([data.texts[row] for row in rows])
+    texts = [data.texts[row] for row in rows]
+    labels, groups = data.labels[rows], near_duplicates(texts)
     require_enough(data, labels, groups, folds)
-    notes.append(sizes_of_groups(groups))
-    fold_of_row = deal(labels, groups, folds, np.random.default_rng(seed))
+    notes = [*data.notes, *notes, sizes_of_groups(groups)]
+    odds = chances(texts, "fold", seed)
+    speakers = lowest_of_each(groups, odds)
+    fold_of_row = deal(labels, groups, folds, odds[speakers])
+    spoken = [texts[row] for row in speakers]
 
     def take(fold: int) -> Splits:
         side = np.where(fold_of_row == fold, "test", "train").astype(object)
-        rng = np.random.default_rng((seed, fold))
-        draw(side, "validation", validation_fraction, labels, groups, rng)
+        odds = chances(spoken, f"validation of fold {fold + 1}", seed)[groups]
+        draw(side, "validation", odds, validation_fraction, labels, groups, spared=1)
         parts = {part: rows[side == part] for part in SPLIT_SPELLINGS}
         name = f"{data.name}, fold {fold + 1} of {folds}"
+        require_rows(data, parts, name, validation_fraction)
         return take_parts(data, parts, name, [f"{name}: {part_sizes(parts)}", *notes])
 
     return [take(fold) for fold in range(folds)]
 
 
-def deal(
-    labels: np.ndarray, groups: np.ndarray, folds: int, rng: np.random.Generator
-) -> np.ndarray:
+def lowest_of_each(groups: np.ndarray, odds: np.ndarray) -> np.ndarray:
+    """int64 (num_groups,): the row of each group with the lowest chance, which speaks for it.
+
+    Args:
+        groups: int64 (N,), from 0 without gaps.
+        odds: float64 (N,).
+    """
+    by_group = np.lexsort((odds, groups))
+    return by_group[np.unique(groups[by_group], return_index=True)[1]]
+
+
+def deal(labels: np.ndarray, groups: np.ndarray, folds: int, order: np.ndarray) -> np.ndarray:
     """The fold of each row.
 
     Groups go, the largest first, to the fold that has least of their labels; single rows then level
@@ -71,7 +91,7 @@ def deal(
         labels: int (N,).
         groups: int64 (N,), from 0 without gaps.
         folds: K.
-        rng: decides the order of groups of one size.
+        order: float64 (num_groups,): groups of one size and label are dealt in this order.
 
     Returns:
         int64 (N,), from 0 to K - 1.
@@ -81,7 +101,7 @@ def deal(
     rarity = 1 / np.maximum(counts.sum(axis=0), 1)
     held = np.zeros((folds, counts.shape[1]), np.int64)
     chosen = np.zeros(len(counts), np.int64)
-    for group in dealing_order(counts, rng):
+    for group in dealing_order(counts, order):
         crowded = held @ (counts[group] * rarity)
         # Rows of the labels to come are left out of the size: they are levelled later.
         size = held[:, : counts[group].argmax() + 1].sum(axis=1)
@@ -90,14 +110,14 @@ def deal(
     return chosen[groups]
 
 
-def dealing_order(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Groups by size, the largest first, then by label, then by chance.
+def dealing_order(counts: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Groups by size, the largest first, then by label, then in the order given.
 
     Args:
         counts: int64 (num_groups, num_labels), rows of each label.
+        order: float64 (num_groups,).
     """
-    order = rng.permutation(len(counts))
-    return order[np.lexsort((counts[order].argmax(axis=1), -counts[order].sum(axis=1)))]
+    return np.lexsort((order, counts.argmax(axis=1), -counts.sum(axis=1)))
 
 
 def one_of_each(data: LabelledTexts) -> tuple[np.ndarray, list[str]]:
@@ -108,7 +128,7 @@ def one_of_each(data: LabelledTexts) -> tuple[np.ndarray, list[str]]:
     left_out = len(data) - len(clear)
     note = (
         f"{left_out:,} of {len(data):,} rows take no part: {repeats:,} repeat the text of another,"
-        f" {left_out - repeats:,} have a text that stands there with several labels"
+        f" {left_out - repeats:,} have a text that has several labels"
     )
     return np.array([rows[0] for rows in clear], np.int64), [note] if left_out else []
 

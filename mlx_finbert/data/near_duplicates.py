@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from mlx_finbert.data.split import fold
+from mlx_finbert.data.text_hashes import fold
 
 WORD = re.compile(r"[^\W\d_]+|\d+")
 """A run of letters or a run of digits."""
@@ -20,7 +20,7 @@ WORD = re.compile(r"[^\W\d_]+|\d+")
 def near_duplicates(texts: Sequence[str]) -> np.ndarray:
     """int64 (N,): rows of one group have the same number, 0 being the first row's.
 
-    Two texts are near duplicates where they differ in case and white space alone; where they have
+    Two texts are near duplicates where they fold alike (case, white space); where they have
     the same `masked` key; or where their sets of words overlap by 0.8 or more (see `similar`).
     What is near to the same text is in the same group.
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from mlx_finbert.data.columns import Columns
 from mlx_finbert.data.folds import make_folds
+from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION, Splits, make_splits
+from mlx_finbert.data.subset import usable
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.settings import refuse_without, require, setting
 
@@ -45,6 +47,9 @@ class DataSettings(ColumnSettings):
         return load_texts(self.data, self.columns())
 
 
+INCLUDE_SEEN = "count test rows whose texts the model was trained on or chosen by"
+
+
 @dataclass(kw_only=True)
 class SplitSettings:
     """Which rows are training, validation and test rows."""
@@ -58,6 +63,13 @@ class SplitSettings:
         None, "cross-validate: so many runs, each with other test rows, near duplicates together"
     )
     fold: int | None = setting(None, "run this one of the --folds alone, from 1 on")
+    max_train_rows: int | None = setting(
+        None, "use at most N of the training rows, a sample drawn by --split-seed"
+    )
+    max_eval_rows: int | None = setting(
+        None, "use at most N of the validation rows and of the test rows"
+    )
+    include_seen: bool = setting(False, INCLUDE_SEEN)
 
     def check_split(self) -> None:
         """Refuse values out of range and flags that would have no effect."""
@@ -66,13 +78,31 @@ class SplitSettings:
         require(folds is None or folds >= 2, "--folds", folds, "at least 2")
         refuse_without(self, ["fold"], "--folds", folds is not None)
         require(fold is None or 1 <= fold <= folds, "--fold", fold, f"from 1 to {folds}")
+        require_rows(self.max_train_rows, "--max-train-rows")
+        require_rows(self.max_eval_rows, "--max-eval-rows")
 
-    def split(self, texts: LabelledTexts) -> Splits:
+    def draw(self, texts: LabelledTexts) -> Splits:
         """The parts; those of one fold where it is named."""
         if self.fold:
             folds = make_folds(texts, self.folds, self.split_seed, self.validation_fraction)
             return folds[self.fold - 1]
         return make_splits(texts, self.split_seed, self.test_fraction, self.validation_fraction)
+
+    def use(self, splits: Splits, base: SeenTexts | None = None) -> Splits:
+        """The parts as a run uses them, after a base model that has seen some texts."""
+        return usable(
+            splits,
+            base,
+            self.include_seen,
+            self.max_train_rows,
+            self.max_eval_rows,
+            self.split_seed,
+        )
+
+
+@dataclass(kw_only=True)
+class TrainedDataSettings(SplitSettings, DataSettings):
+    """What `config.yaml` says about the data of a training run."""
 
 
 def require_split(
@@ -85,3 +115,8 @@ def require_split(
         ("--validation-fraction", validation_fraction),
     ):
         require(fraction is None or 0 < fraction < 1, flag, fraction, "between 0 and 1")
+
+
+def require_rows(most: int | None, flag: str) -> None:
+    """Refuse a largest number of rows below 1; None is no limit."""
+    require(most is None or most >= 1, flag, most, "at least 1")

@@ -26,7 +26,7 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
         InputError: one sentence that names the file, row and column, or the flag.
     """
     columns = columns or Columns()
-    path, variant = _split_variant(spec)
+    path, variant = split_variant(spec)
     if path in NAMED:
         columns.require_unused(path)
         if variant and path != "financial_phrasebank":
@@ -54,12 +54,21 @@ NAMED = {
 }
 
 
-def _split_variant(spec: str) -> tuple[str, str | None]:
+def split_variant(spec: str) -> tuple[str, str | None]:
     """`NAME:VARIANT` in two, unless the whole of it is a path."""
     name, colon, variant = spec.rpartition(":")
     if not colon or Path(spec).expanduser().exists():
         return spec, None
     return name, variant
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two specs name the same data: the same word, or the same path and variant."""
+    if one == other:
+        return True
+    (a, variant), (b, other_variant) = split_variant(one), split_variant(other)
+    a, b = Path(a).expanduser(), Path(b).expanduser()
+    return variant == other_variant and a.exists() and b.exists() and a.samefile(b)
 
 
 def _from_path(path: Path, variant: str | None, columns: Columns) -> LabelledTexts:

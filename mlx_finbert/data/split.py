@@ -1,11 +1,13 @@
-"""Training, validation and test rows: made once, stratified, and free of shared texts."""
+"""Training, validation and test rows: each text's side follows from a hash of the text."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from mlx_finbert.data.seen_texts import SeenTexts
+from mlx_finbert.data.text_hashes import chances, group_alike
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts
 from mlx_finbert.errors import InputError
 
@@ -16,15 +18,17 @@ VALIDATION_FRACTION = 0.1
 
 @dataclass
 class Splits:
-    """The three parts; `test` is None for a source that has no test rows of its own."""
+    """The three parts; `test` is None where there are no test rows."""
 
     train: LabelledTexts
     validation: LabelledTexts
     test: LabelledTexts | None
     notes: list[str]
-    """What was found: sizes, duplicates, conflicting labels, texts that two splits share."""
+    """Sentences on sizes, on rows left out, on duplicates and conflicting labels."""
     test_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     """int64: the rows of the source, counted from 0, that are the test rows."""
+    seen: SeenTexts | None = None
+    """By a model that is trained on these parts; None for parts that were only drawn."""
 
     def part(self, name: str) -> LabelledTexts:
         """`train`, `validation` or `test`."""
@@ -40,31 +44,106 @@ def make_splits(
     test_fraction: float = TEST_FRACTION,
     validation_fraction: float = VALIDATION_FRACTION,
 ) -> Splits:
-    """Split by label in equal parts; texts that fold alike stay on one side.
+    """Draw test and validation rows by a hash of each text.
+
+    A text's side depends on the text and the seed alone: it stays where it is when other rows are
+    added, removed, relabelled or sorted, and a larger test fraction keeps the test rows of a
+    smaller one. Texts that fold alike (see `fold`) are on one side. In exchange, sizes and label
+    shares vary by chance; the notes give the largest difference. One exception: so that a label
+    with three texts or more has rows in every part, and every label training rows, the texts of a
+    rare label that are nearest to the limit are moved (see `draw`).
 
     A source's own splits are kept; validation rows are drawn from its training rows where it has
-    none. The same data and seed give the same rows.
+    none. Each part has its rows in the order of the source.
 
     Args:
         data: N texts.
-        split_seed: of the one generator that draws the rows.
+        split_seed: of the draws.
         test_fraction: of all rows.
         validation_fraction: of the rows that are not test rows.
 
     Raises:
-        InputError: where a part would be empty.
+        InputError: where no training or no validation row is left.
     """
     groups = group_alike(data.texts)
-    rng = np.random.default_rng(split_seed)
     side = np.array(data.splits or ["train"] * len(data), dtype=object)
-    own = set(side)
+    own, drawn = set(side), []
     if own == {"train"}:
-        draw(side, "test", test_fraction, data.labels, groups, rng)
+        odds = chances(data.texts, "test", split_seed)
+        draw(side, "test", odds, test_fraction, data.labels, groups, spared=2)
+        drawn.append("test")
     if "validation" not in own:
-        draw(side, "validation", validation_fraction, data.labels, groups, rng)
+        odds = chances(data.texts, "validation", split_seed)
+        draw(side, "validation", odds, validation_fraction, data.labels, groups, spared=1)
+        drawn.append("validation")
     parts = {name: np.flatnonzero(side == name) for name in SPLIT_SPELLINGS}
-    notes = [sizes(data, parts), *duplicate_notes(data, groups, side)]
-    return take_parts(data, parts, data.name, notes)
+    require_rows(data, parts, data.name, validation_fraction)
+    notes = [*data.notes, sizes(data, parts), *label_notes(data, parts, drawn)]
+    return take_parts(data, parts, data.name, notes + duplicate_notes(data, groups, side))
+
+
+def draw(
+    side: np.ndarray,
+    name: str,
+    odds: np.ndarray,
+    fraction: float,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    spared: int,
+) -> None:
+    """Move the training rows whose chance is below the fraction to another side, in place.
+
+    Of a label with more texts than are spared one at least moves, that with the lowest chance; of
+    every label the spared number of texts stays, those with the highest. A text with several labels
+    counts for the first of them.
+
+    Args:
+        side: object (N,), the part of each row.
+        name: of the part to move to.
+        odds: float64 (N,) in [0, 1), the same for all rows of a group.
+        fraction: share to move.
+        labels: int (N,).
+        groups: int64 (N,), of the rows that stay together.
+        spared: texts (groups) of a label that stay at least, where it has as many.
+    """
+    rows = np.flatnonzero(side == "train")
+    found, first, of_row = np.unique(groups[rows], return_index=True, return_inverse=True)
+    label_of = np.full(len(found), np.iinfo(np.int64).max)
+    np.minimum.at(label_of, of_row, labels[rows])
+    odds_of = odds[rows[first]]
+    moved = np.zeros(len(found), bool)
+    for label in np.unique(label_of):
+        members = np.flatnonzero(label_of == label)
+        members = members[np.argsort(odds_of[members], kind="stable")]
+        most = max(0, len(members) - spared)
+        wanted = np.count_nonzero(odds_of[members] < fraction)
+        moved[members[: min(max(wanted, 1), most)]] = True
+    side[rows[moved[of_row]]] = name
+
+
+def require_rows(
+    data: LabelledTexts, parts: dict[str, np.ndarray], name: str, validation_fraction: float
+) -> None:
+    """Refuse parts without a training or a validation row.
+
+    Args:
+        data: what was split.
+        parts: int64 rows by the name of the part.
+        name: what to call the whole of them.
+        validation_fraction: by which validation rows were drawn.
+
+    Raises:
+        InputError: names what to do.
+    """
+    if not len(parts["train"]):
+        raise InputError(f"{name} has no training row ({len(data):,} rows): add some")
+    if not len(parts["validation"]):
+        raise InputError(
+            f"{name} has too few rows ({len(data):,}): no validation row is left, for"
+            f" --validation-fraction {validation_fraction:g} draws them from labels with at least"
+            " two different texts among the training rows; add rows, or mark validation rows of"
+            " your own in a column (--split-column)"
+        )
 
 
 def take_parts(
@@ -74,29 +153,12 @@ def take_parts(
 
     Args:
         data: N texts.
-        parts: int64 rows of `train`, `validation` and `test`, which may be empty.
+        parts: int64 rows of `train`, `validation` and `test`; the last may be empty.
         name: what to call the whole of them.
         notes: for the result.
-
-    Raises:
-        InputError: where there is no training or no validation row.
     """
-    for part in ("train", "validation"):
-        if not len(parts[part]):
-            raise InputError(f"{name} has too few rows ({len(data)}): no {part} row is left")
     train, validation, test = (data.take(parts[p], f"{name} ({p})") for p in SPLIT_SPELLINGS)
     return Splits(train, validation, test if len(test) else None, notes, parts["test"])
-
-
-def fold(text: str) -> str:
-    """Texts that differ in case and white space alone are one text."""
-    return " ".join(text.casefold().split())
-
-
-def group_alike(texts: list[str]) -> np.ndarray:
-    """int64 (N,): rows with the same folded text have the same number."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(fold(text), len(numbers)) for text in texts])
 
 
 def rows_by_group(groups: np.ndarray, rows: Iterable[int]) -> list[list[int]]:
@@ -105,27 +167,6 @@ def rows_by_group(groups: np.ndarray, rows: Iterable[int]) -> list[list[int]]:
     for row in rows:
         members[groups[row]].append(row)
     return list(members.values())
-
-
-def draw(
-    side: np.ndarray,
-    name: str,
-    fraction: float,
-    labels: np.ndarray,
-    groups: np.ndarray,
-    rng: np.random.Generator,
-) -> None:
-    """Move a fraction of each label's training rows, whole groups at a time, to another side."""
-    by_label = defaultdict(list)
-    for rows in rows_by_group(groups, np.flatnonzero(side == "train")):
-        by_label[labels[rows[0]]].append(rows)
-    for label in sorted(by_label):
-        wanted = round(fraction * sum(len(rows) for rows in by_label[label]))
-        for i in rng.permutation(len(by_label[label])):
-            rows = by_label[label][i]
-            if len(rows) <= wanted:
-                side[rows] = name
-                wanted -= len(rows)
 
 
 def sizes(data: LabelledTexts, parts: dict[str, np.ndarray]) -> str:
@@ -144,20 +185,49 @@ def part_sizes(parts: dict[str, np.ndarray]) -> str:
     return ", ".join(f"{len(rows):,} {name}" for name, rows in parts.items() if len(rows))
 
 
+def label_notes(
+    data: LabelledTexts, parts: dict[str, np.ndarray], drawn: Sequence[str]
+) -> list[str]:
+    """Sentences on labels without training rows, and on label shares in the parts drawn by hash."""
+    counts = {
+        name: np.bincount(data.labels[rows], minlength=len(data.label_names))
+        for name, rows in parts.items()
+        if len(rows)
+    }
+    lacking = [
+        data.label_names[i]
+        for i in np.flatnonzero((counts["train"] == 0) & (sum(counts.values()) > 0))
+    ]
+    notes = [f"no training row is labelled {' or '.join(lacking)}"] if lacking else []
+    drawn = [name for name in drawn if name in counts]
+    if drawn:
+        pool = sum(counts[name] for name in ("train", *drawn))
+        whole = pool / pool.sum()
+        gaps = {name: np.abs(counts[name] / counts[name].sum() - whole).max() for name in drawn}
+        name = max(gaps, key=gaps.get)
+        share = counts[name] / counts[name].sum()
+        label = np.abs(share - whole).argmax()
+        notes.append(
+            f"{' and '.join(drawn)} rows are drawn by a hash of each text, so label shares differ"
+            f" by chance: at most {data.label_names[label]}, {share[label]:.1%} of the {name} rows"
+            f" and {whole[label]:.1%} of all"
+        )
+    return notes
+
+
 def duplicate_notes(data: LabelledTexts, groups: np.ndarray, side: np.ndarray) -> list[str]:
     """Sentences on duplicates, with the row numbers, in their file, of the first few."""
     alike = [rows for rows in rows_by_group(groups, range(len(data))) if len(rows) > 1]
     conflicting = [rows for rows in alike if len(set(data.labels[rows])) > 1]
     crossing = [rows for rows in alike if len(set(side[rows])) > 1]
     notes = []
-    if alike:
-        notes.append(f"{len(alike):,} texts stand more than once, each on one side of the split")
     if crossing:
-        notes[-1] = f"{len(alike):,} texts stand more than once"
         notes.append(
-            f"{len(crossing):,} of them stand on two sides of the splits that {data.name} brings:"
-            " its test figures are too good by that much"
+            f"{len(alike):,} texts occur more than once, {len(crossing):,} of them in several of"
+            " its own splits"
         )
+    elif alike:
+        notes.append(f"{len(alike):,} texts occur more than once, each in one part of the split")
     if conflicting:
         of_file = row_names(data)
         rows = "; ".join(", ".join(of_file[r] for r in rows) for rows in conflicting[:5])

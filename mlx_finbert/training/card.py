@@ -26,7 +26,9 @@ order of the logits: {labels}.
 {rows}
 
 The weights are those of epoch {epoch:g}, chosen by {best_metric}. The settings of the run are
-in `config.yaml`, its course in `history.csv`, and all of it in `report.html`.
+in `config.yaml`, its course in `history.csv`, and all of it in `report.html`. `seen_texts.tsv`
+holds hashes of the texts that it was trained on or chosen by, which `mlx_finbert.evaluate` leaves
+out.
 
 ```python
 import mlx_finbert

@@ -13,11 +13,12 @@ from mlx_finbert.atomic import write_text
 from mlx_finbert.calibration import fold_temperature
 from mlx_finbert.checkpoint import write_model
 from mlx_finbert.data.loader import Loader
+from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.folder_commit import finish, written_beside
 from mlx_finbert.models import Classifier
 from mlx_finbert.report import Report, metrics_of, write_report
-from mlx_finbert.settings import write_config_file
+from mlx_finbert.settings import config_text
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.training.callback import Callback
 from mlx_finbert.training.card import model_card
@@ -36,7 +37,18 @@ from mlx_finbert.training.output import BEST, FILES, REPORTS
 from mlx_finbert.training.record import Record, RunState
 from mlx_finbert.training.reporters import LOG
 from mlx_finbert.training.settings import TrainSettings
-from mlx_finbert.weights import MODEL_FILES, read_safetensors, write_safetensors
+from mlx_finbert.weights import (
+    MODEL_FILES,
+    RUN_CONFIG,
+    SEEN_TEXTS,
+    read_safetensors,
+    write_safetensors,
+)
+
+OTHER_ROWS = (
+    "its texts, labels or tokens are others, or the run is of an earlier version, which drew its"
+    " rows in another way"
+)
 
 
 @dataclass
@@ -49,6 +61,8 @@ class RunFolder(Callback):
     tokenizer: Tokenizer
     fingerprint: str
     """Of the rows that are trained on and validated with."""
+    seen: SeenTexts
+    """The texts of these rows, and those that the model had seen before the run."""
     history: list[Record] = field(default_factory=list)
     is_new: bool = True
     """Whether what lies in the folder is an earlier run's."""
@@ -62,9 +76,11 @@ class RunFolder(Callback):
         """
         finish(self.path)
         if checkpoint.state["fingerprint"] != self.fingerprint:
+            then = SeenTexts.read(checkpoint.path / SEEN_TEXTS)
+            what = then.difference(self.seen) if then else OTHER_ROWS
             raise InputError(
                 f"--resume {checkpoint.path}: {self.settings.data} is not what this run was"
-                " trained on: its texts, labels or tokens are others now"
+                f" trained on: {what}; name the data as it was with --data, or start a new run"
             )
         if self.settings.lora():
             require_base(self.model, checkpoint.path)
@@ -137,14 +153,16 @@ class RunFolder(Callback):
             about(part)
 
     def write_model(self, folder: Path) -> None:
-        """Write the present model, its tokenizer and the settings into a new folder."""
+        """Write the present model, its tokenizer and what tells of its run into a new folder."""
         if lora := self.settings.lora():
             base, revision = self.settings.model, self.settings.revision
             write_adapters(self.model, folder, lora, base, revision)
         else:
             write_model(self.model, folder)
         self.tokenizer.save_pretrained(folder)
-        write_config_file(self.settings, folder / "config.yaml")
+        config = config_text(self.settings).encode("utf-8")
+        (folder / RUN_CONFIG).write_bytes(config)
+        (folder / SEEN_TEXTS).write_bytes(self.seen.to_bytes())
 
     def load_weights(self, folder: Path) -> None:
         """Put the weights that `write_model` wrote into the model."""

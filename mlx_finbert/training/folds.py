@@ -15,8 +15,9 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.ranks import ranks
 from mlx_finbert.training.output import SUMMARY, claimed_folder
 from mlx_finbert.training.prepare import Say
-from mlx_finbert.training.run import run
+from mlx_finbert.training.run import rows_of, run
 from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.training_run import TrainingRun
 
 
 def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
@@ -32,9 +33,16 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
     """
     if ranks().size() > 1:
         raise InputError("--folds runs in one process: start --fold 1, --fold 2, ... with several")
-    splits = make_folds(
-        settings.load_texts(), settings.folds, settings.split_seed, settings.validation_fraction
-    )
+    texts = settings.load_texts()
+    drawn = make_folds(texts, settings.folds, settings.split_seed, settings.validation_fraction)
+    base = TrainingRun.of(settings.model, settings.revision)
+    splits = [rows_of(settings, parts, base) for parts in drawn]
+    for fold, parts in enumerate(splits, 1):
+        if parts.test is None:
+            raise InputError(
+                f"{settings.model} was trained on all test rows of fold {fold}: start from a model"
+                " that was not, or add --include-seen"
+            )
     with claimed_folder(settings) as folder:
         if settings.overwrite:
             remove_earlier(folder, settings.folds)

@@ -12,6 +12,7 @@ from mlx_finbert.report import FILES as REPORT_FILES
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.reporters import LOG
 from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.weights import RUN_FILES
 
 BEST = "best.json"
 """The evaluation whose weights the folder holds."""
@@ -29,7 +30,7 @@ FILES = (
     "adapters.safetensors",
     "tokenizer.json",
     "tokenizer_config.json",
-    "config.yaml",
+    *RUN_FILES,
     "history.json",
     "history.csv",
     BEST,

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import mlx.core as mx
@@ -26,6 +26,8 @@ from mlx_finbert.training.progress import Progress
 from mlx_finbert.training.reporters import check_services, reporters
 from mlx_finbert.training.results import Result, finish
 from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.training_run import TrainingRun
+from mlx_finbert.weights import SEEN_TEXTS
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
     Args:
         settings: complete; the folder is chosen where they name none.
         say: takes the sentences that tell what happens.
-        splits: the rows that the settings name, where they are at hand already.
+        splits: the rows to use, as `rows_of` chooses them, where they are at hand already.
 
     Raises:
         InputError: before anything is written, for input that cannot be used.
@@ -47,7 +49,9 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         prefer_memory()
     checkpoint = find_checkpoint(Path(settings.resume), say) if settings.resume else None
     check_output(settings)
-    splits = splits or settings.split(settings.load_texts())
+    if splits is None:
+        drawn = settings.draw(settings.load_texts())
+        splits = rows_of(settings, drawn, TrainingRun.of(settings.model, settings.revision))
     remedy = "start the run again, with --resume to go on from its last checkpoint"
     with guarded(remedy), background() as thread, ExitStack() as held:
         processes = ranks()
@@ -65,7 +69,7 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         fingerprint = fingerprint_of(loaders.train, loaders.validation)
         require_same(processes, fingerprint, f"--data {settings.data}: the rows or their tokens")
         fit = make_fit(settings, model, loaders, processes)
-        folder = RunFolder(path, settings, model, tokenizer, fingerprint)
+        folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen)
         if checkpoint:
             folder.go_on_from(checkpoint, fit)
             say(f"going on after step {fit.run_state.step:,}, from {checkpoint.path}")
@@ -84,6 +88,24 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
             with interrupt_noted():
                 barrier(processes)
     return result
+
+
+def rows_of(settings: TrainSettings, splits: Splits, base: TrainingRun) -> Splits:
+    """The rows of a run: samples where wished, and test rows that the model never sees.
+
+    Args:
+        settings: of the run.
+        splits: as drawn.
+        base: the run of the model to start from.
+    """
+    splits = settings.use(splits, base.seen_as_base)
+    if splits.test and not splits.seen.is_complete:
+        note = (
+            f"{base.model}, or the model that it was fine-tuned from, has no {SEEN_TEXTS}: it could"
+            " not be checked whether it was trained on these test rows"
+        )
+        splits = replace(splits, notes=[*splits.notes, note])
+    return splits
 
 
 def silent(sentence: str) -> None:

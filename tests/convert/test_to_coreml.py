@@ -19,6 +19,9 @@ from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.to_coreml import main as to_coreml
 from mlx_finbert.convert.to_mlx import main as to_mlx
 from mlx_finbert.convert.verify import main as verify
+from mlx_finbert.data import load_texts, make_splits
+from mlx_finbert.data.columns import Columns
+from mlx_finbert.data.seen_texts import SeenTexts
 
 pytestmark = pytest.mark.usefixtures("few_texts")
 
@@ -113,13 +116,41 @@ def test_validation_runs_on_the_test_rows_of_the_training_run(folder, tmp_path, 
             for text, label in (("profit rose", "positive"), ("loss fell", "negative"),
                                 ("net sales", "neutral"))]  # fmt: skip
     (tmp_path / "news.csv").write_text("headline,mood\n" + "\n".join(rows) + "\n")
-    (folder / "config.yaml").write_text("split_seed: 3\ntest_fraction: 0.5\n")
-    columns = ["--text-column", "headline", "--label-column", "mood"]
-    argv = ["--validate", str(tmp_path / "news.csv"), *columns, "--validate-rows", "12"]
-    assert export(folder, tmp_path / "T.mlpackage", *argv) == 0
-    assert "news.csv (test), 12 rows: accuracy" in capsys.readouterr().out
+    run = (
+        f"data: {tmp_path / 'news.csv'}\ntext_column: headline\nlabel_column: mood\nsplit_seed: 3\n"
+    )
+    (folder / "config.yaml").write_text(run + "test_fraction: 0.5\n")
+    data = load_texts(str(tmp_path / "news.csv"), Columns("headline", "mood"))
+    parts = make_splits(data, 3, 0.5)
+    seen = SeenTexts.of(parts.train, parts.validation)
+    (folder / "seen_texts.tsv").write_bytes(seen.to_bytes())
+    for argv, rows in (
+        (["--validate"], f"(test), split seed 3, {len(parts.test)} rows: accuracy"),
+        (["--validate", "--validate-rows", "12"], "(test), split seed 3, 12 rows: accuracy"),
+        (
+            ["--validate", str(tmp_path / "news.csv")],
+            f"(test), split seed 3, {len(parts.test)} rows",
+        ),
+    ):
+        assert export(folder, tmp_path / "T.mlpackage", *argv, "--overwrite") == 0
+        assert rows in capsys.readouterr().out
     record = json.loads((tmp_path / "export.json").read_text())
-    assert record["validation"]["rows"] == 12
+    assert record["validation"]["rows"] == len(parts.test)
+    # A copy is other data: all that the model has not seen of it.
+    shutil.copy(tmp_path / "news.csv", tmp_path / "copy.csv")
+    argv = ["--text-column", "headline", "--label-column", "mood", "--overwrite"]
+    argv += ["--validate", str(tmp_path / "copy.csv")]
+    assert export(folder, tmp_path / "T.mlpackage", *argv) == 0
+    left_out = len(parts.train) + len(parts.validation)
+    assert f"copy.csv: {left_out} of 60 rows were left out" in capsys.readouterr().out
+    assert export(folder, tmp_path / "T.mlpackage", *argv, "--include-seen") == 0
+    assert "copy.csv, 60 rows: accuracy" in capsys.readouterr().out
+    assert str(folder) not in (tmp_path / "export.json").read_text()
+
+
+def test_validation_without_any_data_is_refused(folder, tmp_path, capsys):
+    assert export(folder, tmp_path / "T.mlpackage", "--validate") == 2
+    assert "name the data to measure with --validate" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("exported")

@@ -32,7 +32,7 @@ def test_the_published_counts(archive):
     assert np.bincount(splits.test.labels).tolist() == [128, 575, 267]
     known = set(splits.train.texts)
     assert sum(text in known for text in splits.test.texts) == 5
-    assert any("stand on two sides of the splits" in note for note in splits.notes)
+    assert any("5 of them in several of its own splits" in note for note in splits.notes)
 
 
 def test_the_parts_are_those_of_scikit_learn(archive):

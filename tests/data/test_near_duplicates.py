@@ -13,7 +13,7 @@ from mlx_finbert.data.near_duplicates import (
     similar,
     word_set,
 )
-from mlx_finbert.data.split import fold
+from mlx_finbert.data.text_hashes import fold
 
 WORDS = "profit Profit rose, ROSE by 5 17 % EUR mn ( in 2009 Q3 the net - sales".split(" ")
 

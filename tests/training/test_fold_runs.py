@@ -71,7 +71,7 @@ def test_ctrl_c_while_a_fold_is_measured_ends_without_a_summary(
 
 def test_one_fold_alone(table):
     texts = load_texts(str(table))
-    alone = SplitSettings(folds=3, fold=2, split_seed=5).split(texts)
+    alone = SplitSettings(folds=3, fold=2, split_seed=5).draw(texts)
     assert alone.test.texts == make_folds(texts, 3, 5)[1].test.texts
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,9 @@ import time
 
 import pytest
 
+from mlx_finbert.data import load_texts
+from mlx_finbert.data.settings import SplitSettings
+from mlx_finbert.data.text_hashes import chances
 from mlx_finbert.errors import InputError
 from mlx_finbert.train import main
 from mlx_finbert.training.checkpoints import (
@@ -131,6 +135,26 @@ def test_a_resumed_run_keeps_its_settings_and_its_data(finished, table, capsys):
     assert "is not what this run was trained on" in capsys.readouterr().err
 
 
+def test_data_that_has_changed_is_told_in_numbers(finished, table, capsys):
+    whole = table.read_text()
+    parts = SplitSettings().draw(load_texts(str(table)))
+    text = parts.train.texts[0]
+    one = next(line for line in whole.splitlines() if line.startswith(f"{text},"))
+    other = f"{text}," + ("positive" if one.endswith("negative") else "negative")
+    for content, words in (
+        (whole.replace(one + "\n", ""), "1 training text is gone"),
+        (whole.replace(one, other), "1 training text is relabelled"),
+        ("\n".join(["text,label", *whole.splitlines()[:0:-1]]), "but in another order"),
+    ):
+        table.write_text(content)
+        assert main(["--resume", str(finished)]) == 2
+        assert words in capsys.readouterr().err
+    # A new test row is no reason to refuse.
+    unseen = next(f"Row {i}" for i in range(99) if chances([f"Row {i}"], "test", 0)[0] < 0.2)
+    table.write_text(f"{whole}\n{unseen},neutral\n")
+    assert main(["--resume", str(finished)]) == 0
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -154,9 +178,9 @@ def test_a_run_that_stopped_early_has_come_to_its_end(checkpoint, table, tmp_pat
     stopping = ["--early-stopping-patience", "1", "--early-stopping-min-delta", "10"]
     assert main(command(checkpoint(), table, out, "--save-steps", "1", *stopping)) == 0
     before = [(out / name).read_bytes() for name in SAME]
-    capsys.readouterr()
+    (ending,) = re.findall(r"stopped early after step \d+", capsys.readouterr().out)
     assert main(["--resume", str(out)]) == 0
-    assert "stopped early after step 9" in capsys.readouterr().out
+    assert ending in capsys.readouterr().out
     assert [(out / name).read_bytes() for name in SAME] == before
 
 

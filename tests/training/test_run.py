@@ -25,7 +25,7 @@ from mlx_finbert.training.settings import TrainSettings
 FILES = {
     "README.md", "best.json", "checkpoints", "config.json", "config.yaml", "confusion.png",
     "curves.png", "history.csv", "history.json", "log.jsonl", "metrics.json", "mistakes.csv",
-    "model.safetensors", "reliability.csv", "report.html", "tokenizer.json",
+    "model.safetensors", "reliability.csv", "report.html", "seen_texts.tsv", "tokenizer.json",
     "tokenizer_config.json",
 }  # fmt: skip
 
@@ -65,7 +65,7 @@ def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path):
     assert [{k: float(v) for k, v in row.items()} for row in rows] == history
     assert json.loads((result.folder / "metrics.json").read_text())["accuracy"] == 1.0
     said = " ".join(lines)
-    assert "60 rows (negative 20, neutral 20, positive 20); 42 train, 6 validation, 12 test" in said
+    assert "60 rows (negative 20, neutral 20, positive 20); 42 train, 8 validation, 10 test" in said
     assert "padding is" in said
 
 

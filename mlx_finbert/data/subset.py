@@ -1,0 +1,95 @@
+"""Which rows of a part are used: those that a model has not seen, and a sample by hash."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mlx_finbert.data.seen_texts import SeenTexts
+from mlx_finbert.data.split import Splits
+from mlx_finbert.data.text_hashes import chances
+from mlx_finbert.data.texts import LabelledTexts
+
+Chosen = tuple[np.ndarray, list[str]]
+"""int64 positions, ascending, and sentences on what was left out."""
+
+
+def sample(rows: LabelledTexts, most: int | None, seed: int, flag: str) -> Chosen:
+    """The rows whose texts have the lowest hashes.
+
+    A smaller sample is part of a larger one, and neither depends on the order of the rows.
+
+    Args:
+        rows: N texts.
+        most: how many rows to take; all where None.
+        seed: of the split.
+        flag: that limits them, for the sentence.
+    """
+    if most is None or len(rows) <= most:
+        return np.arange(len(rows)), []
+    lowest = np.argsort(chances(rows.texts, "sample", seed), kind="stable")[:most]
+    return np.sort(lowest), [f"{rows.name}: {most:,} of {len(rows):,} rows are used, by {flag}"]
+
+
+def unseen(rows: LabelledTexts, seen: SeenTexts, include_seen: bool) -> Chosen:
+    """The rows whose texts a model was neither trained on nor chosen by.
+
+    Args:
+        rows: N texts.
+        seen: by the model.
+        include_seen: keep the others too, and say so.
+    """
+    known = seen.holds(rows.texts)
+    count = np.count_nonzero(known)
+    if not count:
+        return np.arange(len(rows)), []
+    found = f"{rows.name}: {count:,} of {len(rows):,} rows"
+    if include_seen:
+        note = f"{found} have texts that the model was trained on or chosen by (--include-seen)"
+        return np.arange(len(rows)), [note]
+    note = (
+        f"{found} were left out: the model was trained on their texts or chosen by them;"
+        " --include-seen counts them"
+    )
+    return np.flatnonzero(~known), [note]
+
+
+def usable(
+    splits: Splits,
+    base: SeenTexts | None,
+    include_seen: bool,
+    max_train_rows: int | None,
+    max_eval_rows: int | None,
+    seed: int,
+) -> Splits:
+    """The parts as a run uses them: samples where wished, and test rows that it does not see.
+
+    Args:
+        splits: as drawn.
+        base: texts that the model which the run starts from has seen.
+        include_seen: keep test rows whose texts have been seen.
+        max_train_rows: of the training part.
+        max_eval_rows: of the validation part, and of the test part.
+        seed: of the split.
+    """
+    at, notes = sample(splits.train, max_train_rows, seed, "--max-train-rows")
+    train = splits.train.take(at, splits.train.name)
+    at, more = sample(splits.validation, max_eval_rows, seed, "--max-eval-rows")
+    validation = splits.validation.take(at, splits.validation.name)
+    seen = SeenTexts.of(train, validation).after(base)
+    notes = [*splits.notes, *notes, *more]
+    test, test_rows = splits.test, splits.test_rows
+    if test:
+        at, left_out = unseen(test, seen, include_seen)
+        test, test_rows = test.take(at, test.name), test_rows[at]
+        at, more = sample(test, max_eval_rows, seed, "--max-eval-rows")
+        test, test_rows = test.take(at, test.name), test_rows[at]
+        notes += left_out + more
+    return replace(
+        splits,
+        train=train,
+        validation=validation,
+        test=test or None,
+        test_rows=test_rows,
+        notes=notes,
+        seen=seen,
+    )
