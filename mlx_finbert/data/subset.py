@@ -73,6 +73,9 @@ def usable(
     """
     at, notes = sample(splits.train, max_train_rows, seed, "--max-train-rows")
     train = splits.train.take(at, splits.train.name)
+    if lost := sorted({*splits.train.labels} - {*train.labels}):
+        names = " or ".join(train.label_names[i] for i in lost)
+        notes.append(f"no training row of the sample is labelled {names}: raise --max-train-rows")
     at, more = sample(splits.validation, max_eval_rows, seed, "--max-eval-rows")
     validation = splits.validation.take(at, splits.validation.name)
     seen = SeenTexts.of(train, validation).after(base)

@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -92,8 +93,9 @@ def test_the_order_of_the_rows_does_not_matter():
 
 
 def test_validation_rows_are_others_in_every_fold():
-    parts = [set(fold.validation.texts) for fold in make_folds(make(), 4)]
-    assert all(not one >= two for one in parts for two in parts if one is not two)
+    times = Counter(text for fold in make_folds(make(), 4) for text in fold.validation.texts)
+    # One that is a validation row wherever it is no test row would never be trained on.
+    assert sum(count == 3 for count in times.values()) < 5 < len(times)
 
 
 def test_the_seed_decides():

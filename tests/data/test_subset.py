@@ -76,6 +76,13 @@ def test_rows_outside_the_sample_are_not_seen():
     assert sum("rows are used, by --max-" in note for note in splits.notes) == 3
 
 
+def test_a_label_that_a_sample_loses_is_told():
+    splits = usable(make_splits(make()), None, False, 1, None, 0)
+    (lost,) = {0, 1} - set(splits.train.labels)
+    expected = f"no training row of the sample is labelled {LABELS[lost]}: raise --max-train-rows"
+    assert expected in splits.notes
+
+
 def test_a_model_that_has_seen_all_test_rows_leaves_none():
     drawn = make_splits(make())
     splits = usable(drawn, SeenTexts.of(drawn.test, drawn.test), False, None, None, 0)

@@ -193,6 +193,7 @@ def test_conversions_hand_it_on(trained, checkpoint, tmp_path, flags, capsys):
     assert found["seen_rows_checked"] and found["rows"] < 60
 
 
+@pytest.mark.slow
 def test_adapters_have_it_and_fuse_hands_it_on(trained, tmp_path, capsys):
     adapters = trained("adapters", "--lora-rank", "2")
     assert len(seen_by(adapters).rows) > 60
@@ -208,6 +209,7 @@ def test_a_model_written_over_another_does_not_keep_its_file(trained, checkpoint
     assert not (run_folder / "config.yaml").exists()
 
 
+@pytest.mark.slow
 def test_each_fold_has_its_own(checkpoint, tmp_path, capsys):
     words = "profit loss sales orders margin dividend guidance outlook".split()
     rows = [
