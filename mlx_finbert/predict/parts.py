@@ -85,7 +85,7 @@ class Left:
 
 @dataclass
 class Parts:
-    """The folder of the parts of so many rows, for one manifest."""
+    """The folder of the parts of a table, for one manifest."""
 
     folder: Path
     rows: int
