@@ -18,6 +18,12 @@ class RawRows:
     labels: list[Any] = field(default_factory=list)
     splits: list[Any] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    """Of the rows in their file, from 1."""
+    others: list[dict[str, Any]] = field(default_factory=list)
+    """The columns that are neither text nor label nor split."""
+    faults: list[str] = field(default_factory=list)
+    """A clause, with its place, on each row that could not be read."""
 
     def add(self, path: Path, columns: Columns, split: str | None = None) -> None:
         """Append a file's rows, all of one split or each with its own."""
@@ -31,6 +37,9 @@ class RawRows:
             if columns.split:
                 require_column(row, columns.split, where, "--split-column")
             self.splits.append(row[columns.split] if columns.split else split)
+            self.numbers.append(number)
+            used = columns.text, columns.label, columns.split
+            self.others.append({name: row[name] for name in row if name not in used})
 
     def labelled(self, name: str, columns: Columns) -> LabelledTexts:
         """Checked, with integer labels."""
@@ -42,6 +51,9 @@ class RawRows:
             columns.label_names,
             None if None in self.splits else self.splits,
             where=self.where.__getitem__,
+            numbers=self.numbers,
+            others=self.others if any(self.others) else None,
+            faults=self.faults,
         )
 
 

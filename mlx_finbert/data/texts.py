@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,14 +36,32 @@ class LabelledTexts:
     splits: list[str] | None = None
     """`train`, `validation` or `test` of each row, where the source has splits of its own."""
     licence: str = ""
+    numbers: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """int64 (N,): each row's number in its file (or its split of a hub data set), from 1, as
+    messages count it; 1 to N where none are given."""
+    others: list[dict[str, Any]] | None = None
+    """The other columns of each row, where the source is a table that has some."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences on what was left out in reading."""
+
+    def __post_init__(self) -> None:
+        if not len(self.numbers):
+            self.numbers = np.arange(1, len(self.texts) + 1)
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def take(self, rows: np.ndarray, name: str) -> "LabelledTexts":
         """The given rows, under a name of their own."""
-        texts = [self.texts[i] for i in rows]
-        return LabelledTexts(texts, self.labels[rows], self.label_names, name, None, self.licence)
+        return replace(
+            self,
+            texts=[self.texts[i] for i in rows],
+            labels=self.labels[rows],
+            name=name,
+            splits=None,
+            numbers=self.numbers[rows],
+            others=self.others and [self.others[i] for i in rows],
+        )
 
 
 def from_columns(
@@ -55,6 +73,9 @@ def from_columns(
     splits: Sequence[Any] | None = None,
     licence: str = "",
     where: Where | None = None,
+    numbers: Sequence[int] | None = None,
+    others: list[dict[str, Any]] | None = None,
+    faults: Sequence[str] = (),
 ) -> LabelledTexts:
     """Check two raw columns and make labelled texts of them.
 
@@ -67,11 +88,16 @@ def from_columns(
         splits: each row's own split, where the source marks it.
         licence: of the data.
         where: what to call row i, counted from 0, in messages; `NAME, row i + 1` where None.
+        numbers: of the rows in their files, from 1.
+        others: the other columns of each row.
+        faults: a clause, with its place, on each row that could not be read.
 
     Raises:
         InputError: names the row (the header not counted) and the column.
     """
     where = where or (lambda i: f"{name}, row {i + 1}")
+    if faults:
+        raise InputError(faults[0])
     if not len(texts):
         raise InputError(f"{name} has no rows")
     for i, text in enumerate(texts):
@@ -82,7 +108,8 @@ def from_columns(
             )
     ids, names = encode_labels(labels, columns[1], label_names, name, where)
     own = None if splits is None else [split_name(s, where(i)) for i, s in enumerate(splits)]
-    return LabelledTexts(list(texts), ids, names, name, own, licence)
+    at = np.arange(1, len(texts) + 1) if numbers is None else np.array(numbers, np.int64)
+    return LabelledTexts(list(texts), ids, names, name, own, licence, at, others)
 
 
 def encode_labels(
