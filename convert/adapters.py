@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_finbert.checkpoint import load_with_report, save
-from mlx_finbert.convert.checkpoints import carry_run, checked_output
+from mlx_finbert.checkpoint import load_with_report
+from mlx_finbert.convert.checkpoints import claimed_output, save_converted
 from mlx_finbert.convert.parity import own_logits
 from mlx_finbert.convert.settings import FuseSettings
 from mlx_finbert.errors import InputError
@@ -50,13 +50,14 @@ def fuse_adapters(settings: FuseSettings) -> FuseReport:
         InputError: for a folder without adapters, a base model that is not there or another, or
             an output that holds a model.
     """
-    output = checked_output(settings.output, settings.overwrite)
-    model, tokenizer, report = load_with_report(settings.model, base_model=settings.base_model)
-    if not has_lora(model):
-        raise InputError(f"--model {settings.model} holds no adapters: there is nothing to fuse")
-    before = own_logits(model, tokenizer)
-    fuse(model)
-    save(model, tokenizer, output)
-    carry_run(report.source, output)
-    difference = float(np.abs(own_logits(model, tokenizer) - before).max())
+    with claimed_output(settings.output, settings.overwrite) as output:
+        model, tokenizer, report = load_with_report(settings.model, base_model=settings.base_model)
+        if not has_lora(model):
+            raise InputError(
+                f"--model {settings.model} holds no adapters: there is nothing to fuse"
+            )
+        before = own_logits(model, tokenizer)
+        fuse(model)
+        save_converted(model, tokenizer, report.source, output)
+        difference = float(np.abs(own_logits(model, tokenizer) - before).max())
     return FuseReport(output, model.args.labels, report, difference)

@@ -1,5 +1,7 @@
 """Converting a checkpoint: any supported form in, one Hugging Face folder out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,17 +10,27 @@ import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
-from mlx_finbert.atomic import write_bytes
-from mlx_finbert.checkpoint import DTYPES, dtype_of, load_with_report, require_plain, save
+from mlx_finbert.checkpoint import (
+    DTYPES,
+    dtype_of,
+    load_with_report,
+    require_plain,
+    save,
+    write_model,
+)
 from mlx_finbert.convert.parity import logits_difference, open_in_transformers, require_torch
 from mlx_finbert.convert.settings import ToMlxSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.fill import LoadReport
+from mlx_finbert.folder_lock import claimed
 from mlx_finbert.models import Classifier
 from mlx_finbert.quantization import DEFAULT_GROUP_SIZE, Quantization, quantization_of, quantize
 from mlx_finbert.settings import require
 from mlx_finbert.tokenizer import Tokenizer
-from mlx_finbert.weights import ADAPTER_CONFIG
+from mlx_finbert.weights import ADAPTER_CONFIG, new_model
+
+RUN_SETTINGS = "config.yaml"
+"""What a training run leaves beside its model."""
 
 TOLERANCES = {mx.float32: 1e-4, mx.float16: 2e-2, mx.bfloat16: 2e-1}
 """Largest difference of a logit from transformers in float32 that passes `--verify`."""
@@ -91,30 +103,33 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
         InputError: for a checkpoint that cannot be used, or an output that holds a model.
     """
     quantization = wished_quantization(settings)
-    output = checked_output(settings.output, settings.overwrite)
-    if settings.verify:
-        require_torch()
-    model, tokenizer, report = load_with_report(
-        settings.model,
-        settings.num_labels,
-        settings.labels,
-        settings.dtype,
-        settings.revision,
-        settings.new_head,
-    )
-    require_plain(model, settings.model)
-    if quantization and report.new:
-        raise InputError(f"--quantize: {settings.model} has no trained head: fine-tune it first")
-    parameters = sum(value.size for _, value in tree_flatten(model.parameters()))
-    with TemporaryDirectory() as spare:
+    with (
+        claimed_output(settings.output, settings.overwrite) as output,
+        TemporaryDirectory() as spare,
+    ):
+        if settings.verify:
+            require_torch()
+        model, tokenizer, report = load_with_report(
+            settings.model,
+            settings.num_labels,
+            settings.labels,
+            settings.dtype,
+            settings.revision,
+            settings.new_head,
+        )
+        require_plain(model, settings.model)
+        if quantization and report.new:
+            raise InputError(
+                f"--quantize: {settings.model} has no trained head: fine-tune it first"
+            )
+        parameters = sum(value.size for _, value in tree_flatten(model.parameters()))
         # transformers cannot open what is quantized.
         copy = Path(spare) / "copy" if quantization else output
         if quantization:
             if settings.verify:
                 save(model, tokenizer, copy)
             quantize(model, quantization)
-        save(model, tokenizer, output)
-        carry_run(report.source, output)
+        save_converted(model, tokenizer, report.source, output)
         converted = ConversionReport(output, model, parameters, report, None)
         if settings.verify:
             verify(converted, tokenizer, copy)
@@ -159,20 +174,22 @@ def wished_quantization(settings: ToMlxSettings) -> Quantization | None:
     return Quantization(settings.quantize, settings.group_size or DEFAULT_GROUP_SIZE)
 
 
-def checked_output(output: str, overwrite: bool) -> Path:
-    """The folder to write; one that holds a model is refused."""
-    folder = Path(output).expanduser()
-    taken = any((folder / name).exists() for name in ("config.json", ADAPTER_CONFIG))
-    if taken and not overwrite:
-        raise InputError(f"--output {folder} holds a model already: add --overwrite")
-    return folder
+@contextmanager
+def claimed_output(output: str, overwrite: bool) -> Iterator[Path]:
+    """The folder to write, held against other commands; one that holds a model is refused."""
+    with claimed(Path(output).expanduser(), "name another --output") as folder:
+        taken = any((folder / name).exists() for name in ("config.json", ADAPTER_CONFIG))
+        if taken and not overwrite:
+            raise InputError(f"--output {folder} holds a model already: add --overwrite")
+        yield folder
 
 
-def carry_run(source: Path, output: Path) -> None:
-    """Take a training run's settings along.
+def save_converted(model: Classifier, tokenizer: Tokenizer, source: Path, output: Path) -> None:
+    """Save a model with the settings of the training run that its source came from.
 
     They say how the rows were split: `evaluate` must not test on training rows.
     """
-    run = source / "config.yaml"
-    if run.is_file() and not output.samefile(source):
-        write_bytes(output / "config.yaml", run.read_bytes())
+    with new_model(output, tokenizer, [RUN_SETTINGS]) as part:
+        write_model(model, part)
+        if (source / RUN_SETTINGS).is_file():
+            (part / RUN_SETTINGS).write_bytes((source / RUN_SETTINGS).read_bytes())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlx_finbert.atomic import finish
 from mlx_finbert.checkpoint import require_plain
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.exporter import describe_export
@@ -85,7 +86,10 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     Raises:
         InputError: for a model or a package that cannot be read.
     """
-    package = SavedPackage(Path(settings.package).expanduser())
+    path = Path(settings.package).expanduser()
+    if path.parent.is_dir():
+        finish(path.parent)
+    package = SavedPackage(path)
     options = options_of(package)
     model, tokenizer = settings.load_model()
     require_plain(model, settings.model)

@@ -73,18 +73,26 @@ def save_adapters(
     Raises:
         InputError: for a model without adapters, or a folder that is the base model's.
     """
-    folder, base = Path(folder).expanduser(), Path(base_model).expanduser()
+    folder = Path(folder).expanduser()
     if not has_lora(model):
         raise InputError("the model has no adapters: save it with mlx_finbert.save")
     require_other_folder(folder, base_model)
+    with new_model(folder, tokenizer) as part:
+        write_adapters(model, part, lora, base_model, revision)
+    return folder
+
+
+def write_adapters(
+    model: Classifier, folder: Path, lora: LoraConfig, base_model: str, revision: str | None
+) -> None:
+    """`adapters.safetensors` and `adapter_config.json`; arguments as of `save_adapters`."""
+    base = Path(base_model).expanduser()
     if base_model != PACKAGED and base.is_dir():
         base_model = str(base.resolve())
     adapted = Adapted(base_model, revision, base_sha256(model), lora, model.args.to_config())
     weights = {name: v.astype(mx.float32) for name, v in adapter_parameters(model).items()}
-    with new_model(folder, tokenizer) as part:
-        write_safetensors(weights, part / ADAPTER_WEIGHTS)
-        write_json(asdict(adapted), part / ADAPTER_CONFIG)
-    return folder
+    write_safetensors(weights, folder / ADAPTER_WEIGHTS)
+    write_json(asdict(adapted), folder / ADAPTER_CONFIG)
 
 
 def require_other_folder(folder: Path, base_model: str) -> None:

@@ -1,27 +1,165 @@
-"""Files and folders that are either whole or not there: written beside, then renamed."""
+"""Files and folders that are either whole or not there, after a kill and after a power cut too.
 
+A file is written under another name and renamed. Several files that belong together, such as a
+model's config and weights, are written into a folder `.part-*` among those that they replace. One
+rename of that folder to `.committed` decides: before it the old files count, after it the new ones.
+They then move to their places. Where a process is killed in the middle of that, the next one that
+writes or reads here finishes it (`finish`).
+
+Readers hold a lock that lets no writer move files meanwhile. A disk without locks is why they also
+compare what the folder looked like before and after.
+"""
+
+import errno
+import fcntl
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
+
+from mlx_finbert.errors import InputError
+
+Found = TypeVar("Found")
+
+COMMITTED = ".committed"
+OUTDATED = ".outdated.json"
+"""In a folder of new files: names of old ones that go away with those that are replaced."""
+REPLACED = ".replaced"
+"""In a committed folder: old folders, which no rename can replace."""
+
+LOCK_SECONDS = 10
+"""A reader that hangs must not stop a training: it is waited for so long, then reads again."""
+TRIES, PAUSE = 20, 0.05
+"""Readings before a reader gives up, and the seconds between two."""
+READ_SUFFIXES = (".json", ".safetensors", ".bin", ".txt")
+"""Of the files of a model: a log beside it may grow while the model is read."""
 
 
 @contextmanager
-def written_beside(folder: Path) -> Iterator[Path]:
+def written_beside(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path]:
     """A new folder inside `folder`, whose content moves up into it when the block has succeeded.
 
-    Nothing moves before all is written; then files and folders move one by one, each whole.
+    All of it counts at once, as the module's docstring says.
+
+    Args:
+        folder: made where it is missing.
+        outdated: paths in `folder` to remove, as far as the block writes nothing by that name.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+    with _new_part(folder) as part:
+        yield part
+        names = sorted(set(outdated) - {new.name for new in part.iterdir()})
+        (part / OUTDATED).write_text(json.dumps(names), encoding="utf-8")
+        flush(*part.rglob("*"), part)
+        with _locked(folder, fcntl.LOCK_EX):
+            _move_up(folder)
+            os.rename(part, folder / COMMITTED)
+            flush(folder)
+            _move_up(folder)
+
+
+@contextmanager
+def _new_part(folder: Path) -> Iterator[Path]:
+    """An empty folder `.part-*`, locked for as long as it is written; those of the dead go."""
+    with _locked(folder, fcntl.LOCK_EX):
+        for left in folder.glob(".part-*"):
+            _remove_unlocked(left)
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+        file = os.open(part, os.O_RDONLY)
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield part
-        for new in sorted(part.iterdir()):
-            _put(new, folder / new.name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        os.close(file)
+
+
+def _remove_unlocked(part: Path) -> None:
+    # Where there are no locks, nobody knows whether it is still being written.
+    with suppress(OSError):
+        file = os.open(part, os.O_RDONLY)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(part)
+        finally:
+            os.close(file)
+
+
+def finish(folder: Path) -> None:
+    """Finish what a killed `written_beside` had decided.
+
+    Raises:
+        InputError: where this process may not write there.
+    """
+    if not (folder / COMMITTED).is_dir():
+        return
+    try:
+        with _locked(folder, fcntl.LOCK_EX):
+            _move_up(folder)
+    except OSError as error:
+        raise InputError(
+            f"{folder} is being written, or the command that wrote it was killed, and its files"
+            f" cannot be put in place ({error.strerror}): open it once from where it can be written"
+        ) from error
+
+
+def read_whole(folder: Path, read: Callable[[], Found]) -> Found:
+    """What `read` makes of the files of a folder, all of them written together.
+
+    Args:
+        folder: in which `written_beside` may be at work, in any process.
+        read: is called again where files were replaced meanwhile.
+
+    Raises:
+        InputError: where files are replaced again and again.
+    """
+    for _ in range(TRIES):
+        finish(folder)
+        with _locked(folder, fcntl.LOCK_SH):
+            before = _state(folder)
+            try:
+                found = read()
+            except Exception:
+                if _state(folder) == before:
+                    raise
+            else:
+                if _state(folder) == before and not (folder / COMMITTED).exists():
+                    return found
+        time.sleep(PAUSE)
+    raise InputError(f"{folder} is being written again and again: read it when that has ended")
+
+
+def _state(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """What changes when a file is replaced, by name."""
+    state = {}
+    for path in folder.iterdir():
+        if path.suffix in READ_SUFFIXES:
+            with suppress(FileNotFoundError):
+                stat = path.stat()
+                state[path.name] = stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return state
+
+
+def _move_up(folder: Path) -> None:
+    """Put the committed files in their places; each step may have been done already."""
+    committed = folder / COMMITTED
+    # On a disk without locks another process may be doing the same.
+    with suppress(FileNotFoundError):
+        for name in json.loads((committed / OUTDATED).read_text(encoding="utf-8")):
+            _remove(folder / name)
+        for new in sorted(committed.iterdir()):
+            if new.name not in (OUTDATED, REPLACED):
+                _put(new, folder / new.name)
+        flush(folder)
+        done = tempfile.mkdtemp(prefix=".part-", dir=folder)
+        os.rename(committed, done)
+        shutil.rmtree(done, ignore_errors=True)
 
 
 def _put(new: Path, place: Path) -> None:
@@ -29,13 +167,42 @@ def _put(new: Path, place: Path) -> None:
     if not place.is_dir() and not (new.is_dir() and place.exists()):
         os.replace(new, place)
         return
-    old = new.with_name(f"{new.name}.old")
+    old = new.parent / REPLACED / new.name
+    _remove(old)
+    old.parent.mkdir(exist_ok=True)
     os.replace(place, old)
     try:
         os.replace(new, place)
     except BaseException:
         os.replace(old, place)
         raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: Path, operation: int) -> Iterator[None]:
+    """Hold a folder's own lock (flock(2)), LOCK_EX to move files in it and LOCK_SH to read them."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(file, operation | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.005)
+            except OSError:
+                # A disk without locks.
+                break
+        yield
+    finally:
+        os.close(file)
 
 
 @contextmanager
@@ -45,7 +212,9 @@ def replaced(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
+        flush(part)
         os.replace(part, path)
+        flush(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
@@ -59,3 +228,27 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """A whole file at once, in UTF-8."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def flush(*paths: Path) -> None:
+    """Put files and folders on the disk: a rename may otherwise get there before the content."""
+    for path in paths:
+        file = os.open(path, os.O_RDONLY)
+        try:
+            _fsync(file)
+            # macOS's fsync(2) leaves the data in the drive's own memory; this empties all of that,
+            # so that once is enough. Some disks do not offer it.
+            if hasattr(fcntl, "F_FULLFSYNC") and path == paths[-1]:
+                with suppress(OSError):
+                    fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+        finally:
+            os.close(file)
+
+
+def _fsync(file: int) -> None:
+    try:
+        os.fsync(file)
+    except OSError as error:
+        # Some network disks do not know it for folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise

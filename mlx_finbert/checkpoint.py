@@ -10,6 +10,7 @@ import mlx.core as mx
 from mlx.utils import tree_flatten
 
 from mlx_finbert.adapters import is_adapted, load_adapted
+from mlx_finbert.atomic import read_whole
 from mlx_finbert.calibration import fold_temperature, recorded_temperature
 from mlx_finbert.errors import InputError
 from mlx_finbert.fill import (
@@ -107,22 +108,29 @@ def load_with_report(
     dtype = as_dtype(dtype)
     labels = labels and [str(label) for label in labels]
     folder = resolve(path_or_repo, revision)
-    if is_adapted(folder):
-        if new_head:
-            raise InputError(f"{folder} holds adapters with their head: fuse them first")
-        model, report = load_adapted(folder, base_model)
-        model.args.id2label = kept_id2label(model.args.id2label, num_labels, labels, folder)
-        model.set_dtype(dtype or mx.float32)
-    else:
-        if base_model is not None:
-            raise InputError(f"{folder} holds no adapters, so leave base_model (--base-model) out")
-        model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
-    # What is still pending could be computed by this thread alone.
-    mx.eval(model.parameters())
+
+    def read() -> tuple[Classifier, Tokenizer, LoadReport]:
+        if is_adapted(folder):
+            if new_head:
+                raise InputError(f"{folder} holds adapters with their head: fuse them first")
+            model, report = load_adapted(folder, base_model)
+            model.args.id2label = kept_id2label(model.args.id2label, num_labels, labels, folder)
+            model.set_dtype(dtype or mx.float32)
+        else:
+            if base_model is not None:
+                raise InputError(
+                    f"{folder} holds no adapters, so leave base_model (--base-model) out"
+                )
+            model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
+        # What is still pending could be computed by this thread alone.
+        mx.eval(model.parameters())
+        return model, load_tokenizer(folder, model), report
+
+    model, tokenizer, report = read_whole(folder, read)
     if dtype and (name := first_not_finite(dict(tree_flatten(model.parameters())))):
         said = str(dtype).removeprefix("mlx.core.")
         raise InputError(f"{folder}: the weight {name} is too large for {said}: choose float32")
-    return model, load_tokenizer(folder, model), report
+    return model, tokenizer, report
 
 
 def load_whole(
@@ -222,8 +230,9 @@ def save(model: Classifier, tokenizer: Tokenizer, folder: str | Path) -> Path:
     """Write a folder that `transformers` opens as it is, unless the model is quantized.
 
     `config.json`, `model.safetensors` under Hugging Face's key names, and the tokenizer's files
-    are all written before the first moves into its place, so that each is whole. Files of an
-    earlier model there are removed; other files stay.
+    take the place of an earlier model's as one: `load`, in any process and after a kill at any
+    point, gives the one or the other. Files of an earlier model there are removed; other files
+    stay.
 
     Raises:
         InputError: for a model with LoRA layers, which is saved by `save_adapters` or fused first.

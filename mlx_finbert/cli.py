@@ -7,33 +7,52 @@ from functools import wraps
 
 from mlx_finbert.backend import check_backend
 from mlx_finbert.errors import InputError
+from mlx_finbert.output_streams import lasting_streams
 
 
 def command(main: Callable[..., int | None]) -> Callable[..., int]:
     """Print bad input as one sentence and return the exit status.
 
     0 for success, 1 for work that failed, 2 for input that cannot be used, 130 after Ctrl-C.
+
+    The work goes on, and has its own status, where nobody reads what is printed any more (`head`).
+    Where what is printed cannot be written, as on a full disk, the work goes on too, and the status
+    is not 0.
     """
 
     @wraps(main)
     def run(argv: list[str] | None = None) -> int:
-        logging.basicConfig(format="%(message)s", stream=sys.stderr)
-        try:
-            check_backend()
-            return main(argv) or 0
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        except BrokenPipeError:
-            # The reader of our output, `head` for instance, has gone.
-            sys.stderr.close()
-            return 0
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
-            return 130
+        with lasting_streams() as output:
+            status = status_of(main, argv)
+            output.flush()
+            if output.lost:
+                print(
+                    f"error: standard output: {output.lost.strerror}; not all of it was written",
+                    file=sys.stderr,
+                )
+        return status or int(output.lost is not None)
 
     return run
+
+
+def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
+    """Run a command's own work, its exceptions told in one sentence each."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    try:
+        check_backend()
+        return main(argv) or 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except SystemExit as end:
+        if end.code:
+            raise
+        # After --help.
+        return 0

@@ -5,17 +5,17 @@ Each field becomes a flag: `learning_rate: float = setting(5e-5, "peak of ...")`
 beats the defaults.
 """
 
-import argparse
 import dataclasses
-import difflib
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from mlx_finbert.atomic import write_text
 from mlx_finbert.errors import InputError
+from mlx_finbert.flag_names import flag_meant
+from mlx_finbert.flags import bare, chosen, flag_of, is_optional, kind_of, read_flags
 
 Settings = TypeVar("Settings")
 
@@ -47,7 +47,7 @@ def parse_values(
     settings_class: type, module: str, description: str, argv: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """The values that were given, without the defaults of the others; as `parse`."""
-    given = vars(_parser(settings_class, module, description).parse_args(argv))
+    given = read_flags(settings_class, module, description, argv)
     config = given.pop("config", None)
     values = read_config_file(Path(config), settings_class) if config else {}
     return values | given
@@ -81,9 +81,9 @@ def require_types(settings: Any) -> None:
     hints = typing.get_type_hints(type(settings))
     for field in dataclasses.fields(settings):
         value, hint = getattr(settings, field.name), hints[field.name]
-        if value is None and _is_optional(hint):
+        if value is None and is_optional(hint):
             continue
-        hint = _bare(hint)
+        hint = bare(hint)
         if typing.get_origin(hint) is typing.Literal:
             choices = typing.get_args(hint)
             require(value in choices, flag_of(field), value, f"one of {', '.join(choices)}")
@@ -93,11 +93,6 @@ def require_types(settings: Any) -> None:
             require(right, flag_of(field), value, f"a list of {item.__name__}")
         else:
             require(type(value) is hint, flag_of(field), value, f"of type {hint.__name__}")
-
-
-def flag_of(field: dataclasses.Field) -> str:
-    """`--learning-rate` for the field `learning_rate`."""
-    return "--" + field.name.replace("_", "-")
 
 
 def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
@@ -119,8 +114,9 @@ def read_config_file(path: Path, settings_class: type) -> dict[str, Any]:
     for key, value in found.items():
         name = str(key).replace("-", "_")
         if name not in fields:
-            near = difflib.get_close_matches(name, fields, n=1)
-            advice = f"; did you mean {near[0]!r}?" if near else ""
+            by_flag = {flag_of(field): field.name for field in fields.values()}
+            meant = by_flag.get(flag_meant(f"--{name}", by_flag))
+            advice = f"; did you mean {meant!r}?" if meant else ""
             raise InputError(f"{path}: there is no setting {key!r}{advice}")
         values[name] = _from_yaml(value, hints[name], f"{path}: {key}")
     return values
@@ -138,103 +134,19 @@ def write_config_file(settings: Any, path: Path) -> None:
     write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
-class _Parser(argparse.ArgumentParser):
-    """One sentence for a wrong flag, without the page of usage before it."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
-
-
-def _parser(settings_class: type, module: str, description: str) -> argparse.ArgumentParser:
-    # Absent flags leave no trace, so that the file and the defaults can speak.
-    parser = _Parser(
-        prog=f"python -m {module}",
-        usage=f"python -m {module} [--flag VALUE ...]",
-        description=description,
-        argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    hints = typing.get_type_hints(settings_class)
-    groups = _groups(settings_class, parser)
-    for field in dataclasses.fields(settings_class):
-        hint, default = _bare(hints[field.name]), field.default
-        text = field.metadata["help"]
-        if field.metadata.get("positional"):
-            parser.add_argument(field.name, nargs="*", metavar=field.metadata["metavar"], help=text)
-            continue
-        if default is not None and default is not False:
-            text += f" (default: {default})"
-        options: dict[str, Any] = {"help": text.replace("%", "%%")}
-        if hint is bool:
-            options["action"] = argparse.BooleanOptionalAction
-        elif typing.get_origin(hint) is typing.Literal:
-            options["choices"] = typing.get_args(hint)
-        elif typing.get_origin(hint) is list:
-            (item,) = typing.get_args(hint)
-            options |= {"type": _list_of(item), "metavar": "A,B,..."}
-        else:
-            options |= {"type": hint, "metavar": field.metadata.get("metavar", _metavar(hint))}
-        groups[field.name].add_argument(flag_of(field), **options)
-    parser.add_argument("--config", metavar="FILE", help="YAML file of these settings")
-    return parser
-
-
-def _groups(
-    settings_class: type, parser: argparse.ArgumentParser
-) -> dict[str, "argparse._ArgumentGroup"]:
-    """A heading of the help page for each class that brings fields: what its docstring says."""
-    groups = {}
-    for owner in reversed(settings_class.__mro__):
-        if names := vars(owner).get("__annotations__", {}):
-            heading = (owner.__doc__ or "").partition("\n")[0].rstrip(".")
-            groups |= dict.fromkeys(names, parser.add_argument_group(heading))
-    return groups
-
-
-def _bare(hint: Any) -> Any:
-    """`int` for `int | None`."""
-    if _is_optional(hint):
-        return next(part for part in typing.get_args(hint) if part is not types.NoneType)
-    return hint
-
-
-def _is_optional(hint: Any) -> bool:
-    # A Literal with `| None` comes back from get_type_hints as typing.Union.
-    return typing.get_origin(hint) in (types.UnionType, typing.Union)
-
-
-def _metavar(hint: type) -> str:
-    return {int: "N", float: "X"}.get(hint, "TEXT")
-
-
-def _list_of(item: type) -> Callable[[str], list]:
-    """From `a, b` to its parts, each of the type `item`."""
-
-    def read(text: str) -> list:
-        return [item(part.strip()) for part in text.split(",")]
-
-    # argparse names it where a part is of another type.
-    read.__name__ = f"list of {item.__name__}"
-    return read
-
-
 def _from_yaml(value: Any, hint: Any, where: str) -> Any:
-    if value is None and _is_optional(hint):
+    if value is None and is_optional(hint):
         return None
-    hint = _bare(hint)
-    choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else None
-    if choices:
-        if value in choices:
-            return value
-        raise InputError(f"{where} is {value!r}, not one of {', '.join(choices)}")
+    hint = bare(hint)
+    if typing.get_origin(hint) is typing.Literal:
+        return chosen(value, typing.get_args(hint), where)
     if typing.get_origin(hint) is list:
         (item,) = typing.get_args(hint)
         parts = value if isinstance(value, list) else str(value).split(",")
         try:
             return [item(str(part).strip()) for part in parts]
         except ValueError:
-            raise InputError(f"{where} is {value!r}, which is no list of {item.__name__}") from None
+            raise InputError(f"{where} is {value!r}, not {kind_of(hint)}") from None
     # YAML 1.1 reads 1e-5, which has no dot, as text.
     container = isinstance(value, list | dict | types.NoneType)
     right = isinstance(value, bool) == (hint is bool) and not container
@@ -244,4 +156,4 @@ def _from_yaml(value: Any, hint: Any, where: str) -> Any:
             return converted
     except (TypeError, ValueError, OverflowError):
         pass
-    raise InputError(f"{where} is {value!r}, which is no {hint.__name__}") from None
+    raise InputError(f"{where} is {value!r}, not {kind_of(hint)}") from None

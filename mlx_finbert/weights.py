@@ -1,7 +1,7 @@
 """What lies in a checkpoint folder: reading the forms in use, and writing one of them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -152,18 +152,20 @@ def write_safetensors(weights: Weights, path: Path) -> None:
 
 
 @contextmanager
-def new_model(folder: Path, tokenizer: Tokenizer) -> Iterator[Path]:
+def new_model(folder: Path, tokenizer: Tokenizer, outdated: Collection[str] = ()) -> Iterator[Path]:
     """A folder to write a model's files to; with the tokenizer's they then move into `folder`.
 
-    Files there of an earlier model that the new one does not have are removed: they would be read
-    together with it. Other files stay.
+    They do so as one (see `atomic`). Files there of an earlier model that the new one does not have
+    are removed: they would be read together with it. Other files stay.
+
+    Args:
+        folder: made where it is missing.
+        tokenizer: saved with the model.
+        outdated: further paths in `folder` that go away with the earlier model.
     """
-    with written_beside(folder) as part:
+    with written_beside(folder, MODEL_FILES | set(outdated)) as part:
         yield part
         tokenizer.save_pretrained(part)
-        written = {file.name for file in part.iterdir()}
-    for name in MODEL_FILES - written:
-        (folder / name).unlink(missing_ok=True)
 
 
 def model_type_of(weights: Weights, folder: Path) -> str:

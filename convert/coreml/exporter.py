@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mlx_finbert.atomic import written_beside
+from mlx_finbert.atomic import finish, written_beside
 from mlx_finbert.convert.coreml.derived_mask import require_own_padding
 from mlx_finbert.convert.coreml.golden import write_golden
 from mlx_finbert.convert.coreml.graph import build
@@ -28,6 +28,7 @@ from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES, vocabulary_of
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
+from mlx_finbert.folder_lock import claimed
 from mlx_finbert.labels import match_labels
 from mlx_finbert.models import Classifier
 from mlx_finbert.tokenizer import Tokenizer
@@ -51,23 +52,25 @@ def export(
     lengths = options.lengths_for(tokenizer.model_max_length, model.args.max_length)
     description = describe_export(model, tokenizer, options, lengths, source)
     names = package_names(path, lengths, description.options)
-    refuse_existing(path, names, description)
-    if rows is not None:
-        # Refused now, not after minutes of work.
-        match_labels(rows.label_names, model.args.labels)
-    with written_beside(path.parent) as part:
-        write_app_files(part, description, tokenizer)
-        for name, own in names.items():
-            say(f"building {name}")
-            write_package(part / name, replace(description, lengths=own))
-        say("verifying")
-        report = verified(part, names, description, tokenizer, rows)
-        report.folder = path.parent
-        if report.passed:
-            write_golden(part, description, tokenizer, report.golden_error)
-            write_export_json(part, report)
-        else:
-            reject(part, report)
+    with claimed(path.parent, "choose another folder for --output") as folder:
+        finish(folder)
+        refuse_existing(path, names, description)
+        if rows is not None:
+            # Refused now, not after minutes of work.
+            match_labels(rows.label_names, model.args.labels)
+        with written_beside(folder) as part:
+            write_app_files(part, description, tokenizer)
+            for name, own in names.items():
+                say(f"building {name}")
+                write_package(part / name, replace(description, lengths=own))
+            say("verifying")
+            report = verified(part, names, description, tokenizer, rows)
+            report.folder = folder
+            if report.passed:
+                write_golden(part, description, tokenizer, report.golden_error)
+                write_export_json(part, report)
+            else:
+                reject(part, report)
     return report
 
 

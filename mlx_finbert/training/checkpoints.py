@@ -16,7 +16,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlx_finbert.atomic import written_beside
+from mlx_finbert.atomic import finish, written_beside
 from mlx_finbert.errors import InputError
 from mlx_finbert.hashes import file_sha256
 from mlx_finbert.training.optimizer import State
@@ -51,7 +51,7 @@ class Checkpoint:
 def write_checkpoint(
     run_folder: Path,
     step: int,
-    save_model: Callable[[Path], None],
+    write_model: Callable[[Path], None],
     optimizer_state: State,
     state: dict[str, Any],
 ) -> Path:
@@ -60,7 +60,7 @@ def write_checkpoint(
     Args:
         run_folder: the run's.
         step: updates done.
-        save_model: writes the model's files into a folder.
+        write_model: writes the model's files into a folder.
         optimizer_state: arrays by part and parameter.
         state: plain values.
     """
@@ -68,7 +68,7 @@ def write_checkpoint(
     with written_beside(root) as part:
         folder = part / f"step-{step:08d}"
         folder.mkdir()
-        save_model(folder)
+        write_model(folder)
         arrays = {
             f"{p}/{name}": a for p, named in optimizer_state.items() for name, a in named.items()
         }
@@ -110,7 +110,9 @@ def find_checkpoint(place: Path, say: Callable[[str], None]) -> Checkpoint:
             the good one before it.
     """
     if step_of(place) is not None:
+        finish(place.parent)
         return named_checkpoint(place)
+    finish(place / FOLDER)
     found = checkpoints_of(place)
     if not found:
         raise InputError(f"--resume {place} holds no checkpoints: name a run's folder")

@@ -3,15 +3,15 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.adapters import load_adapters, require_base, save_adapters
-from mlx_finbert.atomic import write_text, written_beside
+from mlx_finbert.adapters import load_adapters, require_base, write_adapters
+from mlx_finbert.atomic import finish, write_text, written_beside
 from mlx_finbert.calibration import fold_temperature
-from mlx_finbert.checkpoint import save
+from mlx_finbert.checkpoint import write_model
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
@@ -35,7 +35,7 @@ from mlx_finbert.training.output import BEST, FILES, REPORTS
 from mlx_finbert.training.record import Record, RunState
 from mlx_finbert.training.reporters import LOG
 from mlx_finbert.training.settings import TrainSettings
-from mlx_finbert.weights import read_safetensors, write_safetensors
+from mlx_finbert.weights import MODEL_FILES, read_safetensors, write_safetensors
 
 
 @dataclass
@@ -59,6 +59,7 @@ class RunFolder(Callback):
             InputError: where the data, or the base model of adapters, is not what the checkpoint
                 was trained on, or the run's best model is gone.
         """
+        finish(self.path)
         if checkpoint.state["fingerprint"] != self.fingerprint:
             raise InputError(
                 f"--resume {checkpoint.path}: {self.settings.data} is not what this run was"
@@ -87,10 +88,7 @@ class RunFolder(Callback):
         return found if found.step > state.step else state.best
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
-        """Remove what a killed run left half-written, and checkpoints after the resumed one."""
-        for place in (self.path, self.path / CHECKPOINTS):
-            for part in place.glob(".part-*"):
-                shutil.rmtree(part)
+        """Remove the checkpoints after the resumed one."""
         if resumed_at:
             for path in checkpoints_of(self.path):
                 if step_of(path) > resumed_at:
@@ -98,42 +96,57 @@ class RunFolder(Callback):
 
     def on_evaluation(self, record: Record, is_best: bool) -> None:
         """Keep the weights of the best evaluation, and the history of all."""
-        self._clear_earlier_run(REPORTS)
         self.history.append(record)
-        if is_best:
-            # First: after a kill in between, the resumed run comes to this evaluation again.
-            self.uncalibrated_head.unlink(missing_ok=True)
-            self.save_model(self.path)
-            write_text(self.path / BEST, json.dumps(asdict(record), indent=2) + "\n")
-        write_history(self.history, self.path)
+        if not is_best:
+            write_history(self.history, self.path)
+            return
+
+        def about(part: Path) -> None:
+            write_text(part / BEST, json.dumps(asdict(record), indent=2) + "\n")
+            write_history(self.history, part)
+
+        # Of the earlier run in this folder, or of this run's best model before.
+        head = self.uncalibrated_head.relative_to(self.path)
+        self.save_model([*REPORTS, CHECKPOINTS if self.is_new else str(head)], about)
+        self.is_new = False
 
     def on_save(self, fit: Fit) -> None:
         """Write a checkpoint, and remove those that are not to be kept."""
-        # Without an evaluation before it, there is no model yet to take the earlier one's place.
-        self._clear_earlier_run([name for name in FILES if name != LOG])
+        if self.is_new:
+            # There was no evaluation yet, so no model to take the place of the earlier run's.
+            with written_beside(self.path, {*FILES, *MODEL_FILES, CHECKPOINTS} - {LOG}):
+                pass
+            self.is_new = False
         state = fit.state() | {"fingerprint": self.fingerprint}
         step, best = fit.run_state.step, fit.run_state.best
-        write_checkpoint(self.path, step, self.save_model, fit.step.saved_state(), state)
+        write_checkpoint(self.path, step, self.write_model, fit.step.saved_state(), state)
         rotate(self.path, self.settings.keep, best.step if best else None)
 
-    def _clear_earlier_run(self, names: Sequence[str]) -> None:
-        if self.is_new:
-            for name in names:
-                (self.path / name).unlink(missing_ok=True)
-            shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
-        self.is_new = False
+    def save_model(
+        self, outdated: Collection[str] = (), about: Callable[[Path], None] = lambda part: None
+    ) -> None:
+        """Replace the folder's model by the present one, as one with all that belongs to it.
 
-    def save_model(self, folder: Path) -> None:
-        """The model as it is now, its tokenizer and the settings."""
+        Args:
+            outdated: paths in the folder that go away with the earlier model.
+            about: writes more files into the folder that it is given.
+        """
+        with written_beside(self.path, {*MODEL_FILES, *outdated}) as part:
+            self.write_model(part)
+            about(part)
+
+    def write_model(self, folder: Path) -> None:
+        """Write the present model, its tokenizer and the settings into a new folder."""
         if lora := self.settings.lora():
             base, revision = self.settings.model, self.settings.revision
-            save_adapters(self.model, self.tokenizer, folder, lora, base, revision)
+            write_adapters(self.model, folder, lora, base, revision)
         else:
-            save(self.model, self.tokenizer, folder)
+            write_model(self.model, folder)
+        self.tokenizer.save_pretrained(folder)
         write_config_file(self.settings, folder / "config.yaml")
 
     def load_weights(self, folder: Path) -> None:
-        """Put the weights that `save_model` wrote into the model."""
+        """Put the weights that `write_model` wrote into the model."""
         if self.settings.lora():
             load_adapters(self.model, folder)
         else:
@@ -155,7 +168,7 @@ class RunFolder(Callback):
             with written_beside(self.uncalibrated_head.parent) as part:
                 write_safetensors(uncalibrated, part / UNCALIBRATED_HEAD)
         fold_temperature(self.model, temperature)
-        self.save_model(self.path)
+        self.save_model()
         layer.update(uncalibrated)
 
     def load_best(self) -> None:
@@ -165,11 +178,8 @@ class RunFolder(Callback):
             self.model.output_layer.update(read_safetensors(self.uncalibrated_head))
 
     def report(self, report: Report, best: Record, train_rows: int, licence: str) -> None:
-        """Write the report, its figures as JSON, and the model card."""
-        write_report(self.path, report)
+        """Write the report, its figures as JSON, and the model card, all as one."""
         figures = metrics_of(report) if report.results else {}
-        if figures:
-            write_text(self.path / "metrics.json", json.dumps(figures, indent=2) + "\n")
         card = model_card(
             self.settings,
             self.path,
@@ -180,7 +190,11 @@ class RunFolder(Callback):
             figures,
             report.temperature,
         )
-        write_text(self.path / "README.md", card)
+        with written_beside(self.path, REPORTS) as part:
+            write_report(part, report)
+            if figures:
+                write_text(part / "metrics.json", json.dumps(figures, indent=2) + "\n")
+            write_text(part / "README.md", card)
 
     def report_of(self, ending: str, best: Record, **more: object) -> Report:
         """What the folder knows of a report's content."""

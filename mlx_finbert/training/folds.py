@@ -1,6 +1,7 @@
 """Cross-validation: a run a fold, each in a folder of its own, and a summary beside them."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,10 @@ from mlx_finbert.data import Splits
 from mlx_finbert.data.folds import make_folds
 from mlx_finbert.errors import InputError
 from mlx_finbert.ranks import ranks
-from mlx_finbert.training.output import claim_folder
+from mlx_finbert.training.output import SUMMARY, claimed_folder
 from mlx_finbert.training.prepare import Say
 from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
-
-SUMMARY = "cross_validation.json"
 
 
 def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
@@ -35,26 +34,42 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
     splits = make_folds(
         settings.load_texts(), settings.folds, settings.split_seed, settings.validation_fraction
     )
-    folder = claim_folder(settings)
-    if (folder / SUMMARY).exists() and not settings.overwrite:
-        raise InputError(
-            f"--output-dir {folder} holds {SUMMARY} already: name another folder, or add"
-            " --overwrite"
-        )
-    labels: list[str] = []
+    with claimed_folder(settings) as folder:
+        if settings.overwrite:
+            remove_earlier(folder, settings.folds)
+        labels: list[str] = []
 
-    def train_one(fold: int, parts: Splits) -> tuple[np.ndarray, np.ndarray]:
-        own = replace(settings, fold=fold + 1, output_dir=str(folder / f"fold-{fold + 1:02d}"))
-        result = run(own, say, parts)
-        if result.end not in ("finished", "stopped early"):
-            raise InputError(f"fold {fold + 1} of {settings.folds} was {result.end}: no summary")
-        labels[:] = result.labels
-        return result.predictions.logits / result.temperature, result.predictions.labels
+        def train_one(fold: int, parts: Splits) -> tuple[np.ndarray, np.ndarray]:
+            own = replace(settings, fold=fold + 1, output_dir=str(folder / fold_name(fold + 1)))
+            result = run(own, say, parts)
+            if result.end not in ("finished", "stopped early"):
+                raise InputError(
+                    f"fold {fold + 1} of {settings.folds} was {result.end}: no summary"
+                )
+            labels[:] = result.labels
+            return result.predictions.logits / result.temperature, result.predictions.labels
 
-    validation = cross_validate(splits, train_one)
-    write_summary(folder, validation, labels)
+        validation = cross_validate(splits, train_one)
+        write_summary(folder, validation, labels)
     say(f"the folds and {SUMMARY} are in {folder}")
     return validation
+
+
+def fold_name(number: int) -> str:
+    """The folder of a fold's run, counted from 1."""
+    return f"fold-{number:02d}"
+
+
+def remove_earlier(folder: Path, folds: int) -> None:
+    """Remove an earlier summary, and folds that this cross-validation does not replace.
+
+    The summary goes first: it must not stand among folds that are not its own.
+    """
+    (folder / SUMMARY).unlink(missing_ok=True)
+    own = {fold_name(number) for number in range(1, folds + 1)}
+    for path in folder.glob("fold-[0-9]*"):
+        if path.name not in own:
+            shutil.rmtree(path)
 
 
 def write_summary(folder: Path, validation: CrossValidation, labels: list[str]) -> None:

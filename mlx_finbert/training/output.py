@@ -1,12 +1,13 @@
 """Where a run goes: the choice of its folder, and what may lie there already."""
 
-import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
 from mlx_finbert.adapters import require_other_folder
 from mlx_finbert.errors import InputError
+from mlx_finbert.folder_lock import FolderInUse, claimed
 from mlx_finbert.report import FILES as REPORT_FILES
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.reporters import LOG
@@ -15,7 +16,10 @@ from mlx_finbert.training.settings import TrainSettings
 BEST = "best.json"
 """The evaluation whose weights the folder holds."""
 
-REPORTS = ("README.md", "metrics.json", *REPORT_FILES)
+SUMMARY = "cross_validation.json"
+"""Of the folds whose runs are in subfolders."""
+
+REPORTS = ("README.md", "metrics.json", SUMMARY, *REPORT_FILES)
 """What is written at a run's end, and would be another model's after `--overwrite`."""
 
 FILES = (
@@ -50,28 +54,48 @@ def check_output(settings: TrainSettings) -> None:
         )
 
 
-def claim_folder(settings: TrainSettings, is_first: bool = True) -> Path:
-    """Make the folder to write to, before hours of training, and try that it can be written.
+@contextmanager
+def claimed_folder(
+    settings: TrainSettings, resumed: Path | None = None, is_first: bool = True
+) -> Iterator[Path]:
+    """Hold the folder to write to, before hours of training, against every other command.
 
     The first process alone does it; the others write nothing.
+
+    Args:
+        settings: name the folder, or leave the choice.
+        resumed: the folder of the run that goes on, if one does.
+        is_first: whether this is the first of several processes.
+
+    Raises:
+        FolderInUse: names the process that holds it.
+        InputError: where it holds a run already.
     """
     if not is_first:
-        return Path(settings.output_dir or ".")
-    if settings.output_dir is None:
-        folder = next(path for path in default_folders(settings) if _made(path))
-    else:
-        folder = Path(settings.output_dir).expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        return folder
+        yield Path(settings.output_dir or ".")
+        return
+    with ExitStack() as held:
+        if resumed:
+            folder = held.enter_context(claimed(resumed, "stop it first"))
+        elif settings.output_dir:
+            folder = Path(settings.output_dir).expanduser()
+            held.enter_context(claimed(folder, "name another --output-dir"))
+            # Another run may have ended there since the settings were read.
+            check_output(settings)
+        else:
+            folder = _claim_new(settings, held)
+        yield folder
 
 
-def _made(path: Path) -> bool:
-    try:
-        path.mkdir(parents=True)
-    except FileExistsError:
-        return False
-    return True
+def _claim_new(settings: TrainSettings, held: ExitStack) -> Path:
+    for path in default_folders(settings):
+        if not path.exists():
+            try:
+                return held.enter_context(claimed(path, "name an --output-dir"))
+            except FolderInUse:
+                # Started at the same moment as this run.
+                continue
+    raise AssertionError("default_folders never ends")
 
 
 def default_folders(settings: TrainSettings) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mlx_finbert.training.failure import StepFailed
 from mlx_finbert.training.fit import Fit
 from mlx_finbert.training.folder import RunFolder, fingerprint_of
 from mlx_finbert.training.gradients import named_parameters
-from mlx_finbert.training.output import check_output, claim_folder
+from mlx_finbert.training.output import check_output, claimed_folder
 from mlx_finbert.training.prepare import Say, load_model, make_fit, make_loaders
 from mlx_finbert.training.progress import Progress
 from mlx_finbert.training.reporters import check_services, reporters
@@ -47,9 +48,11 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
     check_output(settings)
     splits = splits or settings.split(settings.load_texts())
     remedy = "start the run again, with --resume to go on from its last checkpoint"
-    with guarded(remedy), background() as thread:
+    with guarded(remedy), background() as thread, ExitStack() as held:
         processes = ranks()
         is_first = processes.rank() == 0
+        resumed = checkpoint and checkpoint.run_folder
+        path = held.enter_context(claimed_folder(settings, resumed, is_first))
         say = say if is_first else silent
         if is_first:
             check_services(settings.report_to or [])
@@ -61,7 +64,6 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         fingerprint = fingerprint_of(loaders.train, loaders.validation)
         require_same(processes, fingerprint, f"--data {settings.data}: the rows or their tokens")
         fit = make_fit(settings, model, loaders, processes)
-        path = checkpoint.run_folder if checkpoint else claim_folder(settings, is_first)
         folder = RunFolder(path, settings, model, tokenizer, fingerprint)
         if checkpoint:
             folder.go_on_from(checkpoint, fit)

@@ -225,7 +225,10 @@ def test_a_kill_before_a_new_best_replaces_a_calibrated_one(command, tmp_path):
         best = json.loads((run / "best.json").read_text())["step"]
         before = [p for p in checkpoints_of(run) if int(p.name.removeprefix("step-")) < best]
         main(["--resume", str(before[-1])])
-    assert not (run / "checkpoints" / "uncalibrated_head.safetensors").exists()
+    # Model and uncalibrated head are replaced as one, so nothing of either has changed.
+    for name, found in files_of(run).items():
+        assert found == expected[name], name
+    assert (run / "checkpoints" / "uncalibrated_head.safetensors").exists()
     assert main(["--resume", str(run)]) == 0
     assert files_of(run) == expected
 

@@ -1,0 +1,109 @@
+"""Which flag is meant by a name that a command does not have."""
+
+import difflib
+from collections.abc import Collection
+
+OTHER_NAMES = {
+    "--base-model": ("--model-path",),
+    "--batch-size": (
+        "--bs",
+        "--eval-batch-size",
+        "--per-device-eval-batch-size",
+        "--per-device-train-batch-size",
+        "--per-gpu-train-batch-size",
+        "--train-batch-size",
+    ),
+    "--best-metric": ("--metric-for-best-model", "--monitor"),
+    "--compress": ("--quantize", "--bits", "--nbits"),
+    "--data": (
+        "--dataset",
+        "--dataset-name",
+        "--input",
+        "--test-data",
+        "--test-file",
+        "--train-data",
+        "--train-file",
+        "--validate",
+    ),
+    "--dtype": ("--bf16", "--fp16", "--precision", "--torch-dtype"),
+    "--early-stopping-patience": ("--patience",),
+    "--epochs": ("--n-epochs", "--num-epochs", "--num-train-epochs", "--max-epochs"),
+    "--eval-every": ("--eval-steps", "--evaluation-strategy", "--steps-per-eval"),
+    "--folds": ("--cv", "--k-folds", "--n-folds", "--n-splits", "--num-folds"),
+    "--freeze-layers": ("--num-freeze-layers",),
+    "--gradient-accumulation-steps": ("--accumulate-grad-batches", "--grad-accumulation-steps"),
+    "--gradient-checkpointing": ("--grad-checkpoint",),
+    "--group-size": ("--q-group-size",),
+    "--input": ("--data", "--dataset", "--file", "--input-file", "--test-file"),
+    "--keep": ("--save-total-limit",),
+    "--label-column": ("--label", "--label-col", "--label-column-name", "--target-column"),
+    "--learning-rate": ("--lr",),
+    "--lengths": ("--max-length", "--max-seq-length", "--seq-length", "--sequence-length"),
+    "--lora-layers": ("--num-layers",),
+    "--lora-rank": ("--lora-r", "--rank", "-r"),
+    "--max-grad-norm": ("--clip-grad", "--grad-clip", "--gradient-clip-val", "--max-norm"),
+    "--max-length": ("--max-len", "--max-seq-len", "--max-seq-length", "--max-tokens"),
+    "--max-steps": ("--iters", "--num-steps", "--steps"),
+    "--model": (
+        "--checkpoint",
+        "--hf-path",
+        "--model-id",
+        "--model-name",
+        "--model-name-or-path",
+        "--model-path",
+        "-m",
+    ),
+    "--model-labels": ("--labels", "--label-names"),
+    "--output": (
+        "--mlx-path",
+        "--out",
+        "--output-dir",
+        "--output-file",
+        "--save-path",
+        "--upload-repo",
+        "-o",
+    ),
+    "--output-dir": ("--adapter-path", "--logging-dir", "--out", "--output", "--save-dir", "-o"),
+    "--overwrite": ("--force", "--overwrite-output-dir", "-f"),
+    "--overwrite-parts": ("--force", "--overwrite", "-f"),
+    "--package": ("--mlpackage", "--input", "--output"),
+    "--precision": ("--compute-precision", "--dtype", "--fp16"),
+    "--quantize": ("--bits", "--compress", "--q-bits"),
+    "--resume": ("--resume-adapter-file", "--resume-from-checkpoint"),
+    "--save-epochs": ("--save-strategy",),
+    "--save-steps": ("--save-every",),
+    "--schedule": ("--lr-schedule", "--lr-scheduler", "--lr-scheduler-type"),
+    "--seed": ("--data-seed", "--random-seed", "--random-state"),
+    "--split-seed": ("--data-seed", "--random-state", "--seed"),
+    "--target": ("--deployment-target", "--minimum-deployment-target"),
+    "--test-fraction": ("--test-size", "--test-split", "--test-ratio"),
+    "--text-column": ("--text-col", "--text-column-name", "--text-feature", "--text-field"),
+    "--validation-fraction": (
+        "--val-fraction",
+        "--val-size",
+        "--val-split",
+        "--valid-fraction",
+        "--validation-split",
+        "--validation-split-percentage",
+    ),
+    "--weight-decay": ("--wd",),
+}
+"""Flags of the commands, and what transformers, mlx-lm, scikit-learn, coremltools and the sister
+commands call the like."""
+
+
+def flag_meant(name: str, flags: Collection[str]) -> str | None:
+    """The flag that an unknown name most likely means; None where none is near.
+
+    Args:
+        name: as it was written, `--lr` or `-o`.
+        flags: that there are.
+    """
+    name = name.lower().replace("_", "-")
+    known = (own for own, others in OTHER_NAMES.items() if own in flags and name in others)
+    return next(known, None) or nearest(f"--{name.lstrip('-')}", flags)
+
+
+def nearest(word: str, words: Collection[str], cutoff: float = 0.6) -> str | None:
+    """The most similar word, if one is as similar as `cutoff`, from 0 to 1."""
+    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), None)

@@ -1,0 +1,134 @@
+"""Saving over another model: whoever reads gets the old one or the new one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from itertools import count
+
+import mlx.core as mx
+import pytest
+from small_adapters import adapter_folder
+
+import mlx_finbert
+from mlx_finbert.predict.manifest import model_sha256
+from mlx_finbert.weights import MODEL_FILES, new_model
+
+WRITER = """
+import sys
+import mlx_finbert
+
+*models, out = sys.argv[1:]
+models = [mlx_finbert.load(model) for model in models]
+print("ready", flush=True)
+for number in range(10**9):
+    mlx_finbert.save(*models[number % len(models)], out)
+"""
+
+
+@pytest.fixture
+def two(checkpoint, tmp_path):
+    """Folders of two models of the same shapes whose every file differs, tokenizers included."""
+    folders = []
+    for seed, labels in enumerate((["a", "b"], ["x", "y"])):
+        source = checkpoint(labels=labels, name=f"source-{seed}")
+        lines = (source / "vocab.txt").read_text().split("\n")
+        lines[5 + seed], lines[9] = lines[9], lines[5 + seed]
+        (source / "vocab.txt").write_text("\n".join(lines))
+        model, tokenizer = mlx_finbert.load(source)
+        mx.random.seed(seed)
+        model.output_layer.weight = mx.random.normal(model.output_layer.weight.shape)
+        tokenizer.model_max_length = 20 + seed
+        folders.append(mlx_finbert.save(model, tokenizer, tmp_path / f"model-{seed}"))
+    return folders
+
+
+def sha256(folder):
+    return model_sha256(*mlx_finbert.load(folder))
+
+
+def test_a_reader_beside_two_writers(two, tmp_path):
+    known = [sha256(folder) for folder in two]
+    out = tmp_path / "out"
+    shutil.copytree(two[0], out)
+    argv = [sys.executable, "-c", WRITER]
+    writers = [
+        subprocess.Popen([*argv, *folders, out], stdout=subprocess.PIPE, text=True)
+        for folders in (two, two[::-1])
+    ]
+    try:
+        for writer in writers:
+            assert writer.stdout.readline() == "ready\n"
+        found = [sha256(out) for _ in range(100)]
+        assert all(writer.poll() is None for writer in writers)
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
+    assert set(found) == set(known)
+    # They were killed somewhere.
+    assert sha256(out) in known
+
+
+class Files:
+    """What saves a tokenizer, without MLX: it may be called in a copy of this process."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def save_pretrained(self, part):
+        for path in self.folder.iterdir():
+            if "tokenizer" in path.name:
+                shutil.copy(path, part)
+
+
+@pytest.mark.parametrize(
+    "kinds", ["whole over whole", "whole over adapters", "adapters over whole"]
+)
+def test_a_kill_at_any_rename(two, tmp_path, kinds):
+    old, new = two
+    if kinds == "whole over adapters":
+        old, _ = adapter_folder(two[0], tmp_path / "adapters")
+    elif kinds == "adapters over whole":
+        old, (new, _) = two[1], adapter_folder(two[0], tmp_path / "adapters")
+
+    def save():
+        with new_model(out, Files(new)) as part:
+            for path in new.iterdir():
+                shutil.copy(path, part)
+
+    known = {sha256(old): "old", sha256(new): "new"}
+    found = []
+    for number in count():
+        out = tmp_path / f"out-{number}"
+        shutil.copytree(old, out)
+        is_done = ends(number, save)
+        found.append(known[sha256(out)])
+        save()
+        assert known[sha256(out)] == "new"
+        assert {p.name for p in out.iterdir()} == {p.name for p in new.iterdir()} <= MODEL_FILES
+        if is_done:
+            break
+    assert found == ["old", *["new"] * (len(found) - 1)] and len(found) > 4
+
+
+def ends(number, save):
+    """Whether a copy of this process, killed before its renames of this number, ends."""
+    pid = os.fork()
+    if pid:
+        return os.waitpid(pid, 0)[1] == 0
+    numbers = count()
+
+    def dying(true):
+        def rename(*arguments):
+            if next(numbers) == number:
+                os._exit(1)
+            true(*arguments)
+
+        return rename
+
+    os.rename, os.replace = dying(os.rename), dying(os.replace)
+    try:
+        save()
+    finally:
+        os._exit(0)
