@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlx_finbert.atomic import replaced
-from mlx_finbert.data.tables import Row
+from mlx_finbert.data.records import Row
 from mlx_finbert.errors import InputError, first_line
 
 Write = Callable[[list[Row]], None]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import mlx.core as mx
 
+from mlx_finbert.data.read_options import ReadOptions
 from mlx_finbert.predict.job import FileReport, Job
 from mlx_finbert.predict.manifest import Manifest
 from mlx_finbert.predict.parts import Parts
@@ -17,7 +18,7 @@ def score_file(
     source: Path,
     target: Path,
     text_column: str = "text",
-    encoding: str = "utf-8",
+    options: ReadOptions | None = None,
     by_sentence: bool = False,
     sentences: Path | None = None,
     overwrite_parts: bool = False,
@@ -32,10 +33,10 @@ def score_file(
 
     Args:
         predictor: holds the model.
-        source: `.csv`, `.tsv`, `.jsonl`, `.parquet` or `.txt`.
+        source: a table, as `mlx_finbert.data.tables.open_table` reads it.
         target: `.csv`, `.tsv`, `.jsonl` or `.parquet`.
         text_column: of the source.
-        encoding: of a source in a text format.
+        options: how a source in a text format is written.
         by_sentence: score each sentence; the columns are then those of `Document.columns`.
         sentences: a second target, with one row a sentence.
         overwrite_parts: begin anew where a run of other settings has left parts.
@@ -47,7 +48,7 @@ def score_file(
     Raises:
         InputError: names the file, the row and the column.
     """
-    table = Table(source, text_column, encoding)
+    table = Table(source, text_column, options or ReadOptions())
     job = Job(predictor, table, target, by_sentence, sentences)
     parts = Parts.of(target, table.checked_rows(job.columns))
     group = group or ranks()
@@ -59,6 +60,7 @@ def score_file(
         return None
     report = job.join(parts)
     report.parts_found = found
+    report.notes = table.file.notes
     return report
 
 

@@ -1,13 +1,13 @@
 """The work on one file: scoring its parts, and joining them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 from mlx_finbert.background import ahead
+from mlx_finbert.data.records import Row
 from mlx_finbert.data.sentences import split_sentences
-from mlx_finbert.data.tables import Row
 from mlx_finbert.data.windows import Windows
 from mlx_finbert.data.writers import open_writer
 from mlx_finbert.errors import InputError
@@ -31,6 +31,8 @@ class FileReport:
     """Texts, or sentences, over the predictor's `max_length`."""
     parts_found: int = 0
     """Parts that an earlier run had scored."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences on what reading the table found."""
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """What decides the scores of a file, so that parts of two different runs are never joined."""
 
 import hashlib
+from dataclasses import asdict
 from typing import Any
 
 from mlx.utils import tree_flatten
@@ -21,7 +22,7 @@ HASHED = "--input", "--model"
 
 def make_manifest(predictor: Predictor, table: Table, **settings: Any) -> Manifest:
     """The manifest of a run with these settings beside those of the predictor and the table."""
-    settings |= {"text_column": table.text_column, "encoding": table.encoding}
+    settings |= {"text_column": table.text_column, **asdict(table.options)}
     settings |= predictor.settings
     return {
         "mlx-finbert": mlx_finbert.__version__,

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from mlx_finbert.atomic import write_text
-from mlx_finbert.data.tables import Row
+from mlx_finbert.data.records import Row
 from mlx_finbert.errors import InputError
 from mlx_finbert.predict.columns import ScoredRow
 from mlx_finbert.predict.manifest import Manifest, differences
