@@ -55,9 +55,12 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
             f"{path} is damaged ({first_line(error)}): fetch it or pack it again"
         ) from None
     except RuntimeError as error:
-        if "encrypted" not in str(error):
+        if not isinstance(error, NotImplementedError) and "encrypted" not in str(error):
             raise
-        raise InputError(f"{path} has a password: unpack it and name the file inside") from None
+        raise InputError(
+            f"{path} cannot be unpacked here ({first_line(error)}): unpack it and name the file"
+            " inside"
+        ) from None
 
 
 def start_of(path: Path) -> bytes:

@@ -2,8 +2,9 @@
 
 import csv
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mlx_finbert.data.delimiters import (
     NAMES,
@@ -62,7 +63,7 @@ class Delimited(TableFile):
         set_by_file = separator_line(lines)
         self.skipped = int(set_by_file is not None)
         lines = lines[self.skipped :]
-        if not any(line.strip() for line in lines):
+        if not any(line.strip("\r\n") for line in lines):
             raise InputError(f"{path} is empty: it needs a header line and rows")
         given = options.separator or set_by_file
         self.dialect: dict[str, Any] = {
@@ -77,7 +78,7 @@ class Delimited(TableFile):
 
     def _spaces_and_quotes(self, lines: list[str]) -> dict[str, Any]:
         """Whether a space follows each separator, and whether quotation marks quote."""
-        first = next(self._parsed(lines), [])
+        first = next(iter(self._parsed(lines)), [])
         if len(first) > 1 and all(cell.startswith(" ") for cell in first[1:]):
             return {"skipinitialspace": True}
         if self.dialect["delimiter"] == "\t":
@@ -90,7 +91,7 @@ class Delimited(TableFile):
 
     def _name_columns(self, lines: list[str]) -> None:
         """Take the names of the columns from the header, or number them."""
-        self.first, *self.sample = list(self._parsed(lines)) or [[]]
+        self.first, *self.sample = self._parsed(lines) or self._refuse_first(lines)
         self.has_header = self.options.header is not False
         if not self.has_header:
             if names_columns(self.first, self.sample):
@@ -110,12 +111,20 @@ class Delimited(TableFile):
         self.columns = column_names(self.first)
         self.unnamed = unnamed_columns(self.first)
 
-    def _parsed(self, lines: list[str]) -> Iterator[list[str]]:
+    def _parsed(self, lines: list[str]) -> list[list[str]]:
         """Rows of the first lines, up to one that is malformed or cut off."""
+        rows: list[list[str]] = []
+        with suppress(csv.Error):
+            rows.extend(filter(None, csv.reader(lines, **self.dialect)))
+        return rows
+
+    def _refuse_first(self, lines: list[str]) -> NoReturn:
+        """Say why the first line is not even a header."""
         try:
-            yield from filter(None, csv.reader(lines, **self.dialect))
-        except csv.Error:
-            return
+            list(csv.reader(lines, **self.dialect))
+        except csv.Error as error:
+            raise InputError(f"{self.path}, first line: {csv_fault(error)}") from None
+        raise InputError(f"{self.path} is empty: it needs a header line and rows")
 
     def require_columns(self, columns: Mapping[str, str]) -> None:
         lacking = [flag for flag, name in columns.items() if name not in self.columns]
@@ -193,7 +202,8 @@ class Delimited(TableFile):
 
     def _row(self, values: list[str]) -> Row:
         values += [""] * (len(self.columns) - len(values))
-        self.in_unnamed += any(values[i].strip() for i in self.unnamed)
+        # A first column without a name is the index that pandas writes.
+        self.in_unnamed += any(values[i].strip() for i in self.unnamed if i)
         return dict(zip(self.columns, values, strict=True))
 
     def _check(self, record: Record, raw: list[str]) -> None:
@@ -225,10 +235,11 @@ class Delimited(TableFile):
         if "quoting" in self.dialect:
             notes.append(f"{self.path}: quotation marks were read as part of the texts")
         if self.in_unnamed:
-            places = ", ".join(str(i + 1) for i in self.unnamed)
+            have = "row has" if self.in_unnamed == 1 else "rows have"
+            places = ", ".join(str(i + 1) for i in self.unnamed if i)
             notes.append(
-                f"{self.path}: {self.in_unnamed:,} rows have values in columns without a name"
-                f" (column {places}), which are no part of their texts"
+                f"{self.path}: {self.in_unnamed:,} {have} values in columns without a name"
+                f" (column {places}), which are not read as part of the text"
             )
         if self.like_rows:
             notes.append(

@@ -1,12 +1,13 @@
 """Which character separates the columns of a table in text form.
 
 The header decides: a candidate that it does not hold separates nothing. Where it holds several,
-the rows below decide: the right one gives each of them the header's number of fields.
+the rows below decide: the right one gives each of them the header's number of fields. A file with
+tabs may hold quotation marks that quote nothing, so its tabs are counted with and without them.
 """
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mlx_finbert.errors import InputError
@@ -45,9 +46,11 @@ def find_delimiter(lines: Sequence[str], ending: str, path: Path) -> str:
     default = BY_ENDING.get(ending, ",")
     agreement = {}
     for candidate in CANDIDATES:
-        first, *others = field_counts(lines, candidate) or [0]
-        if first > 1:
-            agreement[candidate] = sum(n == first for n in others) / max(1, len(others))
+        counts = [list(field_counts(lines, candidate))]
+        if candidate == "\t":
+            counts.append([line.count(candidate) + 1 for line in lines if line.strip("\r\n")])
+        if shares := [share_alike(found) for found in counts if found and found[0] > 1]:
+            agreement[candidate] = max(shares)
     if not agreement:
         return default
     best = max(agreement.values())
@@ -60,37 +63,44 @@ def find_delimiter(lines: Sequence[str], ending: str, path: Path) -> str:
     return found[0]
 
 
-def field_counts(lines: Iterable[str], delimiter: str) -> list[int]:
+def share_alike(counts: Sequence[int]) -> float:
+    """The share of rows with as many fields as the first one, which does not count itself."""
+    first, *others = counts
+    return sum(found == first for found in others) / max(1, len(others))
+
+
+def field_counts(lines: Iterable[str], delimiter: str) -> Iterator[int]:
     """The number of fields of each row that is not blank; -1 where the quotation is wrong."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    counts = []
     while True:
         try:
             if row := next(reader):
-                counts.append(len(row))
+                yield len(row)
         except csv.Error:
-            counts.append(-1)
+            yield -1
         except StopIteration:
-            return counts
+            return
 
 
 def has_literal_quotes(lines: Iterable[str], delimiter: str) -> bool:
     """Whether quotation marks are part of the texts, as in a TSV file that quotes nothing.
 
-    So it is where every line has the same number of separators, so that no field can hold one or
-    run on, and where a line read on its own as quoted fields is malformed.
+    So it is where every line has the same number of separators, one at least, but not every row
+    the same number of fields once quotation marks quote.
 
     Args:
         lines: of the whole file.
         delimiter: what separates the fields.
     """
-    width, malformed = None, False
-    for line in lines:
-        if not line.strip("\r\n"):
-            continue
-        width = width or line.count(delimiter)
-        if line.count(delimiter) != width:
-            return False
-        if '"' in line and not malformed:
-            malformed = field_counts([line], delimiter) != [width + 1]
-    return malformed
+    separators: set[int] = set()
+
+    def counted() -> Iterator[str]:
+        for line in lines:
+            if line.strip("\r\n"):
+                separators.add(line.count(delimiter))
+            if len(separators) > 1:
+                return
+            yield line
+
+    fields = set(field_counts(counted(), delimiter))
+    return len(separators) == 1 and 0 not in separators and fields != {n + 1 for n in separators}

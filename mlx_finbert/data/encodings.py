@@ -69,7 +69,7 @@ def find_format(path: Path, encoding: str | None = None) -> TextFormat:
     with open_bytes(path) as file:
         head = file.read(4096)
     if encoding is not None:
-        wanted = named_codec(encoding, head)
+        wanted = named_codec(encoding, head, path)
         try:
             return TextFormat(wanted, line_end(path, wanted))
         except UndecodableError as error:
@@ -97,17 +97,23 @@ def find_format(path: Path, encoding: str | None = None) -> TextFormat:
     return TextFormat("cp1252", line_end(path, "cp1252"), note)
 
 
-def named_codec(encoding: str, head: bytes) -> str:
-    """The codec of a name, in the variant that skips the mark at the beginning of the file."""
+def named_codec(encoding: str, head: bytes, path: Path) -> str:
+    """The codec of a name, in the variant that skips the mark at the beginning of the file.
+
+    Raises:
+        InputError: for an unknown name, and for another one than the file's mark says.
+    """
     try:
-        b"".decode(encoding)
+        "a".encode(encoding)
     except (LookupError, ValueError):
         raise InputError(f"--encoding {encoding}: Python knows no such encoding") from None
-    name = codecs.lookup(encoding).name
-    if name == "utf-8":
-        return "utf-8-sig"
-    marked = encoding_by_mark(head)
-    return marked if marked and name.startswith(marked) else encoding
+    name, marked = codecs.lookup(encoding).name, encoding_by_mark(head)
+    if marked and not name.startswith(marked.removesuffix("-sig")):
+        raise InputError(
+            f"--encoding {encoding}: {path} begins with the mark of {marked.removesuffix('-sig')}:"
+            " leave it out"
+        )
+    return marked or ("utf-8-sig" if name == "utf-8" else encoding)
 
 
 def encoding_by_mark(head: bytes) -> str | None:
@@ -155,7 +161,10 @@ def line_end(path: Path, encoding: str) -> str:
             raise UndecodableError(0) from None
         if "\0" in text:
             line = 1 + feeds + text.count("\n", 0, text.index("\0"))
-            raise InputError(f"{path}, line {line}: a zero byte: the file is damaged or no text")
+            raise InputError(
+                f"{path}, line {line}: a zero byte: damaged, no text, or UTF-16, which"
+                " --encoding utf-16-le names"
+            )
         if not unicode and not text.isascii() and (found := C1.search(text)):
             line = 1 + feeds + text.count("\n", 0, found.start())
             raise wrong_single_bytes(path, line, encoding, found[0])

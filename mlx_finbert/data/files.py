@@ -47,9 +47,10 @@ class RawRows:
             missing = None
             for record in table.records():
                 count += 1
+                where = record.where(path)
                 record.number += before
                 try:
-                    self._append(record, record.where(path), columns, split)
+                    self._append(record, where, columns, split)
                 except MissingColumnError as error:
                     missing = missing or error
                     self.faults.append(str(error))

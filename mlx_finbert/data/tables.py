@@ -15,7 +15,7 @@ from mlx_finbert.errors import InputError
 
 DELIMITED = (".csv", ".tsv", ".tab", ".psv")
 JSON = (".jsonl", ".ndjson", ".json")
-PARQUET = (".parquet", ".pq")
+PARQUET = (".parquet",)
 LINES = (".txt",)
 ENDINGS = (*DELIMITED, *JSON, *PARQUET, *LINES)
 
@@ -44,13 +44,11 @@ def open_table(path: Path, options: ReadOptions | None = None) -> TableFile:
         refuse_options(path, options)
         return ParquetRecords(path, is_packed=name != path.name)
     form = find_format(path, options.encoding)
-    if ending in JSON:
+    if ending in JSON or (ending in BY_CONTENT and begins_as_json(path, form)):
         refuse_options(path, options)
         return JsonRecords(path, form)
     if ending in LINES and options.delimiter is None and options.header is None:
         return TextLines(path, form)
-    if ending in BY_CONTENT and options.delimiter is None and begins_as_json(path, form):
-        return JsonRecords(path, form)
     return Delimited(path, form, options, ending)
 
 
