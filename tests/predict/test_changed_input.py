@@ -8,25 +8,24 @@ from quick_predictor import Alone, QuickPredictor, without_mlx
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.predict import files as scoring
-from mlx_finbert.predict import parts
-from mlx_finbert.predict.table import Table
+from mlx_finbert.predict import parts, table
 
 ROWS = 12
 # Several times what Python reads at once, so that a change on the way is seen on the way.
 FILLING = " of the year" * 400
 
 
-def table(texts, note="-"):
+def csv_of(texts, note="-"):
     return "text,note\n" + "".join(f"{text}{FILLING},{note}\n" for text in texts)
 
 
-OLD = table([f"Profit rose by {i}." for i in range(ROWS)])
+OLD = csv_of([f"Profit rose by {i}." for i in range(ROWS)])
 CHANGES = {
-    "other texts": table([f"Sales fell by {i}." for i in range(ROWS)]),
-    "reversed": table([f"Profit rose by {i}." for i in reversed(range(ROWS))]),
-    "fewer rows": table([f"Profit rose by {i}." for i in range(ROWS - 4)]),
-    "more rows": table([f"Profit rose by {i}." for i in range(ROWS + 1)]),
-    "another column": table([f"Profit rose by {i}." for i in range(ROWS)], "new"),
+    "other texts": csv_of([f"Sales fell by {i}." for i in range(ROWS)]),
+    "reversed": csv_of([f"Profit rose by {i}." for i in reversed(range(ROWS))]),
+    "fewer rows": csv_of([f"Profit rose by {i}." for i in range(ROWS - 4)]),
+    "more rows": csv_of([f"Profit rose by {i}." for i in range(ROWS + 1)]),
+    "another column": csv_of([f"Profit rose by {i}." for i in range(ROWS)], "new"),
     "no table": 'text,note\n"',
     "nothing": None,
 }
@@ -58,14 +57,14 @@ def score(source, target, **options):
 
 def at_row(monkeypatch, steps):
     """Let things happen before the rows of these numbers, over all passes, are handed on."""
-    counter, rows = count(), Table.rows
+    counter = count()
 
-    def changing(self):
-        for row in rows(self):
+    def changing(rows):
+        for row in rows:
             steps.get(next(counter), lambda: None)()
             yield row
 
-    monkeypatch.setattr(Table, "rows", changing)
+    monkeypatch.setattr(table, "in_parts", lambda rows: parts.in_parts(changing(rows)))
 
 
 @pytest.mark.parametrize("in_place", [False, True])
@@ -112,16 +111,16 @@ def test_the_output_is_of_one_input_or_not_there(
 @pytest.mark.parametrize(("swap", "back"), [(2, None), (3, None), (2, 3)])
 def test_a_file_swapped_between_two_passes(source, tmp_path, monkeypatch, swap, back, in_place):
     """The first pass checks the rows, the second scores them, the third joins them."""
-    target, passes, rows = tmp_path / "out.csv", count(1), Table.rows
+    target, passes = tmp_path / "out.csv", count(1)
 
-    def swapped(self):
+    def swapped(rows):
         number = next(passes)
         if number in (swap, back):
             put(source, CHANGES["other texts"] if number == swap else OLD, in_place)
-        return rows(self)
+        return parts.in_parts(rows)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Table, "rows", swapped)
+        patch.setattr(table, "in_parts", swapped)
         with pytest.raises(InputError, match=r"in\.csv was changed .*--overwrite-parts"):
             score(source, target)
     assert not target.exists()

@@ -97,7 +97,7 @@ def test_no_mutation_gets_into_the_output(score, stopped, tmp_path):
     expected = (tmp_path / "whole.csv").read_bytes()
     runs = {name: stopped(tmp_path / f"{name}.csv", name) for name in ("one", "another")}
     target, folder = tmp_path / "out.csv", tmp_path / "out.csv.parts"
-    for _ in range(400):
+    for _ in range(300):
         shutil.copytree(runs["one"], folder)
         number = rng.randrange(COUNT)
         path = folder / f"part-{number:05}.jsonl"
