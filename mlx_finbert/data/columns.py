@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
+from mlx_finbert.data.read_options import ReadOptions
 from mlx_finbert.errors import InputError
 
 FLAGS = {
@@ -11,7 +12,12 @@ FLAGS = {
     "split": "--split-column",
     "label_names": "--labels",
     "encoding": "--encoding",
+    "delimiter": "--delimiter",
+    "header": "--header",
 }
+
+OF_FORMS = ("encoding", "delimiter", "header")
+"""The fields that only files have a use for."""
 
 
 @dataclass
@@ -22,12 +28,23 @@ class Columns:
     label: str = "label"
     split: str | None = None
     label_names: Sequence[str] | None = None
-    encoding: str = "utf-8"
+    encoding: str | None = None
+    delimiter: str | None = None
+    header: bool | None = None
+
+    @property
+    def options(self) -> ReadOptions:
+        """What of this is on the form of a file."""
+        return ReadOptions(self.encoding, self.delimiter, self.header)
+
+    def by_flag(self) -> dict[str, str]:
+        """The columns that are wanted, by the flags that name them."""
+        columns = {FLAGS[name]: getattr(self, name) for name in ("text", "label", "split")}
+        return {flag: name for flag, name in columns.items() if name}
 
     def require_unused(self, source: str, used: Collection[str] = ()) -> None:
         """Refuse a flag that says something about columns that the source does not have."""
         for field in fields(self):
             if field.name not in used and getattr(self, field.name) != field.default:
-                raise InputError(
-                    f"{FLAGS[field.name]} has no meaning for --data {source}: leave it out"
-                )
+                flag = "--no-header" if getattr(self, field.name) is False else FLAGS[field.name]
+                raise InputError(f"{flag} has no meaning for --data {source}: leave it out")

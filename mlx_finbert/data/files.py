@@ -1,12 +1,16 @@
 """The user's own tables: one file, or a folder with one file a split."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlx_finbert.data.columns import Columns
-from mlx_finbert.data.tables import READERS, read_rows, require_column
-from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, from_columns, split_of
+from mlx_finbert.data.folders import shards_beside, split_files, unused_tables
+from mlx_finbert.data.records import MissingColumnError, Record, require_column
+from mlx_finbert.data.tables import open_table
+from mlx_finbert.data.text_files import TextLines
+from mlx_finbert.data.texts import LabelledTexts, from_columns
 from mlx_finbert.errors import InputError
 
 
@@ -19,31 +23,65 @@ class RawRows:
     splits: list[Any] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
-    """Of the rows in their file, from 1."""
+    """Of the rows in their file, from 1; they go on over the shards of a split."""
     others: list[dict[str, Any]] = field(default_factory=list)
     """The columns that are neither text nor label nor split."""
     faults: list[str] = field(default_factory=list)
     """A clause, with its place, on each row that could not be read."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences on what reading found."""
 
-    def add(self, path: Path, columns: Columns, split: str | None = None) -> None:
-        """Append a file's rows, all of one split or each with its own."""
-        for number, row in enumerate(read_rows(path, columns.encoding), 1):
-            where = f"{path}, row {number}"
-            require_column(row, columns.text, where, "--text-column")
-            require_column(row, columns.label, where, "--label-column")
-            self.texts.append(row[columns.text])
-            self.labels.append(row[columns.label])
-            self.where.append(where)
-            if columns.split:
-                require_column(row, columns.split, where, "--split-column")
-            self.splits.append(row[columns.split] if columns.split else split)
-            self.numbers.append(number)
-            used = columns.text, columns.label, columns.split
-            self.others.append({name: row[name] for name in row if name not in used})
+    def add(self, paths: Sequence[Path], columns: Columns, split: str | None = None) -> None:
+        """Append the rows of a file or of all its shards, of one split or each with its own."""
+        before = 0
+        for path in paths:
+            table = open_table(path, columns.options)
+            if isinstance(table, TextLines):
+                raise InputError(
+                    f"{path}: a .txt file has one text a line and no labels; where its lines have"
+                    " columns, say what separates them, for instance --delimiter tab, and add"
+                    " --no-header where the first line is a row"
+                )
+            table.require_columns(columns.by_flag())
+            count, kept = 0, len(self.texts)
+            missing = None
+            for record in table.records():
+                count += 1
+                where = record.where(path)
+                record.number += before
+                try:
+                    self._append(record, where, columns, split)
+                except MissingColumnError as error:
+                    missing = missing or error
+                    self.faults.append(str(error))
+            if missing and kept == len(self.texts):
+                raise missing
+            before += count
+            self.notes += table.notes
+
+    def _append(self, record: Record, where: str, columns: Columns, split: str | None) -> None:
+        """Take one row, or what is wrong with it.
+
+        Raises:
+            MissingColumnError: where it lacks a column.
+        """
+        if record.fault:
+            self.faults.append(f"{where}: {record.fault}")
+            return
+        values = {
+            name: null_for_nan(require_column(record.values, name, where, flag))
+            for flag, name in columns.by_flag().items()
+        }
+        self.texts.append(values[columns.text])
+        self.labels.append(values[columns.label])
+        self.splits.append(values[columns.split] if columns.split else split)
+        self.where.append(where)
+        self.numbers.append(record.number)
+        self.others.append({n: v for n, v in record.values.items() if n not in values})
 
     def labelled(self, name: str, columns: Columns) -> LabelledTexts:
         """Checked, with integer labels."""
-        return from_columns(
+        texts = from_columns(
             self.texts,
             self.labels,
             name,
@@ -55,35 +93,33 @@ class RawRows:
             others=self.others if any(self.others) else None,
             faults=self.faults,
         )
+        texts.notes[:0] = self.notes
+        return texts
+
+
+def null_for_nan(value: Any) -> Any:
+    """None for the NaN by which pandas marks a missing value; text such as "nan" is text."""
+    return None if isinstance(value, float) and value != value else value
 
 
 def load_file(path: Path, columns: Columns) -> LabelledTexts:
-    """A CSV, TSV, JSON lines or Parquet file with a column of texts and a column of labels."""
+    """A table with a column of texts and a column of labels."""
     rows = RawRows()
-    rows.add(path, columns)
+    rows.add([path], columns)
+    if (count := shards_beside(path)) > 1:
+        rows.notes.append(f"{path} is one of {count} shards: give its folder to read all of them")
     return rows.labelled(str(path), columns)
 
 
 def load_folder(folder: Path, columns: Columns) -> LabelledTexts:
     """A folder with a training file and, where they exist, a validation and a test file."""
-    rows = RawRows()
-    for split, path in split_files(folder).items():
-        rows.add(path, columns, split)
+    rows, found = RawRows(), split_files(folder, columns.options)
+    for split, paths in found.items():
+        rows.add(paths, columns, split)
+    used = [path for paths in found.values() for path in paths]
+    if unused := unused_tables(folder, columns.options, used):
+        rows.notes.append(
+            f"{folder}: {', '.join(unused)} {'is' if len(unused) == 1 else 'are'} not used:"
+            f" {', '.join(path.name for path in used[:10])} tell the splits by their names"
+        )
     return rows.labelled(str(folder), columns)
-
-
-def split_files(folder: Path) -> dict[str, Path]:
-    """The files of a folder whose names tell a split: `train.csv`, `imdb-test.parquet`, ..."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in READERS or path.suffix.lower() == ".txt":
-            continue
-        words = path.stem.lower().replace("_", "-").replace(".", "-").split("-")
-        for split in sorted({split_of(word) for word in words} - {None}):
-            if split in found:
-                raise InputError(
-                    f"{folder}: both {found[split].name} and {path.name} look like the {split}"
-                    " split; keep one of them there"
-                )
-            found[split] = path
-    return {split: found[split] for split in SPLIT_SPELLINGS if split in found}

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from mlx_finbert.data.tables import Row
+from mlx_finbert.data.records import Row
 from mlx_finbert.data.writers import TableWriter, Where, Write
 from mlx_finbert.errors import InputError, first_line
 

@@ -115,7 +115,13 @@ def is_phrasebank(path: Path) -> bool:
     """Whether a path looks like the archive, its folder or one of its files."""
     if path.is_dir():
         return any(path.glob("**/Sentences_*Agree.txt"))
-    return path.suffix.lower() == ".zip" or path.name in LEVELS.values()
+    return path.name in LEVELS.values() or (zipfile.is_zipfile(path) and _holds_levels(path))
+
+
+def _holds_levels(path: Path) -> bool:
+    """Whether a zip has a file of the data set."""
+    with zipfile.ZipFile(path) as archive:
+        return bool({name.rpartition("/")[2] for name in archive.namelist()} & {*LEVELS.values()})
 
 
 def parse(data: bytes, name: str) -> LabelledTexts:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mlx_finbert.data.columns import Columns
 from mlx_finbert.data.folds import make_folds
+from mlx_finbert.data.read_options import ReadOptions
 from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION, Splits, make_splits
@@ -13,7 +14,26 @@ from mlx_finbert.settings import refuse_without, require, setting
 
 
 @dataclass(kw_only=True)
-class ColumnSettings:
+class ReadingSettings:
+    """How a table is written in its file."""
+
+    encoding: str | None = setting(
+        None, "encoding of a text file (default: found, from UTF-8, UTF-16 and Windows-1252)"
+    )
+    delimiter: str | None = setting(
+        None, "what separates the columns of a text file (default: found, from , ; | and \\t)"
+    )
+    header: bool | None = setting(
+        None, "whether the first line names the columns; without, they are called 1, 2, ..."
+    )
+
+    def read_options(self) -> ReadOptions:
+        """As the readers of tables want it."""
+        return ReadOptions(self.encoding, self.delimiter, self.header)
+
+
+@dataclass(kw_only=True)
+class ColumnSettings(ReadingSettings):
     """How to read labelled texts."""
 
     text_column: str = setting("text", "column of the texts")
@@ -22,12 +42,17 @@ class ColumnSettings:
     labels: list[str] | None = setting(
         None, "names of the data's labels; for integer labels, in the order 0, 1, 2, ..."
     )
-    encoding: str = setting("utf-8", "encoding of text files")
 
     def columns(self) -> Columns:
         """As the readers of data want it."""
         return Columns(
-            self.text_column, self.label_column, self.split_column, self.labels, self.encoding
+            self.text_column,
+            self.label_column,
+            self.split_column,
+            self.labels,
+            self.encoding,
+            self.delimiter,
+            self.header,
         )
 
 

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from mlx_finbert.data import files, fiqa, hub, imdb, phrasebank
-from mlx_finbert.data.columns import Columns
-from mlx_finbert.data.tables import READERS
+from mlx_finbert.data import files, fiqa, folders, hub, imdb, phrasebank
+from mlx_finbert.data.columns import OF_FORMS, Columns
+from mlx_finbert.data.compressed import ENDINGS as PACKED
+from mlx_finbert.data.compressed import SPREADSHEETS
+from mlx_finbert.data.tables import ENDINGS
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError
 
@@ -18,8 +20,9 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
     Args:
         spec: `sample`; `financial_phrasebank[:LEVEL]`, `imdb` or `fiqa`, from the hub; the path of
             Financial PhraseBank's zip or folder (`PATH[:LEVEL]`), of an `aclImdb` folder, of a
-            folder with FiQA's JSON files, of a CSV, TSV, JSON lines or Parquet file, or of a
-            folder with one such file a split; or any data set id of the hub (`ID[:CONFIG]`).
+            folder with FiQA's JSON files, of a CSV, TSV, JSON or Parquet file, packed or not, or
+            of a folder with one such file a split, or its shards; or any data set id of the hub
+            (`ID[:CONFIG]`).
         columns: for files and hub data sets.
 
     Raises:
@@ -34,10 +37,16 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
         return NAMED[path](variant)
     if Path(path).expanduser().exists():
         return _from_path(Path(path).expanduser(), variant, columns)
-    if Path(path).suffix.lower() in (*READERS, ".zip") or path.startswith((".", "/", "~")):
+    if looks_like_a_path(path):
         raise InputError(f"--data {path}: there is no such file or folder")
     columns.require_unused(path, hub.HUB_COLUMNS)
     return hub.load_hub(path, variant, columns)
+
+
+def looks_like_a_path(spec: str) -> bool:
+    """Whether a word that is no path of this machine was surely meant as one."""
+    endings = (*ENDINGS, *PACKED, *SPREADSHEETS)
+    return Path(spec).suffix.lower() in endings or spec.startswith((".", "/", "~"))
 
 
 def _sample() -> LabelledTexts:
@@ -83,10 +92,10 @@ def _from_path(path: Path, variant: str | None, columns: Columns) -> LabelledTex
         if belongs(path):
             columns.require_unused(str(path))
             return load(path)
-    if "train" in files.split_files(path):
-        columns.require_unused(str(path), ("text", "label", "label_names", "encoding"))
+    if "train" in folders.split_files(path, columns.options):
+        columns.require_unused(str(path), ("text", "label", "label_names", *OF_FORMS))
         return files.load_folder(path, columns)
     raise InputError(
         f"--data {path}: not a folder that is known: Financial PhraseBank, aclImdb, FiQA, or one"
-        " with train.csv (.tsv, .jsonl, .parquet)"
+        " with train.csv (.tsv, .jsonl, .parquet, or shards); name one file for a table alone"
     )

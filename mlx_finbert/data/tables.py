@@ -1,144 +1,82 @@
-"""Tables on disk, read row by row: CSV, TSV, JSON lines, Parquet, and plain text lines."""
+"""Tables on disk, read row by row: CSV, TSV, JSON, Parquet, and one text a line."""
 
-import csv
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, TextIO
+from pathlib import Path, PurePosixPath
 
-from mlx_finbert.encoding import is_encodable
-from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.data.compressed import inner_name
+from mlx_finbert.data.delimited import Delimited
+from mlx_finbert.data.encodings import TextFormat, find_format
+from mlx_finbert.data.json_records import JsonRecords
+from mlx_finbert.data.parquet_records import ParquetRecords
+from mlx_finbert.data.read_options import ReadOptions
+from mlx_finbert.data.records import TableFile
+from mlx_finbert.data.text_files import TextLines, first_lines
+from mlx_finbert.errors import InputError
 
-Row = dict[str, Any]
+DELIMITED = (".csv", ".tsv", ".tab", ".psv")
+JSON = (".jsonl", ".ndjson", ".json")
+PARQUET = (".parquet",)
+LINES = (".txt",)
+ENDINGS = (*DELIMITED, *JSON, *PARQUET, *LINES)
 
-SAY_ENCODING = "save the file as UTF-8 or name its encoding with --encoding (for instance latin-1)"
-
-PARQUET_ROWS = 4096
-"""Rows of a Parquet file in memory at a time."""
-
-# A cell may hold a whole report; csv's own limit is 128 KiB.
-csv.field_size_limit(2**31 - 1)
+BY_CONTENT = ("", ".data", ".dat")
+"""Endings that say nothing of what is in a file."""
 
 
-def read_rows(path: Path, encoding: str = "utf-8") -> Iterator[Row]:
-    """The rows of a table as dictionaries, one at a time, in constant memory.
+def open_table(path: Path, options: ReadOptions | None = None) -> TableFile:
+    """A table, its form found from its name and its first lines, and from what the user says.
 
     Args:
-        path: `.csv`, `.tsv`, `.jsonl`, `.parquet`, or `.txt` (one text a line, column `text`).
-        encoding: of the text formats; a byte order mark is skipped.
+        path: one of `ENDINGS` or `BY_CONTENT`, plain or packed with gzip, bzip2, xz or in a zip
+            with one table. `.txt` has one text a line, in a column `text`, unless the options
+            speak of columns.
+        options: what the user says of a file in text form.
 
     Raises:
-        InputError: names the file and the row.
+        InputError: for what cannot be read, with the remedy.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise InputError(f"{path}: the ending is not one of {', '.join(READERS)}")
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
-    if reader is _parquet_rows:
-        yield from _parquet_rows(path)
-        return
-    with _open(path, encoding) as file:
-        try:
-            for row, values in enumerate(reader(file, path), 1):
-                _require_decoded(values, row, path, encoding)
-                yield values
-        except UnicodeError as error:
-            raise InputError(f"{path}: not {encoding} ({error}); {SAY_ENCODING}") from None
+    options = options or ReadOptions()
+    name = inner_name(path)
+    ending = ending_of(name)
+    if ending not in (*ENDINGS, *BY_CONTENT):
+        raise InputError(f"{path}: the ending is not one of {', '.join(ENDINGS)}")
+    if ending in PARQUET:
+        refuse_options(path, options)
+        return ParquetRecords(path, is_packed=name != path.name)
+    form = find_format(path, options.encoding)
+    if ending in JSON or (ending in BY_CONTENT and begins_as_json(path, form)):
+        refuse_options(path, options)
+        return JsonRecords(path, form)
+    if ending in LINES and options.delimiter is None and options.header is None:
+        return TextLines(path, form)
+    return Delimited(path, form, options, ending)
 
 
-def _require_decoded(values: Row, row: int, path: Path, encoding: str) -> None:
-    """Bytes that the encoding does not know arrive as lone surrogates, which cannot be encoded."""
-    for column, value in values.items():
-        if not is_encodable(column) or (isinstance(value, str) and not is_encodable(value)):
-            raise InputError(
-                f"{path}, row {row}, column {column!r}: not {encoding}; {SAY_ENCODING}"
-            )
+def ending_of(name: str) -> str:
+    """The ending that says what a file is; `.csv.txt` is what Windows makes of `.csv`."""
+    ending = PurePosixPath(name).suffix.lower()
+    if ending == ".txt" and (inner := PurePosixPath(PurePosixPath(name).stem).suffix.lower()) in (
+        *DELIMITED,
+        *JSON,
+    ):
+        return inner
+    return ending
 
 
-def require_column(row: Row, column: str, where: str, flag: str) -> None:
-    """Refuse a row without the column, and list those that it has."""
-    if column not in row:
-        raise InputError(
-            f"{where} has no column {column!r}; its columns are {', '.join(map(repr, row))}:"
-            f" name one with {flag}"
-        )
+def refuse_options(path: Path, options: ReadOptions) -> None:
+    """Refuse flags that say something of columns of text which the file does not have."""
+    for flag, value in (("--delimiter", options.delimiter), ("--header", options.header)):
+        if value is not None:
+            flag = "--no-header" if value is False else flag
+            raise InputError(f"{flag} has no meaning for {path}: leave it out")
 
 
-def _open(path: Path, encoding: str) -> TextIO:
+def begins_as_json(path: Path, form: TextFormat) -> bool:
+    """Whether a file's first line is a JSON object, or the beginning of an array of them."""
+    line = next((line for line in first_lines(path, form) if line.strip()), "").strip()
+    if line.startswith("["):
+        return line == "[" or line[1:].lstrip().startswith("{")
     try:
-        encoding = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
-        return open(path, encoding=encoding, newline="", errors="surrogateescape")
-    except LookupError:
-        raise InputError(f"--encoding {encoding}: Python knows no such encoding") from None
-
-
-def _csv_rows(file: TextIO, path: Path, delimiter: str = ",") -> Iterator[Row]:
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
-    try:
-        header = next(reader, None)
-        if header is None:
-            raise InputError(f"{path} is empty: it needs a header line")
-        if len(set(header)) < len(header):
-            raise InputError(f"{path}: two columns have one name: {', '.join(header)}")
-        # An empty line is a row where the table has one column, and nothing where it has more.
-        rows = ((v or [""]) for v in reader if v or len(header) == 1)
-        for row, values in enumerate(rows, 1):
-            if len(values) != len(header):
-                raise InputError(
-                    f"{path}, row {row}: {len(values)} fields where the header has {len(header)};"
-                    " quote texts that hold the separator"
-                )
-            yield dict(zip(header, values, strict=True))
-    except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: {error}") from None
-
-
-def _tsv_rows(file: TextIO, path: Path) -> Iterator[Row]:
-    for number, row in enumerate(_csv_rows(file, path, delimiter="\t"), 1):
-        # Most often a text that begins with a stray quotation mark and swallows what follows.
-        if any("\n" in value for value in row.values()):
-            raise InputError(
-                f"{path}, row {number}: a quoted field runs over several lines; double the"
-                " quotation marks that belong to texts, or use .csv for texts of several lines"
-            )
-        yield row
-
-
-def _json_rows(file: TextIO, path: Path) -> Iterator[Row]:
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path}, line {number}: not valid JSON: {error}") from None
-        if not isinstance(values, dict):
-            raise InputError(f"{path}, line {number}: not a JSON object")
-        yield values
-
-
-def _text_rows(file: TextIO, path: Path) -> Iterator[Row]:
-    return ({"text": line.rstrip("\r\n")} for line in file if line.strip())
-
-
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-                yield from batch.to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = f"{path} is not a readable Parquet file: {first_line(error)}"
-        raise InputError(reason) from None
-
-
-READERS = {
-    ".csv": _csv_rows,
-    ".tsv": _tsv_rows,
-    ".jsonl": _json_rows,
-    ".parquet": _parquet_rows,
-    ".txt": _text_rows,
-}
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -12,9 +12,9 @@ from mlx_finbert.labels import canonical, check_names
 
 SENTIMENT_ORDER = ["negative", "neutral", "positive"]
 SPLIT_SPELLINGS = {
-    "train": ("train",),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "devel", "development", "eval"),
+    "test": ("test", "testing", "holdout"),
 }
 
 Where = Callable[[int], str]

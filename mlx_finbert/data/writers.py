@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.data.tables import Row
+from mlx_finbert.data.records import Row
 from mlx_finbert.errors import InputError
 
 Write = Callable[[list[Row]], None]

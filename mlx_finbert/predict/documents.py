@@ -6,8 +6,8 @@ from itertools import accumulate, chain, pairwise
 
 import numpy as np
 
+from mlx_finbert.data.records import Row
 from mlx_finbert.data.sentences import split_sentences
-from mlx_finbert.data.tables import Row
 from mlx_finbert.predict.columns import ScoredRow, prediction, rounded, types_of
 from mlx_finbert.predict.predictor import Predictor
 from mlx_finbert.predict.sentiment import sentiment_scores

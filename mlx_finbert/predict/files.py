@@ -5,6 +5,7 @@ from pathlib import Path
 
 import mlx.core as mx
 
+from mlx_finbert.data.read_options import ReadOptions
 from mlx_finbert.predict.job import FileReport, Job
 from mlx_finbert.predict.parts import Left, Parts
 from mlx_finbert.predict.predictor import Predictor
@@ -17,7 +18,7 @@ def score_file(
     source: Path,
     target: Path,
     text_column: str = "text",
-    encoding: str = "utf-8",
+    options: ReadOptions | None = None,
     by_sentence: bool = False,
     sentences: Path | None = None,
     overwrite_parts: bool = False,
@@ -34,10 +35,10 @@ def score_file(
 
     Args:
         predictor: holds the model.
-        source: `.csv`, `.tsv`, `.jsonl`, `.parquet` or `.txt`.
+        source: a table, as `mlx_finbert.data.tables.open_table` reads it.
         target: `.csv`, `.tsv`, `.jsonl` or `.parquet`.
         text_column: of the source.
-        encoding: of a source in a text format.
+        options: how a source in a text format is written.
         by_sentence: score each sentence; the columns are then those of `Document.columns`.
         sentences: a second target, with one row a sentence; written just before the first.
         overwrite_parts: begin anew where a run of other settings has left parts.
@@ -50,7 +51,8 @@ def score_file(
         InputError: names the file, the row and the column; or the process that writes the target;
             or says that the source was changed meanwhile.
     """
-    job = Job(predictor, Table(source, text_column, encoding), target, by_sentence, sentences)
+    table = Table(source, text_column, options or ReadOptions())
+    job = Job(predictor, table, target, by_sentence, sentences)
     group = group or ranks()
     with (
         guarded("what was scored is kept: run the same command again to go on"),

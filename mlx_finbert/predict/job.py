@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 from mlx_finbert.atomic import replaced
 from mlx_finbert.background import ahead
+from mlx_finbert.data.records import Row
 from mlx_finbert.data.sentences import split_sentences
-from mlx_finbert.data.tables import Row
 from mlx_finbert.data.windows import Windows
 from mlx_finbert.data.writers import Write, make_writer
 from mlx_finbert.errors import InputError
@@ -35,6 +35,8 @@ class FileReport:
     """Parts that an earlier run had scored."""
     parts_damaged: int = 0
     """Parts of an earlier run that were damaged, and were scored again."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences on what reading the table found."""
 
 
 @dataclass
@@ -123,7 +125,7 @@ class Job:
 
     def join(self, parts: Parts) -> FileReport:
         """Write the targets from the table and the parts, and remove the parts."""
-        report = FileReport(parts.rows, len(parts))
+        report = FileReport(parts.rows, len(parts), notes=self.table.file.notes)
         with self._targets() as (write, write_sentences):
             for number, rows in self.table.parts(range(len(parts))):
                 scored, num_long = parts.read(number)

@@ -12,9 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from mlx_finbert.atomic import write_bytes, write_text
-from mlx_finbert.data.tables import Row
+from mlx_finbert.data.records import Row
 from mlx_finbert.errors import InputError
 from mlx_finbert.folder_lock import claimed
 from mlx_finbert.predict.columns import ScoredRow
@@ -36,7 +37,10 @@ class DamagedPart(InputError):
     """A file is not the part that this run would have written."""
 
 
-def in_parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
+T = TypeVar("T")
+
+
+def in_parts(rows: Iterable[T]) -> Iterator[list[T]]:
     """The rows of each part."""
     rows = iter(rows)
     while part := list(islice(rows, PART_ROWS)):

@@ -43,7 +43,7 @@ def score(predictor: Predictor, settings: PredictSettings) -> FileReport | None:
         Path(settings.input).expanduser(),
         Path(settings.output).expanduser(),
         settings.text_column,
-        settings.encoding,
+        settings.read_options(),
         settings.by_sentence,
         Path(settings.sentences).expanduser() if settings.sentences else None,
         settings.overwrite_parts,
@@ -51,7 +51,8 @@ def score(predictor: Predictor, settings: PredictSettings) -> FileReport | None:
 
 
 def report_lines(report: FileReport, output: str) -> Iterator[str]:
-    """What was written."""
+    """What reading found and what was written."""
+    yield from report.notes
     if report.parts_found:
         yield f"{report.parts_found:,} of {report.parts:,} parts had been scored by an earlier run"
     if report.parts_damaged:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from mlx_finbert.data.settings import ReadingSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.model_settings import ModelSettings
 from mlx_finbert.predict.predictor import LongTexts
@@ -9,17 +10,16 @@ from mlx_finbert.settings import setting
 
 
 @dataclass(kw_only=True)
-class PredictSettings(ModelSettings):
+class PredictSettings(ReadingSettings, ModelSettings):
     """Which model scores which texts."""
 
     texts: list[str] = field(
         default_factory=list,
         metadata={"help": "texts to score", "positional": True, "metavar": "TEXT"},
     )
-    input: str | None = setting(None, "CSV, TSV, JSONL, Parquet or TXT file to score")
+    input: str | None = setting(None, "CSV, TSV, JSON, Parquet or TXT file to score")
     output: str | None = setting(None, "CSV, TSV, JSONL or Parquet file to write")
     text_column: str = setting("text", "column of the texts in --input")
-    encoding: str = setting("utf-8", "encoding of --input")
     by_sentence: bool = setting(False, "score each sentence, and texts by their sentences' mean")
     sentences: str | None = setting(
         None, "with --by-sentence, another file to write, with one row a sentence"

@@ -3,15 +3,20 @@
 import hashlib
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.data.tables import READERS, Row, read_rows, require_column
+from mlx_finbert.data.read_options import ReadOptions
+from mlx_finbert.data.records import Record, Row, TableFile, require_column, value_of
+from mlx_finbert.data.tables import open_table
 from mlx_finbert.data.writers import WRITERS, TableWriter
 from mlx_finbert.errors import InputError
 from mlx_finbert.predict.parts import in_parts
+
+FAULTS_SHOWN = 10
+"""Rows that cannot be read and are listed."""
 
 
 @dataclass
@@ -20,7 +25,7 @@ class Table:
 
     path: Path
     text_column: str
-    encoding: str
+    options: ReadOptions = field(default_factory=ReadOptions)
     digests: list[bytes] = field(default_factory=list, init=False)
     """SHA-256 of the rows of each part, as `checked_rows` read them."""
     num_empty: int = field(default=0, init=False)
@@ -29,7 +34,12 @@ class Table:
     @property
     def settings(self) -> dict[str, Any]:
         """What decides how the file is read."""
-        return {"text_column": self.text_column, "encoding": self.encoding}
+        return {"text_column": self.text_column, **asdict(self.options)}
+
+    @cached_property
+    def file(self) -> TableFile:
+        """The file, its form found once."""
+        return open_table(self.path, self.options)
 
     @property
     def sha256(self) -> str:
@@ -37,11 +47,11 @@ class Table:
         return hashlib.sha256(b"".join(self.digests)).hexdigest()
 
     def rows(self) -> Iterator[Row]:
-        return read_rows(self.path, self.encoding)
+        return (record.values for record in self.file.records())
 
     def texts(self, rows: list[Row]) -> list[str]:
         """The texts of rows, empty where there is none."""
-        return [text_or_empty(row[self.text_column]) for row in rows]
+        return [text_or_empty(value_of(row, self.text_column)) for row in rows]
 
     def checked_rows(self, writer: TableWriter) -> int:
         """Read all rows once; returns their number.
@@ -50,29 +60,36 @@ class Table:
             writer: of the output, which checks them too.
 
         Raises:
-            InputError: names the file, the row and the column.
+            InputError: names the file, the row and the column; or the first ten rows that cannot
+                be read, for the output holds a prediction for each row.
         """
-        if self.path.suffix.lower() not in READERS:
-            raise InputError(f"--input {self.path}: the ending is not one of {', '.join(READERS)}")
-        count = 0
-        for rows in in_parts(self.rows()):
-            where = partial(self._where, count + 1)
-            for i, row in enumerate(rows):
-                self._check(row, where(i), writer.added)
-            writer.check(rows, where)
-            self.digests.append(rows_sha256(rows))
-            self.num_empty += sum(not text.strip() for text in self.texts(rows))
-            count += len(rows)
+        self.file.require_columns({"--text-column": self.text_column})
+        count, faults = 0, []
+        for records in in_parts(self.file.records()):
+            count += len(records)
+            faults += [self._fault(record) for record in records if record.fault]
+            if not faults:
+                self._see(records, writer)
+        if faults:
+            shown = "; ".join(faults[:FAULTS_SHOWN])
+            raise InputError(f"{len(faults):,} rows cannot be read: {shown}")
         if not count:
             raise InputError(f"--input {self.path} has no rows")
         return count
 
-    def _where(self, first: int, index: int) -> str:
-        return f"{self.path}, row {first + index}"
+    def _fault(self, record: Record) -> str:
+        return f"{record.where(self.path)}: {record.fault}"
+
+    def _see(self, records: list[Record], writer: TableWriter) -> None:
+        rows = [record.values for record in records]
+        for record in records:
+            self._check(record.values, record.where(self.path), writer.added)
+        writer.check(rows, lambda i: records[i].where(self.path))
+        self.digests.append(rows_sha256(rows))
+        self.num_empty += sum(not text.strip() for text in self.texts(rows))
 
     def _check(self, row: Row, where: str, added: Collection[str]) -> None:
-        require_column(row, self.text_column, where, "--text-column")
-        text = row[self.text_column]
+        text = require_column(row, self.text_column, where, "--text-column")
         if text_or_empty(text) is None:
             raise InputError(f"{where}, column {self.text_column!r}: {text!r} is no text")
         if taken := [column for column in added if column in row]:

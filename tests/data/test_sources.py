@@ -108,9 +108,9 @@ def with_row(**changes):
 
 def test_bad_rows_name_the_row_and_the_column(tmp_path):
     message = bad(tmp_path, with_row(text="  "))
-    assert "row 3, column 'text'" in message
+    assert "line 5 (row 3), column 'text'" in message
     message = bad(tmp_path, with_row(label=""))
-    assert "row 3, column 'label'" in message
+    assert "line 5 (row 3), column 'label'" in message
     message = bad(tmp_path, with_row(label="great"), columns=Columns(label_names=SENTIMENTS))
     assert "row 3" in message and "'great'" in message and "negative, neutral, positive" in message
     message = bad(tmp_path, ROWS, columns=Columns(text_column := "headline"))
@@ -124,22 +124,21 @@ def test_bad_rows_name_the_row_and_the_column(tmp_path):
     assert "one label only" in message
 
 
-def test_a_wrong_encoding_names_the_row_and_the_column(tmp_path):
-    lines = b"text,label\nplain,negative\n" + b"plain too,positive\n" * 900
-    message = bad(tmp_path, raw=lines + "für Ä,negative\n".encode("latin-1"))
-    assert "row 902, column 'text': not utf-8" in message and "--encoding" in message
-    message = bad(tmp_path, raw=b'{"text": "f\xfcr", "label": "x"}\n', name="a.jsonl")
-    assert "row 1, column 'text'" in message
-    message = bad(tmp_path, ROWS, columns=Columns(encoding="utf-16"))
-    assert "utf-16" in message
+def test_a_wrong_encoding_names_the_line(tmp_path):
+    raw = b"text,label\nplain,negative\n" + b"plain too,positive\n" * 900
+    raw += "für Ä,negative\n".encode("latin-1")
+    message = bad(tmp_path, raw=raw, columns=Columns(encoding="utf-8"))
+    assert "line 903: not utf-8" in message and "--encoding" in message
+    message = bad(tmp_path, raw=raw, columns=Columns(encoding="utf-16"))
+    assert "not utf-16" in message
 
 
 def test_damaged_tables(tmp_path):
-    assert "row 2: 3 fields" in bad(tmp_path, raw=b"text,label\na,b\na,b,c\n")
-    assert "line 2: not valid JSON" in bad(
+    assert "line 3 (row 2): 3 fields" in bad(tmp_path, raw=b"text,label\na,b\na,b,c\n")
+    assert "line 2 (row 2): not valid JSON" in bad(
         tmp_path, name="a.jsonl", raw=b'{"text": "a", "label": "b"}\n{"te\n'
     )
-    assert "line 1: not a JSON object" in bad(tmp_path, name="a.jsonl", raw=b"[1]\n")
+    assert "line 1 (row 1): not a JSON object" in bad(tmp_path, name="a.jsonl", raw=b"1\n")
     assert "not a readable Parquet" in bad(tmp_path, name="a.parquet", raw=b"PAR1 not")
     assert "empty" in bad(tmp_path, raw=b"")
     assert "no rows" in bad(tmp_path, raw=b"text,label\n")
@@ -167,28 +166,23 @@ def test_a_folder_with_a_file_a_split(tmp_path):
         load_texts(str(tmp_path))
 
 
-def test_a_stray_quotation_mark_does_not_swallow_rows_of_a_tsv(tmp_path):
-    raw = b'text\tlabel\none\tup\n"two\tdown\nthree"\tup\nfour\tdown\n'
-    assert "row 2: a quoted field runs over several lines" in bad(tmp_path, name="a.tsv", raw=raw)
-
-
 def test_a_row_of_a_folder_is_named_by_its_file(tmp_path):
     write_csv(tmp_path / "train.csv", ROWS)
     write_csv(tmp_path / "test.csv", with_row(text=""))
-    with pytest.raises(InputError, match=r"test\.csv, row 3, column 'text'"):
+    with pytest.raises(InputError, match=r"test\.csv, line 5 \(row 3\), column 'text'"):
         load_texts(str(tmp_path))
 
 
 def test_a_json_row_without_a_label_is_named(tmp_path):
     path = write_jsonl(tmp_path / "a.jsonl", [ROWS[0], {"text": "a"}])
-    with pytest.raises(InputError, match=r"row 2 has no column 'label'"):
+    with pytest.raises(InputError, match=r"line 2 \(row 2\) has no column 'label'"):
         load_texts(str(path))
 
 
 @pytest.mark.parametrize("value", [["up"], {"a": 1}, None, float("nan")])
 def test_what_is_no_label(tmp_path, value):
     path = write_jsonl(tmp_path / "a.jsonl", [ROWS[0], {"text": "a", "label": value}])
-    with pytest.raises(InputError, match=r"row 2, column 'label': .* is no label"):
+    with pytest.raises(InputError, match=r"line 2 \(row 2\), column 'label': .* is no label"):
         load_texts(str(path))
 
 

@@ -76,10 +76,13 @@ def test_every_format_into_every_other(tiny, tmp_path, monkeypatch, source, targ
         assert float(row["score"]) == pytest.approx(probabilities[2] - probabilities[0], abs=1e-5)
 
 
-def test_text_lines(tiny, tmp_path):
-    (tmp_path / "in.txt").write_text("profit rose\n\nsales fell\n")
-    scoring.score_file(Predictor(*tiny), tmp_path / "in.txt", tmp_path / "out.csv")
-    assert [row["text"] for row in read(tmp_path / "out.csv")] == ["profit rose", "sales fell"]
+def test_a_blank_text_line_is_a_row_without_a_text(tiny, tmp_path):
+    (tmp_path / "in.txt").write_bytes(b"profit rose\r\n\r\n sales\tfell\n  \n\n")
+    report = scoring.score_file(Predictor(*tiny), tmp_path / "in.txt", tmp_path / "out.csv")
+    rows = read(tmp_path / "out.csv")
+    assert [row["text"] for row in rows] == ["profit rose", "", " sales\tfell", "  ", ""]
+    assert [bool(row["predicted_label"]) for row in rows] == [True, False, True, False, False]
+    assert (report.rows, report.empty) == (5, 3)
 
 
 def test_no_score_without_sentiments(checkpoint, tmp_path):
@@ -105,7 +108,7 @@ def test_what_cannot_be_scored_leaves_no_file(tiny, tmp_path):
     (tmp_path / "empty.csv").write_text("text\n")
     for source, output, column, words in (
         (good, target, "headline", "--text-column"),
-        (numbers, target, "text", "row 2, column 'text': 5 is no text"),
+        (numbers, target, "text", "line 2 .row 2., column 'text': 5 is no text"),
         (taken, target, "text", "a column 'score' already"),
         (tmp_path / "empty.csv", target, "text", "no rows"),
         (tmp_path / "missing.csv", target, "text", "no such file"),
@@ -255,7 +258,7 @@ class Constant:
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_memory_does_not_grow_with_the_file(tiny, tmp_path, monkeypatch, ending):
     monkeypatch.setattr(parts, "PART_ROWS", 100)
-    monkeypatch.setattr("mlx_finbert.data.tables.PARQUET_ROWS", 100)
+    monkeypatch.setattr("mlx_finbert.data.parquet_records.PARQUET_ROWS", 100)
     peaks = []
     for rows in (1_000, 10_000):
         source = write(tmp_path / f"{rows}.{ending}", [{"text": "profit rose " * 20}] * rows)

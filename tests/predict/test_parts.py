@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 from loopback import connected, launched
 
+from mlx_finbert.data.read_options import ReadOptions
 from mlx_finbert.errors import InputError
 from mlx_finbert.predict import Predictor, parts
 from mlx_finbert.predict import files as scoring
@@ -115,12 +116,17 @@ def test_parts_of_another_run_are_refused_by_what_differs(
     interrupted(monkeypatch, 1, Predictor(*tiny), source, target)
     other = source.with_name("other.csv")
     other.write_text(source.read_text().replace("profit", "loss"))
-    changed = Predictor(*tiny)
+    changed, options = Predictor(*tiny), {"options": ReadOptions("utf-8")}
     for predictor, path, options, words in (
         (Predictor(*tiny), other, {}, "--input has changed"),
         (Predictor(*tiny, max_length=8), source, {}, "--max-length was 40 and is 8"),
         (Predictor(*tiny), source, {"by_sentence": True}, "--by-sentence was False and is True"),
-        (Predictor(*tiny), source, {"encoding": "latin-1"}, "--encoding was utf-8 and is latin-1"),
+        (
+            Predictor(*tiny),
+            source,
+            {"options": ReadOptions("utf-8")},
+            "--encoding was None and is utf-8",
+        ),
     ):
         with pytest.raises(InputError, match=f"another run \\({words}.*--overwrite-parts"):
             scoring.score_file(predictor, path, target, **options)

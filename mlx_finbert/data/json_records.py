@@ -1,0 +1,144 @@
+"""JSON lines, and JSON files with one array of objects, read strictly."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from mlx_finbert.data.encodings import TextFormat
+from mlx_finbert.data.records import Record, Row, TableFile, repeated
+from mlx_finbert.data.text_files import first_lines, open_text
+from mlx_finbert.encoding import is_encodable
+from mlx_finbert.errors import InputError
+
+
+class JsonRecords(TableFile):
+    """Objects, one a line or all in one array; an array is read into memory as a whole."""
+
+    def __init__(self, path: Path, form: TextFormat) -> None:
+        """
+        Args:
+            path: the file.
+            form: its encoding and line ends.
+
+        Raises:
+            InputError: where it begins as neither.
+        """
+        self.path, self.form = path, form
+        start = "".join(first_lines(path, form)).lstrip()
+        self.is_array = start.startswith("[")
+        if start.partition("\n")[0].strip() == "{":
+            raise InputError(
+                f"{path}: an object over several lines: write one object a line, or one array of"
+                " objects"
+            )
+
+    def records(self) -> Iterator[Record]:
+        with open_text(self.path, self.form) as file:
+            if self.is_array:
+                yield from array_records(file.read(), self.path)
+            else:
+                yield from line_records(file)
+
+    @property
+    def notes(self) -> list[str]:
+        return [self.form.note] if self.form.note else []
+
+
+def line_records(lines: Iterator[str]) -> Iterator[Record]:
+    """A row for each line that is not blank."""
+    numbers = count(1)
+    for line, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        record = Record(next(numbers), line, {})
+        try:
+            fill(record, DECODER.decode(text), text)
+        except (ValueError, RecursionError) as error:
+            record.fault = json_fault(error)
+        yield record
+
+
+def array_records(text: str, path: Path) -> Iterator[Record]:
+    """A row for each element of an array.
+
+    Raises:
+        InputError: where it is not valid JSON, for then nobody knows where the next row begins.
+    """
+    at, line, number = skip_space(text, 0) + 1, 1, 0
+    seen = 0
+    while (at := skip_space(text, at)) < len(text) and text[at] != "]":
+        line, seen, number = line + text.count("\n", seen, at), at, number + 1
+        record = Record(number, line, {})
+        try:
+            value, end = DECODER.raw_decode(text, at)
+            fill(record, value, text[at:end])
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{record.where(path)}: {json_fault(error)}") from None
+        yield record
+        at = skip_space(text, end)
+        if text[at : at + 1] == ",":
+            at += 1
+        elif text[at : at + 1] != "]":
+            break
+    if text[at : at + 1] != "]" or text[at + 1 :].strip():
+        raise InputError(f"{path}: its array does not end after row {number}: it is damaged")
+
+
+def fill(record: Record, value: Any, text: str) -> None:
+    """Put what was decoded into a record, or what is wrong with it."""
+    if not isinstance(value, dict):
+        record.fault = "not a JSON object"
+    elif "\\ud" in text.lower() and (broken := columns_with_half_pairs(value)):
+        record.fault = (
+            f"column {broken[0]!r}: half of a surrogate pair, as of an emoji cut in two;"
+            " remove it or write the whole pair"
+        )
+    else:
+        record.values = value
+
+
+def columns_with_half_pairs(values: Row) -> list[str]:
+    """The columns whose name or value, at any depth, holds what is no character."""
+    dump = partial(json.dumps, ensure_ascii=False)
+    return [name for name in values if not is_encodable(dump({name: values[name]}))]
+
+
+def json_fault(error: BaseException) -> str:
+    """A clause on why a row is no JSON."""
+    if isinstance(error, RecursionError):
+        return "JSON nested too deep"
+    return f"not valid JSON: {error}"
+
+
+def skip_space(text: str, at: int) -> int:
+    """The place of the next character that is no white space."""
+    while text[at : at + 1].isspace():
+        at += 1
+    return at
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        twice = repeated([name for name, _ in pairs])
+        raise ValueError(f"two values for the key {twice[0]!r}")
+    return values
+
+
+def _constant(name: str) -> None:
+    # pandas and Python write NaN for a missing value; infinity is a number that JSON lacks.
+    if name != "NaN":
+        raise ValueError(f"{name} is no JSON number")
+
+
+def _float(digits: str) -> float:
+    if not isfinite(value := float(digits)):
+        raise ValueError(f"{digits} is too large a number")
+    return value
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
