@@ -3,7 +3,7 @@
 import json
 from pathlib import Path, PurePosixPath
 
-from mlx_finbert.data.compressed import inner_name
+from mlx_finbert.data.compressed import inner_name, start_of
 from mlx_finbert.data.delimited import Delimited
 from mlx_finbert.data.encodings import TextFormat, find_format
 from mlx_finbert.data.json_records import JsonRecords
@@ -18,6 +18,8 @@ JSON = (".jsonl", ".ndjson", ".json")
 PARQUET = (".parquet",)
 LINES = (".txt",)
 ENDINGS = (*DELIMITED, *JSON, *PARQUET, *LINES)
+
+PARQUET_MARK = b"PAR1"
 
 BY_CONTENT = ("", ".data", ".dat")
 """Endings that say nothing of what is in a file."""
@@ -38,9 +40,10 @@ def open_table(path: Path, options: ReadOptions | None = None) -> TableFile:
     options = options or ReadOptions()
     name = inner_name(path)
     ending = ending_of(name)
-    if ending not in (*ENDINGS, *BY_CONTENT):
+    is_parquet = ending in PARQUET or start_of(path).startswith(PARQUET_MARK)
+    if ending not in (*ENDINGS, *BY_CONTENT) and not is_parquet:
         raise InputError(f"{path}: the ending is not one of {', '.join(ENDINGS)}")
-    if ending in PARQUET:
+    if is_parquet:
         refuse_options(path, options)
         return ParquetRecords(path, is_packed=name != path.name)
     form = find_format(path, options.encoding)
