@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mlx_finbert.data.delimiters import (
+    BY_ENDING,
     NAMES,
-    USUAL,
     find_delimiter,
     has_literal_quotes,
     separator_line,
@@ -63,7 +63,7 @@ class Delimited(TableFile):
             "delimiter": given or find_delimiter(lines, ending, path),
             "strict": True,
         }
-        self.is_unusual = given is None and self.dialect["delimiter"] != USUAL.get(ending)
+        self.is_unusual = given is None and self.dialect["delimiter"] != BY_ENDING.get(ending, ",")
         self.dialect |= self._spaces_and_quotes(lines)
         first, *sample = self._parsed(lines) or self._refuse_first(lines)
         self.header = Header(path, first, sample, options.header)
@@ -96,7 +96,8 @@ class Delimited(TableFile):
         try:
             list(csv.reader(lines, **self.dialect))
         except csv.Error as error:
-            raise InputError(f"{self.path}, first line: {csv_fault(error)}") from None
+            said = "" if self.options.delimiter is None else "; check --delimiter too"
+            raise InputError(f"{self.path}, first line: {csv_fault(error)}{said}") from None
         raise InputError(f"{self.path} is empty: it needs a header line and rows")
 
     def require_columns(self, columns: Mapping[str, str]) -> None:

@@ -138,13 +138,14 @@ def names_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 
 def likely_columns(rows: Sequence[Sequence[str]]) -> tuple[int, int | None]:
-    """Of the numbers to suggest, from 1: that of the longest texts and of the fewest values.
+    """Of the numbers to suggest, from 1: that of the most words and of the fewest values.
 
     Args:
         rows: cells of some rows of one width; the second number is None for one column.
     """
     columns = list(zip(*rows, strict=True))
-    text = max(range(len(columns)), key=lambda i: sum(map(len, columns[i])))
+    words = [sum(len(cell.split()) for cell in cells) for cells in columns]
+    text = words.index(max(words))
     others = [i for i in range(len(columns)) if i != text]
     label = min(others, key=lambda i: len(set(columns[i])), default=None)
     return text + 1, None if label is None else label + 1
