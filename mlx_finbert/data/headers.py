@@ -81,9 +81,9 @@ class Header:
             raise missing_column(self.columns, columns[flag], str(self.path), flag)
 
     def _is_named_by_a_row(self, columns: Mapping[str, str]) -> bool:
-        """Whether the columns are named by the text and the label of a first row."""
-        text, label = columns.get("--text-column", ""), columns.get("--label-column", "")
-        if label not in self.columns or len(text.split()) < WORDS_OF_A_TEXT:
+        """Whether the name of the label column is the label of a first row."""
+        label = columns.get("--label-column")
+        if label not in self.columns:
             return False
         at = self.columns.index(label)
         return label in [row[at].strip() for row in self.sample if len(row) > at]

@@ -57,13 +57,8 @@ def open_table(path: Path, options: ReadOptions | None = None) -> TableFile:
 
 def ending_of(name: str) -> str:
     """The ending that says what a file is; `.csv.txt` is what Windows makes of `.csv`."""
-    ending = PurePosixPath(name).suffix.lower()
-    if ending == ".txt" and (inner := PurePosixPath(PurePosixPath(name).stem).suffix.lower()) in (
-        *DELIMITED,
-        *JSON,
-    ):
-        return inner
-    return ending
+    *_, inner, ending = ["", "", *PurePosixPath(name.lower()).suffixes]
+    return inner if ending in LINES and inner in (*DELIMITED, *JSON) else ending
 
 
 def refuse_options(path: Path, options: ReadOptions) -> None:
@@ -81,5 +76,5 @@ def begins_as_json(path: Path, form: TextFormat) -> bool:
         return line == "[" or line[1:].lstrip().startswith("{")
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

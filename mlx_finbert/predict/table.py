@@ -54,7 +54,8 @@ class Table:
             else:
                 self._check(record.values, where, new_columns)
         if faults:
-            raise InputError(f"{faults:,} rows cannot be read: {'; '.join(shown)}")
+            counted = f"{faults:,} rows cannot be read: " if faults > 1 else ""
+            raise InputError(counted + "; ".join(shown))
         if not number:
             raise InputError(f"--input {self.path} has no rows")
         return number

@@ -165,6 +165,10 @@ KINDS = [
     Kind("all-data-given.csv", NO_HEADER, NO_HEADER_ROWS, NUMBERS),
     Kind("by-row.csv", NO_HEADER, flags="--label-column neutral --text-column "
          "Technopolis_plans_to_develop_in_stages_an_area", error="first line reads as data"),
+    Kind("spam-by-name.csv", b"text,spam\nx,spam\ny,ham\n", flags="--label-column spam",
+         error="reads as data .'spam' occurs again in column 2.: .*or add --header if it does"),
+    Kind("spam-by-header.csv", b"text,spam\nx,spam\ny,ham\n", [("x", "spam"), ("y", "ham")],
+         "--label-column spam --header"),
     Kind("SMSSpamCollection", SMS_FILE, SMS, NUMBERS, note="part of the texts"),
     Kind("SMSSpamCollection.tsv", SMS_FILE, error="reads as data .*--text-column 2 --label"),
     Kind("SMSSpamCollection.txt", SMS_FILE, SMS, NUMBERS, note="part of the texts"),
