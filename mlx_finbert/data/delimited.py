@@ -7,23 +7,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mlx_finbert.data.delimiters import (
+    BY_ENDING,
     NAMES,
-    USUAL,
     find_delimiter,
     has_literal_quotes,
     separator_line,
 )
 from mlx_finbert.data.encodings import TextFormat
-from mlx_finbert.data.headers import (
-    WORDS_OF_A_TEXT,
-    column_names,
-    likely_columns,
-    names_columns,
-    reads_as_data,
-    unnamed_columns,
-)
+from mlx_finbert.data.headers import Header
 from mlx_finbert.data.read_options import ReadOptions
-from mlx_finbert.data.records import Record, Row, TableFile, missing_column, repeated
+from mlx_finbert.data.records import Record, Row, TableFile
 from mlx_finbert.data.text_files import first_lines, open_text
 from mlx_finbert.errors import InputError
 
@@ -70,9 +63,11 @@ class Delimited(TableFile):
             "delimiter": given or find_delimiter(lines, ending, path),
             "strict": True,
         }
-        self.is_unusual = given is None and self.dialect["delimiter"] != USUAL.get(ending)
+        self.is_unusual = given is None and self.dialect["delimiter"] != BY_ENDING.get(ending, ",")
         self.dialect |= self._spaces_and_quotes(lines)
-        self._name_columns(lines)
+        first, *sample = self._parsed(lines) or self._refuse_first(lines)
+        self.header = Header(path, first, sample, options.header)
+        self.columns, self.unnamed = self.header.columns, self.header.unnamed
         self.in_unnamed = self.like_rows = 0
         self.first_like_rows = ""
 
@@ -89,28 +84,6 @@ class Delimited(TableFile):
                     return {"quoting": csv.QUOTE_NONE}
         return {}
 
-    def _name_columns(self, lines: list[str]) -> None:
-        """Take the names of the columns from the header, or number them."""
-        self.first, *self.sample = self._parsed(lines) or self._refuse_first(lines)
-        self.has_header = self.options.header is not False
-        if not self.has_header:
-            if names_columns(self.first, self.sample):
-                names = ", ".join(filter(None, self.first))
-                raise InputError(
-                    f"{self.path}: --no-header was given, but the first line names the columns"
-                    f" ({names}): leave --no-header out"
-                )
-            self.columns = [str(i + 1) for i in range(len(self.first))]
-            self.unnamed: list[int] = []
-            return
-        if twice := repeated([cell.strip() for cell in self.first if cell.strip()]):
-            raise InputError(
-                f"{self.path}: two columns have one name, {twice[0]!r}: rename one of them in the"
-                " header"
-            )
-        self.columns = column_names(self.first)
-        self.unnamed = unnamed_columns(self.first)
-
     def _parsed(self, lines: list[str]) -> list[list[str]]:
         """Rows of the first lines, up to one that is malformed or cut off."""
         rows: list[list[str]] = []
@@ -123,38 +96,12 @@ class Delimited(TableFile):
         try:
             list(csv.reader(lines, **self.dialect))
         except csv.Error as error:
-            raise InputError(f"{self.path}, first line: {csv_fault(error)}") from None
+            said = "" if self.options.delimiter is None else "; check --delimiter too"
+            raise InputError(f"{self.path}, first line: {csv_fault(error)}{said}") from None
         raise InputError(f"{self.path} is empty: it needs a header line and rows")
 
     def require_columns(self, columns: Mapping[str, str]) -> None:
-        lacking = [flag for flag, name in columns.items() if name not in self.columns]
-        if self.has_header and self.options.header is None:
-            reason = reads_as_data(self.first, self.sample)
-            if reason and (lacking or self._named_by_a_row(columns)):
-                raise InputError(
-                    f"{self.path}: the first line reads as data ({reason}): add --no-header and"
-                    f" name the columns by number, for instance {self._suggestion(columns)}; or"
-                    " add --header if it does name the columns"
-                )
-        for flag in lacking:
-            raise missing_column(self.columns, columns[flag], str(self.path), flag)
-
-    def _named_by_a_row(self, columns: Mapping[str, str]) -> bool:
-        """Whether the columns are named by the text and the label of a first row."""
-        text, label = columns.get("--text-column", ""), columns.get("--label-column", "")
-        if label not in self.columns or len(text.split()) < WORDS_OF_A_TEXT:
-            return False
-        at = self.columns.index(label)
-        return label in [row[at].strip() for row in self.sample if len(row) > at]
-
-    def _suggestion(self, columns: Mapping[str, str]) -> str:
-        """The flags that probably name the columns."""
-        rows = [row for row in [self.first, *self.sample] if len(row) == len(self.first)]
-        text, label = likely_columns(rows)
-        flags = f"--text-column {text}"
-        if "--label-column" in columns and label is not None:
-            flags += f" --label-column {label}"
-        return flags
+        self.header.require(columns)
 
     def records(self) -> Iterator[Record]:
         self.in_unnamed = self.like_rows = 0
@@ -164,7 +111,7 @@ class Delimited(TableFile):
             for _ in range(self.skipped):
                 next(file)
             # Blank lines before the header are none.
-            while self.has_header and not next(reader):
+            while self.header.is_there and not next(reader):
                 pass
             number = 0
             while True:
@@ -183,7 +130,8 @@ class Delimited(TableFile):
                     continue
                 number += 1
                 record = Record(number, line, {}, fault)
-                self._check(record, raw)
+                if fault or len(raw) > 1:
+                    self._check(record, raw)
                 if not fault:
                     record.values = self._row(values)
                 yield record
@@ -196,14 +144,13 @@ class Delimited(TableFile):
         # Excel leaves out the separators of empty cells at the end; without a name nobody asks.
         if found < wanted and {*range(found, wanted)} <= {*self.unnamed}:
             return ""
-        told = "the header" if self.has_header else "the first line"
+        told = "the header" if self.header.is_there else "the first line"
         said = f"{found} field{'s' * (found != 1)} where {told} has {wanted}"
         return f"{said}; quote texts that hold the separator" if found > wanted else said
 
     def _row(self, values: list[str]) -> Row:
         values += [""] * (len(self.columns) - len(values))
-        # A first column without a name is the index that pandas writes.
-        self.in_unnamed += any(values[i].strip() for i in self.unnamed if i)
+        self.in_unnamed += any(values[i].strip() for i in self.unnamed)
         return dict(zip(self.columns, values, strict=True))
 
     def _check(self, record: Record, raw: list[str]) -> None:
@@ -236,7 +183,7 @@ class Delimited(TableFile):
             notes.append(f"{self.path}: quotation marks were read as part of the texts")
         if self.in_unnamed:
             have = "row has" if self.in_unnamed == 1 else "rows have"
-            places = ", ".join(str(i + 1) for i in self.unnamed if i)
+            places = ", ".join(str(i + 1) for i in self.unnamed)
             notes.append(
                 f"{self.path}: {self.in_unnamed:,} {have} values in columns without a name"
                 f" (column {places}), which are not read as part of the text"

@@ -15,10 +15,8 @@ from mlx_finbert.errors import InputError
 CANDIDATES = ",;\t|"
 
 BY_ENDING = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
-"""What separates the columns where the header has only one."""
-
-USUAL = {".csv": ",", **BY_ENDING}
-"""What an ending promises; anything else is worth a sentence."""
+"""What an ending promises, a comma where it is another: the separator where the header has only one
+column, while any other than this is worth a sentence."""
 
 NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 

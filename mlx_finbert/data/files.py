@@ -69,7 +69,7 @@ class RawRows:
             self.faults.append(f"{where}: {record.fault}")
             return
         values = {
-            name: null_for_nan(require_column(record.values, name, where, flag))
+            name: require_column(record.values, name, where, flag)
             for flag, name in columns.by_flag().items()
         }
         self.texts.append(values[columns.text])
@@ -95,11 +95,6 @@ class RawRows:
         )
         texts.notes[:0] = self.notes
         return texts
-
-
-def null_for_nan(value: Any) -> Any:
-    """None for the NaN by which pandas marks a missing value; text such as "nan" is text."""
-    return None if isinstance(value, float) and value != value else value
 
 
 def load_file(path: Path, columns: Columns) -> LabelledTexts:

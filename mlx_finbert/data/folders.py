@@ -11,7 +11,7 @@ from mlx_finbert.data.tables import ENDINGS, LINES, ending_of
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, split_of
 from mlx_finbert.errors import InputError
 
-SHARD = re.compile(r"^(?P<name>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<rest>[-.].*)$")
+SHARD = re.compile(r"^(?P<name>.*[-.])(?P<number>\d{5})-of-(?P<count>\d{5})(?P<rest>[-.].*)$")
 """`train-00000-of-00002.parquet`, with a hash before the ending in older data sets of the hub."""
 
 DATA = "data"
@@ -107,7 +107,7 @@ def require_one_table(paths: list[Path], split: str, folder: Path) -> None:
     for number in range(int(shards[0]["count"])):
         if have.count(number) != 1:
             what = "twice" if number in have else "missing"
-            name = f"{shards[0]['name']}-{number:05}-of-{shards[0]['count']}"
+            name = f"{shards[0]['name']}{number:05}-of-{shards[0]['count']}"
             raise InputError(f"{folder}: the shard {name} is {what}: fetch the {split} split again")
 
 

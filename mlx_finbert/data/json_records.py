@@ -68,10 +68,11 @@ def array_records(text: str, path: Path) -> Iterator[Record]:
     Raises:
         InputError: where it is not valid JSON, for then nobody knows where the next row begins.
     """
-    at, line, number = skip_space(text, 0) + 1, 1, 0
-    seen = 0
-    while (at := skip_space(text, at)) < len(text) and text[at] != "]":
-        line, seen, number = line + text.count("\n", seen, at), at, number + 1
+    start = skip_space(text, 0) + 1
+    at, line, seen = skip_space(text, start), 1, 0
+    numbers = count(1) if text[at : at + 1] != "]" else ()
+    for number in numbers:
+        line, seen = line + text.count("\n", seen, at), at
         record = Record(number, line, {})
         try:
             value, end = DECODER.raw_decode(text, at)
@@ -80,12 +81,11 @@ def array_records(text: str, path: Path) -> Iterator[Record]:
             raise InputError(f"{record.where(path)}: {json_fault(error)}") from None
         yield record
         at = skip_space(text, end)
-        if text[at : at + 1] == ",":
-            at += 1
-        elif text[at : at + 1] != "]":
+        if text[at : at + 1] != ",":
             break
+        at = skip_space(text, at + 1)
     if text[at : at + 1] != "]" or text[at + 1 :].strip():
-        raise InputError(f"{path}: its array does not end after row {number}: it is damaged")
+        raise InputError(f"{path}: its array does not end after its last row: it is damaged")
 
 
 def fill(record: Record, value: Any, text: str) -> None:
@@ -111,6 +111,8 @@ def json_fault(error: BaseException) -> str:
     """A clause on why a row is no JSON."""
     if isinstance(error, RecursionError):
         return "JSON nested too deep"
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON: {error.msg} at character {error.colno}"
     return f"not valid JSON: {error}"
 
 

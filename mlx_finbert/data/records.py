@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +63,15 @@ class MissingColumnError(InputError):
 def value_of(row: Row, column: str) -> Any:
     """The value of a column; `data.text` is also the key `text` of the object `data`.
 
-    A key with dots in it comes before what its parts would name. What lies inside a null is null.
+    A key with dots in it comes before what its parts would name. What lies inside a null is null,
+    and so is the number NaN, by which pandas marks a missing value; the text "nan" is a text.
 
     Raises:
         KeyError: where there is no such column.
     """
     if column in row:
-        return row[column]
+        value = row[column]
+        return None if isinstance(value, float) and isnan(value) else value
     for i, character in enumerate(column):
         if character == "." and column[:i] in row:
             inner = row[column[:i]]

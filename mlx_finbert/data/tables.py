@@ -3,7 +3,7 @@
 import json
 from pathlib import Path, PurePosixPath
 
-from mlx_finbert.data.compressed import inner_name
+from mlx_finbert.data.compressed import inner_name, start_of
 from mlx_finbert.data.delimited import Delimited
 from mlx_finbert.data.encodings import TextFormat, find_format
 from mlx_finbert.data.json_records import JsonRecords
@@ -18,6 +18,8 @@ JSON = (".jsonl", ".ndjson", ".json")
 PARQUET = (".parquet",)
 LINES = (".txt",)
 ENDINGS = (*DELIMITED, *JSON, *PARQUET, *LINES)
+
+PARQUET_MARK = b"PAR1"
 
 BY_CONTENT = ("", ".data", ".dat")
 """Endings that say nothing of what is in a file."""
@@ -38,9 +40,10 @@ def open_table(path: Path, options: ReadOptions | None = None) -> TableFile:
     options = options or ReadOptions()
     name = inner_name(path)
     ending = ending_of(name)
-    if ending not in (*ENDINGS, *BY_CONTENT):
+    is_parquet = ending in PARQUET or start_of(path).startswith(PARQUET_MARK)
+    if ending not in (*ENDINGS, *BY_CONTENT) and not is_parquet:
         raise InputError(f"{path}: the ending is not one of {', '.join(ENDINGS)}")
-    if ending in PARQUET:
+    if is_parquet:
         refuse_options(path, options)
         return ParquetRecords(path, is_packed=name != path.name)
     form = find_format(path, options.encoding)
@@ -54,13 +57,8 @@ def open_table(path: Path, options: ReadOptions | None = None) -> TableFile:
 
 def ending_of(name: str) -> str:
     """The ending that says what a file is; `.csv.txt` is what Windows makes of `.csv`."""
-    ending = PurePosixPath(name).suffix.lower()
-    if ending == ".txt" and (inner := PurePosixPath(PurePosixPath(name).stem).suffix.lower()) in (
-        *DELIMITED,
-        *JSON,
-    ):
-        return inner
-    return ending
+    *_, inner, ending = ["", "", *PurePosixPath(name.lower()).suffixes]
+    return inner if ending in LINES and inner in (*DELIMITED, *JSON) else ending
 
 
 def refuse_options(path: Path, options: ReadOptions) -> None:
@@ -78,5 +76,5 @@ def begins_as_json(path: Path, form: TextFormat) -> bool:
         return line == "[" or line[1:].lstrip().startswith("{")
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

@@ -72,7 +72,8 @@ class Table:
                 self._see(records, writer)
         if faults:
             shown = "; ".join(faults[:FAULTS_SHOWN])
-            raise InputError(f"{len(faults):,} rows cannot be read: {shown}")
+            counted = f"{len(faults):,} rows cannot be read: " if len(faults) > 1 else ""
+            raise InputError(counted + shown)
         if not count:
             raise InputError(f"--input {self.path} has no rows")
         return count

@@ -135,3 +135,11 @@ def test_a_first_line_that_names_columns():
 def test_the_columns_to_suggest():
     assert likely_columns([["1", "a long text", "x"], ["2", "and another", "x"]]) == (2, 3)
     assert likely_columns([["a"]]) == (1, None)
+
+
+def test_one_column_with_a_stray_quotation_mark_is_refused(tmp_path):
+    """Its lines may be those of longer texts, so the mark cannot be read as part of one."""
+    path = tmp_path / "a.tsv"
+    path.write_text('text\n"a\nb"\n"c" d\n')
+    with pytest.raises(InputError, match="a quotation mark inside a quoted field"):
+        read(path)

@@ -90,6 +90,14 @@ def test_a_missing_shard_is_named(tmp_path):
         load_texts(str(tmp_path))
 
 
+def test_shards_of_json_lines(tmp_path):
+    for number in range(2):
+        rows = f'{{"text": "a{number}", "label": "up"}}\n{{"text": "b{number}", "label": "down"}}\n'
+        packed = gzip.compress(rows.encode())
+        (tmp_path / f"c4-train.{number:05}-of-00002.json.gz").write_bytes(packed)
+    assert load_texts(str(tmp_path)).texts == ["a0", "b0", "a1", "b1"]
+
+
 def test_one_shard_alone_is_told_to_be_one(tmp_path):
     shards(tmp_path, "train", 2)
     data = load_texts(str(tmp_path / "train-00000-of-00002.parquet"))

@@ -65,6 +65,11 @@ def test_packed_parquet(tmp_path):
         assert load_texts(str(tmp_path / name)).texts == ["a", "b"]
 
 
+def test_parquet_under_another_name(tmp_path):
+    path = write(tmp_path / "part-0", ["text", "label"], ["a", "b"], ["up", "down"])
+    assert load_texts(path).texts == ["a", "b"]
+
+
 def test_text_that_is_no_utf_8_is_one_sentence(tmp_path):
     column = pyarrow.array([b"f\xfcr"]).view(pyarrow.string())
     path = tmp_path / "a.parquet"

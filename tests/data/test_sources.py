@@ -145,7 +145,9 @@ def test_damaged_tables(tmp_path):
     assert "one name" in bad(tmp_path, raw=b"text,text\na,b\n")
 
 
-@pytest.mark.parametrize("spec", ["missing.csv", "./missing", "/no/such.zip:allagree"])
+@pytest.mark.parametrize(
+    "spec", ["missing.csv", "missing.csv.gz", "a.xlsx", "./missing", "/no/such.zip:allagree"]
+)
 def test_what_is_not_there(spec):
     with pytest.raises(InputError, match="no such file"):
         load_texts(spec)

@@ -85,6 +85,13 @@ def test_a_blank_text_line_is_a_row_without_a_text(tiny, tmp_path):
     assert (report.rows, report.empty) == (5, 3)
 
 
+def test_a_number_that_is_none_is_no_text(tiny, tmp_path):
+    table = pyarrow.table({"text": pyarrow.array([None, float("nan")], pyarrow.float64())})
+    parquet.write_table(table, tmp_path / "in.parquet")
+    target = tmp_path / "out.jsonl"
+    assert scoring.score_file(Predictor(*tiny), tmp_path / "in.parquet", target).empty == 2
+
+
 def test_no_score_without_sentiments(checkpoint, tmp_path):
     model = mlx_finbert.load(checkpoint(labels=["spam", "ham"]))
     scoring.score_file(Predictor(*model), write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv")
