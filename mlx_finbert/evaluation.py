@@ -14,7 +14,6 @@ from mlx_finbert.data.settings import DataSettings, SplitSettings, require_split
 from mlx_finbert.data.tokens import checked_max_length, tokenize
 from mlx_finbert.device import length_multiple
 from mlx_finbert.forward import Forward
-from mlx_finbert.labels import match_labels
 from mlx_finbert.metrics import Metrics, bootstrap_intervals, measure, softmax
 from mlx_finbert.model_settings import ModelSettings
 from mlx_finbert.models import Classifier
@@ -140,9 +139,9 @@ def evaluate(
         name: what to call the model.
 
     Raises:
-        InputError: where the labels' names are not the same set, or max_length is out of range.
+        InputError: where a row has a label that the model lacks, or max_length is out of range.
     """
-    labels = match_labels(rows.label_names, model.args.labels)[rows.labels]
+    labels = rows.ids_in(model.args.labels)
     max_length = checked_max_length(max_length, tokenizer.model_max_length, model.args.max_length)
     tokens = tokenize(tokenizer, rows.texts, max_length)
     pad = tokenizer.pad_token_id

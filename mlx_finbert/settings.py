@@ -8,6 +8,8 @@ beats the defaults.
 import argparse
 import dataclasses
 import difflib
+import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -47,7 +49,8 @@ def parse_values(
     settings_class: type, module: str, description: str, argv: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """The values that were given, without the defaults of the others; as `parse`."""
-    given = vars(_parser(settings_class, module, description).parse_args(argv))
+    parser = _parser(settings_class, module, description)
+    given = vars(parser.parse_args(_joined(sys.argv[1:] if argv is None else argv, parser)))
     config = given.pop("config", None)
     values = read_config_file(Path(config), settings_class) if config else {}
     return values | given
@@ -136,6 +139,20 @@ def write_config_file(settings: Any, path: Path) -> None:
         if f.metadata.get("recorded", True) and getattr(settings, f.name) is not None
     }
     write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+
+def _joined(argv: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
+    """`--labels=-1,0,1` for `--labels -1,0,1`, whose value argparse would take for a flag."""
+    known = parser._option_string_actions
+    joined: list[str] = []
+    for word in argv:
+        action = known.get(joined[-1]) if joined else None
+        takes_value = action is not None and action.nargs is None
+        if takes_value and re.match("-[^-]", word) and word not in known:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 class _Parser(argparse.ArgumentParser):

@@ -28,7 +28,6 @@ from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES, vocabulary_of
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
-from mlx_finbert.labels import match_labels
 from mlx_finbert.models import Classifier
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.weights import ADAPTER_CONFIG
@@ -54,7 +53,7 @@ def export(
     refuse_existing(path, names, description)
     if rows is not None:
         # Refused now, not after minutes of work.
-        match_labels(rows.label_names, model.args.labels)
+        rows.ids_in(model.args.labels)
     with written_beside(path.parent) as part:
         write_app_files(part, description, tokenizer)
         for name, own in names.items():

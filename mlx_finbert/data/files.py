@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlx_finbert.data.class_labels import in_order, named, stored_names
 from mlx_finbert.data.columns import Columns
 from mlx_finbert.data.tables import READERS, read_rows, require_column
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, from_columns, split_of
@@ -17,6 +18,8 @@ class RawRows:
     texts: list[Any] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
     splits: list[Any] = field(default_factory=list)
+    class_names: list[str] = field(default_factory=list)
+    """Of the labels, where the file stores names for its integers."""
     where: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     """Of the rows in their file, from 1."""
@@ -27,12 +30,13 @@ class RawRows:
 
     def add(self, path: Path, columns: Columns, split: str | None = None) -> None:
         """Append a file's rows, all of one split or each with its own."""
+        labels = []
         for number, row in enumerate(read_rows(path, columns.encoding), 1):
             where = f"{path}, row {number}"
             require_column(row, columns.text, where, "--text-column")
             require_column(row, columns.label, where, "--label-column")
             self.texts.append(row[columns.text])
-            self.labels.append(row[columns.label])
+            labels.append(row[columns.label])
             self.where.append(where)
             if columns.split:
                 require_column(row, columns.split, where, "--split-column")
@@ -40,6 +44,9 @@ class RawRows:
             self.numbers.append(number)
             used = columns.text, columns.label, columns.split
             self.others.append({name: row[name] for name in row if name not in used})
+        names = stored_names(path, columns.label)
+        self.labels += named(labels, names, columns, f"{path}, column {columns.label!r}")
+        self.class_names += [name for name in names or () if name not in self.class_names]
 
     def labelled(self, name: str, columns: Columns) -> LabelledTexts:
         """Checked, with integer labels."""
@@ -48,12 +55,14 @@ class RawRows:
             self.labels,
             name,
             (columns.text, columns.label),
-            columns.label_names,
-            None if None in self.splits else self.splits,
+            in_order(self.class_names or None, columns),
+            self.splits if columns.split or any(self.splits) else None,
             where=self.where.__getitem__,
             numbers=self.numbers,
             others=self.others if any(self.others) else None,
             faults=self.faults,
+            label_map=columns.label_map,
+            drop_bad_rows=columns.drop_bad_rows,
         )
 
 

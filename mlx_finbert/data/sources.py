@@ -5,7 +5,7 @@ from pathlib import Path
 from mlx_finbert.data import files, fiqa, hub, imdb, phrasebank
 from mlx_finbert.data.columns import Columns
 from mlx_finbert.data.tables import READERS
-from mlx_finbert.data.texts import LabelledTexts
+from mlx_finbert.data.texts import LabelledTexts, relabelled
 from mlx_finbert.errors import InputError
 
 SAMPLE = Path(__file__).with_name("sample.csv")
@@ -28,16 +28,21 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
     columns = columns or Columns()
     path, variant = _split_variant(spec)
     if path in NAMED:
-        columns.require_unused(path)
+        columns.require_unused(path, ["label_map"])
         if variant and path != "financial_phrasebank":
             raise InputError(f"--data {spec}: only Financial PhraseBank has variants")
-        return NAMED[path](variant)
+        return _mapped(NAMED[path](variant), columns)
     if Path(path).expanduser().exists():
         return _from_path(Path(path).expanduser(), variant, columns)
     if Path(path).suffix.lower() in (*READERS, ".zip") or path.startswith((".", "/", "~")):
         raise InputError(f"--data {path}: there is no such file or folder")
     columns.require_unused(path, hub.HUB_COLUMNS)
     return hub.load_hub(path, variant, columns)
+
+
+def _mapped(data: LabelledTexts, columns: Columns) -> LabelledTexts:
+    """The rows of a source with label names of its own, under those of `--label-map`."""
+    return relabelled(data, columns.label_map) if columns.label_map else data
 
 
 def _sample() -> LabelledTexts:
@@ -64,18 +69,18 @@ def _split_variant(spec: str) -> tuple[str, str | None]:
 
 def _from_path(path: Path, variant: str | None, columns: Columns) -> LabelledTexts:
     if phrasebank.is_phrasebank(path):
-        columns.require_unused(str(path))
-        return phrasebank.load_phrasebank(path, variant)
+        columns.require_unused(str(path), ["label_map"])
+        return _mapped(phrasebank.load_phrasebank(path, variant), columns)
     if variant is not None:
         raise InputError(f"--data {path}:{variant}: only Financial PhraseBank has variants")
     if path.is_file():
         return files.load_file(path, columns)
     for belongs, load in ((imdb.is_acl_imdb, imdb.load_acl_imdb), (fiqa.is_fiqa, fiqa.load_fiqa)):
         if belongs(path):
-            columns.require_unused(str(path))
-            return load(path)
+            columns.require_unused(str(path), ["label_map"])
+            return _mapped(load(path), columns)
     if "train" in files.split_files(path):
-        columns.require_unused(str(path), ("text", "label", "label_names", "encoding"))
+        columns.require_unused(str(path), (*hub.HUB_COLUMNS, "encoding"))
         return files.load_folder(path, columns)
     raise InputError(
         f"--data {path}: not a folder that is known: Financial PhraseBank, aclImdb, FiQA, or one"
