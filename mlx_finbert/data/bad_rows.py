@@ -11,16 +11,31 @@ SHOWN = 10
 class BadRows:
     """What is wrong with the rows of one source, gathered while they are read and checked."""
 
-    def __init__(self, where: Callable[[int], str], unread: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        where: Callable[[int], str],
+        drop: bool | None,
+        unread: Sequence[str] = (),
+    ) -> None:
         """
         Args:
+            name: the source, for messages.
             where: what to call row i, counted from 0.
+            drop: what `--drop-bad-rows` says; None for a source that does not take the flag.
             unread: a clause, with its place, on each row that could not be read.
         """
+        self.name = name
         self.where = where
+        self.drop = drop
         self.unread = unread
         self.clauses: dict[int, str] = {}
         """By row, counted from 0 among those that could be read."""
+
+    @property
+    def or_drop(self) -> str:
+        """The end of a sentence that tells what to do."""
+        return "" if self.drop is None else ", or leave out such rows with --drop-bad-rows"
 
     def add(self, row: int, clause: str) -> None:
         """Note what is wrong with a row, from a comma or a colon on."""
@@ -30,12 +45,10 @@ class BadRows:
         """Those of the rows with which nothing is wrong."""
         return [row for row in rows if row not in self.clauses]
 
-    def settle(self, name: str, drop: bool | None, total: int) -> list[str]:
+    def settle(self, total: int) -> list[str]:
         """Refuse the bad rows, or say that they are left out.
 
         Args:
-            name: the source, for messages.
-            drop: what `--drop-bad-rows` says; None for a source that does not take the flag.
             total: rows that could be read.
 
         Returns:
@@ -48,18 +61,15 @@ class BadRows:
         found = [*self.unread, *(self.where(row) + self.clauses[row] for row in rows)]
         if not found:
             return []
-        if drop:
-            all_rows = total + len(self.unread)
+        if self.drop:
             return [
-                f"{name}: {len(found):,} of {all_rows:,} rows cannot be used and are left out"
-                f" (--drop-bad-rows); the first: {found[0]}"
+                f"{self.name}: {len(found):,} of {total + len(self.unread):,} rows cannot be used"
+                f" and are left out (--drop-bad-rows); the first: {found[0]}"
             ]
         if len(found) == 1:
-            flag = "" if drop is None else ", or leave it out with --drop-bad-rows"
-            raise InputError(f"{found[0]}; correct the row{flag}")
-        flag = "" if drop is None else ", or leave them out with --drop-bad-rows"
+            raise InputError(f"{found[0]}; correct it{self.or_drop}")
         more = [f"and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
-        listed = "\n  ".join([*found[:SHOWN], *more])
         raise InputError(
-            f"{name}: {len(found):,} rows cannot be used; correct them{flag}:\n  {listed}"
+            f"{self.name}: {len(found):,} rows cannot be used; correct them{self.or_drop}:\n  "
+            + "\n  ".join([*found[:SHOWN], *more])
         )

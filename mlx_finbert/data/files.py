@@ -30,13 +30,13 @@ class RawRows:
 
     def add(self, path: Path, columns: Columns, split: str | None = None) -> None:
         """Append a file's rows, all of one split or each with its own."""
-        labels = []
+        kept = len(self.labels)
         for number, row in enumerate(read_rows(path, columns.encoding), 1):
             where = f"{path}, row {number}"
             require_column(row, columns.text, where, "--text-column")
             require_column(row, columns.label, where, "--label-column")
             self.texts.append(row[columns.text])
-            labels.append(row[columns.label])
+            self.labels.append(row[columns.label])
             self.where.append(where)
             if columns.split:
                 require_column(row, columns.split, where, "--split-column")
@@ -45,7 +45,8 @@ class RawRows:
             used = columns.text, columns.label, columns.split
             self.others.append({name: row[name] for name in row if name not in used})
         names = stored_names(path, columns.label)
-        self.labels += named(labels, names, columns, f"{path}, column {columns.label!r}")
+        column = f"{path}, column {columns.label!r}"
+        self.labels[kept:] = named(self.labels[kept:], names, columns, column)
         self.class_names += [name for name in names or () if name not in self.class_names]
 
     def labelled(self, name: str, columns: Columns) -> LabelledTexts:

@@ -7,11 +7,11 @@ from mlx_finbert.data.bad_rows import BadRows
 from mlx_finbert.data.label_values import (
     is_integer,
     is_quantity,
+    lists_of_labels,
     refuse_quantities,
-    refuse_several,
 )
 from mlx_finbert.errors import InputError
-from mlx_finbert.labels import canonical, label_map_of, map_key, shown
+from mlx_finbert.labels import canonical, check_names, label_map_of, map_key, shown
 
 SENTIMENT_ORDER = ["negative", "neutral", "positive"]
 
@@ -29,11 +29,12 @@ class Naming:
     """`--label-map`: names by `map_key` of the values."""
 
     def __post_init__(self) -> None:
+        check_names(self.names or ())
         known = {canonical(name) for name in self.names or ()}
         for name in (self.mapping or {}).values():
             if known and canonical(name) not in known:
                 raise InputError(
-                    f"--label-map names the label {name!r}, which is not one of --labels"
+                    f"--label-map gives the name {name!r}, which is not one of --labels"
                     f" {','.join(self.names)}"
                 )
 
@@ -48,7 +49,6 @@ def name_rows(
     values: Sequence[str | None],
     rows: Sequence[int],
     naming: Naming,
-    name: str,
     column: str,
     bad: BadRows,
 ) -> dict[str, str]:
@@ -58,41 +58,44 @@ def name_rows(
         values: of all rows.
         rows: those to look at.
         naming: of the user.
-        name: of the source.
         column: what to call the column.
         bad: takes the rows with a value that has no name.
 
     Raises:
-        InputError: as `name_labels`.
+        InputError: where the column does not hold classes, or the user's names do not fit it.
     """
     first_row: dict[str, str] = {}
     for i in rows:
         if values[i] not in first_row:
             first_row[values[i]] = f"{bad.where(i)}, {column}"
-    named = name_labels(first_row, naming, f"{name}, {column}") if rows else {}
+    unnamed = [value for value in first_row if not naming.knows(value)]
+    lists = lists_of_labels(unnamed, [*first_row, *(naming.names or ())])
+    if lists and not bad.drop:
+        value = next(value for value in first_row if value in lists)
+        raise InputError(
+            f"{first_row[value]}: {value!r} is a list of labels, and a classifier needs one class a"
+            f" row: keep one label of each row, choose another --label-column{bad.or_drop}"
+        )
+    first_row = {value: row for value, row in first_row.items() if value not in lists}
+    named = name_values(first_row, naming, f"{bad.name}, {column}") if first_row else {}
     for i in rows:
-        if values[i] not in named:
+        if values[i] in lists:
+            bad.add(i, f", {column}: {values[i]!r} is a list of labels")
+        elif values[i] not in named:
             bad.add(i, f", {column}: {unnamed_clause(values[i], naming)}")
     return named
 
 
-def name_labels(first_row: Mapping[str, str], naming: Naming, where: str) -> dict[str, str]:
-    """What each value of a label column is called.
+def name_values(first_row: Mapping[str, str], naming: Naming, where: str) -> dict[str, str]:
+    """What each value is called; those that have no name are left out.
 
     Args:
         first_row: where each value occurs first, by value.
         naming: of the user.
         where: what to call the column.
-
-    Returns:
-        Names by value, without the values that have none.
-
-    Raises:
-        InputError: where the column does not hold classes, or the user's names do not fit it.
     """
     unnamed = {value: row for value, row in first_row.items() if not naming.knows(value)}
     if not naming.mapping or len(unnamed) == len(first_row):
-        refuse_several(unnamed, first_row)
         refuse_quantities(unnamed, first_row)
     if naming.mapping:
         return by_map(first_row, unnamed, naming.mapping, where)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +33,7 @@ def label_text(value: Any) -> str | None:
         return ""
     if isinstance(value, float) and math.isinf(value):
         return None
-    # Lists and dictionaries, which are several labels, are refused by how they are written.
+    # Lists and dictionaries are told later by how they are written, as in CSV.
     known = str | int | float | Decimal | list | tuple | dict
     return plain_number(str(value).strip()) if isinstance(value, known) else None
 
@@ -83,7 +83,8 @@ def unlabelled_notes(
         rows_of.setdefault(split, []).append(i)
     notes = []
     for split, rows in rows_of.items():
-        count, of = int(missing[rows].sum()), f"{split} rows" if split else "rows"
+        count = int(missing[rows].sum())
+        of = f"{split} rows" if split else "rows of no split" if splits else "rows"
         if count == len(rows):
             dashes = " (-1 stands for none)" if UNLABELLED in {values[i] for i in rows} else ""
             notes.append(
@@ -94,45 +95,45 @@ def unlabelled_notes(
     return notes
 
 
-def refuse_several(unnamed: Mapping[str, str], first_row: Mapping[str, str]) -> None:
-    """Refuse a column of which a row has several labels.
+def lists_of_labels(values: Sequence[str], labels: Iterable[str]) -> set[str]:
+    """Those values that are several labels: `[0, 3]`, `1;2`, `fear, joy` where both are labels.
+
+    Args:
+        values: that the user does not name.
+        labels: all values, and all names.
+    """
+    known = set(map(canonical, labels))
+    found = set()
+    for value in values:
+        parts = [canonical(part) for part in re.split("[,;|]", value)]
+        is_series = INTEGERS.fullmatch(value) or (len(parts) > 1 and known.issuperset(parts))
+        # `1,2` alone could be a number.
+        if LITERAL.fullmatch(value) or (is_series and not QUANTITY.fullmatch(value)):
+            found.add(value)
+    if any(INTEGERS.fullmatch(value) for value in found):
+        found |= {value for value in values if INTEGERS.fullmatch(value)}
+    return found
+
+
+def refuse_quantities(unnamed: Mapping[str, str], first_row: Mapping[str, str]) -> None:
+    """Refuse a column of numbers that are not all integers.
 
     Args:
         unnamed: the values that the user does not name, and where each occurs first.
         first_row: the same for all values.
     """
-    known = {canonical(value) for value in first_row}
-    for value, row in unnamed.items():
-        parts = [canonical(part) for part in re.split("[,;|]", value)]
-        if QUANTITY.fullmatch(value) and INTEGERS.fullmatch(value):
-            what = "a number with a decimal comma, or several labels"
-        elif (
-            INTEGERS.fullmatch(value)
-            or LITERAL.fullmatch(value)
-            or (len(parts) > 1 and known.issuperset(parts))
-        ):
-            what = "several labels"
-        else:
-            continue
-        raise InputError(
-            f"{row}: {value!r} is {what}, and a classifier needs one class a row: keep one label of"
-            " each row, or choose another --label-column"
-        )
-
-
-def refuse_quantities(unnamed: Mapping[str, str], first_row: Mapping[str, str]) -> None:
-    """Refuse a column of numbers that are not all integers."""
-    if not all(is_integer(value) or is_quantity(value) for value in first_row):
+    found = [value for value in unnamed if is_quantity(value)]
+    if not found or not all(is_integer(value) or is_quantity(value) for value in first_row):
         return
-    for value, row in unnamed.items():
-        if is_quantity(value):
-            few = f", or name each with {label_map_of(list(first_row))}"
-            raise InputError(
-                f"{row}: {value!r} is the target of a regression and not a class, as the column"
-                " holds numbers that are not integers: put classes in their place"
-                + few
-                * (len(first_row) <= SHOWN)
-            )
+    what = "the target of a regression"
+    if INTEGERS.fullmatch(found[0]):
+        what += ", or two labels,"
+    names = f", or name each with {label_map_of(list(first_row))}"
+    raise InputError(
+        f"{first_row[found[0]]}: {found[0]!r} is {what} and not a class, as the column holds"
+        " numbers that are not integers: put classes in their place"
+        + (names if len(first_row) <= SHOWN else "")
+    )
 
 
 def is_integer(text: str) -> bool:

@@ -124,7 +124,7 @@ def from_columns(
     own = None if splits is None else [split_of(str(s).strip().casefold()) for s in splits]
     values = [label_text(label) for label in labels]
     missing = without_label(values, own, naming.knows(UNLABELLED))
-    bad = BadRows(where, faults)
+    bad = BadRows(name, where, drop_bad_rows, faults)
     rows = np.flatnonzero(~missing).tolist()
     for i in rows:
         if not isinstance(texts[i], str) or not texts[i].strip():
@@ -133,13 +133,11 @@ def from_columns(
             bad.add(i, f": the split {splits[i]!r} is not one of {', '.join(SPLIT_SPELLINGS)}")
         elif values[i] is None:
             bad.add(i, f", {column}: {labels[i]!r} is no label, neither a name nor a number")
-    named = name_rows(values, bad.without(rows), naming, name, column, bad)
-    notes = unlabelled_notes(name, values, missing, own) + bad.settle(
-        name, drop_bad_rows, len(texts)
-    )
+    named = name_rows(values, bad.without(rows), naming, column, bad)
+    notes = unlabelled_notes(name, values, missing, own) + bad.settle(len(texts))
     rows = bad.without(rows)
     if not rows:
-        raise InputError(nothing_left(name, column, notes))
+        raise InputError(nothing_left(name, column, notes, UNLABELLED in values))
     occurring = list(dict.fromkeys(values[i] for i in rows))
     names = ordered(occurring, named, naming)
     check_names(names)
@@ -158,12 +156,19 @@ def from_columns(
     )
 
 
-def nothing_left(name: str, column: str, notes: Sequence[str]) -> str:
-    """The error for a source of which all rows are left out."""
+def nothing_left(name: str, column: str, notes: Sequence[str], minus_one: bool) -> str:
+    """The error for a source of which all rows are left out.
+
+    Args:
+        name: of the source.
+        column: what to call the column of labels.
+        notes: why they are left out.
+        minus_one: whether the column holds -1, which could be a label.
+    """
+    map_it = ' name -1 with --label-map "-1=NAME" where it is a label,' if minus_one else ""
     return (
         f"{name} has no row with a text and a label in {column} ({'; '.join(notes)}): choose"
-        " another --label-column, name -1 with --label-map where it is a label, or score the texts"
-        " with python -m mlx_finbert.predict"
+        f" another --label-column,{map_it} or score the texts with python -m mlx_finbert.predict"
     )
 
 
