@@ -131,7 +131,8 @@ def by_names(
     integers = sorted(int(value) for value in values if is_integer(value))
     within = range(len(names))
     if not integers:
-        why = f"{shown(names)} (--labels) is none of these: correct --labels, or"
+        first = next(iter(values))
+        why = f"{first!r} is not one of {shown(names)}, nor is any other: correct --labels, or"
     elif 0 not in integers:
         why = f"--labels {','.join(names)} names integers from 0 on, and no row has 0:"
     elif not set(integers) <= set(within) and not set(within) <= set(integers):

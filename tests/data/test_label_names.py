@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from mlx_finbert.convert.packages import validation_rows
@@ -185,6 +186,25 @@ def test_a_source_with_names_of_its_own_takes_a_label_map():
     assert (data.splits, data.others) == (plain.splits, plain.others)
     with pytest.raises(InputError, match="'neutral' is not in --label-map"):
         load_texts("sample", Columns(label_map={"positive": "up", "negative": "down"}))
+
+
+def test_a_kept_head_is_trained_on_all_its_labels(checkpoint, tmp_path, capsys):
+    path = str(write(tmp_path / "news.csv", ["negative", "positive"] * 20))
+    argv = ["--model", str(checkpoint()), "--data", path, "--max-steps", "1"]
+    assert train([*argv, "--output-dir", str(tmp_path / "no")]) == 2
+    message = capsys.readouterr().err
+    assert "no rows labelled neutral" in message and not (tmp_path / "no").exists()
+    for flags in (["--new-head"], ["--labels", "negative,neutral,positive"]):
+        assert flags[0] in message
+        assert train([*argv, "--output-dir", str(tmp_path / flags[0]), *flags]) == 0
+
+
+def test_only_labels_of_the_rows_that_are_measured_count():
+    data = from_columns(list("abcd"), ["up", "mixed", "down", "up"], "news.csv")
+    rows = data.take(np.array([0, 2, 3]), "news.csv (test)")
+    assert rows.ids_in(["up", "flat", "down"]).tolist() == [0, 2, 0]
+    with pytest.raises(InputError, match="not those of the model"):
+        data.ids_in(["up", "flat", "down"])
 
 
 def test_the_order_of_names(tmp_path):
