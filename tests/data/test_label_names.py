@@ -106,6 +106,17 @@ def test_labels_name_integers_only_from_0(measured, labels, example):
     assert f"holds {', '.join(labels)}, but --labels" in message and example in message
 
 
+@pytest.mark.parametrize(
+    ("labels", "odd"),
+    [(["0", "1", "2"], "7"), (["0", "1", "2"], "-1"), (["0", "1", "2"], "n/a"), (SENTIMENTS, "2")],
+)
+def test_a_value_without_a_name_is_a_bad_row(measured, labels, odd):
+    flags = ["--labels", "negative,neutral,positive"]
+    message = measured([*labels, odd], *flags)
+    assert f"row 4, column 'label': the label '{odd}' is not one of negative" in message
+    assert measured([*labels, odd], *flags, "--drop-bad-rows") == counts(1, 1, 1)
+
+
 def test_flags_that_do_not_fit_name_the_labels_that_are_there(measured):
     for flags in (["--labels", "negative,positive"], ["--label-map", "by=positive"]):
         message = measured(["buy", "sell", "hold"], *flags)
@@ -148,9 +159,20 @@ def test_a_number_among_names_is_a_bad_row(measured):
     assert measured([*SENTIMENTS, "0.7"], "--drop-bad-rows") == counts(1, 1, 1)
 
 
+def test_numbers_that_the_map_does_not_name_are_bad_rows(measured):
+    flags = ["--label-map", "0.5=negative,1.5=positive"]
+    assert "row 3, column 'label': the label '2.5' is not in" in measured(
+        ["0.5", "1.5", "2.5"], *flags
+    )
+    assert measured(["0.5", "1.5", "2.5"], *flags, "--drop-bad-rows") == counts(1, 0, 1)
+
+
 def test_rows_with_lists_can_be_left_out(measured):
     labels = [*SENTIMENTS, '"neutral, positive"', "[negative; 3]"]
     assert measured(labels, "--drop-bad-rows") == counts(1, 1, 1)
+    # Beside `0,1,2`, `0,1` is a list too and no number.
+    flags = ["--labels", "negative,neutral,positive", "--drop-bad-rows"]
+    assert measured(["0", "1", "2", '"0,1"', '"0,1,2"'], *flags) == counts(1, 1, 1)
 
 
 def test_names_that_look_like_numbers_are_names():
@@ -227,6 +249,8 @@ def test_what_was_taken_for_one_label_is_said(tmp_path):
         f"{path}, column 'label': 'Bullish' and 'pos' and 'positive' are taken for one label,"
         " 'Bullish'; --label-map tells them apart",
     ]
+    given = read_label_map("bullish=up,pos=up,positive=up,bearish=down")
+    assert load_texts(str(path), Columns(label_map=given)).notes == []
     path = write(tmp_path / "b.csv", ["a", "b"])
     data = load_texts(str(path), Columns(label_names=["a", "b", "c"]))
     assert data.notes == [f"{path}, column 'label': no row is labelled 'c'"]
