@@ -1,6 +1,7 @@
 """All bad rows are listed at once, or left out where the flag says so."""
 
 import json
+import re
 
 import pytest
 
@@ -37,9 +38,9 @@ def test_all_bad_rows_are_listed(checkpoint, path, capsys):
     first, *lines = capsys.readouterr().err.splitlines()
     assert "5 rows cannot be used" in first and "--drop-bad-rows" in first
     for number, (line, words) in enumerate(
-        zip(lines, ["'text'", "'text'", "'text' ", "'great'", "'tset'"], strict=True), 2
+        zip(lines, ["'text'", "'text'", "'text'", "'great'", "'tset'"], strict=True), 2
     ):
-        assert line.startswith(f"  {path}, row {number}") and words.strip() in line
+        assert line.startswith(f"  {path}, ") and re.search(rf"row {number}\b.*{words}", line)
 
 
 def test_the_flag_leaves_them_out(checkpoint, path, capsys):
@@ -53,7 +54,7 @@ def test_the_flag_leaves_them_out(checkpoint, path, capsys):
     unlabelled, left_out, unused = data.notes
     assert unlabelled.endswith("1 of 2 rows of no split have no label and are left out")
     assert "5 of 8 rows cannot be used and are left out (--drop-bad-rows)" in left_out
-    assert "row 2, column 'text'" in left_out
+    assert re.search(r"row 2\)?, column 'text'", left_out)
     assert "no row is labelled 'negative'" in unused
 
 

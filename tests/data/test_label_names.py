@@ -1,6 +1,7 @@
 """Labels of tables as people have them, through the commands: which row has which label."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -45,6 +46,12 @@ def measured(checkpoint, tmp_path, capsys):
         return dict(zip(SENTIMENTS, map(sum, found["confusion"]), strict=True))
 
     return measure
+
+
+def about(row, message):
+    """What a message says about a row's label, however it names the place."""
+    found = re.search(rf"row {row}\)?, column 'label': (.*)", message)
+    return found and found[1]
 
 
 def counts(negative=0, neutral=0, positive=0):
@@ -113,7 +120,7 @@ def test_labels_name_integers_only_from_0(measured, labels, example):
 def test_a_value_without_a_name_is_a_bad_row(measured, labels, odd):
     flags = ["--labels", "negative,neutral,positive"]
     message = measured([*labels, odd], *flags)
-    assert f"row 4, column 'label': the label '{odd}' is not one of negative" in message
+    assert about(4, message).startswith(f"the label '{odd}' is not one of negative")
     assert measured([*labels, odd], *flags, "--drop-bad-rows") == counts(1, 1, 1)
 
 
@@ -128,7 +135,7 @@ def test_flags_that_do_not_fit_name_the_labels_that_are_there(measured):
     assert "not those of the model" in message
     assert '--label-map "great=NAME,positive=positive"' in message
     message = measured(["buy", "sell", "hold"], "--label-map", "buy=positive,sell=negative")
-    assert "row 3, column 'label': the label 'hold' is not in --label-map" in message
+    assert about(3, message).startswith("the label 'hold' is not in --label-map")
 
 
 @pytest.mark.parametrize(
@@ -150,20 +157,19 @@ def test_flags_that_do_not_fit_name_the_labels_that_are_there(measured):
 def test_numbers_and_lists_are_no_classes(measured, labels, row, what):
     for flags in ([], ["--labels", "negative,neutral"]):
         message = measured(labels, *flags)
-        assert f"row {row}, column 'label': " in message and what in message
+        assert what in about(row, message)
 
 
 def test_a_number_among_names_is_a_bad_row(measured):
     message = measured([*SENTIMENTS, "0.7"])
-    assert "row 4, column 'label': the label '0.7' is a number among names" in message
+    assert about(4, message).startswith("the label '0.7' is a number among names")
     assert measured([*SENTIMENTS, "0.7"], "--drop-bad-rows") == counts(1, 1, 1)
 
 
 def test_numbers_that_the_map_does_not_name_are_bad_rows(measured):
     flags = ["--label-map", "0.5=negative,1.5=positive"]
-    assert "row 3, column 'label': the label '2.5' is not in" in measured(
-        ["0.5", "1.5", "2.5"], *flags
-    )
+    message = measured(["0.5", "1.5", "2.5"], *flags)
+    assert about(3, message).startswith("the label '2.5' is not in --label-map")
     assert measured(["0.5", "1.5", "2.5"], *flags, "--drop-bad-rows") == counts(1, 0, 1)
 
 
