@@ -14,7 +14,6 @@ from mlx_finbert.device import length_multiple
 from mlx_finbert.evaluation_text import confusion_lines, ece_line, figure_lines, label_lines
 from mlx_finbert.forward import Forward
 from mlx_finbert.interrupt import interrupt_noted
-from mlx_finbert.labels import match_labels
 from mlx_finbert.measured_rows import MeasuredRows, RowsWanted, Split, load_rows
 from mlx_finbert.metrics import (
     Metrics,
@@ -198,10 +197,10 @@ def evaluate(
             that are ready, which are a fair sample.
 
     Raises:
-        InputError: where the labels' names are not the same set, max_length is out of range, or
+        InputError: where a row has a label that the model lacks, max_length is out of range, or
             the logits are not finite.
     """
-    labels = match_labels(rows.label_names, model.args.labels)[rows.labels]
+    labels = rows.ids_in(model.args.labels)
     max_length = checked_max_length(max_length, tokenizer.model_max_length, model.args.max_length)
     tokens = tokenize(tokenizer, rows.texts, max_length)
     pad = tokenizer.pad_token_id

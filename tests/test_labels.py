@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.labels import match_labels
+from mlx_finbert.labels import match_labels, read_label_map, require_all_labels
 
 PHRASEBANK = ["negative", "neutral", "positive"]
 
@@ -24,7 +24,8 @@ def test_labels_are_matched_by_name(model, expected):
     ("data", "model", "words"),
     [
         (PHRASEBANK, ["negative", "positive"], r"negative, neutral, positive.*negative, positive"),
-        (["negative", "positive"], PHRASEBANK, "fresh head"),
+        (["negative", "great"], PHRASEBANK, '--label-map "negative=negative,great=NAME"'),
+        (["up", "down"], PHRASEBANK, "fresh head"),
         (PHRASEBANK, ["LABEL_0", "LABEL_1", "LABEL_2"], "--model-labels"),
         (["spam", "ham"], ["negative", "positive"], "spam, ham"),
     ],
@@ -32,3 +33,41 @@ def test_labels_are_matched_by_name(model, expected):
 def test_a_mismatch_lists_both(data, model, words):
     with pytest.raises(InputError, match=words):
         match_labels(data, model)
+
+
+def test_data_may_lack_labels_of_the_model():
+    np.testing.assert_array_equal(match_labels(["pos", "neg"], PHRASEBANK), [2, 0])
+    np.testing.assert_array_equal(match_labels(["1.0", "+2"], ["1", "2", "3"]), [0, 1])
+
+
+def test_training_a_head_wants_all_its_labels():
+    require_all_labels(["pos", "neg", "neu"], PHRASEBANK)
+    with pytest.raises(
+        InputError, match=r"no rows labelled neutral.*--new-head.*--labels negative"
+    ):
+        require_all_labels(["negative", "positive"], PHRASEBANK)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("-1=negative,0=neutral", {"-1.0": "negative", "0.0": "neutral"}),
+        (" Buy = up , strong buy=up,", {"buy": "up", "strong buy": "up"}),
+        ('"a, b"=x,"c=d"="say ""e"""', {"a, b": "x", "c=d": 'say "e"'}),
+        ("1=a,1.0=a", {"1.0": "a"}),
+    ],
+)
+def test_a_label_map(text, expected):
+    assert read_label_map(text) == expected
+    assert list(read_label_map(text)) == list(expected)
+
+
+@pytest.mark.parametrize("text", ["", "up", "=up", "up=", "a=b=c", "a=b,,c=d", "a=b;c=d", '"a=b'])
+def test_what_is_no_label_map(text):
+    with pytest.raises(InputError, match=r"--label-map is .*-1=negative,0=neutral,1=positive"):
+        read_label_map(text)
+
+
+def test_a_value_with_two_names():
+    with pytest.raises(InputError, match=r"--label-map gives '1\.0' two names"):
+        read_label_map("1=up,1.0=down")

@@ -52,6 +52,15 @@ def test_defaults_file_and_flags_in_this_order(tmp_path):
     )
 
 
+def test_a_value_may_begin_with_a_dash(tmp_path):
+    assert example("--labels", "-1,0,1", "--epochs", "-3").labels == ["-1", "0", "1"]
+    given = example("--name", "-1=down,1=up", "--overwrite", "--labels=-1,1")
+    assert (given.name, given.overwrite, given.labels) == ("-1=down,1=up", True, ["-1", "1"])
+    for argv in (["--name", "--epochs", "3"], ["--name", "-h"], ["--overwrite", "-1=a"]):
+        with pytest.raises(InputError, match="--name|no flag -1"):
+            example(*argv)
+
+
 def test_lists_of_numbers(tmp_path):
     for text in ("sizes: [3, 4]", "sizes: 3, 4", "sizes: ['3', 4]"):
         assert example(*config(tmp_path, text)).sizes == [3, 4]

@@ -29,7 +29,6 @@ from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.folder_commit import finish, written_beside
 from mlx_finbert.folder_lock import claimed
-from mlx_finbert.labels import match_labels
 from mlx_finbert.models import Classifier
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.weights import ADAPTER_CONFIG
@@ -57,7 +56,7 @@ def export(
         refuse_existing(path, names, description)
         if rows is not None:
             # Refused now, not after minutes of work.
-            match_labels(rows.label_names, model.args.labels)
+            rows.ids_in(model.args.labels)
         with written_beside(folder) as part:
             write_app_files(part, description, tokenizer)
             for name, own in names.items():

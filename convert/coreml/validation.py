@@ -11,7 +11,6 @@ from mlx_finbert.convert.coreml.saved import Function
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.tokens import tokenize
-from mlx_finbert.labels import match_labels
 from mlx_finbert.predict import predict
 
 
@@ -61,7 +60,7 @@ def validate(
         InputError: where the labels are not those of the model.
     """
     reference, tokenizer = verifier.reference, verifier.tokenizer
-    labels = match_labels(rows.label_names, reference.labels)[rows.labels]
+    labels = rows.ids_in(reference.labels)
     lengths = sorted(functions)
     tokens = tokenize(tokenizer, rows.texts, lengths[-1])
     at = np.array([shortest_holding(n, lengths) for n in tokens.lengths])

@@ -1,6 +1,6 @@
 """How to read a table, and the refusal of what a source would not read."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from mlx_finbert.data.read_options import ReadOptions
@@ -11,6 +11,8 @@ FLAGS = {
     "label": "--label-column",
     "split": "--split-column",
     "label_names": "--labels",
+    "label_map": "--label-map",
+    "drop_bad_rows": "--drop-bad-rows",
     "encoding": "--encoding",
     "delimiter": "--delimiter",
     "header": "--header",
@@ -28,6 +30,9 @@ class Columns:
     label: str = "label"
     split: str | None = None
     label_names: Sequence[str] | None = None
+    label_map: Mapping[str, str] | None = None
+    """As `read_label_map` reads it."""
+    drop_bad_rows: bool = False
     encoding: str | None = None
     delimiter: str | None = None
     header: bool | None = None

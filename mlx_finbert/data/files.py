@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlx_finbert.data.class_labels import in_order, named, stored_names
 from mlx_finbert.data.columns import Columns
 from mlx_finbert.data.folders import shards_beside, split_files, unused_tables
 from mlx_finbert.data.records import MissingColumnError, Record, require_column
@@ -21,6 +22,8 @@ class RawRows:
     texts: list[Any] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
     splits: list[Any] = field(default_factory=list)
+    class_names: list[str] = field(default_factory=list)
+    """Of the labels, where the file stores names for its integers."""
     where: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     """Of the rows in their file, from 1; they go on over the shards of a split."""
@@ -58,6 +61,7 @@ class RawRows:
                 raise missing
             before += count
             self.notes += table.notes
+            self._name_labels(kept, stored_names(table.features, columns.label), path, columns)
 
     def _append(self, record: Record, where: str, columns: Columns, split: str | None) -> None:
         """Take one row, or what is wrong with it.
@@ -79,6 +83,14 @@ class RawRows:
         self.numbers.append(record.number)
         self.others.append({n: v for n, v in record.values.items() if n not in values})
 
+    def _name_labels(
+        self, start: int, names: list[str] | None, path: Path, columns: Columns
+    ) -> None:
+        """Replace integers from a row on by the names that their file stores."""
+        column = f"{path}, column {columns.label!r}"
+        self.labels[start:] = named(self.labels[start:], names, columns, column)
+        self.class_names += [name for name in names or () if name not in self.class_names]
+
     def labelled(self, name: str, columns: Columns) -> LabelledTexts:
         """Checked, with integer labels."""
         texts = from_columns(
@@ -86,12 +98,14 @@ class RawRows:
             self.labels,
             name,
             (columns.text, columns.label),
-            columns.label_names,
-            None if None in self.splits else self.splits,
+            in_order(self.class_names or None, columns),
+            self.splits if columns.split or any(self.splits) else None,
             where=self.where.__getitem__,
             numbers=self.numbers,
             others=self.others if any(self.others) else None,
             faults=self.faults,
+            label_map=columns.label_map,
+            drop_bad_rows=columns.drop_bad_rows,
         )
         texts.notes[:0] = self.notes
         return texts

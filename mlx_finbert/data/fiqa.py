@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from mlx_finbert.data.texts import SENTIMENT_ORDER, LabelledTexts, from_columns
+from mlx_finbert.data.label_names import SENTIMENT_ORDER
+from mlx_finbert.data.texts import LabelledTexts, from_columns
 from mlx_finbert.errors import InputError, first_line
 
 HUB_REPOSITORY = "TheFinAI/fiqa-sentiment-classification"

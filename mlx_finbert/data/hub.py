@@ -3,11 +3,12 @@
 from typing import Any
 
 from mlx_finbert.data import fiqa, imdb
+from mlx_finbert.data.class_labels import in_order, named
 from mlx_finbert.data.columns import Columns
 from mlx_finbert.data.texts import LabelledTexts, from_columns, split_of
 from mlx_finbert.errors import InputError, first_line
 
-HUB_COLUMNS = ("text", "label", "label_names")
+HUB_COLUMNS = "text", "label", "label_names", "label_map", "drop_bad_rows"
 
 
 def load_hub(
@@ -15,47 +16,50 @@ def load_hub(
 ) -> LabelledTexts:
     """A data set with a column of texts and a column of labels; its own splits are kept.
 
-    Names of a `ClassLabel` column are used. Splits without labels (IMDB's `unsupervised`, GLUE's
-    `test`) are left out, and so are splits of other names, unless there is only one.
+    Names of a `ClassLabel` column are used. Splits without the two columns (GLUE's `test` in some
+    data sets) are left out, and so are splits of other names (IMDB's `unsupervised`) unless there
+    is only one; the notes say which.
     """
-    parts = labelled_splits(open_dataset(repo_id, config), repo_id, columns)
-    texts, labels, splits, where = [], [], [], []
+    found = open_dataset(repo_id, config)
+    parts = usable_splits(found, repo_id, columns)
+    texts, labels, splits, where, numbers, others = [], [], [], [], [], []
+    names = None
     for split, rows in parts.items():
-        texts += rows[columns.text]
-        labels += named_labels(rows, columns)
+        texts += list(rows[columns.text])
+        names = getattr(rows.features[columns.label], "names", None)
+        column = f"{repo_id}, {split}, column {columns.label!r}"
+        labels += named(rows[columns.label], names, columns, column)
         splits += [split] * len(rows)
         where += [f"{repo_id}, {split} row {i + 1}" for i in range(len(rows))]
-    return from_columns(
+        numbers += range(1, len(rows) + 1)
+        others += other_columns(rows, columns)
+    data = from_columns(
         texts,
         labels,
         repo_id,
         (columns.text, columns.label),
-        columns.label_names or class_names(next(iter(parts.values())), columns),
+        in_order(names, columns),
         splits if len(parts) > 1 else None,
         licence,
         where.__getitem__,
+        numbers,
+        others if any(others) else None,
+        label_map=columns.label_map,
+        drop_bad_rows=columns.drop_bad_rows,
     )
+    used = {id(rows) for rows in parts.values()}
+    for name, rows in found.items():
+        if id(rows) not in used:
+            data.notes.append(f"{repo_id}: the {len(rows):,} rows of its split {name} are left out")
+    return data
 
 
-def class_names(rows: Any, columns: Columns) -> list[str] | None:
-    """The names of a `ClassLabel` column, in the order of its ids."""
-    return getattr(rows.features[columns.label], "names", None)
-
-
-def named_labels(rows: Any, columns: Columns) -> list[Any]:
-    """The labels, by name where the column names its ids and `--labels` does not."""
-    names, labels = class_names(rows, columns), rows[columns.label]
-    if columns.label_names or not names:
-        return list(labels)
-    return [names[i] if isinstance(i, int) and 0 <= i < len(names) else None for i in labels]
-
-
-def labelled_splits(found: dict[str, Any], repo_id: str, columns: Columns) -> dict[str, Any]:
-    """The splits to use, under the names train, validation and test."""
+def usable_splits(found: dict[str, Any], repo_id: str, columns: Columns) -> dict[str, Any]:
+    """The splits with both columns, under the names train, validation and test."""
     parts: dict[str, Any] = {}
     for name, rows in found.items():
         split = split_of(name)
-        if (split or len(found) == 1) and has_labels(rows, columns):
+        if (split or len(found) == 1) and {columns.text, columns.label} <= set(rows.column_names):
             if split in parts:
                 raise InputError(f"{repo_id} has two {split} splits: {', '.join(found)}")
             parts[split or "train"] = rows
@@ -70,11 +74,16 @@ def labelled_splits(found: dict[str, Any], repo_id: str, columns: Columns) -> di
     return parts
 
 
-def has_labels(rows: Any, columns: Columns) -> bool:
-    """Whether both columns are there and any row has a label."""
-    if not {columns.text, columns.label} <= set(rows.column_names):
-        return False
-    return any(label not in (None, -1) for label in rows[columns.label])
+def other_columns(rows: Any, columns: Columns) -> list[dict[str, Any]]:
+    """The plain values of each row, without text and label; no pictures, sounds or lists."""
+    import datasets
+
+    names = [
+        name
+        for name, feature in rows.features.items()
+        if isinstance(feature, datasets.Value) and name not in (columns.text, columns.label)
+    ]
+    return rows.select_columns(names).to_list() if names else [{} for _ in range(len(rows))]
 
 
 def load_imdb_from_hub() -> LabelledTexts:

@@ -1,5 +1,6 @@
 """Parquet files."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -36,6 +37,7 @@ class ParquetRecords(TableFile):
         if twice := repeated(schema.names):
             raise InputError(f"{path}: two columns have one name, {twice[0]!r}: rename one of them")
         self.columns = {field.name: parts_of(field.type) for field in schema}
+        self.features = features_of(schema)
 
     def records(self) -> Iterator[Record]:
         number = 0
@@ -61,7 +63,8 @@ class ParquetRecords(TableFile):
             with pyarrow.parquet.ParquetFile(self._source()) as file:
                 yield file
         # A string that is no UTF-8, or an object with one key twice, is a ValueError.
-        except (pyarrow.ArrowException, OSError, ValueError) as error:
+        # A date outside the years 1 to 9999 is an OverflowError.
+        except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
@@ -73,6 +76,15 @@ class ParquetRecords(TableFile):
             return self.path
         with open_bytes(self.path) as file:
             return BytesIO(file.read())
+
+
+def features_of(schema: "pyarrow.Schema") -> dict[str, Any]:
+    """What `datasets` stores about the columns, as JSON in the metadata of the schema."""
+    stored = (schema.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        return dict(json.loads(stored)["info"]["features"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
 
 
 def parts_of(kind: "pyarrow.DataType") -> Row | Any:

@@ -126,7 +126,7 @@ def _holds_levels(path: Path) -> bool:
 
 def parse(data: bytes, name: str) -> LabelledTexts:
     """Lines of `sentence@label`; only the last @ separates."""
-    texts, labels = [], []
+    texts, labels, numbers = [], [], []
     # Not splitlines(): in latin-1 it would also break at bytes that are no line ends.
     for number, line in enumerate(data.decode("latin-1").split("\n"), 1):
         if not line.strip():
@@ -138,7 +138,16 @@ def parse(data: bytes, name: str) -> LabelledTexts:
             )
         texts.append(text.strip())
         labels.append(label.strip())
-    return from_columns(texts, labels, name, label_names=LABELS, licence=LICENCE)
+        numbers.append(number)
+    return from_columns(
+        texts,
+        labels,
+        name,
+        label_names=LABELS,
+        licence=LICENCE,
+        where=lambda i: f"{name}, line {numbers[i]}",
+        numbers=numbers,
+    )
 
 
 def _from_zip(path: Path, name: str) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mlx_finbert.errors import InputError
@@ -35,6 +36,8 @@ class TableFile(ABC):
     """A table on disk whose form is known; its rows can be read as often as needed."""
 
     path: Path
+    features: Mapping[str, Any] = MappingProxyType({})
+    """What `datasets` has stored about the columns, such as the names of labels."""
 
     @abstractmethod
     def records(self) -> Iterator[Record]:

@@ -10,6 +10,7 @@ from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION, Splits, make_splits
 from mlx_finbert.data.subset import usable
 from mlx_finbert.data.texts import LabelledTexts
+from mlx_finbert.labels import read_label_map
 from mlx_finbert.settings import refuse_without, require, setting
 
 
@@ -40,19 +41,29 @@ class ColumnSettings(ReadingSettings):
     label_column: str = setting("label", "column of the labels")
     split_column: str | None = setting(None, "column that says train, validation or test")
     labels: list[str] | None = setting(
-        None, "names of the data's labels; for integer labels, in the order 0, 1, 2, ..."
+        None, "names of the data's labels, in their order; for integers that begin at 0, theirs"
+    )
+    label_map: str | None = setting(
+        None,
+        'names by value: "-1=negative,0=neutral,1=positive", or "buy=positive,sell=negative"',
+        metavar="A=B,...",
+    )
+    drop_bad_rows: bool = setting(
+        False, "leave out the rows that cannot be used, and say how many, instead of stopping"
     )
 
     def columns(self) -> Columns:
         """As the readers of data want it."""
         return Columns(
-            self.text_column,
-            self.label_column,
-            self.split_column,
-            self.labels,
-            self.encoding,
-            self.delimiter,
-            self.header,
+            text=self.text_column,
+            label=self.label_column,
+            split=self.split_column,
+            label_names=self.labels,
+            label_map=None if self.label_map is None else read_label_map(self.label_map),
+            drop_bad_rows=self.drop_bad_rows,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            header=self.header,
         )
 
 

@@ -7,7 +7,7 @@ from mlx_finbert.data.columns import OF_FORMS, Columns
 from mlx_finbert.data.compressed import ENDINGS as PACKED
 from mlx_finbert.data.compressed import SPREADSHEETS
 from mlx_finbert.data.tables import ENDINGS
-from mlx_finbert.data.texts import LabelledTexts
+from mlx_finbert.data.texts import LabelledTexts, relabelled
 from mlx_finbert.errors import InputError
 
 SAMPLE = Path(__file__).with_name("sample.csv")
@@ -31,10 +31,10 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
     columns = columns or Columns()
     path, variant = split_variant(spec)
     if path in NAMED:
-        columns.require_unused(path)
+        columns.require_unused(path, ["label_map"])
         if variant and path != "financial_phrasebank":
             raise InputError(f"--data {spec}: only Financial PhraseBank has variants")
-        return NAMED[path](variant)
+        return _mapped(NAMED[path](variant), columns)
     if Path(path).expanduser().exists():
         return _from_path(Path(path).expanduser(), variant, columns)
     if looks_like_a_path(path):
@@ -47,6 +47,11 @@ def looks_like_a_path(spec: str) -> bool:
     """Whether a word that is no path of this machine was surely meant as one."""
     endings = (*ENDINGS, *PACKED, *SPREADSHEETS)
     return Path(spec).suffix.lower() in endings or spec.startswith((".", "/", "~"))
+
+
+def _mapped(data: LabelledTexts, columns: Columns) -> LabelledTexts:
+    """The rows of a source with label names of its own, under those of `--label-map`."""
+    return relabelled(data, columns.label_map) if columns.label_map else data
 
 
 def _sample() -> LabelledTexts:
@@ -82,18 +87,18 @@ def is_same(one: str, other: str) -> bool:
 
 def _from_path(path: Path, variant: str | None, columns: Columns) -> LabelledTexts:
     if phrasebank.is_phrasebank(path):
-        columns.require_unused(str(path))
-        return phrasebank.load_phrasebank(path, variant)
+        columns.require_unused(str(path), ["label_map"])
+        return _mapped(phrasebank.load_phrasebank(path, variant), columns)
     if variant is not None:
         raise InputError(f"--data {path}:{variant}: only Financial PhraseBank has variants")
     if path.is_file():
         return files.load_file(path, columns)
     for belongs, load in ((imdb.is_acl_imdb, imdb.load_acl_imdb), (fiqa.is_fiqa, fiqa.load_fiqa)):
         if belongs(path):
-            columns.require_unused(str(path))
-            return load(path)
+            columns.require_unused(str(path), ["label_map"])
+            return _mapped(load(path), columns)
     if "train" in folders.split_files(path, columns.options):
-        columns.require_unused(str(path), ("text", "label", "label_names", *OF_FORMS))
+        columns.require_unused(str(path), (*hub.HUB_COLUMNS, *OF_FORMS))
         return files.load_folder(path, columns)
     raise InputError(
         f"--data {path}: not a folder that is known: Financial PhraseBank, aclImdb, FiQA, or one"

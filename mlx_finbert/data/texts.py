@@ -1,16 +1,17 @@
 """Texts with integer labels and label names, and how raw label values become that."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from mlx_finbert.data.bad_rows import BadRows
+from mlx_finbert.data.label_names import Naming, name_rows, naming_notes, ordered
+from mlx_finbert.data.label_values import UNLABELLED, label_text, unlabelled_notes, without_label
 from mlx_finbert.errors import InputError
-from mlx_finbert.labels import canonical, check_names
+from mlx_finbert.labels import canonical, check_names, match_labels, shown
 
-SENTIMENT_ORDER = ["negative", "neutral", "positive"]
 SPLIT_SPELLINGS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev", "devel", "development", "eval"),
@@ -18,9 +19,6 @@ SPLIT_SPELLINGS = {
 }
 
 Where = Callable[[int], str]
-
-MAX_LABELS = 200
-"""A column with more values than this is no label column, unless --labels names them."""
 
 
 @dataclass
@@ -42,7 +40,7 @@ class LabelledTexts:
     others: list[dict[str, Any]] | None = None
     """The other columns of each row, where the source is a table that has some."""
     notes: list[str] = field(default_factory=list)
-    """Sentences on what was left out in reading."""
+    """Sentences on what reading left out, and on how it understood the labels."""
 
     def __post_init__(self) -> None:
         if not len(self.numbers):
@@ -63,6 +61,23 @@ class LabelledTexts:
             others=self.others and [self.others[i] for i in rows],
         )
 
+    def ids_in(self, model_labels: Sequence[str]) -> np.ndarray:
+        """The model's id for the label of each row, matched by name.
+
+        Args:
+            model_labels: in the order of the model's logits; it may have more than occur here.
+
+        Returns:
+            int32 (N,).
+
+        Raises:
+            InputError: where a row has a label that the model lacks.
+        """
+        occurring = np.unique(self.labels)
+        ids = np.zeros(len(self.label_names), np.int32)
+        ids[occurring] = match_labels([self.label_names[i] for i in occurring], model_labels)
+        return ids[self.labels]
+
 
 def from_columns(
     texts: Sequence[Any],
@@ -76,112 +91,132 @@ def from_columns(
     numbers: Sequence[int] | None = None,
     others: list[dict[str, Any]] | None = None,
     faults: Sequence[str] = (),
+    label_map: Mapping[str, str] | None = None,
+    drop_bad_rows: bool | None = None,
 ) -> LabelledTexts:
     """Check two raw columns and make labelled texts of them.
 
+    Rows without a label are left out, and the notes of the result say how many.
+
     Args:
         texts: strings.
-        labels: names, or integers from 0.
+        labels: names, or integers.
         name: the file or data set, for messages.
         columns: the names of the two columns, for messages.
-        label_names: the names of the integers, or the names that may occur.
+        label_names: the names that may occur, in their order, or those of the integers from 0.
         splits: each row's own split, where the source marks it.
         licence: of the data.
         where: what to call row i, counted from 0, in messages; `NAME, row i + 1` where None.
         numbers: of the rows in their files, from 1.
         others: the other columns of each row.
         faults: a clause, with its place, on each row that could not be read.
+        label_map: names by `map_key` of the labels.
+        drop_bad_rows: leave out the rows that cannot be used, which is an error otherwise; None
+            for a source that does not take the flag `--drop-bad-rows`.
 
     Raises:
-        InputError: names the row (the header not counted) and the column.
+        InputError: names the rows (the header not counted) and the column.
     """
     where = where or (lambda i: f"{name}, row {i + 1}")
-    if faults:
-        raise InputError(faults[0])
-    if not len(texts):
+    if not len(texts) and not faults:
         raise InputError(f"{name} has no rows")
-    for i, text in enumerate(texts):
-        if not isinstance(text, str) or not text.strip():
-            raise InputError(
-                f"{where(i)}, column {columns[0]!r}: the text is empty or no text"
-                f" ({text!r}); fill it in or remove the row"
-            )
-    ids, names = encode_labels(labels, columns[1], label_names, name, where)
-    own = None if splits is None else [split_name(s, where(i)) for i, s in enumerate(splits)]
-    at = np.arange(1, len(texts) + 1) if numbers is None else np.array(numbers, np.int64)
-    return LabelledTexts(list(texts), ids, names, name, own, licence, at, others)
-
-
-def encode_labels(
-    values: Sequence[Any],
-    column: str,
-    label_names: Sequence[str] | None,
-    name: str,
-    where: Where,
-) -> tuple[np.ndarray, list[str]]:
-    """Integer labels (int32) and their names from names or integers.
-
-    Names that differ in case or are spellings of one sentiment are one label, called as it is
-    first. Without `label_names`, sentiments come in the order negative, neutral, positive,
-    integers in their own order, and other names alphabetically.
-    """
-    spelled: dict[str, str] = {}
-    keys = []
-    for i, value in enumerate(values):
-        text = label_text(value, f"{where(i)}, column {column!r}")
-        keys.append(canonical(text))
-        spelled.setdefault(keys[-1], text)
-    names = list(label_names) if label_names else ordered(spelled, f"{name}, column {column!r}")
+    naming, column = Naming(label_names, label_map), f"column {columns[1]!r}"
+    own = None if splits is None else [split_of(str(s).strip().casefold()) for s in splits]
+    values = [label_text(label) for label in labels]
+    missing = without_label(values, own, naming.knows(UNLABELLED))
+    bad = BadRows(name, where, drop_bad_rows, faults)
+    rows = np.flatnonzero(~missing).tolist()
+    for i in rows:
+        if not isinstance(texts[i], str) or not texts[i].strip():
+            bad.add(i, f", column {columns[0]!r}: the text is empty or no text ({texts[i]!r})")
+        elif own and own[i] is None:
+            bad.add(i, f": the split {splits[i]!r} is not one of {', '.join(SPLIT_SPELLINGS)}")
+        elif values[i] is None:
+            bad.add(i, f", {column}: {labels[i]!r} is no label, neither a name nor a number")
+    named = name_rows(values, bad.without(rows), naming, column, bad)
+    notes = unlabelled_notes(name, values, missing, own) + bad.settle(len(texts))
+    rows = bad.without(rows)
+    if not rows:
+        raise InputError(nothing_left(name, column, notes, UNLABELLED in values))
+    occurring = list(dict.fromkeys(values[i] for i in rows))
+    names = ordered(occurring, named, naming)
     check_names(names)
-    ids = {canonical(name): i for i, name in enumerate(names)}
-    if not spelled.keys() & ids.keys() and all(map(is_integer, spelled)):
-        ids = {str(i): i for i in range(len(names))}
-    for i, key in enumerate(keys):
-        if key not in ids:
-            raise InputError(
-                f"{where(i)}, column {column!r}: the label {values[i]!r} is not one of"
-                f" {', '.join(names)}; correct the row or --labels"
-            )
-    return np.array([ids[key] for key in keys], dtype=np.int32), names
+    ids = {canonical(label): i for i, label in enumerate(names)}
+    at = np.arange(1, len(texts) + 1) if numbers is None else np.array(numbers, np.int64)
+    return LabelledTexts(
+        [texts[i] for i in rows],
+        np.array([ids[canonical(named[values[i]])] for i in rows], np.int32),
+        names,
+        name,
+        own and [own[i] for i in rows],
+        licence,
+        at[rows],
+        others and [others[i] for i in rows],
+        notes + naming_notes(f"{name}, {column}", occurring, named, naming, names),
+    )
 
 
-def label_text(value: Any, where: str) -> str:
-    """A raw label as text; an integer that became a float on the way is an integer again."""
-    text = str(value).strip() if isinstance(value, str | int | float) else ""
-    if not text or text.lower() == "nan":
-        raise InputError(f"{where}: {value!r} is no label, neither a name nor an integer")
-    return re.sub(r"^(-?\d+)\.0+$", r"\1", text)
+def nothing_left(name: str, column: str, notes: Sequence[str], minus_one: bool) -> str:
+    """The error for a source of which all rows are left out.
+
+    Args:
+        name: of the source.
+        column: what to call the column of labels.
+        notes: why they are left out.
+        minus_one: whether the column holds -1, which could be a label.
+    """
+    map_it = ' name -1 with --label-map "-1=NAME" where it is a label,' if minus_one else ""
+    return (
+        f"{name} has no row with a text and a label in {column} ({'; '.join(notes)}): choose"
+        f" another --label-column,{map_it} or score the texts with python -m mlx_finbert.predict"
+    )
 
 
-def is_integer(text: str) -> bool:
-    """Whether a label is written as an integer."""
-    return re.fullmatch(r"-?\d+", text) is not None
+def relabelled(data: LabelledTexts, label_map: Mapping[str, str]) -> LabelledTexts:
+    """The same rows with other names of their labels, for a source that has names of its own.
+
+    Args:
+        data: N texts.
+        label_map: names by `map_key` of the present ones, of which it has to name all.
+    """
+    fresh = from_columns(
+        data.texts,
+        [data.label_names[i] for i in data.labels],
+        data.name,
+        splits=data.splits,
+        label_map=label_map,
+    )
+    return replace(data, labels=fresh.labels, label_names=fresh.label_names)
 
 
-def ordered(spelled: dict[str, str], where: str) -> list[str]:
-    """Names for the labels that occur, in the order of their ids."""
-    if len(spelled) > MAX_LABELS:
+def require_trainable(data: LabelledTexts) -> None:
+    """Refuse data from which no classifier learns, or not all the labels that it is measured on.
+
+    Raises:
+        InputError: where the training rows have less than two labels, or the validation or test
+            rows of the source have one that the training rows lack.
+    """
+    splits = np.array(data.splits or ["train"] * len(data))
+    learned = np.unique(data.labels[splits == "train"])
+    if not len(learned):
+        raise InputError(f"{data.name} has no labelled training row ({'; '.join(data.notes)})")
+    if len(learned) == 1:
         raise InputError(
-            f"{where} has {len(spelled)} different values, too many for labels:"
-            " choose another --label-column or name the labels with --labels"
+            f"{data.name}: its training rows have one label only"
+            f" ({data.label_names[learned[0]]}): nothing to tell apart"
         )
-    if len(spelled) < 2:
-        only = ", ".join(spelled.values())
-        raise InputError(f"{where} has one label only ({only}): nothing to tell apart")
-    if spelled.keys() <= set(SENTIMENT_ORDER):
-        return [spelled[name] for name in SENTIMENT_ORDER if name in spelled]
-    in_order = sorted(spelled, key=lambda key: (int(key) if is_integer(key) else -1, key))
-    return [spelled[key] for key in in_order]
+    for split in SPLIT_SPELLINGS:
+        rows = np.flatnonzero((splits == split) & ~np.isin(data.labels, learned))
+        if len(rows):
+            unknown = shown(data.label_names[i] for i in np.unique(data.labels[rows]))
+            raise InputError(
+                f"{data.name}: no training row is labelled {unknown}, as row"
+                f" {data.numbers[rows[0]]} of the {split} split is, {len(rows):,} in all: correct"
+                " them, say with --label-map which label they have, or leave them out by naming"
+                " the other labels with --labels, and --drop-bad-rows"
+            )
 
 
 def split_of(spelling: str) -> str | None:
     """`train`, `validation` or `test` for one of the spellings in use, None for another word."""
     return next((s for s, spellings in SPLIT_SPELLINGS.items() if spelling in spellings), None)
-
-
-def split_name(value: Any, where: str) -> str:
-    """`split_of` for a cell of a table, which must be one of the spellings."""
-    split = split_of(str(value).strip().casefold())
-    if split is None:
-        raise InputError(f"{where}: the split {value!r} is not one of {', '.join(SPLIT_SPELLINGS)}")
-    return split

@@ -14,7 +14,7 @@ from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize, tokenize_in
 from mlx_finbert.device import length_multiple, refuse_wrong_gradients
-from mlx_finbert.labels import match_labels
+from mlx_finbert.labels import match_labels, require_all_labels
 from mlx_finbert.lora import add_lora
 from mlx_finbert.models import Classifier
 from mlx_finbert.settings import require
@@ -87,6 +87,7 @@ def make_loaders(
     divides = settings.batch_size % size == 0
     require(divides, "--batch-size", settings.batch_size, f"a multiple of the {size} processes")
     ids = match_labels(splits.train.label_names, model.args.labels)
+    require_all_labels(splits.train.label_names, model.args.labels)
     max_length = checked_max_length(
         settings.max_length, tokenizer.model_max_length, model.args.max_length
     )

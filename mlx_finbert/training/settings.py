@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mlx_finbert.data.settings import DataSettings, SplitSettings
+from mlx_finbert.data.texts import LabelledTexts, require_trainable
 from mlx_finbert.settings import require, setting
 from mlx_finbert.training.course_settings import CourseSettings
 from mlx_finbert.training.lora_settings import LoraSettings
@@ -84,3 +85,9 @@ class TrainSettings(
         self.check_step()
         self.check_lora()
         self.check_output()
+
+    def load_texts(self) -> LabelledTexts:
+        """The texts that the flags name, from which a classifier can learn."""
+        data = super().load_texts()
+        require_trainable(data)
+        return data

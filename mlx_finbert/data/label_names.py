@@ -1,0 +1,209 @@
+"""What the values of a label column are called: by the user's word, or by themselves."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlx_finbert.data.bad_rows import BadRows
+from mlx_finbert.data.label_values import (
+    is_integer,
+    is_quantity,
+    lists_of_labels,
+    refuse_quantities,
+)
+from mlx_finbert.errors import InputError
+from mlx_finbert.labels import canonical, check_names, label_map_of, map_key, shown
+
+SENTIMENT_ORDER = ["negative", "neutral", "positive"]
+
+MAX_LABELS = 200
+"""A column with more values than this is no label column, unless --labels names them."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What the user says about the labels."""
+
+    names: Sequence[str] | None = None
+    """`--labels`: the names that may occur, in their order, or the names of 0, 1, 2, ..."""
+    mapping: Mapping[str, str] | None = None
+    """`--label-map`: names by `map_key` of the values."""
+
+    def __post_init__(self) -> None:
+        check_names(self.names or ())
+        known = {canonical(name) for name in self.names or ()}
+        for name in (self.mapping or {}).values():
+            if known and canonical(name) not in known:
+                raise InputError(
+                    f"--label-map gives the name {name!r}, which is not one of --labels"
+                    f" {','.join(self.names)}"
+                )
+
+    def knows(self, label: str) -> bool:
+        """Whether the user names this value itself."""
+        if self.mapping:
+            return map_key(label) in self.mapping
+        return canonical(label) in {canonical(name) for name in self.names or ()}
+
+
+def name_rows(
+    values: Sequence[str | None],
+    rows: Sequence[int],
+    naming: Naming,
+    column: str,
+    bad: BadRows,
+) -> dict[str, str]:
+    """What each value of a label column is called; rows whose value has no name are bad rows.
+
+    Args:
+        values: of all rows.
+        rows: those to look at.
+        naming: of the user.
+        column: what to call the column.
+        bad: takes the rows with a value that has no name.
+
+    Raises:
+        InputError: where the column does not hold classes, or the user's names do not fit it.
+    """
+    first_row: dict[str, str] = {}
+    for i in rows:
+        if values[i] not in first_row:
+            first_row[values[i]] = f"{bad.where(i)}, {column}"
+    unnamed = [value for value in first_row if not naming.knows(value)]
+    lists = lists_of_labels(unnamed, [*first_row, *(naming.names or ())])
+    if lists and not bad.drop:
+        value = next(value for value in first_row if value in lists)
+        raise InputError(
+            f"{first_row[value]}: {value!r} is a list of labels, and a classifier needs one class a"
+            f" row: keep one label of each row, choose another --label-column{bad.or_drop}"
+        )
+    first_row = {value: row for value, row in first_row.items() if value not in lists}
+    named = name_values(first_row, naming, f"{bad.name}, {column}") if first_row else {}
+    for i in rows:
+        if values[i] in lists:
+            bad.add(i, f", {column}: {values[i]!r} is a list of labels")
+        elif values[i] not in named:
+            bad.add(i, f", {column}: {unnamed_clause(values[i], naming)}")
+    return named
+
+
+def name_values(first_row: Mapping[str, str], naming: Naming, where: str) -> dict[str, str]:
+    """What each value is called; those that have no name are left out.
+
+    Args:
+        first_row: where each value occurs first, by value.
+        naming: of the user.
+        where: what to call the column.
+    """
+    unnamed = {value: row for value, row in first_row.items() if not naming.knows(value)}
+    if not naming.mapping or len(unnamed) == len(first_row):
+        refuse_quantities(unnamed, first_row)
+    if naming.mapping:
+        return by_map(first_row, unnamed, naming.mapping, where)
+    if naming.names:
+        return by_names(first_row, unnamed, naming.names, where)
+    if (count := len({canonical(value) for value in first_row})) > MAX_LABELS:
+        raise InputError(
+            f"{where} has {count} different values, too many for labels:"
+            " choose another --label-column or name the labels with --labels"
+        )
+    return {value: value for value in first_row if not is_quantity(value)}
+
+
+def by_map(
+    values: Mapping[str, str], unnamed: Mapping[str, str], mapping: Mapping[str, str], where: str
+) -> dict[str, str]:
+    """Names by `--label-map`, which has to name one of the values at least."""
+    if len(unnamed) == len(values):
+        raise InputError(
+            f"{where} holds {shown(values)}, and --label-map names none of these: name them, for"
+            f" instance with {example_map(values)}"
+        )
+    return {value: mapping[map_key(value)] for value in values if value not in unnamed}
+
+
+def by_names(
+    values: Mapping[str, str], unnamed: Mapping[str, str], names: Sequence[str], where: str
+) -> dict[str, str]:
+    """Names by `--labels`: those that the values are, or else those of the integers from 0."""
+    if len(unnamed) < len(values):
+        of_canonical = {canonical(name): name for name in names}
+        return {v: of_canonical[canonical(v)] for v in values if v not in unnamed}
+    integers = sorted(int(value) for value in values if is_integer(value))
+    within = range(len(names))
+    if not integers:
+        first = next(iter(values))
+        why = f"{first!r} is not one of {shown(names)}, nor is any other: correct --labels, or"
+    elif 0 not in integers:
+        why = f"--labels {','.join(names)} names integers from 0 on, and no row has 0:"
+    elif not set(integers) <= set(within) and not set(within) <= set(integers):
+        why = f"--labels {','.join(names)} names the integers from 0 to {len(names) - 1} alone:"
+    else:
+        return {str(i): names[i] for i in integers if i in within}
+    raise InputError(
+        f"{where} holds {shown(values)}, but {why} say which is which, for instance with"
+        f" {example_map(values, names)}"
+    )
+
+
+def example_map(values: Iterable[str], names: Sequence[str] = ()) -> str:
+    """`--label-map` for these values, with the names where there is one for each integer."""
+    values = list(values)
+    if len(values) == len(names) and all(map(is_integer, values)):
+        return label_map_of(sorted(values, key=int), names)
+    return label_map_of(values)
+
+
+def unnamed_clause(value: str, naming: Naming) -> str:
+    """What is wrong with a label that has no name among others that have one."""
+    if naming.mapping:
+        return f"the label {value!r} is not in --label-map"
+    if naming.names:
+        return f"the label {value!r} is not one of {shown(naming.names)} (--labels, --label-map)"
+    return f"the label {value!r} is a number among names (--label-map names it)"
+
+
+def ordered(values: Iterable[str], named: Mapping[str, str], naming: Naming) -> list[str]:
+    """The names that occur, in the order of their ids.
+
+    That of `--labels`, where all names are kept; sentiments as negative, neutral, positive; names
+    of `--label-map` as it lists them; integers in their own order; other names alphabetically.
+
+    Args:
+        values: that occur, in the order in which they do.
+        named: what they are called.
+    """
+    if naming.names:
+        return list(naming.names)
+    spelled: dict[str, str] = {}
+    for value in values:
+        spelled.setdefault(canonical(named[value]), named[value])
+    if spelled.keys() <= set(SENTIMENT_ORDER):
+        return [spelled[key] for key in SENTIMENT_ORDER if key in spelled]
+    if naming.mapping:
+        listed = dict.fromkeys(map(canonical, naming.mapping.values()))
+        return [spelled[key] for key in listed if key in spelled]
+    in_order = sorted(spelled, key=lambda key: (int(key) if is_integer(key) else -1, key))
+    return [spelled[key] for key in in_order]
+
+
+def naming_notes(
+    where: str,
+    values: Iterable[str],
+    named: Mapping[str, str],
+    naming: Naming,
+    names: Sequence[str],
+) -> list[str]:
+    """Sentences on spellings that were taken for one label, and on names without rows."""
+    spellings: dict[str, list[str]] = {canonical(name): [] for name in names}
+    for value in values:
+        spellings[canonical(named[value])].append(value)
+    notes = []
+    for name, found in zip(names, spellings.values(), strict=True):
+        if not found:
+            notes.append(f"{where}: no row is labelled {name!r}")
+        elif len(found) > 1 and not naming.mapping:
+            said = " and ".join(map(repr, found))
+            notes.append(
+                f"{where}: {said} are taken for one label, {name!r}; --label-map tells them apart"
+            )
+    return notes

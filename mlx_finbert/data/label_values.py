@@ -1,0 +1,146 @@
+"""The raw values of a label column: which rows have none, and which columns hold no classes."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from mlx_finbert.errors import InputError
+from mlx_finbert.labels import SHOWN, canonical, label_map_of, plain_number
+
+UNLABELLED = "-1"
+"""How GLUE and other published data sets fill the label column of a split without labels."""
+
+QUANTITY = re.compile(
+    r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]\d+)?\s?%?", flags=re.ASCII | re.IGNORECASE
+)
+INTEGERS = re.compile(r"-?\d+(\s*[,;|]\s*-?\d+)+", flags=re.ASCII)
+LITERAL = re.compile(r"\[\]|\[.*[,'\"\d].*\]|\{\}|\{.*:.*\}", flags=re.DOTALL)
+"""A list or a dictionary as Python or JSON writes it."""
+
+
+def label_text(value: Any) -> str | None:
+    """A raw label as text.
+
+    Returns:
+        A name, or a number in its shortest form (`1` for 1.0); "" where there is no label (null,
+        NaN or blank); None for what cannot be a label.
+    """
+    if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and math.isinf(value):
+        return None
+    # Lists and dictionaries are told later by how they are written, as in CSV.
+    known = str | int | float | Decimal | list | tuple | dict
+    return plain_number(str(value).strip()) if isinstance(value, known) else None
+
+
+def without_label(
+    values: Sequence[str | None], splits: Sequence[Any] | None, is_named: bool
+) -> np.ndarray:
+    """Which rows have no label: a blank cell, or -1 where it stands for one.
+
+    It does where a split holds nothing else, unless -1 is a label in another split, as in data
+    labelled -1, 0 and 1, or the user names it.
+
+    Args:
+        values: N results of `label_text`.
+        splits: of each row; None for one split.
+        is_named: whether the user names -1.
+
+    Returns:
+        bool (N,).
+    """
+    splits = splits or [None] * len(values)
+    missing = np.array([value == "" for value in values], bool)
+    found: dict[Any, set[str]] = {}
+    for value, split in zip(values, splits, strict=True):
+        if value:
+            found.setdefault(split, set()).add(value)
+    empty = {split for split, of_split in found.items() if of_split == {UNLABELLED}}
+    is_label = any(UNLABELLED in found[split] for split in found.keys() - empty)
+    if is_named or is_label:
+        return missing
+    return missing | np.array([split in empty for split in splits], bool)
+
+
+def unlabelled_notes(
+    name: str, values: Sequence[str | None], missing: np.ndarray, splits: Sequence[Any] | None
+) -> list[str]:
+    """A sentence for each split with rows that have no label.
+
+    Args:
+        name: of the source.
+        values: N results of `label_text`.
+        missing: bool (N,), from `without_label`.
+        splits: of each row; None for one split.
+    """
+    rows_of: dict[Any, list[int]] = {}
+    for i, split in enumerate(splits or [None] * len(values)):
+        rows_of.setdefault(split, []).append(i)
+    notes = []
+    for split, rows in rows_of.items():
+        count = int(missing[rows].sum())
+        of = f"{split} rows" if split else "rows of no split" if splits else "rows"
+        if count == len(rows):
+            dashes = " (-1 stands for none)" if UNLABELLED in {values[i] for i in rows} else ""
+            notes.append(
+                f"{name}: none of its {count:,} {of} has a label{dashes}: they are left out"
+            )
+        elif count:
+            notes.append(f"{name}: {count:,} of {len(rows):,} {of} have no label and are left out")
+    return notes
+
+
+def lists_of_labels(values: Sequence[str], labels: Iterable[str]) -> set[str]:
+    """Those values that are several labels: `[0, 3]`, `1;2`, `fear, joy` where both are labels.
+
+    Args:
+        values: that the user does not name.
+        labels: all values, and all names.
+    """
+    known = set(map(canonical, labels))
+    found = set()
+    for value in values:
+        parts = [canonical(part) for part in re.split("[,;|]", value)]
+        is_series = INTEGERS.fullmatch(value) or (len(parts) > 1 and known.issuperset(parts))
+        # `1,2` alone could be a number.
+        if LITERAL.fullmatch(value) or (is_series and not QUANTITY.fullmatch(value)):
+            found.add(value)
+    if any(INTEGERS.fullmatch(value) for value in found):
+        found |= {value for value in values if INTEGERS.fullmatch(value)}
+    return found
+
+
+def refuse_quantities(unnamed: Mapping[str, str], first_row: Mapping[str, str]) -> None:
+    """Refuse a column of numbers that are not all integers.
+
+    Args:
+        unnamed: the values that the user does not name, and where each occurs first.
+        first_row: the same for all values.
+    """
+    found = [value for value in unnamed if is_quantity(value)]
+    if not found or not all(is_integer(value) or is_quantity(value) for value in first_row):
+        return
+    what = "the target of a regression"
+    if INTEGERS.fullmatch(found[0]):
+        what += ", or two labels,"
+    names = f", or name each with {label_map_of(list(first_row))}"
+    raise InputError(
+        f"{first_row[found[0]]}: {found[0]!r} is {what} and not a class, as the column holds"
+        " numbers that are not integers: put classes in their place"
+        + (names if len(first_row) <= SHOWN else "")
+    )
+
+
+def is_integer(text: str) -> bool:
+    """Whether a label is written as an integer, in its shortest form."""
+    return re.fullmatch(r"0|-?[1-9]\d*", text, flags=re.ASCII) is not None
+
+
+def is_quantity(text: str) -> bool:
+    """Whether a label is a number, but no integer: `0.35`, `1,5`, `3e-05`, `12 %`."""
+    return QUANTITY.fullmatch(text) is not None and re.search("[.,e%]", text.lower()) is not None

@@ -1,0 +1,93 @@
+"""All bad rows are listed at once, or left out where the flag says so."""
+
+import json
+import re
+
+import pytest
+
+from mlx_finbert.data import load_texts
+from mlx_finbert.data.columns import Columns
+from mlx_finbert.data.texts import from_columns
+from mlx_finbert.errors import InputError
+from mlx_finbert.evaluate import main as evaluate
+
+ROWS = [
+    {"text": "profit rose", "label": "positive", "part": "train", "id": 1},
+    {"text": None, "label": "positive", "part": "train", "id": 2},
+    {"text": "  ", "label": "neutral", "part": "test", "id": 3},
+    {"text": 7, "label": "neutral", "part": "test", "id": 4},
+    {"text": "sales fell", "label": "great", "part": "train", "id": 5},
+    {"text": "sales fell again", "label": "negative", "part": "tset", "id": 6},
+    {"text": "net sales", "label": "neutral", "part": "test", "id": 7},
+    {"text": None, "label": None, "part": None, "id": 8},
+]
+LABELS = ["negative", "neutral", "positive"]
+FLAGS = ["--labels", ",".join(LABELS), "--split-column", "part"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "news.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return path
+
+
+def test_all_bad_rows_are_listed(checkpoint, path, capsys):
+    argv = ["--model", str(checkpoint()), "--data", str(path), "--split", "all", *FLAGS]
+    assert evaluate(argv) == 2
+    first, *lines = capsys.readouterr().err.splitlines()
+    assert "5 rows cannot be used" in first and "--drop-bad-rows" in first
+    for number, (line, words) in enumerate(
+        zip(lines, ["'text'", "'text'", "'text'", "'great'", "'tset'"], strict=True), 2
+    ):
+        assert line.startswith(f"  {path}, ") and re.search(rf"row {number}\b.*{words}", line)
+
+
+def test_the_flag_leaves_them_out(checkpoint, path, capsys):
+    argv = ["--model", str(checkpoint()), "--data", str(path), "--split", "all", *FLAGS]
+    assert evaluate([*argv, "--drop-bad-rows", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 2
+    data = load_texts(str(path), Columns(split="part", label_names=LABELS, drop_bad_rows=True))
+    assert data.texts == ["profit rose", "net sales"]
+    assert data.numbers.tolist() == [1, 7] and data.others == [{"id": 1}, {"id": 7}]
+    assert data.splits == ["train", "test"]
+    unlabelled, left_out, unused = data.notes
+    assert unlabelled.endswith("1 of 2 rows of no split have no label and are left out")
+    assert "5 of 8 rows cannot be used and are left out (--drop-bad-rows)" in left_out
+    assert re.search(r"row 2\)?, column 'text'", left_out)
+    assert "no row is labelled 'negative'" in unused
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 11, 25])
+def test_the_first_ten_are_shown(count):
+    texts = ["good"] + [""] * count
+    with pytest.raises(InputError) as caught:
+        from_columns(texts, ["up"] * len(texts), "news.csv", drop_bad_rows=False)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == (1 if count == 1 else 1 + min(count, 11))
+    assert "news.csv, row 2, column 'text': the text is empty" in "".join(lines[:2])
+    assert ("and 15 more" in lines[-1]) == (count == 25)
+    assert ("and 1 more" in lines[-1]) == (count == 11)
+
+
+def test_rows_that_could_not_be_read_are_counted_with_the_others():
+    faults = ["news.csv, line 4: 3 fields where the header has 2"]
+    with pytest.raises(InputError, match="2 rows cannot be used") as caught:
+        from_columns(["a", ""], ["x", "y"], "news.csv", faults=faults, drop_bad_rows=False)
+    assert faults[0] in str(caught.value)
+    data = from_columns(["a", ""], ["x", "y"], "news.csv", faults=faults, drop_bad_rows=True)
+    assert data.texts == ["a"] and "2 of 3 rows cannot be used" in data.notes[0]
+    with pytest.raises(InputError, match="no row with a text and a label"):
+        from_columns(["", ""], ["x", "y"], "news.csv", drop_bad_rows=True)
+
+
+def test_a_source_without_the_flag_does_not_advise_it():
+    for texts in (["a", ""], ["", ""]):
+        with pytest.raises(InputError) as caught:
+            from_columns(texts, ["x", "y"], "Sentences_50Agree.txt")
+        assert "--drop-bad-rows" not in str(caught.value)
+
+
+def test_the_label_of_a_row_left_out_is_no_class():
+    data = from_columns(["a", "", "b"], ["x", "tpyo", "y"], "news.csv", drop_bad_rows=True)
+    assert data.label_names == ["x", "y"]
