@@ -105,7 +105,9 @@ class RunFolder(Callback):
         return found if found.step > state.step else state.best
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
-        """Remove the checkpoints after the resumed one."""
+        """Remove what a killed run left half-written, and checkpoints after the resumed one."""
+        for part in self.path.glob(".*.part"):
+            part.unlink()
         if resumed_at:
             for path in checkpoints_of(self.path):
                 if step_of(path) > resumed_at:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import mlx_finbert
+from mlx_finbert import folder_commit
 from mlx_finbert.convert.coreml import ExportOptions
 from mlx_finbert.convert.coreml.metadata import program_options
 from mlx_finbert.convert.coreml.saved import SavedPackage
@@ -67,6 +68,28 @@ def test_export_and_verify(folder, tmp_path, capsys):
     assert verify(["--package", package, "--model", str(folder)]) == 0
     text = capsys.readouterr().out
     assert "9 tokens" in text and text.endswith("verified\n")
+
+
+def test_verify_finishes_an_export_that_was_killed(folder, checkpoint, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    out, moved, true = tmp_path / "T.mlpackage", [], folder_commit._put
+    assert export(checkpoint(labels=("a", "b", "c"), name="other"), out) == 0
+
+    def put(new, place):
+        if len(moved) == 2:
+            raise Killed
+        moved.append(place)
+        true(new, place)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(folder_commit, "_put", put)
+        export(folder, out, "--overwrite")
+    for length in (7, 9):
+        package = str(tmp_path / f"T-{length}.mlpackage")
+        assert verify(["--package", package, "--model", str(folder)]) == 0
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize(
