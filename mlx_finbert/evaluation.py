@@ -18,7 +18,6 @@ from mlx_finbert.measured_rows import MeasuredRows, RowsWanted, Split, load_rows
 from mlx_finbert.metrics import (
     Metrics,
     bootstrap_intervals,
-    counted,
     measure,
     plain,
     require_finite,
@@ -107,10 +106,19 @@ class Evaluation:
         return len(self.rows) < self.rows_in_all
 
     @property
-    def notes(self) -> list[str]:
-        """Sentences on what was left out, and on what makes the figures say less."""
+    def heading(self) -> str:
+        """What was measured."""
+        chosen = self.measured and self.measured.heading
+        heading = chosen or f"{self.rows.name}: {self.rows_in_all:,} rows"
+        if self.interrupted:
+            heading += f"; Ctrl-C: {len(self.rows):,} of them were measured, a random sample"
+        return heading
+
+    @property
+    def remarks(self) -> list[str]:
+        """Sentences on what makes the figures say less than they seem to."""
         cut = [f"{self.truncated:,} rows were too long and were cut"] if self.truncated else []
-        return [*self.rows.notes, *cut, *self.metrics.remarks(self.labels)]
+        return cut + self.metrics.remarks(self.labels)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for JSON; None for an undefined figure."""
@@ -122,7 +130,7 @@ class Evaluation:
             "interrupted": self.interrupted,
             "truncated": self.truncated,
             **self._choice(),
-            "notes": self.notes,
+            "notes": self.rows.notes + self.remarks,
             "ece": self.ece,
             **self.metrics.to_dict(self.labels),
             "intervals_95": {name: plain(bounds) for name, bounds in self.intervals.items()},
@@ -138,15 +146,12 @@ class Evaluation:
 
     def __str__(self) -> str:
         metrics, intervals = self.metrics, self.intervals
-        rows = counted(len(self.rows), self.rows_in_all)
-        heading = self.measured.heading if self.measured else f"{self.rows.name}: {rows}"
-        if self.measured and self.interrupted:
-            heading += f"; stopped after {rows}"
         blocks = [
-            [heading, *self.notes],
+            [self.heading, *self.rows.notes],
             [*figure_lines(metrics, intervals, FIGURES), ece_line(self.ece)],
             label_lines(metrics, intervals, self.labels),
             confusion_lines(metrics.confusion, self.labels),
+            self.remarks,
         ]
         return "\n\n".join(filter(None, map("\n".join, blocks)))
 
@@ -214,7 +219,7 @@ def evaluate(
     metrics = measure(logits, labels[ready])
     return Evaluation(
         name,
-        rows.take(ready, rows.name),
+        rows if len(ready) == len(rows) else rows.take(ready, rows.name),
         len(rows),
         model.args.labels,
         metrics,

@@ -116,13 +116,6 @@ def dash(value: float, form: str) -> str:
     return "-" if np.isnan(value) else format(value, form)
 
 
-def counted(measured: int, in_all: int, what: str = "rows") -> str:
-    """How many rows the figures are of, with the reason where they are not all rows."""
-    if measured == in_all:
-        return f"{measured:,} {what}"
-    return f"{measured:,} of {in_all:,} {what}, a random sample: Ctrl-C ended the measurement"
-
-
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities (N, num_labels) in float64."""
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)

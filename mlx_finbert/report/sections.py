@@ -3,7 +3,7 @@
 import numpy as np
 
 from mlx_finbert.calibration import BINS
-from mlx_finbert.metrics import counted, dash, largest_confusions
+from mlx_finbert.metrics import dash, largest_confusions
 from mlx_finbert.report.charts import (
     MOST_NUMBERED,
     confusion_size,
@@ -57,11 +57,15 @@ def headline(report: Report, results: Results) -> str:
     counts = results.metrics.confusion.sum(axis=1)
     usual, share = report.label_names[counts.argmax()], counts.max() / counts.sum()
     predictions = report.predictions
-    measured, rows = len(predictions.texts), f"{predictions.split} rows"
     note = (
-        f"{counted(measured, predictions.rows_in_all, rows)}. Beneath the figures are 95% bootstrap"
+        f"{counts.sum():,} {predictions.split} rows; beneath the figures are 95% bootstrap"
         f" intervals. Always answering {usual} would be right for {share:.1%}."
     )
+    if predictions.interrupted:
+        note = (
+            f"Ctrl-C: {counts.sum():,} of {predictions.rows_in_all:,} {predictions.split} rows were"
+            f" measured, a random sample. {note}"
+        )
     if predictions.truncated:
         note += f" {predictions.truncated:,} of the rows were too long and were cut."
     for remark in results.metrics.remarks(report.label_names):

@@ -13,7 +13,6 @@ from mlx_finbert.cpu_backend import prefer_memory
 from mlx_finbert.data import Splits
 from mlx_finbert.device import first_steps, hold_memory
 from mlx_finbert.hashes import weights_sha256
-from mlx_finbert.interrupt import interrupt_noted
 from mlx_finbert.ranks import barrier, guarded, ranks, require_same
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.failure import StepFailed
@@ -83,10 +82,8 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         if is_first:
             result = finish(end, fit, folder, loaders, splits, progress, say)
         if end != "failed":
-            # mlx.launch stops all processes when one is gone: the others wait for the first, which
-            # Ctrl-C makes come sooner.
-            with interrupt_noted():
-                barrier(processes)
+            # mlx.launch stops all processes when one is gone: the others wait for the first.
+            barrier(processes)
     return result
 
 

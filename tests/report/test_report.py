@@ -237,7 +237,7 @@ def test_rows_that_ctrl_c_left_out_and_that_were_cut_are_told(tmp_path):
     rows.rows_in_all, rows.truncated = 900, 7
     made = report(predictions=rows)
     page, figures = written(tmp_path, made), metrics_of(made)
-    assert "60 of 900 test rows, a random sample: Ctrl-C ended the measurement" in page
+    assert "Ctrl-C: 60 of 900 test rows were measured, a random sample. 60 test rows; " in page
     assert "7 of the rows were too long and were cut" in page
     told = [figures[name] for name in ("rows", "rows_in_all", "interrupted", "truncated")]
     assert told == [60, 900, True, 7]

@@ -87,6 +87,45 @@ def test_a_process_that_dies_ends_the_run(checkpoint, tmp_path, program):
     assert not (out / "model.safetensors").exists()
 
 
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+import mlx_finbert
+from mlx_finbert.data.loader import Loader
+from mlx_finbert.ranks import ranks
+from mlx_finbert.train import main
+
+pids = Path(os.environ["PIDS"])
+(pids / str(ranks().rank())).write_text(str(os.getpid()))
+sampled = Loader.sampled
+
+def pressing(loader):
+    begun.append(loader)
+    for number, batch in enumerate(sampled(loader)):
+        if len(begun) == 2 and number == 2:
+            for path in pids.iterdir():
+                os.kill(int(path.read_text()), signal.SIGINT)
+        yield batch
+
+begun = []
+Loader.sampled = pressing
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_test_rows_are_measured_does_not_hang(checkpoint, tmp_path):
+    program, pids, out = tmp_path / "program.py", tmp_path / "pids", tmp_path / "out"
+    program.write_text(STOPPED)
+    pids.mkdir()
+    result = launched(arguments(checkpoint(), out), [str(program)], PIDS=str(pids))
+    figures = json.loads((out / "metrics.json").read_text())
+    assert figures["interrupted"] and figures["rows"] < figures["rows_in_all"], result.stdout
+    assert f"test ({figures['rows']} of " in result.stdout
+    assert "another process of this run has ended" not in result.stdout + result.stderr
+
+
 @pytest.mark.slow
 def test_processes_with_other_data_are_refused(checkpoint, tmp_path, program):
     other = tmp_path / "other.csv"

@@ -21,6 +21,7 @@ from mlx_finbert.training.checkpoints import checkpoints_of
 from mlx_finbert.training.folder import RunFolder
 from mlx_finbert.training.run import run
 from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.training.step import TrainStep
 
 FILES = {
     "README.md", "best.json", "checkpoints", "config.json", "config.yaml", "confusion.png",
@@ -166,6 +167,24 @@ def test_a_run_that_diverges_later_keeps_the_best(checkpoint, table, tmp_path, m
     assert result.end == "diverged"
     assert {p.name for p in result.folder.iterdir()} == FILES
     assert np.isfinite(mlx_finbert.predict(*mlx_finbert.load(result.folder), ["sales"])).all()
+
+
+def test_a_failed_update_is_told_with_the_rows_of_the_file(
+    checkpoint, table, tmp_path, monkeypatch, caplog
+):
+    failed = []
+
+    def fail(self, update, *arguments):
+        failed.append(update)
+        raise RuntimeError("no memory is left")
+
+    monkeypatch.setattr(TrainStep, "_gradients_of", fail)
+    wished = settings(checkpoint(), table, tmp_path / "out")
+    splits = wished.split(wished.load_texts())
+    assert run(wished, splits=splits).end == "failed"
+    texts = [splits.train.texts[row] for row in failed[0].rows]
+    rows = ", ".join(str(int(text.split()[3]) + 1) for text in texts)
+    assert f"update 1, of the training rows {rows} in batches" in caplog.text
 
 
 def test_an_interrupted_overwriting_run_leaves_no_report_of_the_old_one(
