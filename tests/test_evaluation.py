@@ -205,7 +205,7 @@ def test_ctrl_c_prints_the_figures_of_what_is_ready(
         assert 0 < figures["rows"] == np.sum(figures["confusion"]) <= 20
         assert figures["accuracy"] == 1
     else:
-        said = r".*news\.csv: 60 rows; Ctrl-C: \d+ of them were measured, a random sample"
+        said = r".*news\.csv: all 60 rows; Ctrl-C: \d+ of them were measured, a random sample"
         assert re.fullmatch(said, out.splitlines()[0])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

@@ -57,7 +57,7 @@ def test_a_value_may_begin_with_a_dash(tmp_path):
     given = example("--name", "-1=down,1=up", "--overwrite", "--labels=-1,1")
     assert (given.name, given.overwrite, given.labels) == ("-1=down,1=up", True, ["-1", "1"])
     for argv in (["--name", "--epochs", "3"], ["--name", "-h"], ["--overwrite", "-1=a"]):
-        with pytest.raises(InputError, match="--name|no flag -1"):
+        with pytest.raises(InputError, match=r"--name|no flag -1"):
             example(*argv)
 
 
