@@ -35,7 +35,7 @@ LOCK_SECONDS = 10
 """A reader that hangs must not stop a training: it is waited for so long, then reads again."""
 TRIES, PAUSE = 20, 0.05
 """Readings before a reader gives up, and the seconds between two."""
-READ_SUFFIXES = (".json", ".safetensors", ".bin", ".txt")
+READ_SUFFIXES = (".json", ".safetensors", ".bin", ".txt", ".yaml", ".tsv")
 """Of the files of a model: a log beside it may grow while the model is read."""
 
 

@@ -9,9 +9,10 @@ from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.data.settings import DataSettings, SplitSettings, TrainedDataSettings
 from mlx_finbert.data.sources import is_same
 from mlx_finbert.errors import InputError
+from mlx_finbert.folder_commit import read_whole
 from mlx_finbert.hub import resolve
 from mlx_finbert.settings import read_config_file
-from mlx_finbert.weights import RUN_CONFIG, RUN_FILES, SEEN_TEXTS
+from mlx_finbert.weights import RUN_CONFIG, RUN_FILES, SEEN_TEXTS, read_json
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class TrainingRun:
     """None for a model that no run of ours left."""
     seen: SeenTexts | None
     """None where the texts were not recorded."""
+    is_trained: bool = False
+    """Whether it was trained to classify, by a run of ours or elsewhere."""
 
     @classmethod
     def of(cls, model: str, revision: str | None = None) -> "TrainingRun":
@@ -33,14 +36,19 @@ class TrainingRun:
             InputError: where there is no such model, or one of the files is damaged.
         """
         folder = resolve(model, revision)
-        values = recorded_data(folder)
-        settings = None if values is None else TrainedDataSettings(**values)
-        return cls(model, settings, SeenTexts.read(folder / SEEN_TEXTS))
+
+        def read() -> "TrainingRun":
+            values = recorded_data(folder)
+            settings = None if values is None else TrainedDataSettings(**values)
+            seen = SeenTexts.read(folder / SEEN_TEXTS)
+            return cls(model, settings, seen, values is not None or is_classifier(folder))
+
+        return read_whole(folder, read)
 
     @property
     def seen_as_base(self) -> SeenTexts | None:
-        """What a run that starts from this model inherits; a model of others starts afresh."""
-        if self.seen is None and self.settings is not None:
+        """What a run that starts from this model inherits; a mere encoder has seen no test rows."""
+        if self.seen is None and self.is_trained:
             return SeenTexts.not_recorded()
         return self.seen
 
@@ -61,6 +69,13 @@ class TrainingRun:
         names = ["split_seed", "test_fraction", "validation_fraction"]
         names += ["folds", "fold"] if self.was_on(data) else []
         return SplitSettings(**{name: getattr(self.settings, name) for name in names} | wished)
+
+
+def is_classifier(folder: Path) -> bool:
+    """Whether a checkpoint names the class of a sequence classifier, as transformers writes it."""
+    path = folder / "config.json"
+    names = read_json(path).get("architectures") if path.is_file() else None
+    return any(str(name).endswith("ForSequenceClassification") for name in names or ())
 
 
 def recorded_data(folder: Path) -> dict[str, Any] | None:

@@ -1,5 +1,7 @@
 """What a model's folder says of its training."""
 
+import json
+
 import pytest
 
 from mlx_finbert.convert.settings import ToCoremlSettings
@@ -81,6 +83,15 @@ def test_a_model_of_others(folder, tmp_path):
         assert run.settings is None and run.seen is None and run.seen_as_base is None
         with pytest.raises(InputError, match="name the data to measure with --data"):
             with_own_data({"model": str(folder)}, EvaluateSettings, "data")
+
+
+def test_what_a_classifier_of_others_has_seen_is_not_known(tmp_path):
+    def base(architecture):
+        (tmp_path / "config.json").write_text(json.dumps({"architectures": [architecture]}))
+        return TrainingRun.of(str(tmp_path)).seen_as_base
+
+    assert base("BertModel") is None and base("DistilBertForMaskedLM") is None
+    assert not base("BertForSequenceClassification").is_complete
 
 
 def test_a_run_of_an_earlier_version_recorded_no_texts(folder):
