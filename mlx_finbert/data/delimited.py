@@ -167,7 +167,8 @@ class Delimited(TableFile):
         lines = f"the quotation mark of line {record.line} takes in {len(raw)} lines"
         if record.fault:
             raise InputError(f"{where}: {record.fault}: {lines}")
-        if all(line.count(separator) == len(self.columns) - 1 for line in raw):
+        others = len(self.columns) - 1
+        if others and all(line.count(separator) == others for line in raw):
             if separator == "\t":
                 raise InputError(f"{where}: {lines} that read as rows: remove or double it")
             self.first_like_rows = self.first_like_rows or where

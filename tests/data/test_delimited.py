@@ -143,3 +143,11 @@ def test_one_column_with_a_stray_quotation_mark_is_refused(tmp_path):
     path.write_text('text\n"a\nb"\n"c" d\n')
     with pytest.raises(InputError, match="a quotation mark inside a quoted field"):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_one_column_may_have_texts_of_several_lines(tmp_path, name):
+    path = write(tmp_path / name, ["text"], [["a\nb"], ["c"], [""], ["d"]])
+    assert read(path) == [["a\nb"], ["c"], [""], ["d"]]
+    table = open_table(path)
+    assert len(list(table.records())) == 4 and not table.notes

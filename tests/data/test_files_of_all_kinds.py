@@ -261,6 +261,7 @@ KINDS = [
     Kind("book.csv", zipped(("[Content_Types].xml", ""), ("xl/workbook.xml", "")),
          error="is an Excel workbook"),
     Kind("old.xls", b"\xd0\xcf\x11\xe0", error="is an Excel workbook"),
+    Kind("old.csv", b"\xd0\xcf\x11\xe0\xa1", error="is an Excel workbook"),
     Kind("sheet.ods", zipped(("mimetype", "x")), error="is an OpenDocument spreadsheet"),
     Kind("sheet.numbers", zipped(("Index/x.iwa", "")), error="is a Numbers spreadsheet"),
     Kind("page.pdf", b"%PDF", error="the ending is not one of"),
