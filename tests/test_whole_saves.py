@@ -93,7 +93,7 @@ def test_a_kill_at_any_rename(two, tmp_path, kinds):
         old, (new, _) = two[1], adapter_folder(two[0], tmp_path / "adapters")
 
     def save():
-        with new_model(out, Files(new)) as part:
+        with new_model(out, Files(new), {}) as part:
             for path in new.iterdir():
                 shutil.copy(path, part)
 

@@ -111,7 +111,7 @@ def test_what_was_written_wrongly_fails(checkpoint, verify, monkeypatch, form, v
     if form:
         FOREIGN[form](folder)
 
-    def faulty(model, tokenizer, output):
+    def faulty(model, tokenizer, output, run_files=None):
         mlx_finbert.save(model, tokenizer, output)
         weights = weights_of(output)
         bias = weights["classifier.bias"] + value
@@ -129,7 +129,7 @@ def test_what_transformers_cannot_open_again_is_said(checkpoint, verify, monkeyp
     if form:
         FOREIGN[form](folder)
 
-    def faulty(model, tokenizer, output):
+    def faulty(model, tokenizer, output, run_files=None):
         mlx_finbert.save(model, tokenizer, output)
         config = json.loads((output / "config.json").read_text())
         (output / "config.json").write_text(json.dumps(config | {"hidden_size": 16}))

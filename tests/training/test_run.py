@@ -19,9 +19,10 @@ from mlx_finbert.settings import parse
 from mlx_finbert.train import main
 from mlx_finbert.training.checkpoints import checkpoints_of
 from mlx_finbert.training.folder import RunFolder
-from mlx_finbert.training.run import run
+from mlx_finbert.training.run import rows_of, run
 from mlx_finbert.training.settings import TrainSettings
 from mlx_finbert.training.step import TrainStep
+from mlx_finbert.training_run import TrainingRun
 
 FILES = {
     "README.md", "best.json", "checkpoints", "config.json", "config.yaml", "confusion.png",
@@ -180,7 +181,8 @@ def test_a_failed_update_is_told_with_the_rows_of_the_file(
 
     monkeypatch.setattr(TrainStep, "_gradients_of", fail)
     wished = settings(checkpoint(), table, tmp_path / "out")
-    splits = wished.split(wished.load_texts())
+    base = TrainingRun.of(wished.model)
+    splits = rows_of(wished, wished.draw(wished.load_texts()), base)
     assert run(wished, splits=splits).end == "failed"
     texts = [splits.train.texts[row] for row in failed[0].rows]
     rows = ", ".join(str(int(text.split()[3]) + 1) for text in texts)
