@@ -66,6 +66,7 @@ class Delimited(TableFile):
         self.is_unusual = given is None and self.dialect["delimiter"] != BY_ENDING.get(ending, ",")
         self.dialect |= self._spaces_and_quotes(lines)
         first, *sample = self._parsed(lines) or self._refuse_first(lines)
+        first += [""] * ends_left_out(first, sample)
         self.header = Header(path, first, sample, options.header)
         self.columns, self.unnamed = self.header.columns, self.header.unnamed
         self.in_unnamed = self.like_rows = 0
@@ -124,9 +125,9 @@ class Delimited(TableFile):
                     return
                 except csv.Error as error:
                     values, fault = [], csv_fault(error)
-                # An empty line is a row where there is one column, and nothing where there are
-                # more.
-                if not values and not fault and len(self.columns) > 1:
+                # A blank line is a row where there is one column, and nothing where there are more.
+                is_blank = len(values) < 2 and not "".join(raw).strip(" \r\n")
+                if is_blank and len(self.columns) > 1:
                     continue
                 number += 1
                 record = Record(number, line, {}, fault)
@@ -146,7 +147,10 @@ class Delimited(TableFile):
             return ""
         told = "the header" if self.header.is_there else "the first line"
         said = f"{found} field{'s' * (found != 1)} where {told} has {wanted}"
-        return f"{said}; quote texts that hold the separator" if found > wanted else said
+        if found < wanted:
+            return said
+        each_line = ", or add --delimiter tab where each line is one text" * (wanted == 1)
+        return f"{said}; quote texts that hold the separator{each_line}"
 
     def _row(self, values: list[str]) -> Row:
         values += [""] * (len(self.columns) - len(values))
@@ -195,6 +199,12 @@ class Delimited(TableFile):
                 f" ({self.like_rows:,} such rows): check the quotation marks"
             )
         return notes
+
+
+def ends_left_out(first: list[str], sample: list[list[str]]) -> int:
+    """How many separators end every other line, with nothing behind them, and not the first."""
+    ends = [cell for row in sample for cell in row[len(first) :]]
+    return 0 if any(map(str.strip, ends)) else max(0, min(map(len, sample), default=0) - len(first))
 
 
 def remembering(lines: Iterator[str], raw: list[str]) -> Iterator[str]:

@@ -1,14 +1,21 @@
 """The user's own tables: one file, or a folder with one file a split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlx_finbert.data.class_labels import in_order, named, stored_names
-from mlx_finbert.data.columns import Columns
+from mlx_finbert.data.columns import FLAGS, Columns
 from mlx_finbert.data.folders import shards_beside, split_files, unused_tables
-from mlx_finbert.data.records import MissingColumnError, Record, require_column
+from mlx_finbert.data.records import (
+    MissingColumnError,
+    Record,
+    TableFile,
+    require_column,
+    value_of,
+)
 from mlx_finbert.data.tables import open_table
 from mlx_finbert.data.text_files import TextLines
 from mlx_finbert.data.texts import LabelledTexts, from_columns
@@ -45,7 +52,11 @@ class RawRows:
                     " columns, say what separates them, for instance --delimiter tab, and add"
                     " --no-header where the first line is a row"
                 )
-            table.require_columns(columns.by_flag())
+            wanted = columns.by_flag()
+            # Published test files have no labels: their rows count as unlabelled.
+            if split == "test" and not has_column(table, columns.label):
+                del wanted[FLAGS["label"]]
+            table.require_columns(wanted)
             count, kept = 0, len(self.texts)
             missing = None
             for record in table.records():
@@ -53,7 +64,7 @@ class RawRows:
                 where = record.where(path)
                 record.number += before
                 try:
-                    self._append(record, where, columns, split)
+                    self._append(record, where, columns, split, wanted)
                 except MissingColumnError as error:
                     missing = missing or error
                     self.faults.append(str(error))
@@ -63,7 +74,14 @@ class RawRows:
             self.notes += table.notes
             self._name_labels(kept, stored_names(table.features, columns.label), path, columns)
 
-    def _append(self, record: Record, where: str, columns: Columns, split: str | None) -> None:
+    def _append(
+        self,
+        record: Record,
+        where: str,
+        columns: Columns,
+        split: str | None,
+        wanted: Mapping[str, str],
+    ) -> None:
         """Take one row, or what is wrong with it.
 
         Raises:
@@ -73,11 +91,10 @@ class RawRows:
             self.faults.append(f"{where}: {record.fault}")
             return
         values = {
-            name: require_column(record.values, name, where, flag)
-            for flag, name in columns.by_flag().items()
+            name: require_column(record.values, name, where, flag) for flag, name in wanted.items()
         }
         self.texts.append(values[columns.text])
-        self.labels.append(values[columns.label])
+        self.labels.append(values.get(columns.label))
         self.splits.append(values[columns.split] if columns.split else split)
         self.where.append(where)
         self.numbers.append(record.number)
@@ -109,6 +126,15 @@ class RawRows:
         )
         texts.notes[:0] = self.notes
         return texts
+
+
+def has_column(table: TableFile, column: str) -> bool:
+    """Whether a row of a table has a column; where all have the same ones, the first tells."""
+    for record in table.records():
+        with suppress(KeyError):
+            value_of(record.values, column)
+            return True
+    return False
 
 
 def load_file(path: Path, columns: Columns) -> LabelledTexts:

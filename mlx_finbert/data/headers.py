@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlx_finbert.data.records import missing_column, repeated
+from mlx_finbert.data.records import MissingColumnError, missing_column, repeated
 from mlx_finbert.errors import InputError
 
 WORDS_OF_HEADERS = {
@@ -78,7 +78,9 @@ class Header:
                 " if it does name the columns"
             )
         for flag in lacking:
-            raise missing_column(self.columns, columns[flag], str(self.path), flag)
+            error = missing_column(self.columns, columns[flag], str(self.path), flag)
+            is_row = ", or add --no-header where the first line is a row" * (self.said is None)
+            raise MissingColumnError(f"{error}{is_row}")
 
     def _is_named_by_a_row(self, columns: Mapping[str, str]) -> bool:
         """Whether the name of the label column is the label of a first row."""

@@ -33,11 +33,11 @@ class ParquetRecords(TableFile):
         """
         self.path, self.is_packed = path, is_packed
         with self._file() as file:
-            schema = file.schema_arrow
-        if twice := repeated(schema.names):
+            self.schema = file.schema_arrow
+        if twice := repeated(self.schema.names):
             raise InputError(f"{path}: two columns have one name, {twice[0]!r}: rename one of them")
-        self.columns = {field.name: parts_of(field.type) for field in schema}
-        self.features = features_of(schema)
+        self.columns = {field.name: parts_of(field.type) for field in self.schema}
+        self.features = features_of(self.schema)
 
     def records(self) -> Iterator[Record]:
         number = 0

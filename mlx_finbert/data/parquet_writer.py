@@ -13,8 +13,6 @@ from mlx_finbert.data.records import Row
 from mlx_finbert.data.writers import TableWriter, Where, Write
 from mlx_finbert.errors import InputError, first_line
 
-PARQUET = ".parquet", ".pq"
-
 ADDED = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
 
 # RecursionError is of values nested too deep, UnicodeEncodeError (a ValueError) of half characters.
@@ -24,16 +22,14 @@ UNFIT = (pyarrow.ArrowException, ValueError, TypeError, OverflowError, Recursion
 class ParquetWriter(TableWriter):
     """Keeps the column types of a Parquet source, and finds those of other sources in `check`."""
 
-    def __init__(self, source: Path, added: dict[str, type]) -> None:
-        super().__init__(source, added)
-        self.fields: dict[str, pyarrow.Field] = {}
+    def __init__(self, added: dict[str, type], schema: pyarrow.Schema | None = None) -> None:
+        super().__init__(added)
+        self.fields: dict[str, pyarrow.Field] = {field.name: field for field in schema or ()}
         """Of the columns of a Parquet source."""
         self.types: dict[str, pyarrow.DataType] = {}
         """Of the other columns, as far as their rows were seen."""
 
     def check(self, rows: list[Row], where: Where) -> None:
-        if not self.columns and self.source.suffix.lower() in PARQUET and self.source.is_file():
-            self.fields = {field.name: field for field in pyarrow.parquet.read_schema(self.source)}
         super().check(rows, where)
         for name in self.columns:
             values = [row.get(name) for row in rows]

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlx_finbert.errors import InputError
 
+if TYPE_CHECKING:
+    import pyarrow
+
 Row = dict[str, Any]
+
+NULL = "\\N"
+"""How databases export null into text."""
 
 
 @dataclass(slots=True)
@@ -38,6 +44,8 @@ class TableFile(ABC):
     path: Path
     features: Mapping[str, Any] = MappingProxyType({})
     """What `datasets` has stored about the columns, such as the names of labels."""
+    schema: "pyarrow.Schema | None" = None
+    """The types of the columns, where the file stores them."""
 
     @abstractmethod
     def records(self) -> Iterator[Record]:
@@ -67,14 +75,16 @@ def value_of(row: Row, column: str) -> Any:
     """The value of a column; `data.text` is also the key `text` of the object `data`.
 
     A key with dots in it comes before what its parts would name. What lies inside a null is null,
-    and so is the number NaN, by which pandas marks a missing value; the text "nan" is a text.
+    and so are the number NaN, by which pandas marks a missing value, and `\\N`, by which MySQL and
+    Hive do; the text "nan" is a text.
 
     Raises:
         KeyError: where there is no such column.
     """
     if column in row:
         value = row[column]
-        return None if isinstance(value, float) and isnan(value) else value
+        is_missing = isnan(value) if isinstance(value, float) else value == NULL
+        return None if is_missing else value
     for i, character in enumerate(column):
         if character == "." and column[:i] in row:
             inner = row[column[:i]]

@@ -102,5 +102,6 @@ def _from_path(path: Path, variant: str | None, columns: Columns) -> LabelledTex
         return files.load_folder(path, columns)
     raise InputError(
         f"--data {path}: not a folder that is known: Financial PhraseBank, aclImdb, FiQA, or one"
-        " with train.csv (.tsv, .jsonl, .parquet, or shards); name one file for a table alone"
+        " with train.csv (.tsv, .jsonl, .parquet, or shards such as train-00000-of-00002.parquet);"
+        " name one file for a table alone"
     )

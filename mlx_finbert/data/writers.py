@@ -12,12 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlx_finbert.data.records import Row
 from mlx_finbert.errors import InputError
 
+if TYPE_CHECKING:
+    import pyarrow
+
 Write = Callable[[list[Row]], None]
+
+NESTED = list, tuple, dict
 
 Where = Callable[[int], str]
 """The place of a row by its index in a list, for messages: `news.csv, row 5`."""
@@ -26,13 +31,11 @@ Where = Callable[[int], str]
 class TableWriter(ABC):
     """Writes the rows of a source with further columns."""
 
-    def __init__(self, source: Path, added: dict[str, type]) -> None:
+    def __init__(self, added: dict[str, type]) -> None:
         """
         Args:
-            source: where the rows come from.
             added: the further columns, by name: str, int or float.
         """
-        self.source = source
         self.added = added
         self.columns: Row = {}
         """Those of the source's first row, in their order, as keys."""
@@ -63,7 +66,7 @@ class TableWriter(ABC):
 
 
 class CsvWriter(TableWriter):
-    """Comma-separated values."""
+    """Comma-separated values; a list or an object is a cell of JSON."""
 
     delimiter = ","
 
@@ -74,6 +77,8 @@ class CsvWriter(TableWriter):
                 raise InputError(
                     f"{where()}, column {name!r}: bytes are no text; write .parquet instead"
                 )
+            if isinstance(value, NESTED):
+                require_json(name, value, where)
 
     @contextmanager
     def open(self, path: Path) -> Iterator[Write]:
@@ -81,7 +86,9 @@ class CsvWriter(TableWriter):
             names = [*self.columns, *self.added]
             writer = csv.DictWriter(file, names, delimiter=self.delimiter)
             writer.writeheader()
-            yield writer.writerows
+            yield lambda rows: writer.writerows(
+                {name: csv_cell(value) for name, value in row.items()} for row in rows
+            )
 
 
 class TsvWriter(CsvWriter):
@@ -94,14 +101,9 @@ class JsonWriter(TableWriter):
     """One JSON object a line; rows may have different fields."""
 
     def _check_row(self, row: Row, where: Callable[[], str]) -> None:
-        if not json_problem(row):
-            return
-        for name, value in row.items():
-            if problem := json_problem({name: value}):
-                raise InputError(
-                    f"{where()}, column {name!r}: {value!r:.60} has no form in JSON ({problem});"
-                    " correct it, or write another format"
-                )
+        if json_problem(row):
+            for name, value in row.items():
+                require_json(name, value, where)
 
     @contextmanager
     def open(self, path: Path) -> Iterator[Write]:
@@ -109,8 +111,13 @@ class JsonWriter(TableWriter):
             yield lambda rows: file.writelines(json_line(row) + "\n" for row in rows)
 
 
-def json_line(row: Row) -> str:
-    """A row as valid JSON, NaN as null; dates and decimals become strings.
+def csv_cell(value: Any) -> Any:
+    """A value as `csv` writes it as text: NaN is empty, as null is."""
+    return json_line(value) if isinstance(value, NESTED) else _nan_as_none(value)
+
+
+def json_line(row: Any) -> str:
+    """A row, or a value of one, as valid JSON, NaN as null; dates and decimals become strings.
 
     Raises:
         ValueError: where a value is infinite or bytes.
@@ -119,6 +126,15 @@ def json_line(row: Row) -> str:
         return _dumped(row)
     except ValueError:
         return _dumped(_nan_as_none(row))
+
+
+def require_json(name: str, value: Any, where: Callable[[], str]) -> None:
+    """Refuse a value of a column that cannot be written as JSON."""
+    if problem := json_problem({name: value}):
+        raise InputError(
+            f"{where()}, column {name!r}: {value!r:.60} has no form in JSON ({problem});"
+            " correct it, or write another format"
+        )
 
 
 def json_problem(row: Row) -> str | None:
@@ -130,7 +146,7 @@ def json_problem(row: Row) -> str | None:
     return None
 
 
-def _dumped(value: Row) -> str:
+def _dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_as_string)
 
 
@@ -148,20 +164,26 @@ def _nan_as_none(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def make_writer(target: Path, source: Path, added: dict[str, type]) -> TableWriter:
-    """The writer for the ending of a target, which is one of `WRITERS`."""
-    return WRITERS[target.suffix.lower()](source, added)
+def make_writer(
+    target: Path, added: dict[str, type], schema: "pyarrow.Schema | None" = None
+) -> TableWriter:
+    """The writer for the ending of a target.
+
+    Args:
+        target: of an ending in `WRITERS`, or `.parquet`.
+        added: the further columns, by name: str, int or float.
+        schema: of the source's rows, where it is a Parquet file.
+    """
+    if target.suffix.lower() == PARQUET:
+        from mlx_finbert.data.parquet_writer import ParquetWriter
+
+        return ParquetWriter(added, schema)
+    return WRITERS[target.suffix.lower()](added)
 
 
-def _parquet_writer(source: Path, added: dict[str, type]) -> TableWriter:
-    from mlx_finbert.data.parquet_writer import ParquetWriter
+PARQUET = ".parquet"
 
-    return ParquetWriter(source, added)
+WRITERS: dict[str, type[TableWriter]] = {".csv": CsvWriter, ".tsv": TsvWriter, ".jsonl": JsonWriter}
 
-
-WRITERS: dict[str, Callable[[Path, dict[str, type]], TableWriter]] = {
-    ".csv": CsvWriter,
-    ".tsv": TsvWriter,
-    ".jsonl": JsonWriter,
-    ".parquet": _parquet_writer,
-}
+ENDINGS = (*WRITERS, PARQUET)
+"""What the name of a target may end with."""

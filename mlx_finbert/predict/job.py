@@ -69,7 +69,7 @@ class Job:
                 raise InputError("--sentences goes with --by-sentence: add it")
         labels = self.predictor.model.args.labels
         columns = document_columns(labels) if self.by_sentence else text_columns(labels)
-        self.writer = make_writer(self.target, self.table.path, columns)
+        self.writer = make_writer(self.target, columns, self.table.file.schema)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -144,7 +144,7 @@ class Job:
                 yield write, lambda rows: None
             return
         columns = SENTENCE_COLUMNS | text_columns(self.predictor.model.args.labels)
-        writer = make_writer(self.sentences, Path("--sentences"), columns)
+        writer = make_writer(self.sentences, columns)
         with replaced(self.target) as path, replaced(self.sentences) as sentences:
             with self.writer.open(path) as write, writer.open(sentences) as write_sentences:
                 yield write, write_sentences

@@ -1,17 +1,24 @@
 """The table to score, and the refusal of what cannot be scored."""
 
 import hashlib
-import math
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mlx_finbert.data.read_options import ReadOptions
-from mlx_finbert.data.records import Record, Row, TableFile, require_column, value_of
+from mlx_finbert.data.records import (
+    MissingColumnError,
+    Record,
+    Row,
+    TableFile,
+    require_column,
+    value_of,
+)
 from mlx_finbert.data.tables import open_table
-from mlx_finbert.data.writers import WRITERS, TableWriter
+from mlx_finbert.data.writers import ENDINGS, TableWriter
 from mlx_finbert.errors import InputError
 from mlx_finbert.predict.parts import in_parts
 
@@ -30,6 +37,10 @@ class Table:
     """SHA-256 of the rows of each part, as `checked_rows` read them."""
     num_empty: int = field(default=0, init=False)
     """Rows without a text."""
+    num_lacking: int = field(default=0, init=False)
+    """Rows without the column: JSON may leave out what is null."""
+    lacking: InputError | None = field(default=None, init=False)
+    """What is to be said of the first such row where all rows are such."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -51,7 +62,12 @@ class Table:
 
     def texts(self, rows: list[Row]) -> list[str]:
         """The texts of rows, empty where there is none."""
-        return [text_or_empty(value_of(row, self.text_column)) for row in rows]
+        return [self.text(row) or "" for row in rows]
+
+    def text(self, row: Row) -> Any:
+        """The text of a row, None where there is none."""
+        with suppress(KeyError):
+            return value_of(row, self.text_column)
 
     def checked_rows(self, writer: TableWriter) -> int:
         """Read all rows once; returns their number.
@@ -70,6 +86,8 @@ class Table:
             faults += [self._fault(record) for record in records if record.fault]
             if not faults:
                 self._see(records, writer)
+        if self.num_lacking == count and self.lacking:
+            raise self.lacking
         if faults:
             shown = "; ".join(faults[:FAULTS_SHOWN])
             counted = f"{len(faults):,} rows cannot be read: " if len(faults) > 1 else ""
@@ -90,8 +108,11 @@ class Table:
         self.num_empty += sum(not text.strip() for text in self.texts(rows))
 
     def _check(self, row: Row, where: str, added: Collection[str]) -> None:
-        text = require_column(row, self.text_column, where, "--text-column")
-        if text_or_empty(text) is None:
+        try:
+            text = require_column(row, self.text_column, where, "--text-column")
+        except MissingColumnError as error:
+            text, self.num_lacking, self.lacking = None, self.num_lacking + 1, self.lacking or error
+        if not isinstance(text, str | None):
             raise InputError(f"{where}, column {self.text_column!r}: {text!r} is no text")
         if taken := [column for column in added if column in row]:
             raise InputError(
@@ -126,13 +147,6 @@ class Table:
         )
 
 
-def text_or_empty(value: Any) -> str | None:
-    """A text, empty for null and NaN, which pandas stores for it; None for what is no text."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return value if isinstance(value, str) else None
-
-
 def rows_sha256(rows: list[Row]) -> bytes:
     """Of the names and values of rows, in their order."""
     # repr writes half characters as escapes, and all that a table holds the same in every run.
@@ -141,8 +155,8 @@ def rows_sha256(rows: list[Row]) -> bytes:
 
 def check_target(flag: str, target: Path, others: dict[str, Path]) -> None:
     """Refuse a file that cannot be written, or is one of the others, by their flags."""
-    if target.suffix.lower() not in WRITERS:
-        raise InputError(f"{flag} {target}: the ending is not one of {', '.join(WRITERS)}")
+    if target.suffix.lower() not in ENDINGS:
+        raise InputError(f"{flag} {target}: the ending is not one of {', '.join(ENDINGS)}")
     if target.is_dir():
         raise InputError(f"{flag} {target} is a folder: name a file")
     for other, path in others.items():

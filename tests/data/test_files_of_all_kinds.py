@@ -187,6 +187,17 @@ KINDS = [
     Kind("index.csv", b",text,label\n0,a,up\n1,b,down\n", [("a", "up"), ("b", "down")]),
     Kind("indices.csv", b",Unnamed: 0,text,label\n0,0,a,up\n1,1,b,down\n", [("a", "up"),
          ("b", "down")]),
+    Kind("ends.csv", b'text,label\n"Sales fell, again",down,\nProfit rose,up,\n', TWO),
+    Kind("some-ends.csv", b"text,label\nProfit rose,up\nSales,fell,\n",
+         error=r"line 3 \(row 2\): 3 fields where the header has 2"),
+    Kind("blanks-at-end.csv", COMMA + b"\n  \r\n \n", TWO),
+    Kind("tabs-at-end.tsv", TAB + b"\t\n", TWO, note="1 of 3 rows have no label"),
+    Kind("short-row.csv", b"up,Profit rose\ndown,Sales fell\n",
+         error="name one with --text-column, or add --no-header where the first line is a row"),
+    Kind("short-row-given.csv", b"up,Profit rose\ndown,Sales fell\n",
+         [("Profit rose", "up"), ("Sales fell", "down")], NUMBERS),
+    Kind("mysql.tsv", TAB + b"Orders\t\\N\n", TWO, note="1 of 3 rows have no label"),
+    Kind("mysql-text.tsv", TAB + b"\\N\tup\n", error="row 3., column 'text': the text is empty"),
     Kind("bad-header.csv", b'"text"x,label\na,up\n', error="first line: a quotation mark"),
     Kind("wrong.csv", b'"text","label"\na,up\n', flags="--delimiter ;",
          error="first line: .*; check --delimiter too"),
@@ -345,6 +356,41 @@ def test_predict_reads_nested_texts_and_numbered_columns(checkpoint, tmp_path):
         assert rows[0]["predicted_label"]
     assert [row["2"] for row in rows] == ["profit rose", ""]
     assert not rows[1]["predicted_label"]
+
+
+def test_predict_takes_a_key_that_json_leaves_out_for_null(checkpoint, tmp_path, capsys):
+    """Spark writes no nulls."""
+    source, target = tmp_path / "a.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(b'{"id": 1}\n{"id": 2, "text": "sales fell"}\n{"id": 3}\n')
+    flags = ["--model", str(checkpoint()), "--input", str(source), "--output", str(target)]
+    assert predict(flags) == 0
+    assert "2 rows have no text" in capsys.readouterr().out
+    rows = [json.loads(line) for line in target.read_text().splitlines()]
+    assert [bool(row["predicted_label"]) for row in rows] == [False, True, False]
+    assert ["text" in row for row in rows] == [False, True, False]
+    assert predict([*flags, "--text-column", "texts"]) == 2
+    assert "a.jsonl, line 1 (row 1) has no column 'texts'; its" in capsys.readouterr().err
+
+
+def test_predict_copies_what_stands_for_null(checkpoint, tmp_path, capsys):
+    source, target = tmp_path / "a.tsv", tmp_path / "out.csv"
+    source.write_bytes(b"text\tprice\nprofit rose\t\\N\n\\N\t5\n")
+    flags = ["--model", str(checkpoint()), "--input", str(source), "--output", str(target)]
+    assert predict(flags) == 0
+    assert "1 rows have no text" in capsys.readouterr().out
+    rows = [row[:3] for row in csv.reader(target.read_text().splitlines())][1:]
+    assert [row[:2] for row in rows] == [["profit rose", "\\N"], ["\\N", "5"]] and not rows[1][2]
+
+
+def test_lines_with_one_text_in_a_csv_file(checkpoint, tmp_path, capsys):
+    """The remedy that is named works."""
+    source, target = tmp_path / "a.csv", tmp_path / "out.jsonl"
+    source.write_bytes(b"text\nprofit rose, again\nsales fell\n")
+    flags = ["--model", str(checkpoint()), "--input", str(source), "--output", str(target)]
+    assert predict(flags) == 2
+    assert "or add --delimiter tab where each line is one text" in capsys.readouterr().err
+    assert predict([*flags, "--delimiter", "tab"]) == 0
+    assert json.loads(target.read_text().splitlines()[0])["text"] == "profit rose, again"
 
 
 def test_predict_lists_the_rows_that_cannot_be_read(checkpoint, tmp_path, capsys):

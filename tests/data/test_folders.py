@@ -32,6 +32,24 @@ def test_usual_names_of_splits(tmp_path, name, split):
     assert load_texts(str(tmp_path)).splits.count(split) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("test.tsv", "index\ttext\n0\tuneasy\n1\tcool\n"), ("test.csv", "text\nuneasy\ncool\n"),
+     ("test.jsonl", '{"text": "uneasy"}\n{"text": "cool"}\n')],
+)  # fmt: skip
+def test_a_test_file_without_labels(tmp_path, name, content):
+    """As GLUE's and Kaggle's."""
+    write(tmp_path, "train.csv")
+    (tmp_path / name).write_text(content)
+    data = load_texts(str(tmp_path))
+    assert data.splits == ["train", "train"] and data.notes == [
+        f"{tmp_path}: none of its 2 test rows has a label: they are left out"
+    ]
+    (tmp_path / "dev.csv").write_text("text,lable\nuneasy,up\n")
+    with pytest.raises(InputError, match=r"dev.csv has no column 'label'"):
+        load_texts(str(tmp_path))
+
+
 def test_a_table_that_is_not_used_is_named(tmp_path):
     write(tmp_path, "train.csv", "extra.csv", "more.jsonl", "notes.txt", ".hidden.csv")
     data = load_texts(str(tmp_path))

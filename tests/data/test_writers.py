@@ -17,12 +17,12 @@ HALF = "\ud83d"
 NAN = float("nan")
 
 
-def written(path, rows, source="in.jsonl", added=None, chunk=2):
+def written(path, rows, added=None, chunk=2, schema=None):
     """The rows that a file has, written in chunks as they were checked."""
-    writer = make_writer(path, path.with_name(source), added or {})
+    writer = make_writer(path, added or {}, schema)
     chunks = [rows[i : i + chunk] for i in range(0, len(rows), chunk)]
     for number, some in enumerate(chunks):
-        writer.check(some, lambda i, first=number * chunk + 1: f"{source}, row {first + i}")
+        writer.check(some, lambda i, first=number * chunk + 1: f"in.jsonl, row {first + i}")
     with writer.open(path) as write:
         for some in chunks:
             write([row | {name: kind(1) for name, kind in writer.added.items()} for row in some])
@@ -52,6 +52,8 @@ def test_a_field_that_row_1_lacks(tmp_path, ending):
     ("ending", "values", "words"),
     [
         ("csv", ["a", b"a"], "row 2, column 'x': bytes .* write .parquet"),
+        ("csv", ["a", {"b": [b"a"]}], "row 2, column 'x': .*bytes are no text"),
+        ("tsv", ["a", [float("inf")]], r"row 2, column 'x': \[inf\] .* write another format"),
         ("jsonl", ["a", {"b": [b"a"]}], "row 2, column 'x': .*bytes are no text"),
         ("jsonl", [1.0, float("inf")], "row 2, column 'x': inf .* write another format"),
         ("jsonl", [{}, {"b": [-float("inf")]}], "row 2, column 'x'"),
@@ -108,6 +110,15 @@ def test_a_column_of_the_source_may_have_a_name_of_ours(tmp_path):
     assert written(tmp_path / "out.parquet", rows) == rows
 
 
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_cells_of_text_hold_json_and_no_nan(tmp_path, ending):
+    day = datetime.date(2026, 1, 31)
+    values = [[True, None, "it's"], {"a": {"d": day}}, ({"k": NAN},), NAN, None, 0.1, "nan"]
+    found = written(tmp_path / f"out.{ending}", [{"x": value, "y": 1} for value in values])
+    nested = ['[true, null, "it\'s"]', '{"a": {"d": "2026-01-31"}}', '[{"k": null}]']
+    assert [row["x"] for row in found] == [*nested, "", "", "0.1", "nan"]
+
+
 def test_json_has_no_nan(tmp_path):
     rows = [{"x": NAN, "y": [1.0, {"z": NAN}], "t": (1, NAN)}]
     assert written(tmp_path / "out.jsonl", rows) == [
@@ -137,7 +148,7 @@ def test_parquet_keeps_every_type_of_a_parquet_source(tmp_path):
     )
     parquet.write_table(table, tmp_path / "in.parquet")
     stored = parquet.read_table(tmp_path / "in.parquet")
-    written(tmp_path / "out.parquet", stored.to_pylist(), "in.parquet", chunk=1)
+    written(tmp_path / "out.parquet", stored.to_pylist(), chunk=1, schema=stored.schema)
     found = parquet.read_table(tmp_path / "out.parquet")
     assert found.schema.types == stored.schema.types
     assert found.to_pylist() == stored.to_pylist()

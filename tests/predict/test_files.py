@@ -1,6 +1,8 @@
 """Scoring files: columns, formats, memory, and what cannot be scored."""
 
 import csv
+import gzip
+import io
 import json
 import tracemalloc
 
@@ -100,10 +102,14 @@ def test_no_score_without_sentiments(checkpoint, tmp_path):
     ]  # fmt: skip
 
 
-def test_parquet_keeps_the_types_of_its_columns(tiny, tmp_path):
+@pytest.mark.parametrize("name", ["in.parquet", "in.pq", "in.data", "in.parquet.gz"])
+def test_parquet_keeps_the_types_of_its_columns(tiny, tmp_path, name):
     table = pyarrow.table({"n": pyarrow.array([1, None], pyarrow.int16()), "text": ["a", "b"]})
-    parquet.write_table(table, tmp_path / "in.parquet")
-    scoring.score_file(Predictor(*tiny), tmp_path / "in.parquet", tmp_path / "out.parquet")
+    data = io.BytesIO()
+    parquet.write_table(table, data)
+    packed = gzip.compress(data.getvalue()) if name.endswith(".gz") else data.getvalue()
+    (tmp_path / name).write_bytes(packed)
+    scoring.score_file(Predictor(*tiny), tmp_path / name, tmp_path / "out.parquet")
     assert parquet.read_schema(tmp_path / "out.parquet").field("n").type == pyarrow.int16()
 
 
