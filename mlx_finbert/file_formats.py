@@ -28,9 +28,6 @@ ARCHIVES = {
 """First bytes of archives."""
 
 FOREIGN = {
-    b"version https://git-lfs.github.com": (
-        "is a git-LFS pointer and not the file itself: run `git lfs pull` in its repository"
-    ),
     b"\x89HDF": "is an HDF5 file of Keras or TensorFlow: take the model's safetensors",
     b"L119547037146038801333356L": (
         "was saved by torch.save with pickle_protocol=0: load it in PyTorch and save it again"
@@ -96,10 +93,20 @@ def foreign(start: bytes, found: str | None) -> str | None:
     """What a file is that nothing here reads, and what to do, or None."""
     if not start:
         return "is empty: fetch it again"
-    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        return "is a web page (HTML) and not the file itself: fetch it again, with `hf download`"
     told = (said for magic, said in FOREIGN.items() if start.startswith(magic))
-    return next(told, None) or archive(start, found)
+    return not_fetched(start) or next(told, None) or archive(start, found)
+
+
+def not_fetched(start: bytes) -> str | None:
+    """What stands in place of a file that was to be fetched, and what to do, or None."""
+    if start.startswith(b"version https://git-lfs.github.com"):
+        return "is a git-LFS pointer and not the file itself: run `git lfs pull` in its repository"
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return (
+            "is a web page (HTML) and not the file itself: fetch it again, by its Raw link or with"
+            " `hf download`"
+        )
+    return None
 
 
 def archive(start: bytes, found: str | None) -> str | None:

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from mlx_finbert import file_formats
 from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.file_formats import not_fetched
 
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 """By a file's first bytes: what the endings `.gz`, `.bz2` and `.xz` promise."""
@@ -69,17 +71,19 @@ def start_of(path: Path) -> bytes:
         raise InputError(f"{path} is a folder: name a file in it")
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
-    with open(path, "rb") as file:
-        return file.read(8)
+    return file_formats.start_of(path)
 
 
 def inner_name(path: Path) -> str:
     """What the file is called without compression: `news.csv` for `news.csv.gz`.
 
     Raises:
-        InputError: for a spreadsheet, and for a zip without one clear table.
+        InputError: for a spreadsheet, what a failed download leaves, and a zip without one clear
+            table.
     """
     start = start_of(path)
+    if said := not_fetched(start):
+        raise InputError(f"{path} {said}")
     refuse_spreadsheet(path, path.suffix.lower())
     if start.startswith(OLD_EXCEL):
         refuse_spreadsheet(path, ".xls")

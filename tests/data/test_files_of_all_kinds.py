@@ -275,6 +275,9 @@ KINDS = [
     Kind("old.csv", b"\xd0\xcf\x11\xe0\xa1", error="is an Excel workbook"),
     Kind("sheet.ods", zipped(("mimetype", "x")), error="is an OpenDocument spreadsheet"),
     Kind("sheet.numbers", zipped(("Index/x.iwa", "")), error="is a Numbers spreadsheet"),
+    Kind("pointer.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 5\n",
+         error="is a git-LFS pointer and not the file itself: run `git lfs pull`"),
+    Kind("page.jsonl", b"<!DOCTYPE html>\n<html>\n", error="is a web page .HTML. and not the file itself: .*Raw link"),
     Kind("page.pdf", b"%PDF", error="the ending is not one of"),
     Kind("news.csv.txt", COMMA, TWO),
     Kind("flags.jsonl", JSONL, flags="--delimiter ;", error="--delimiter has no meaning"),
@@ -380,6 +383,16 @@ def test_predict_copies_what_stands_for_null(checkpoint, tmp_path, capsys):
     assert "1 rows have no text" in capsys.readouterr().out
     rows = [row[:3] for row in csv.reader(target.read_text().splitlines())][1:]
     assert [row[:2] for row in rows] == [["profit rose", "\\N"], ["\\N", "5"]] and not rows[1][2]
+
+
+def test_predict_scores_no_pointer_and_no_page(checkpoint, tmp_path, capsys):
+    """Every line of a .txt file is a text."""
+    source, model = tmp_path / "a.txt", str(checkpoint())
+    for content in ("version https://git-lfs.github.com/spec/v1\noid x\n", "<html>\n<body>\n"):
+        source.write_text(content)
+        files = ["--input", str(source), "--output", str(tmp_path / "out.csv")]
+        assert predict(["--model", model, *files]) == 2
+        assert "itself" in capsys.readouterr().err
 
 
 def test_lines_with_one_text_in_a_csv_file(checkpoint, tmp_path, capsys):
