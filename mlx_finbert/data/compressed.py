@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 from mlx_finbert import file_formats
 from mlx_finbert.errors import InputError, first_line
-from mlx_finbert.file_formats import not_fetched
 
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 """By a file's first bytes: what the endings `.gz`, `.bz2` and `.xz` promise."""
@@ -82,7 +81,7 @@ def inner_name(path: Path) -> str:
             table.
     """
     start = start_of(path)
-    if said := not_fetched(start):
+    if said := file_formats.not_fetched(start):
         raise InputError(f"{path} {said}")
     refuse_spreadsheet(path, path.suffix.lower())
     if start.startswith(OLD_EXCEL):

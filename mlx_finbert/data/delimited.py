@@ -121,6 +121,8 @@ class Delimited(TableFile):
                 try:
                     values = next(reader)
                     fault = self._width_fault(values)
+                    if self.header.is_there and self.header.is_again(values):
+                        fault = "the header again; remove it"
                 except StopIteration:
                     return
                 except csv.Error as error:

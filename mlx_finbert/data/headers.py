@@ -41,7 +41,9 @@ class Header:
         Raises:
             InputError: where two columns have one name, or the user is surely wrong.
         """
-        self.path, self.first, self.sample, self.said = path, first, sample, said
+        self.path, self.first, self.said = path, first, said
+        self.names = [cell.strip() for cell in first]
+        self.sample = [row for row in sample if not self.is_again(row)]
         self.is_there = said is not False
         self.unnamed: list[int] = []
         """The places of the columns without a name, from 0; the first is the index of pandas."""
@@ -53,12 +55,17 @@ class Header:
                     f" ({', '.join(filter(None, first))}): leave --no-header out"
                 )
             return
-        if twice := repeated([cell.strip() for cell in first if cell.strip()]):
+        if twice := repeated([name for name in self.names if name]):
             raise InputError(
                 f"{path}: two columns have one name, {twice[0]!r}: rename one of them in the header"
             )
         self.columns = column_names(first)
-        self.unnamed = [i for i, cell in enumerate(first) if i and not cell.strip()]
+        self.unnamed = [i for i, name in enumerate(self.names) if i and not name]
+
+    def is_again(self, row: Sequence[str]) -> bool:
+        """Whether a row is the first line of a second file that was put behind the first."""
+        cells = [cell.strip("\ufeff ") for cell in row]
+        return len(row) > 1 and [*filter(None, cells)] == [*filter(None, self.names)]
 
     def require(self, columns: Mapping[str, str]) -> None:
         """Refuse a table without one of the columns, or whose header is a row.
