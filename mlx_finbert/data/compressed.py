@@ -69,6 +69,8 @@ def start_of(path: Path) -> bytes:
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file in it")
     if not path.is_file():
+        if path.exists():
+            raise InputError(f"{path} cannot be read twice, as is needed: save it as a file")
         raise InputError(f"{path}: there is no such file")
     return file_formats.start_of(path)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlx_finbert.data.records import MissingColumnError, missing_column, repeated
+from mlx_finbert.data.records import missing_column, repeated
 from mlx_finbert.errors import InputError
 
 WORDS_OF_HEADERS = {
@@ -86,8 +86,9 @@ class Header:
             )
         for flag in lacking:
             error = missing_column(self.columns, columns[flag], str(self.path), flag)
-            is_row = ", or add --no-header where the first line is a row" * (self.said is None)
-            raise MissingColumnError(f"{error}{is_row}")
+            if self.said is None and not names_columns(self.first, self.sample):
+                error.args = (f"{error}, or add --no-header where the first line is a row",)
+            raise error
 
     def _is_named_by_a_row(self, columns: Mapping[str, str]) -> bool:
         """Whether the name of the label column is the label of a first row."""

@@ -9,9 +9,9 @@ from mlx_finbert.predict.predictor import Predictor
 
 
 def text_lines(predictor: Predictor, texts: list[str]) -> Iterator[str]:
-    """For each text, its label and all probabilities."""
+    """For each text, its label and all probabilities, which a blank one has not."""
     for text, row in zip(texts, predictor(texts), strict=True):
-        yield line(row, predictor.model.args.labels, text)
+        yield line(row, predictor.model.args.labels, text) if text.strip() else "no text"
 
 
 def line(probabilities: np.ndarray, labels: list[str], text: str) -> str:

@@ -6,12 +6,15 @@ import gzip
 import io
 import json
 import lzma
+import os
 import re
 import zipfile
 from dataclasses import dataclass, field
 
 import pytest
 
+from mlx_finbert.data.columns import Columns
+from mlx_finbert.data.files import load_file
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main as evaluate
 from mlx_finbert.evaluation import EvaluateSettings
@@ -389,6 +392,14 @@ def test_predict_copies_what_stands_for_null(checkpoint, tmp_path, capsys):
     assert "1 rows have no text" in capsys.readouterr().out
     rows = [row[:3] for row in csv.reader(target.read_text().splitlines())][1:]
     assert [row[:2] for row in rows] == [["profit rose", "\\N"], ["\\N", "5"]] and not rows[1][2]
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe cannot be read twice, as is needed: save it"):
+        load_file(tmp_path / "pipe", Columns())
+    with pytest.raises(InputError, match="there is no such file"):
+        load_file(tmp_path / "pip", Columns())
 
 
 def test_predict_scores_no_pointer_and_no_page(checkpoint, tmp_path, capsys):

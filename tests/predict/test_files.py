@@ -148,9 +148,9 @@ def test_a_failure_on_the_way_keeps_the_old_output(tiny, tmp_path, monkeypatch):
 
 def test_the_command(checkpoint, tmp_path, capsys):
     folder = str(checkpoint())
-    assert main(["--model", folder, "profit rose", "sales fell"]) == 0
+    assert main(["--model", folder, "profit rose", " ", "sales fell"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 and lines[1].endswith("sales fell")
+    assert len(lines) == 3 and lines[1] == "no text" and lines[2].endswith("sales fell")
     source, target = write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv"
     assert main(["--model", folder, "--input", str(source), "--output", str(target)]) == 0
     assert "12 rows scored\n3 rows have no text" in capsys.readouterr().out
