@@ -115,7 +115,10 @@ def is_phrasebank(path: Path) -> bool:
     """Whether a path looks like the archive, its folder or one of its files."""
     if path.is_dir():
         return any(path.glob("**/Sentences_*Agree.txt"))
-    return path.name in LEVELS.values() or (zipfile.is_zipfile(path) and _holds_levels(path))
+    if path.name in LEVELS.values():
+        return True
+    # A look into a pipe would wait for ever.
+    return path.is_file() and zipfile.is_zipfile(path) and _holds_levels(path)
 
 
 def _holds_levels(path: Path) -> bool:

@@ -91,7 +91,7 @@ def _from_path(path: Path, variant: str | None, columns: Columns) -> LabelledTex
         return _mapped(phrasebank.load_phrasebank(path, variant), columns)
     if variant is not None:
         raise InputError(f"--data {path}:{variant}: only Financial PhraseBank has variants")
-    if path.is_file():
+    if not path.is_dir():
         return files.load_file(path, columns)
     for belongs, load in ((imdb.is_acl_imdb, imdb.load_acl_imdb), (fiqa.is_fiqa, fiqa.load_fiqa)):
         if belongs(path):

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mlx_finbert.data.columns import Columns
-from mlx_finbert.data.files import load_file
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main as evaluate
 from mlx_finbert.evaluation import EvaluateSettings
@@ -397,9 +395,7 @@ def test_predict_copies_what_stands_for_null(checkpoint, tmp_path, capsys):
 def test_a_pipe_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="pipe cannot be read twice, as is needed: save it"):
-        load_file(tmp_path / "pipe", Columns())
-    with pytest.raises(InputError, match="there is no such file"):
-        load_file(tmp_path / "pip", Columns())
+        load(tmp_path / "pipe")
 
 
 def test_predict_scores_no_pointer_and_no_page(checkpoint, tmp_path, capsys):
