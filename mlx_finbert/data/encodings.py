@@ -30,6 +30,9 @@ ENOUGH = 10
 """High bytes from which on their distribution says something about the language."""
 
 NOT_IN_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+"""Half an emoji as if it were a character of UTF-8; in Windows-1252 no text reads so."""
+
 HIGH = re.compile(rb"[\x80-\xff]+")
 C1 = re.compile("[\x80-\x9f]")
 ESCAPED = re.compile("[\udc80-\udcff]")
@@ -204,6 +207,11 @@ def require_windows_1252(path: Path, line: int) -> None:
         runs = [len(run) for run in HIGH.findall(chunk)]
         high += sum(runs)
         in_runs += sum(length for length in runs if length > 1)
+        if SURROGATE.search(chunk):
+            raise InputError(
+                f"{path}, line {line}: not UTF-8 but CESU-8, with emojis in two halves, as of older"
+                " databases and Java programs: export it as UTF-8 (utf8mb4 in MySQL)"
+            )
         if NOT_IN_1252.search(chunk) and whole <= broken:
             raise InputError(f"{path}, line {line}: neither UTF-8 nor Windows-1252: {NAME_IT}")
     if 4 * whole > broken:

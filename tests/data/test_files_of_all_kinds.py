@@ -154,6 +154,9 @@ KINDS = [
          error="line 2: neither UTF-8 nor Windows-1252: name its encoding with --encoding"),
     Kind("damaged.csv", text(["text,label", "für Ä Ö,up"]) * 9 + b"text,label\nf\xfcr,up\n",
          error="line 20: not UTF-8, but 27 other characters of the file are"),
+    Kind("halves.csv", text(["text,label", "Ä 🚀,up", "b,down"]).replace(
+         "🚀".encode(), "\ud83d\ude80".encode("utf-8", "surrogatepass")),
+         error="line 2: not UTF-8 but CESU-8, with emojis in two halves"),
     Kind("cyrillic.csv", text(["text,label", "Прибыль выросла,up", "b,down"], "cp1251"),
          error="not the Western text of Windows-1252 either"),
     Kind("cyrillic-given.csv", text(["text,label", "Прибыль,up", "b,down"], "cp1251"),
