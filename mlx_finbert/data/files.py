@@ -1,7 +1,6 @@
 """The user's own tables: one file, or a folder with one file a split."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ from mlx_finbert.data.folders import shards_beside, split_files, unused_tables
 from mlx_finbert.data.records import (
     MissingColumnError,
     Record,
-    TableFile,
+    has_column,
     require_column,
-    value_of,
 )
 from mlx_finbert.data.tables import open_table
 from mlx_finbert.data.text_files import TextLines
@@ -54,7 +52,9 @@ class RawRows:
                 )
             wanted = columns.by_flag()
             # Published test files have no labels: their rows count as unlabelled.
-            if split == "test" and not has_column(table, columns.label):
+            if split == "test" and not any(
+                has_column(record.values, columns.label) for record in table.records()
+            ):
                 del wanted[FLAGS["label"]]
             table.require_columns(wanted)
             count, kept = 0, len(self.texts)
@@ -126,15 +126,6 @@ class RawRows:
         )
         texts.notes[:0] = self.notes
         return texts
-
-
-def has_column(table: TableFile, column: str) -> bool:
-    """Whether a row of a table has a column; where all have the same ones, the first tells."""
-    for record in table.records():
-        with suppress(KeyError):
-            value_of(record.values, column)
-            return True
-    return False
 
 
 def load_file(path: Path, columns: Columns) -> LabelledTexts:

@@ -1,7 +1,7 @@
 """JSON lines, and JSON files with one array of objects, read strictly."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import count
 from math import isfinite
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.data.encodings import TextFormat
-from mlx_finbert.data.records import Record, Row, TableFile, repeated
+from mlx_finbert.data.records import Record, Row, TableFile, has_column, repeated
 from mlx_finbert.data.text_files import first_lines, open_text
 from mlx_finbert.encoding import is_encodable
 from mlx_finbert.errors import InputError
@@ -33,7 +33,7 @@ class JsonRecords(TableFile):
         if start.partition("\n")[0].strip() == "{":
             raise InputError(
                 f"{path}: an object over several lines: write one object a line, or one array of"
-                " objects"
+                " objects, such as a list inside this object"
             )
 
     def records(self) -> Iterator[Record]:
@@ -42,6 +42,20 @@ class JsonRecords(TableFile):
                 yield from array_records(file.read(), self.path)
             else:
                 yield from line_records(file)
+
+    def require_columns(self, columns: Mapping[str, str]) -> None:
+        """Refuse an answer of a web service: one object with the rows in a list."""
+        lines = [line for line in first_lines(self.path, self.form) if line.strip()]
+        if self.is_array or len(lines) != 1:
+            return
+        record = next(line_records(iter(lines)))
+        for name, value in record.values.items():
+            is_table = isinstance(value, list) and any(isinstance(item, dict) for item in value)
+            if is_table and not all(has_column(record.values, c) for c in columns.values()):
+                raise InputError(
+                    f"{self.path}: one object with its rows in the list {name!r}: save that list"
+                    " as a file of its own"
+                )
 
     @property
     def notes(self) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlx_finbert.data.compressed import open_bytes
-from mlx_finbert.data.records import Record, Row, TableFile, missing_column, repeated, value_of
+from mlx_finbert.data.records import Record, Row, TableFile, has_column, missing_column, repeated
 from mlx_finbert.errors import InputError, first_line
 
 if TYPE_CHECKING:
@@ -49,10 +49,8 @@ class ParquetRecords(TableFile):
 
     def require_columns(self, columns: Mapping[str, str]) -> None:
         for flag, column in columns.items():
-            try:
-                value_of(self.columns, column)
-            except KeyError:
-                raise missing_column(self.columns, column, str(self.path), flag) from None
+            if not has_column(self.columns, column):
+                raise missing_column(self.columns, column, str(self.path), flag)
 
     @contextmanager
     def _file(self) -> Iterator["pyarrow.parquet.ParquetFile"]:

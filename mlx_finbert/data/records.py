@@ -95,6 +95,15 @@ def value_of(row: Row, column: str) -> Any:
     raise KeyError(column)
 
 
+def has_column(row: Row, column: str) -> bool:
+    """Whether `value_of` finds a column."""
+    try:
+        value_of(row, column)
+    except KeyError:
+        return False
+    return True
+
+
 def require_column(row: Row, column: str, where: str, flag: str) -> Any:
     """The value of a column.
 

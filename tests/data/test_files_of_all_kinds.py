@@ -234,6 +234,9 @@ KINDS = [
     Kind("lines-of.json", b'[{"text": "a", "label": "up"},\n{"text": "b", "label": "down"},\n7]',
          error=r"line 3 \(row 3\): not a JSON object"),
     Kind("pretty.json", json.dumps(JSON_ROWS[0], indent=2).encode(), error="one object a line"),
+    Kind("answer.json", json.dumps({"status": "ok", "articles": JSON_ROWS}).encode(),
+         error="one object with its rows in the list 'articles': save that list"),
+    Kind("lists.jsonl", b'{"text": "a", "label": "up", "urls": [{"u": 1}]}\n', [("a", "up")]),
     Kind("nested.jsonl", text(json.dumps({"data": {"text": t}, "m": {"a": {"y": y}}})
          for t, y in TWO), TWO, "--text-column data.text --label-column m.a.y"),
     Kind("dots.jsonl", b'{"a.b": "x", "a": {"b": "no"}, "label": "up"}\n'
