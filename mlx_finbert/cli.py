@@ -45,7 +45,9 @@ def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        # Of two, as in a copy, the second is the one that is written.
+        name = error.filename2 or error.filename
+        where = f"{name}: " if name else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

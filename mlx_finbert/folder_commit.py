@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from mlx_finbert.atomic import flush
+from mlx_finbert.atomic import failures_named, flush
 from mlx_finbert.errors import InputError
 
 Found = TypeVar("Found")
@@ -50,7 +50,7 @@ def written_beside(folder: Path, outdated: Collection[str] = ()) -> Iterator[Pat
         outdated: paths in `folder` to remove, as far as the block writes nothing by that name.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _new_part(folder) as part:
+    with failures_named(folder), _new_part(folder) as part:
         yield part
         names = sorted(set(outdated) - {new.name for new in part.iterdir()})
         (part / OUTDATED).write_text(json.dumps(names), encoding="utf-8")

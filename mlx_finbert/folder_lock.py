@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from mlx_finbert.atomic import failures_named
 from mlx_finbert.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -66,10 +67,14 @@ def claimed(folder: Path, remedy: str) -> Iterator[Path]:
 
     Raises:
         FolderInUse: names the owner and the remedy.
+        InputError: where the folder, or one that it is in, is a file.
         OSError: where the folder cannot be written.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{folder} is no folder ({error.strerror}): {remedy}") from None
     lock = folder / LOCK
     try:
         file = _locked(lock, remedy)
@@ -105,7 +110,8 @@ def _locked(lock: Path, remedy: str) -> int:
                 continue
             _warn_of_other_host(lock)
             os.ftruncate(file, 0)
-            os.write(file, json.dumps(asdict(Owner.this_process())).encode())
+            with failures_named(lock):
+                os.write(file, json.dumps(asdict(Owner.this_process())).encode())
             return file
         except BaseException:
             with suppress(OSError):

@@ -70,6 +70,22 @@ def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
     return tokenizer
 
 
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a tokenizer's files.
+
+    Raises:
+        OSError: names the folder.
+    """
+    try:
+        tokenizer.save_pretrained(folder)
+    except OSError:
+        raise
+    except Exception as error:
+        # tokenizers raises bare Exceptions for what the system refuses, as on a full disk.
+        reason = f"the tokenizer cannot be written: {first_line(error)}"
+        raise OSError(None, reason, str(folder)) from error
+
+
 def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
     # transformers warns that there is no PyTorch, which is the point here.
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")

@@ -15,7 +15,7 @@ from mlx_finbert.file_formats import SAFETENSORS, TEXT, require_format
 from mlx_finbert.folder_commit import written_beside
 from mlx_finbert.folder_layouts import explain_missing
 from mlx_finbert.models import FAMILIES
-from mlx_finbert.tokenizer import TOKENIZER_FILES, Tokenizer
+from mlx_finbert.tokenizer import TOKENIZER_FILES, Tokenizer, save_tokenizer
 from mlx_finbert.torch_file import read_torch_file
 
 Weights = dict[str, mx.array]
@@ -170,7 +170,7 @@ def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]
     """
     with written_beside(folder, MODEL_FILES) as part:
         yield part
-        tokenizer.save_pretrained(part)
+        save_tokenizer(tokenizer, part)
         for name, content in run_files.items():
             (part / name).write_bytes(content)
 

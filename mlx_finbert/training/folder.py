@@ -19,7 +19,7 @@ from mlx_finbert.folder_commit import finish, written_beside
 from mlx_finbert.models import Classifier
 from mlx_finbert.report import Report, metrics_of, write_report
 from mlx_finbert.settings import config_text
-from mlx_finbert.tokenizer import Tokenizer
+from mlx_finbert.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.training.callback import Callback
 from mlx_finbert.training.card import model_card
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
@@ -161,7 +161,7 @@ class RunFolder(Callback):
             write_adapters(self.model, folder, lora, base, revision)
         else:
             write_model(self.model, folder)
-        self.tokenizer.save_pretrained(folder)
+        save_tokenizer(self.tokenizer, folder)
         config = config_text(self.settings).encode("utf-8")
         (folder / RUN_CONFIG).write_bytes(config)
         (folder / SEEN_TEXTS).write_bytes(self.seen.to_bytes())

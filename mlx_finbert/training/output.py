@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlx_finbert.adapters import require_other_folder
 from mlx_finbert.errors import InputError
+from mlx_finbert.folder_commit import finish
 from mlx_finbert.folder_lock import FolderInUse, claimed
 from mlx_finbert.report import FILES as REPORT_FILES
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
@@ -81,7 +82,8 @@ def claimed_folder(
         elif settings.output_dir:
             folder = Path(settings.output_dir).expanduser()
             held.enter_context(claimed(folder, "name another --output-dir"))
-            # Another run may have ended there since the settings were read.
+            # Another run may have ended there, or been killed, since the settings were read.
+            finish(folder)
             check_output(settings)
         else:
             folder = _claim_new(settings, held)

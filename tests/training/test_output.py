@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -146,3 +147,21 @@ def test_an_overwritten_cross_validation_leaves_no_other_folds(command, tmp_path
     assert main(command(out, "--folds", "2", "--overwrite")) == 0
     names = {path.name for path in out.iterdir()}
     assert names == {"cross_validation.json", "fold-01", "fold-02"}
+
+
+def test_a_model_that_a_killed_command_had_not_moved_up_yet_is_not_replaced_unasked(
+    command, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    source = ["--model", str(tmp_path / "tiny"), "--output", str(out)]
+    new = command(out)
+
+    def die(*arguments):
+        raise Killed
+
+    for program, argv in ((to_mlx, source), (main, new)):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(folder_commit, "_put", die)
+            to_mlx([*source, "--overwrite"])
+        assert program(argv) == 2 and "--overwrite" in capsys.readouterr().err
+        shutil.rmtree(out)
