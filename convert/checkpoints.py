@@ -133,7 +133,7 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
 def load_with_run_files(
     model: str, *, revision: str | None = None, **how: Any
 ) -> tuple[Classifier, Tokenizer, LoadReport, dict[str, bytes]]:
-    """`load_with_report`, and the files of the training run, both by one state of the folder."""
+    """`load_with_report`, and the files of the training run, both from one state of the folder."""
 
     def read() -> tuple[Classifier, Tokenizer, LoadReport, dict[str, bytes]]:
         *loaded, report = load_with_report(model, revision=revision, **how)
@@ -182,7 +182,7 @@ def wished_quantization(settings: ToMlxSettings) -> Quantization | None:
 
 @contextmanager
 def claimed_output(output: str, overwrite: bool) -> Iterator[Path]:
-    """The folder to write, held against other commands; one that holds a model is refused."""
+    """The output folder, locked against other commands; one that holds a model is refused."""
     with claimed(Path(output).expanduser(), "name another --output") as folder:
         finish(folder)
         taken = any((folder / name).exists() for name in ("config.json", ADAPTER_CONFIG))

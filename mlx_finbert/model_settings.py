@@ -29,7 +29,7 @@ class TrainedModelSettings:
         return load_trained(self.model, self.model_labels, self.revision)
 
     def load_with_run(self) -> tuple[Classifier, Tokenizer, TrainingRun]:
-        """As `load_model`, and the model's training run, both by one state of its folder."""
+        """As `load_model`, and the model's training run, both from one state of its folder."""
         return read_whole(
             resolve(self.model, self.revision),
             lambda: (*self.load_model(), TrainingRun.of(self.model, self.revision)),

@@ -158,10 +158,10 @@ def write_safetensors(weights: Weights, path: Path) -> None:
 
 @contextmanager
 def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]) -> Iterator[Path]:
-    """A folder to write a model's files to; with the tokenizer's they then move into `folder`.
+    """A folder to write a model to, which then moves into `folder` as one, with its tokenizer.
 
-    They do so as one (see `folder_commit`). Files there of an earlier model that the new one does
-    not have are removed: they would be read together with it. Other files stay.
+    Files of an earlier model there that the new one does not have are removed: they would be read
+    together with it. Other files stay. See `folder_commit`.
 
     Args:
         folder: made where it is missing.

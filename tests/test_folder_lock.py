@@ -118,6 +118,6 @@ def test_an_owner_of_another_host_that_left_its_file_is_said(tmp_path, caplog):
 def test_a_file_where_the_folder_should_be(tmp_path, name):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    words = rf"{tmp_path / name} is no folder \(.*\): name another --output$"
+    words = rf"{tmp_path / name} is not a folder \(.*\): name another --output$"
     with pytest.raises(InputError, match=words), claimed(tmp_path / name, "name another --output"):
         pass

@@ -1,4 +1,4 @@
-"""Where a run goes: the choice of its folder, and what may lie there already."""
+"""The output folder of a run: how it is chosen, and which files may be there already."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +22,7 @@ SUMMARY = "cross_validation.json"
 """Of the folds whose runs are in subfolders."""
 
 REPORTS = ("README.md", "metrics.json", SUMMARY, *REPORT_FILES)
-"""What is written at a run's end, and would be another model's after `--overwrite`."""
+"""Files written at a run's end; after `--overwrite` they would describe the earlier model."""
 
 FILES = (
     "config.json",
@@ -60,13 +60,13 @@ def check_output(settings: TrainSettings) -> None:
 def claimed_folder(
     settings: TrainSettings, resumed: Path | None = None, is_first: bool = True
 ) -> Iterator[Path]:
-    """Hold the folder to write to, before hours of training, against every other command.
+    """Lock the folder to write to against other commands, before hours of training.
 
-    The first process alone does it; the others write nothing.
+    Only the first process does; the others write nothing.
 
     Args:
-        settings: name the folder, or leave the choice.
-        resumed: the folder of the run that goes on, if one does.
+        settings: name the folder, or leave it to be chosen.
+        resumed: the folder of the run to resume, if any.
         is_first: whether this is the first of several processes.
 
     Raises:
