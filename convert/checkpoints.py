@@ -24,7 +24,7 @@ from mlx_finbert.quantization import DEFAULT_GROUP_SIZE, Quantization, quantizat
 from mlx_finbert.settings import require
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.training_run import run_files
-from mlx_finbert.weights import ADAPTER_CONFIG
+from mlx_finbert.weights import MODEL_FILES
 
 TOLERANCES = {mx.float32: 1e-4, mx.float16: 2e-2, mx.bfloat16: 2e-1}
 """Largest difference of a logit from transformers in float32 that passes `--verify`."""
@@ -182,10 +182,17 @@ def wished_quantization(settings: ToMlxSettings) -> Quantization | None:
 
 @contextmanager
 def claimed_output(output: str, overwrite: bool) -> Iterator[Path]:
-    """The output folder, locked against other commands; one that holds a model is refused."""
+    """The output folder, locked against other commands.
+
+    Raises:
+        InputError: where it holds a file that the model would replace or remove.
+    """
     with claimed(Path(output).expanduser(), "name another --output") as folder:
         finish(folder)
-        taken = any((folder / name).exists() for name in ("config.json", ADAPTER_CONFIG))
+        taken = [name for name in sorted(MODEL_FILES) if (folder / name).exists()]
         if taken and not overwrite:
-            raise InputError(f"--output {folder} holds a model already: add --overwrite")
+            raise InputError(
+                f"--output {folder} holds {taken[0]} already: name another folder, or add"
+                " --overwrite"
+            )
         yield folder

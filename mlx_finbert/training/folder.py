@@ -133,7 +133,7 @@ class RunFolder(Callback):
         """Write a checkpoint, and remove those that are not to be kept."""
         if self.is_new:
             # No evaluation yet, so no model that replaces the earlier run's.
-            with written_beside(self.path, {*FILES, *MODEL_FILES, CHECKPOINTS} - {LOG}):
+            with written_beside(self.path, {*FILES, CHECKPOINTS} - {LOG}):
                 pass
             self.is_new = False
         state = fit.state() | {"fingerprint": self.fingerprint}

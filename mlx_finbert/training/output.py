@@ -13,7 +13,7 @@ from mlx_finbert.report import FILES as REPORT_FILES
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.reporters import LOG
 from mlx_finbert.training.settings import TrainSettings
-from mlx_finbert.weights import RUN_FILES
+from mlx_finbert.weights import MODEL_FILES
 
 BEST = "best.json"
 """The evaluation whose weights the folder holds."""
@@ -25,20 +25,14 @@ REPORTS = ("README.md", "metrics.json", SUMMARY, *REPORT_FILES)
 """Files written at a run's end; after `--overwrite` they would describe the earlier model."""
 
 FILES = (
-    "config.json",
-    "model.safetensors",
-    "adapter_config.json",
-    "adapters.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    *RUN_FILES,
+    *sorted(MODEL_FILES),
     "history.json",
     "history.csv",
     BEST,
     LOG,
     *REPORTS,
 )
-"""All the files that a run writes."""
+"""All files that a run writes, or removes as an earlier model's."""
 
 
 def check_output(settings: TrainSettings) -> None:

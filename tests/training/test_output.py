@@ -21,6 +21,7 @@ from mlx_finbert.folder_lock import LOCK, claimed
 from mlx_finbert.predict.__main__ import main as predict
 from mlx_finbert.train import main
 from mlx_finbert.training.output import REPORTS
+from mlx_finbert.weights import MODEL_FILES
 
 
 class Killed(BaseException):
@@ -165,3 +166,18 @@ def test_a_model_that_a_killed_command_had_not_moved_up_yet_is_not_replaced_unas
             to_mlx([*source, "--overwrite"])
         assert program(argv) == 2 and "--overwrite" in capsys.readouterr().err
         shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("name", sorted(MODEL_FILES))
+def test_no_file_is_replaced_or_removed_unasked(command, tmp_path, capsys, name):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    new = command(out)
+    for program, argv in (
+        (main, new),
+        (to_mlx, ["--model", str(tmp_path / "tiny"), "--output", str(out)]),
+    ):
+        assert program(argv) == 2
+        assert f"{out} holds {name} already: name another folder" in capsys.readouterr().err
+    assert (out / name).read_text() == "mine" and len(list(out.iterdir())) == 1
