@@ -29,7 +29,7 @@ class ParquetWriter(TableWriter):
         self.fields: dict[str, pyarrow.Field] = {}
         """Of the columns of a Parquet source."""
         self.types: dict[str, pyarrow.DataType] = {}
-        """Of the other columns, as far as their rows were seen."""
+        """Of the other columns, by the rows seen so far."""
 
     def check(self, rows: list[Row], where: Where) -> None:
         if not self.columns and self.source.suffix.lower() in PARQUET and self.source.is_file():
