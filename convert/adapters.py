@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_finbert.checkpoint import load_with_report, save
-from mlx_finbert.convert.checkpoints import claimed_output
+from mlx_finbert.checkpoint import save
+from mlx_finbert.convert.checkpoints import claimed_output, load_with_run_files
 from mlx_finbert.convert.parity import own_logits
 from mlx_finbert.convert.settings import FuseSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.fill import LoadReport
 from mlx_finbert.lora import fuse, has_lora
-from mlx_finbert.training_run import run_files
 
 TOLERANCE = 1e-4
 """Largest difference of a logit, in float32, that passes: sums are taken in another order."""
@@ -52,13 +51,15 @@ def fuse_adapters(settings: FuseSettings) -> FuseReport:
             an output that holds a model.
     """
     with claimed_output(settings.output, settings.overwrite) as output:
-        model, tokenizer, report = load_with_report(settings.model, base_model=settings.base_model)
+        model, tokenizer, report, files = load_with_run_files(
+            settings.model, base_model=settings.base_model
+        )
         if not has_lora(model):
             raise InputError(
                 f"--model {settings.model} holds no adapters: there is nothing to fuse"
             )
         before = own_logits(model, tokenizer)
         fuse(model)
-        save(model, tokenizer, output, run_files(report.source))
+        save(model, tokenizer, output, files)
         difference = float(np.abs(own_logits(model, tokenizer) - before).max())
     return FuseReport(output, model.args.labels, report, difference)

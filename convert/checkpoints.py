@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -15,13 +16,15 @@ from mlx_finbert.convert.parity import logits_difference, open_in_transformers, 
 from mlx_finbert.convert.settings import ToMlxSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.fill import LoadReport
+from mlx_finbert.folder_commit import finish, read_whole
 from mlx_finbert.folder_lock import claimed
+from mlx_finbert.hub import resolve
 from mlx_finbert.models import Classifier
 from mlx_finbert.quantization import DEFAULT_GROUP_SIZE, Quantization, quantization_of, quantize
 from mlx_finbert.settings import require
 from mlx_finbert.tokenizer import Tokenizer
 from mlx_finbert.training_run import run_files
-from mlx_finbert.weights import ADAPTER_CONFIG
+from mlx_finbert.weights import MODEL_FILES
 
 TOLERANCES = {mx.float32: 1e-4, mx.float16: 2e-2, mx.bfloat16: 2e-1}
 """Largest difference of a logit from transformers in float32 that passes `--verify`."""
@@ -100,13 +103,13 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
     ):
         if settings.verify:
             require_torch()
-        model, tokenizer, report = load_with_report(
+        model, tokenizer, report, files = load_with_run_files(
             settings.model,
-            settings.num_labels,
-            settings.labels,
-            settings.dtype,
-            settings.revision,
-            settings.new_head,
+            num_labels=settings.num_labels,
+            labels=settings.labels,
+            dtype=settings.dtype,
+            revision=settings.revision,
+            new_head=settings.new_head,
         )
         require_plain(model, settings.model)
         if quantization and report.new:
@@ -120,11 +123,23 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
             if settings.verify:
                 save(model, tokenizer, copy)
             quantize(model, quantization)
-        save(model, tokenizer, output, run_files(report.source))
+        save(model, tokenizer, output, files)
         converted = ConversionReport(output, model, parameters, report, None)
         if settings.verify:
             verify(converted, tokenizer, copy)
     return converted
+
+
+def load_with_run_files(
+    model: str, *, revision: str | None = None, **how: Any
+) -> tuple[Classifier, Tokenizer, LoadReport, dict[str, bytes]]:
+    """`load_with_report`, and the files of the training run, both from one state of the folder."""
+
+    def read() -> tuple[Classifier, Tokenizer, LoadReport, dict[str, bytes]]:
+        *loaded, report = load_with_report(model, revision=revision, **how)
+        return *loaded, report, run_files(report.source)
+
+    return read_whole(resolve(model, revision), read)
 
 
 def verify(converted: ConversionReport, tokenizer: Tokenizer, copy: Path) -> None:
@@ -167,9 +182,17 @@ def wished_quantization(settings: ToMlxSettings) -> Quantization | None:
 
 @contextmanager
 def claimed_output(output: str, overwrite: bool) -> Iterator[Path]:
-    """The folder to write, held against other commands; one that holds a model is refused."""
+    """The output folder, locked against other commands.
+
+    Raises:
+        InputError: where it holds a file that the model would replace or remove.
+    """
     with claimed(Path(output).expanduser(), "name another --output") as folder:
-        taken = any((folder / name).exists() for name in ("config.json", ADAPTER_CONFIG))
+        finish(folder)
+        taken = [name for name in sorted(MODEL_FILES) if (folder / name).exists()]
         if taken and not overwrite:
-            raise InputError(f"--output {folder} holds a model already: add --overwrite")
+            raise InputError(
+                f"--output {folder} holds {taken[0]} already: name another folder, or add"
+                " --overwrite"
+            )
         yield folder

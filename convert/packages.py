@@ -34,9 +34,12 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
     Raises:
         InputError: for a model, data or an output that cannot be used.
     """
-    model, tokenizer = settings.load_model()
+    if settings.validate is None:
+        (model, tokenizer), rows = settings.load_model(), None
+    else:
+        model, tokenizer, run = settings.load_with_run()
+        rows = validation_rows(settings, run)
     require_plain(model, settings.model)
-    rows = validation_rows(settings) if settings.validate is not None else None
     # The folder's name alone: a path of this machine has no place in a file that is shipped.
     source = Path(settings.model).expanduser()
     name = source.resolve().name if source.is_dir() else settings.model
@@ -50,7 +53,7 @@ def to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def validation_rows(settings: ToCoremlSettings) -> LabelledTexts:
+def validation_rows(settings: ToCoremlSettings, run: TrainingRun) -> LabelledTexts:
     """The rows that `evaluate` measures of this data, a sample where there are many."""
     wanted = RowsWanted(
         settings.validate,
@@ -59,7 +62,6 @@ def validation_rows(settings: ToCoremlSettings) -> LabelledTexts:
         data_flag="--validate",
         most_flag="--validate-rows",
     )
-    run = TrainingRun.of(settings.model, settings.revision)
     return load_rows(lambda: load_texts(settings.validate, settings.columns()), wanted, run).rows
 
 

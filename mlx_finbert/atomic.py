@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, after a kill and after a power cut too."""
+"""Files that are either complete or absent, also after a kill or a power cut."""
 
 import errno
 import fcntl
@@ -10,16 +10,28 @@ from pathlib import Path
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A path next to `path` to write to; it takes the place of `path` when the block succeeds."""
+    """A path next to `path` to write to; it replaces `path` when the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield part
+        with failures_named(path):
+            yield part
         flush(part)
         os.replace(part, path)
         flush(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def failures_named(path: Path) -> Iterator[None]:
+    """Have errors of the block name `path` where they name no file, as those of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -34,7 +46,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def flush(*paths: Path) -> None:
-    """Put files and folders on the disk: a rename may otherwise get there before the content."""
+    """Force files and folders to disk; otherwise a rename may get there before the content."""
     for path in paths:
         file = os.open(path, os.O_RDONLY)
         try:

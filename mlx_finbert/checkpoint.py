@@ -122,7 +122,7 @@ def load_with_report(
                     f"{folder} holds no adapters, so leave base_model (--base-model) out"
                 )
             model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
-        # What is still pending could be computed by this thread alone.
+        # Only this thread could compute what is still pending.
         mx.eval(model.parameters())
         return model, load_tokenizer(folder, model), report
 
@@ -235,14 +235,13 @@ def save(
     """Write a folder that `transformers` opens as it is, unless the model is quantized.
 
     `config.json`, `model.safetensors` under Hugging Face's key names, and the tokenizer's files
-    take the place of an earlier model's as one: `load`, in any process and after a kill at any
-    point, gives the one or the other. Files of an earlier model there are removed; other files
-    stay.
+    replace those of an earlier model as one: `load`, in any process and after a kill at any point,
+    gives one model or the other. Other files of an earlier model are removed; all else stays.
 
     Args:
         model, tokenizer: as `load` gives them.
         folder: where to.
-        run_files: content, by name, of the files that tell of the model's training run.
+        run_files: content, by name, of the files of the model's training run.
 
     Raises:
         InputError: for a model with LoRA layers, which is saved by `save_adapters` or fused first.

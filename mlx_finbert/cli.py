@@ -15,9 +15,8 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 
     0 for success, 1 for work that failed, 2 for input that cannot be used, 130 after Ctrl-C.
 
-    The work goes on, and has its own status, where nobody reads what is printed any more (`head`).
-    Where what is printed cannot be written, as on a full disk, the work goes on too, and the status
-    is not 0.
+    If nobody reads the output any more (`head`), the work continues and has its own status. If the
+    output cannot be written, as on a full disk, the work continues too, and the status is not 0.
     """
 
     @wraps(main)
@@ -36,7 +35,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 
 
 def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
-    """Run a command's own work, its exceptions told in one sentence each."""
+    """Run a command's own work; print an exception as one sentence."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     try:
         check_backend()
@@ -45,7 +44,9 @@ def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        # Of two, as in a copy, the second is the one that is written.
+        name = error.filename2 or error.filename
+        where = f"{name}: " if name else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

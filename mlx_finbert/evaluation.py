@@ -27,7 +27,7 @@ from mlx_finbert.model_settings import ModelSettings
 from mlx_finbert.models import Classifier
 from mlx_finbert.settings import setting
 from mlx_finbert.tokenizer import Tokenizer
-from mlx_finbert.training_run import TrainingRun, with_own_data
+from mlx_finbert.training_run import with_own_data
 
 FIGURES = ("loss", "accuracy", "macro_f1", "mcc", "brier")
 AS_TRAINED = "(default: as in the model's training run, else as train's default)"
@@ -165,8 +165,7 @@ def run(settings: EvaluateSettings) -> Evaluation:
     if settings.data is None:
         values = {f: getattr(settings, f.name) for f in fields(settings)}
         settings = complete({f.name: value for f, value in values.items() if value != f.default})
-    model, tokenizer = settings.load_model()
-    training_run = TrainingRun.of(settings.model, settings.revision)
+    model, tokenizer, training_run = settings.load_with_run()
     measured = load_rows(settings.load_texts, settings.rows_wanted(), training_run)
     evaluation = evaluate(
         model,

@@ -11,7 +11,7 @@ from mlx_finbert.metrics import Metrics, dash, largest_confusions
 from mlx_finbert.report.markup import shortened
 
 LONGEST_NAME = 32
-"""A label's name is cut to so many characters, unless two labels would look the same then."""
+"""Characters to which a label's name is cut, unless two labels would then look the same."""
 MOST_LABELS = 12
 """With more labels than this, or too wide a matrix, the largest confusions are listed."""
 NO_TERMINAL = (100, 24)

@@ -14,7 +14,7 @@ OTHER_NAMES = {
         "--train-batch-size",
     ),
     "--best-metric": ("--metric-for-best-model", "--monitor"),
-    "--compress": ("--quantize", "--bits", "--nbits"),
+    "--compress": ("--quantize", "--bits", "--int8", "--nbits"),
     "--data": (
         "--dataset",
         "--dataset-name",
@@ -88,8 +88,8 @@ OTHER_NAMES = {
     ),
     "--weight-decay": ("--wd",),
 }
-"""Flags of the commands, and what transformers, mlx-lm, scikit-learn, coremltools and the sister
-commands call the like."""
+"""Flags of the commands, and the names of similar ones in transformers, mlx-lm, scikit-learn,
+coremltools and our other commands."""
 
 
 def flag_meant(name: str, flags: Collection[str]) -> str | None:
@@ -101,7 +101,9 @@ def flag_meant(name: str, flags: Collection[str]) -> str | None:
     """
     name = name.lower().replace("_", "-")
     known = (own for own, others in OTHER_NAMES.items() if own in flags and name in others)
-    return next(known, None) or nearest(f"--{name.lstrip('-')}", flags)
+    # Without the dashes, which all flags share.
+    near = nearest(name.lstrip("-"), [flag.lstrip("-") for flag in flags])
+    return next(known, None) or (near and f"--{near}")
 
 
 def nearest(word: str, words: Collection[str], cutoff: float = 0.6) -> str | None:

@@ -66,7 +66,7 @@ def read_flags(
 
 
 def from_text(text: str, hint: Any, flag: str) -> Any:
-    """The value that a word stands for.
+    """The value of a word of the command line.
 
     Raises:
         InputError: where it is not of the type.
@@ -108,7 +108,7 @@ class _Parser(argparse.ArgumentParser):
     """One sentence for a wrong flag, without the page of usage before it."""
 
     def __init__(self, settings_class: type, module: str, description: str) -> None:
-        # Absent flags leave no trace, so that the file and the defaults can speak.
+        # Flags that are not given must be absent here, so that the file and the defaults count.
         super().__init__(
             prog=f"python -m {module}",
             usage=f"python -m {module} [--flag VALUE ...]",
@@ -140,7 +140,7 @@ class _Parser(argparse.ArgumentParser):
         return joined
 
     def explain_value(self, flag: str) -> str:
-        """What is wrong with a flag that has a value too many or too few."""
+        """What is wrong with a flag that has a value it does not take, or lacks one."""
         if flag in self.switches:
             positive = flag.replace("--no-", "--", 1)
             return f"{flag} takes no value: write {positive} or --no-{positive[2:]} alone"

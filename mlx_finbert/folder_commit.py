@@ -1,12 +1,11 @@
 """Files of a folder that are replaced as one, such as a model's config and weights.
 
-They are written into a folder `.part-*` among those that they replace. One rename of that folder to
-`.committed` decides: before it the old files count, after it the new ones. These then move to their
-places. Where a process is killed in the middle of that, the next one that writes or reads here
-finishes it (`finish`).
+The new files are written into a subfolder `.part-*`. One rename of that to `.committed` decides:
+before it the old files count, after it the new ones. These then move to their places. If a process
+is killed during the move, the next one that writes or reads here finishes it (`finish`).
 
-Readers hold a lock that lets no writer move files meanwhile. A disk without locks is why they also
-compare what the folder looked like before and after.
+While a reader holds the folder's lock, no writer moves files. Some disks have no locks: readers
+therefore also compare the state of the folder before and after.
 """
 
 import fcntl
@@ -20,37 +19,35 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from mlx_finbert.atomic import flush
+from mlx_finbert.atomic import failures_named, flush
 from mlx_finbert.errors import InputError
 
 Found = TypeVar("Found")
 
 COMMITTED = ".committed"
 OUTDATED = ".outdated.json"
-"""In a folder of new files: names of old ones that go away with those that are replaced."""
+"""In a folder of new files: names of old files to remove."""
 REPLACED = ".replaced"
-"""In a committed folder: old folders, which no rename can replace."""
+"""In a committed folder: the old folders, since no rename replaces a folder with content."""
 
 LOCK_SECONDS = 10
-"""A reader that hangs must not stop a training: it is waited for so long, then reads again."""
+"""How long a writer waits for readers: one that hangs must not stop a training."""
 TRIES, PAUSE = 20, 0.05
 """Readings before a reader gives up, and the seconds between two."""
 READ_SUFFIXES = (".json", ".safetensors", ".bin", ".txt", ".yaml", ".tsv")
-"""Of the files of a model: a log beside it may grow while the model is read."""
+"""Of a model's files; a log in its folder may grow while the model is read."""
 
 
 @contextmanager
 def written_beside(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path]:
-    """A new folder inside `folder`, whose content moves up into it when the block has succeeded.
-
-    All of it counts at once, as the module's docstring says.
+    """A new folder inside `folder`, whose content moves up, as one, when the block succeeds.
 
     Args:
         folder: made where it is missing.
-        outdated: paths in `folder` to remove, as far as the block writes nothing by that name.
+        outdated: paths in `folder` to remove, unless the block writes new ones by these names.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _new_part(folder) as part:
+    with failures_named(folder), _new_part(folder) as part:
         yield part
         names = sorted(set(outdated) - {new.name for new in part.iterdir()})
         (part / OUTDATED).write_text(json.dumps(names), encoding="utf-8")
@@ -64,7 +61,7 @@ def written_beside(folder: Path, outdated: Collection[str] = ()) -> Iterator[Pat
 
 @contextmanager
 def _new_part(folder: Path) -> Iterator[Path]:
-    """An empty folder `.part-*`, locked for as long as it is written; those of the dead go."""
+    """An empty folder `.part-*`, locked while it is written; those of killed processes go."""
     with _locked(folder, fcntl.LOCK_EX):
         for left in folder.glob(".part-*"):
             _remove_unlocked(left)
@@ -80,7 +77,7 @@ def _new_part(folder: Path) -> Iterator[Path]:
 
 
 def _remove_unlocked(part: Path) -> None:
-    # Where there are no locks, nobody knows whether it is still being written.
+    # Without locks, nothing tells whether it is still being written.
     with suppress(OSError):
         file = os.open(part, os.O_RDONLY)
         try:
@@ -91,7 +88,7 @@ def _remove_unlocked(part: Path) -> None:
 
 
 def finish(folder: Path) -> None:
-    """Finish what a killed `written_beside` had decided.
+    """Finish the move that a killed process had begun.
 
     Raises:
         InputError: where this process may not write there.
@@ -109,14 +106,14 @@ def finish(folder: Path) -> None:
 
 
 def read_whole(folder: Path, read: Callable[[], Found]) -> Found:
-    """What `read` makes of the files of a folder, all of them written together.
+    """The result of `read`, which reads files of a folder, from one state of these files.
 
     Args:
-        folder: in which `written_beside` may be at work, in any process.
-        read: is called again where files were replaced meanwhile.
+        folder: in which any process may be replacing files by `written_beside`.
+        read: called again if files were replaced meanwhile; it may itself call `read_whole`.
 
     Raises:
-        InputError: where files are replaced again and again.
+        InputError: if files are replaced again and again.
     """
     for _ in range(TRIES):
         finish(folder)
@@ -146,7 +143,7 @@ def _state(folder: Path) -> dict[str, tuple[int, int, int]]:
 
 
 def _move_up(folder: Path) -> None:
-    """Put the committed files in their places; each step may have been done already."""
+    """Move the committed files to their places; some may be there already."""
     committed = folder / COMMITTED
     # On a disk without locks another process may be doing the same.
     with suppress(FileNotFoundError):
@@ -162,7 +159,7 @@ def _move_up(folder: Path) -> None:
 
 
 def _put(new: Path, place: Path) -> None:
-    """Rename over what is there; a folder, or what one takes the place of, is moved away first."""
+    """Rename over what is there; where either is a folder, the old one is moved away first."""
     if not place.is_dir() and not (new.is_dir() and place.exists()):
         os.replace(new, place)
         return
@@ -186,7 +183,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path, operation: int) -> Iterator[None]:
-    """Hold a folder's own lock (flock(2)), LOCK_EX to move files in it and LOCK_SH to read them."""
+    """Hold the lock of a folder (flock(2)): LOCK_EX to move its files, LOCK_SH to read them."""
     file = os.open(folder, os.O_RDONLY)
     try:
         deadline = time.monotonic() + LOCK_SECONDS

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from mlx_finbert.atomic import failures_named
 from mlx_finbert.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ LOCK = ".lock"
 """The file in the folder that is locked and that names the owner."""
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
-"""What flock(2) answers on a disk without locks, as some network disks are."""
+"""Errors of flock(2) on a disk without locks, as some network disks are."""
 
 
 class FolderInUse(InputError):
@@ -51,11 +52,11 @@ class Owner:
 
 @contextmanager
 def claimed(folder: Path, remedy: str) -> Iterator[Path]:
-    """Hold a folder alone while the block runs; other calls for it fail, in any process.
+    """Hold a folder exclusively while the block runs; other calls fail, in any process.
 
-    The folder is made where it is missing, and removed again if the block leaves it empty. On a
-    disk without locks, and where a process of another host was killed in its time, one logged
-    sentence says what is not known.
+    The folder is made if it is missing, and removed again if the block leaves it empty. On a disk
+    without locks, or if a process of another host left its lock file, one logged sentence says what
+    is not known.
 
     Args:
         folder: to hold.
@@ -66,10 +67,14 @@ def claimed(folder: Path, remedy: str) -> Iterator[Path]:
 
     Raises:
         FolderInUse: names the owner and the remedy.
+        InputError: where the folder, or one that it is in, is a file.
         OSError: where the folder cannot be written.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{folder} is not a folder ({error.strerror}): {remedy}") from None
     lock = folder / LOCK
     try:
         file = _locked(lock, remedy)
@@ -105,7 +110,8 @@ def _locked(lock: Path, remedy: str) -> int:
                 continue
             _warn_of_other_host(lock)
             os.ftruncate(file, 0)
-            os.write(file, json.dumps(asdict(Owner.this_process())).encode())
+            with failures_named(lock):
+                os.write(file, json.dumps(asdict(Owner.this_process())).encode())
             return file
         except BaseException:
             with suppress(OSError):
@@ -140,7 +146,7 @@ def _is_still(file: int, lock: Path) -> bool:
 
 
 def _warn_of_other_host(lock: Path) -> None:
-    """Some network disks lock within one host alone."""
+    """Some network disks lock only within one host."""
     left = owner_of(lock.parent)
     if left and left.host != socket.gethostname():
         log.warning(

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 from mlx_finbert.checkpoint import load_trained
+from mlx_finbert.folder_commit import read_whole
+from mlx_finbert.hub import resolve
 from mlx_finbert.models import Classifier
 from mlx_finbert.settings import require, require_given, setting
 from mlx_finbert.tokenizer import Tokenizer
+from mlx_finbert.training_run import TrainingRun
 
 
 @dataclass(kw_only=True)
@@ -24,6 +27,13 @@ class TrainedModelSettings:
     def load_model(self) -> tuple[Classifier, Tokenizer]:
         """The model and its tokenizer; a checkpoint without a trained head is refused."""
         return load_trained(self.model, self.model_labels, self.revision)
+
+    def load_with_run(self) -> tuple[Classifier, Tokenizer, TrainingRun]:
+        """As `load_model`, and the model's training run, both from one state of its folder."""
+        return read_whole(
+            resolve(self.model, self.revision),
+            lambda: (*self.load_model(), TrainingRun.of(self.model, self.revision)),
+        )
 
 
 @dataclass(kw_only=True)

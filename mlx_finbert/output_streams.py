@@ -1,7 +1,7 @@
 """Standard output and error that outlast their readers.
 
-Printing is not the work of a command that trains or converts: it must not end because `head` has
-read enough, the terminal is gone or a disk is full.
+A command that trains or converts must not end because `head` has read enough, the terminal is gone
+or a disk is full.
 """
 
 import os
@@ -12,16 +12,16 @@ from typing import Any, TextIO
 
 
 class LastingStream:
-    """A text stream that drops what can no longer be written, once and for all."""
+    """A text stream that drops all further text after the first write that fails."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        # A path or a text may hold what the terminal's encoding, or any, does not have. The stream
-        # of a notebook cannot be told so.
+        # A path or a text may hold characters that the terminal's encoding, or any, lacks. The
+        # stream of a notebook has no such method.
         with suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")
         self.lost: OSError | None = None
-        """Why text was lost that somebody waits for; None too where the reader has gone."""
+        """Why text was lost; None also if the reader had closed the pipe, as `head` does."""
 
     def write(self, text: str) -> int:
         """Write, or drop, the text; returns its length."""
@@ -54,7 +54,7 @@ class LastingStream:
 
 @contextmanager
 def lasting_streams() -> Iterator[LastingStream]:
-    """Put such streams in the places of `sys.stdout` and `sys.stderr`; yields the first."""
+    """Replace `sys.stdout` and `sys.stderr` by such streams; yields the first."""
     occupy_closed()
     before = sys.stdout, sys.stderr
     # Without a file behind it, as with `>&-`, Python has None there.
@@ -73,7 +73,7 @@ def lasting_streams() -> Iterator[LastingStream]:
 def occupy_closed() -> None:
     """Open the null device for standard streams that are closed.
 
-    The next file to be opened would get the number of one, and with it all that libraries print.
+    The next file to be opened would otherwise get the number of one, and what libraries print.
     """
     for number in range(3):
         try:

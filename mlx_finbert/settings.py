@@ -72,7 +72,7 @@ def refuse_without(settings: Any, names: Sequence[str], other: str, given: bool)
 
 
 def require_types(settings: Any) -> None:
-    """Hold what a caller in Python gave against the types of the fields.
+    """Check the types of values that a caller in Python gave.
 
     Raises:
         InputError: names the flag.
@@ -95,7 +95,7 @@ def require_types(settings: Any) -> None:
 
 
 def read_config_file(path: Path, settings_class: type, skip_others: bool = False) -> dict[str, Any]:
-    """The values of a YAML file, each held against the type of its field.
+    """The values of a YAML file, each checked against the type of its field.
 
     Args:
         path: of the file.

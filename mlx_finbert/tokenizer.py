@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ TOKENIZER_FILES = {
     "merges.txt",
 }
 """All that a tokenizer is saved in, by any version of transformers."""
+
+IMPORTING = threading.Lock()
+"""transformers, which imports its parts on demand, fails where threads do so at once."""
 
 Tokenizer = Any
 """transformers' `PreTrainedTokenizerFast`; not imported here because that takes a second."""
@@ -70,10 +74,27 @@ def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
     return tokenizer
 
 
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a tokenizer's files.
+
+    Raises:
+        OSError: names the folder.
+    """
+    try:
+        tokenizer.save_pretrained(folder)
+    except OSError:
+        raise
+    except Exception as error:
+        # tokenizers raises bare Exceptions for what the system refuses, as on a full disk.
+        reason = f"the tokenizer cannot be written: {first_line(error)}"
+        raise OSError(None, reason, str(folder)) from error
+
+
 def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
     # transformers warns that there is no PyTorch, which is the point here.
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-    from transformers import AutoConfig, AutoTokenizer
+    with IMPORTING:
+        from transformers import AutoConfig, AutoTokenizer
 
     try:
         return AutoTokenizer.from_pretrained(

@@ -1,4 +1,4 @@
-"""What a model's folder says of its training: its data, how that was split, the texts seen."""
+"""What a model's folder records of its training: the data, how it was split, the texts seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,16 +17,16 @@ from mlx_finbert.weights import RUN_CONFIG, RUN_FILES, SEEN_TEXTS, read_json
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """The training run of a model, as far as its folder tells."""
+    """The training run of a model, as its folder records it."""
 
     model: str
     """What the user calls it."""
     settings: TrainedDataSettings | None
-    """None for a model that no run of ours left."""
+    """None for a model that `train` did not write."""
     seen: SeenTexts | None
     """None where the texts were not recorded."""
     is_trained: bool = False
-    """Whether it was trained to classify, by a run of ours or elsewhere."""
+    """Whether it was trained to classify, by `train` or elsewhere."""
 
     @classmethod
     def of(cls, model: str, revision: str | None = None) -> "TrainingRun":
@@ -57,7 +57,7 @@ class TrainingRun:
         return self.settings is not None and is_same(self.settings.data, data)
 
     def split_settings(self, data: str, wished: Mapping[str, Any]) -> SplitSettings:
-        """How to split data: as wished, else as in the run, whose folds are of its own data alone.
+        """How to split data: as wished, else as in the run; its folds apply only to its own data.
 
         Args:
             data: as the user names it.
@@ -79,7 +79,7 @@ def is_classifier(folder: Path) -> bool:
 
 
 def recorded_data(folder: Path) -> dict[str, Any] | None:
-    """What `config.yaml` records of a run's data and split; None for a folder of no run of ours."""
+    """What `config.yaml` records of a run's data and split; None where `train` wrote none."""
     path = folder / RUN_CONFIG
     if not path.is_file():
         return None

@@ -15,7 +15,7 @@ from mlx_finbert.file_formats import SAFETENSORS, TEXT, require_format
 from mlx_finbert.folder_commit import written_beside
 from mlx_finbert.folder_layouts import explain_missing
 from mlx_finbert.models import FAMILIES
-from mlx_finbert.tokenizer import TOKENIZER_FILES, Tokenizer
+from mlx_finbert.tokenizer import TOKENIZER_FILES, Tokenizer, save_tokenizer
 from mlx_finbert.torch_file import read_torch_file
 
 Weights = dict[str, mx.array]
@@ -158,10 +158,10 @@ def write_safetensors(weights: Weights, path: Path) -> None:
 
 @contextmanager
 def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]) -> Iterator[Path]:
-    """A folder to write a model's files to; with the tokenizer's they then move into `folder`.
+    """A folder to write a model to, which then moves into `folder` as one, with its tokenizer.
 
-    They do so as one (see `folder_commit`). Files there of an earlier model that the new one does
-    not have are removed: they would be read together with it. Other files stay.
+    Files of an earlier model there that the new one does not have are removed: they would be read
+    together with it. Other files stay. See `folder_commit`.
 
     Args:
         folder: made where it is missing.
@@ -170,7 +170,7 @@ def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]
     """
     with written_beside(folder, MODEL_FILES) as part:
         yield part
-        tokenizer.save_pretrained(part)
+        save_tokenizer(tokenizer, part)
         for name, content in run_files.items():
             (part / name).write_bytes(content)
 

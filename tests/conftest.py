@@ -10,6 +10,7 @@ os.environ["TQDM_DISABLE"] = "1"
 
 import mlx_finbert  # noqa: I001  (before mlx: it brings the fast BLAS on Linux)
 
+import resource
 import signal
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -134,6 +135,22 @@ def disk_events(monkeypatch):
         told = "fsync" if name == "fsync" else "rename"
         monkeypatch.setattr(os, name, noted(told, getattr(os, name)))
     return events
+
+
+@pytest.fixture
+def full_disk():
+    """A context in which no file can get longer than 1,000 bytes."""
+
+    @contextmanager
+    def small_files():
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return small_files
 
 
 @pytest.fixture

@@ -51,3 +51,9 @@ def test_folders_that_cannot_be_flushed_are_no_error_and_a_broken_disk_is(tmp_pa
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         write_text(tmp_path / "a.txt", "new")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_write_that_fails_names_the_file(tmp_path, full_disk):
+    with pytest.raises(OSError) as caught, full_disk():
+        write_text(tmp_path / "a.txt", "new" * 1000)
+    assert caught.value.filename == str(tmp_path / "a.txt") and not list(tmp_path.iterdir())

@@ -155,3 +155,11 @@ def test_the_streams_are_put_back(capsys):
 
     assert main([]) == 0
     assert (sys.stdout, sys.stderr) == before
+
+
+def test_of_two_files_the_one_that_is_written_is_named(capsys):
+    def main(argv):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "source", None, "target")
+
+    assert command(main)([]) == 2
+    assert capsys.readouterr().err == f"error: target: {os.strerror(errno.ENOSPC)}\n"

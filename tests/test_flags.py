@@ -64,6 +64,7 @@ def error_of(settings_class, *argv):
         (ToMlxSettings, "--hf-path", "--model"),
         (ToMlxSettings, "--q-bits", "--quantize"),
         (ToCoremlSettings, "--dtype", "--precision"),
+        (ToCoremlSettings, "--int8", "--compress"),
         (ToCoremlSettings, "--max-length", "--lengths"),
         (FuseSettings, "--save-path", "--output"),
         (VerifySettings, "--mlpackage", "--package"),
@@ -76,8 +77,9 @@ def test_an_unknown_flag_leads_to_the_one_that_is_meant(settings_class, unknown,
     assert error_of(settings_class, f"{unknown}=3") == told
 
 
-def test_a_flag_that_is_like_none():
-    assert error_of(TrainSettings, "--zzz", "3") == "there is no flag --zzz"
+@pytest.mark.parametrize("unknown", ["--zzz", "--cuda"])
+def test_a_flag_that_is_like_none(unknown):
+    assert error_of(TrainSettings, unknown, "3") == f"there is no flag {unknown}"
 
 
 def test_other_names_are_of_flags_that_exist_and_are_not_flags_beside_them():

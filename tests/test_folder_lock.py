@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from mlx_finbert.errors import InputError
 from mlx_finbert.folder_lock import LOCK, FolderInUse, Owner, claimed, owner_of
 
 HOLD = """
@@ -111,3 +112,12 @@ def test_an_owner_of_another_host_that_left_its_file_is_said(tmp_path, caplog):
     with claimed(tmp_path, "wait"):
         pass
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("name", ["file", "file/run", "link"])
+def test_a_file_where_the_folder_should_be(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    words = rf"{tmp_path / name} is not a folder \(.*\): name another --output$"
+    with pytest.raises(InputError, match=words), claimed(tmp_path / name, "name another --output"):
+        pass

@@ -1,5 +1,7 @@
 """Whatever `load` returns can be used by another thread: nothing in it is pending."""
 
+import subprocess
+import sys
 import threading
 
 import mlx.core as mx
@@ -102,3 +104,19 @@ def test_a_predictor_made_here_and_used_there(checkpoint, tmp_path):
     predictor = mlx_finbert.Predictor(*mlx_finbert.load(folder, dtype="float16"))
     there = in_another_thread(lambda: predictor(TEXTS))
     np.testing.assert_array_equal(there, predictor(TEXTS))
+
+
+AT_ONCE = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import mlx_finbert
+
+with ThreadPoolExecutor(12) as pool:
+    print(len(list(pool.map(mlx_finbert.load, [sys.argv[1]] * 24))))
+"""
+
+
+def test_the_first_loads_of_a_process_may_be_at_once(checkpoint):
+    argv = [sys.executable, "-c", AT_ONCE, checkpoint()]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.stdout == "24\n", done.stderr

@@ -12,6 +12,7 @@ from tokenizers import ByteLevelBPETokenizer
 import mlx_finbert
 from mlx_finbert.cli import command
 from mlx_finbert.errors import InputError
+from mlx_finbert.tokenizer import save_tokenizer
 
 EMBEDDING = "embeddings.word_embeddings.weight"
 
@@ -288,3 +289,10 @@ def test_rows_of_zeros_are_padding_whatever_their_number(checkpoint, count):
             mlx_finbert.load(folder)
         else:
             refused(folder, f"the last {count} rows, which have no token, are not padding")
+
+
+def test_a_full_disk(tiny, tmp_path, full_disk, capsys):
+    with full_disk():
+        status = command(lambda argv: save_tokenizer(tiny[1], tmp_path))([])
+    error = f"error: {tmp_path}: the tokenizer cannot be written: "
+    assert status == 2 and capsys.readouterr().err.startswith(error)

@@ -11,8 +11,13 @@ import pytest
 from small_adapters import adapter_folder
 
 import mlx_finbert
+from mlx_finbert import folder_commit, model_settings
+from mlx_finbert.convert import checkpoints
+from mlx_finbert.convert.checkpoints import load_with_run_files
+from mlx_finbert.data.seen_texts import SeenTexts
+from mlx_finbert.model_settings import TrainedModelSettings
 from mlx_finbert.predict.manifest import model_sha256
-from mlx_finbert.weights import MODEL_FILES, new_model
+from mlx_finbert.weights import MODEL_FILES, SEEN_TEXTS, new_model
 
 WRITER = """
 import sys
@@ -132,3 +137,40 @@ def ends(number, save):
         save()
     finally:
         os._exit(0)
+
+
+def with_run(folder):
+    model, _, run = TrainedModelSettings(model=str(folder)).load_with_run()
+    return model, run.seen.to_bytes()
+
+
+def with_run_files(folder):
+    model, _, _, files = load_with_run_files(str(folder))
+    return model, files[SEEN_TEXTS]
+
+
+@pytest.mark.parametrize("read", [with_run, with_run_files])
+def test_a_model_and_its_run_are_of_one_save(two, tmp_path, monkeypatch, read):
+    models = [mlx_finbert.load(folder) for folder in two]
+    seen = [SeenTexts(frozenset([(name, "train", "")])).to_bytes() for name in ("old", "new")]
+    saves = iter([1])
+
+    def save(number):
+        mlx_finbert.save(*models[number], tmp_path / "out", {SEEN_TEXTS: seen[number]})
+
+    def replaced_after(load):
+        def loaded(*arguments, **more):
+            found = load(*arguments, **more)
+            for number in saves:
+                save(number)
+            return found
+
+        return loaded
+
+    save(0)
+    # As on a disk without locks.
+    monkeypatch.setattr(folder_commit, "LOCK_SECONDS", 0.02)
+    for module, name in ((model_settings, "load_trained"), (checkpoints, "load_with_report")):
+        monkeypatch.setattr(module, name, replaced_after(getattr(module, name)))
+    model, found = read(tmp_path / "out")
+    assert found == seen[1] and model.args.labels == models[1][0].args.labels

@@ -60,7 +60,7 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
 
 
 def validation_figures(validation: Validation) -> dict[str, Any]:
-    """Its figures alone: the notes name folders of this machine."""
+    """Its figures without the notes, which name folders of this machine."""
     return {name: value for name, value in asdict(validation).items() if name != "notes"}
 
 

@@ -217,5 +217,5 @@ def remembering(lines: Iterator[str], raw: list[str]) -> Iterator[str]:
 
 
 def csv_fault(error: csv.Error) -> str:
-    """What `csv` found wrong, in words of ours."""
+    """What `csv` found wrong, in our words."""
     return next((reason for words, reason in REASONS.items() if words in str(error)), str(error))

@@ -47,7 +47,7 @@ class TextFormat:
 
     encoding: str
     newline: str
-    """Which character ends a line; a carriage return alone does so in files of old Macs."""
+    """Which character ends a line; a lone carriage return in files of old Macs."""
     note: str = ""
     """A sentence, where the encoding is a guess."""
 

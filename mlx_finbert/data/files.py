@@ -31,7 +31,7 @@ class RawRows:
     """Of the labels, where the file stores names for its integers."""
     where: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
-    """Of the rows in their file, from 1; they go on over the shards of a split."""
+    """Of the rows in their file, from 1; they continue across the shards of a split."""
     others: list[dict[str, Any]] = field(default_factory=list)
     """The columns that are neither text nor label nor split."""
     faults: list[str] = field(default_factory=list)

@@ -28,7 +28,7 @@ def split_files(folder: Path, options: ReadOptions | None = None) -> dict[str, l
         options: where they speak of columns, `.txt` files are tables too.
 
     Returns:
-        The files of train, validation and test, as far as there are any, in order.
+        The files of train, validation and test that exist, in this order.
 
     Raises:
         InputError: where a file tells two splits, two files tell one, or a shard is missing.

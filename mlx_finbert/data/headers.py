@@ -18,7 +18,7 @@ WORDS_OF_HEADERS = {
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 WORDS_OF_A_TEXT = 6
-"""A cell with so many words is a text and no name."""
+"""A cell with this many words is a text, not a name."""
 
 
 class Header:
@@ -46,7 +46,7 @@ class Header:
         self.sample = [row for row in sample if not self.is_again(row)]
         self.is_there = said is not False
         self.unnamed: list[int] = []
-        """The places of the columns without a name, from 0; the first is the index of pandas."""
+        """The positions of the columns without a name, from 0; the first is the index of pandas."""
         if not self.is_there:
             self.columns = [str(i + 1) for i in range(len(first))]
             if names_columns(first, sample):

@@ -41,7 +41,7 @@ def label_text(value: Any) -> str | None:
 def without_label(
     values: Sequence[str | None], splits: Sequence[Any] | None, is_named: bool
 ) -> np.ndarray:
-    """Which rows have no label: a blank cell, or -1 where it stands for one.
+    """Which rows have no label: a blank cell, or -1 where that means none.
 
     It does where a split holds nothing else, unless -1 is a label in another split, as in data
     labelled -1, 0 and 1, or the user names it.

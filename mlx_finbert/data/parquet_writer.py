@@ -27,7 +27,7 @@ class ParquetWriter(TableWriter):
         self.fields: dict[str, pyarrow.Field] = {field.name: field for field in schema or ()}
         """Of the columns of a Parquet source."""
         self.types: dict[str, pyarrow.DataType] = {}
-        """Of the other columns, as far as their rows were seen."""
+        """Of the other columns, by the rows seen so far."""
 
     def check(self, rows: list[Row], where: Where) -> None:
         super().check(rows, where)

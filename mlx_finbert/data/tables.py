@@ -56,7 +56,7 @@ def open_table(path: Path, options: ReadOptions | None = None) -> TableFile:
 
 
 def ending_of(name: str) -> str:
-    """The ending that says what a file is; `.csv.txt` is what Windows makes of `.csv`."""
+    """The ending that says what a file is; `.csv.txt` is how Windows may save a `.csv`."""
     *_, inner, ending = ["", "", *PurePosixPath(name.lower()).suffixes]
     return inner if ending in LINES and inner in (*DELIMITED, *JSON) else ending
 

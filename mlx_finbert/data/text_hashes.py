@@ -1,4 +1,4 @@
-"""Hashes of texts: which texts are the same, and chances that follow from the text alone."""
+"""Hashes of texts: which texts are the same, and random numbers that depend only on the text."""
 
 import hashlib
 import unicodedata
@@ -21,7 +21,7 @@ def text_hash(text: str) -> str:
 
 
 def chances(texts: Sequence[str], purpose: str, seed: int) -> np.ndarray:
-    """A number for each text that is drawn by its hash alone.
+    """A number for each text, drawn by its hash.
 
     It is the same for texts that fold alike, whatever rows stand around them, and independent of
     the numbers for another purpose or seed.

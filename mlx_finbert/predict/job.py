@@ -73,7 +73,7 @@ class Job:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Write the targets alone while the block runs."""
+        """Lock the targets for writing while the block runs."""
         with ExitStack() as stack:
             stack.enter_context(held(self.target, "--output"))
             if self.sentences:

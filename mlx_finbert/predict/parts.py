@@ -54,7 +54,7 @@ def folder_of(target: Path) -> Path:
 
 @contextmanager
 def held(target: Path, flag: str) -> Iterator[None]:
-    """Write a file alone: other runs that would write it are refused while the block runs.
+    """Lock a file for writing: other runs that would write it are refused while the block runs.
 
     Raises:
         InputError: names the process that writes it, or what takes the folder's place.

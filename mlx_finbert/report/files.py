@@ -57,7 +57,7 @@ def confusion_picture(report: Report, results: Results) -> bytes:
 def metrics_of(report: Report) -> dict[str, Any]:
     """The content of `metrics.json`, after temperature scaling where nothing else is said.
 
-    None stands for an undefined figure.
+    None means an undefined figure.
 
     Raises:
         ValueError: for a report without predictions.
@@ -84,7 +84,7 @@ def metrics_of(report: Report) -> dict[str, Any]:
 def mistakes_table(report: Report, results: Results) -> bytes:
     """A line for each mistake: its row in its file, the row's other columns, and both labels.
 
-    A column of the data with the name of one of ours is called `data_NAME`.
+    A column of the data with the name of one of our columns is called `data_NAME`.
     """
     names = report.label_names
     others = list(dict.fromkeys(name for m in results.mistakes for name in m.others))

@@ -24,7 +24,7 @@ from mlx_finbert.weights import write_safetensors
 
 FOLDER = "checkpoints"
 UNCALIBRATED_HEAD = "uncalibrated_head.safetensors"
-"""Beside the checkpoints: the output layer of the run's best model before `fold_temperature`."""
+"""In that folder: the output layer of the run's best model before `fold_temperature`."""
 CHECKSUMS = "checksums.json"
 
 

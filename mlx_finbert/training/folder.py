@@ -19,7 +19,7 @@ from mlx_finbert.folder_commit import finish, written_beside
 from mlx_finbert.models import Classifier
 from mlx_finbert.report import Report, metrics_of, write_report
 from mlx_finbert.settings import config_text
-from mlx_finbert.tokenizer import Tokenizer
+from mlx_finbert.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.training.callback import Callback
 from mlx_finbert.training.card import model_card
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
@@ -68,7 +68,7 @@ class RunFolder(Callback):
     """Whether what lies in the folder is an earlier run's."""
 
     def go_on_from(self, checkpoint: Checkpoint, fit: Fit) -> None:
-        """Put everything back as it was at a checkpoint.
+        """Restore everything as it was at a checkpoint.
 
         Raises:
             InputError: where the data, or the base model of adapters, is not what the checkpoint
@@ -132,8 +132,8 @@ class RunFolder(Callback):
     def on_save(self, fit: Fit) -> None:
         """Write a checkpoint, and remove those that are not to be kept."""
         if self.is_new:
-            # There was no evaluation yet, so no model to take the place of the earlier run's.
-            with written_beside(self.path, {*FILES, *MODEL_FILES, CHECKPOINTS} - {LOG}):
+            # No evaluation yet, so no model that replaces the earlier run's.
+            with written_beside(self.path, {*FILES, CHECKPOINTS} - {LOG}):
                 pass
             self.is_new = False
         state = fit.state() | {"fingerprint": self.fingerprint}
@@ -144,10 +144,10 @@ class RunFolder(Callback):
     def save_model(
         self, outdated: Collection[str] = (), about: Callable[[Path], None] = lambda part: None
     ) -> None:
-        """Replace the folder's model by the present one, as one with all that belongs to it.
+        """Replace the folder's model, and all that belongs to it, as one.
 
         Args:
-            outdated: paths in the folder that go away with the earlier model.
+            outdated: paths in the folder to remove with the earlier model.
             about: writes more files into the folder that it is given.
         """
         with written_beside(self.path, {*MODEL_FILES, *outdated}) as part:
@@ -155,13 +155,13 @@ class RunFolder(Callback):
             about(part)
 
     def write_model(self, folder: Path) -> None:
-        """Write the present model, its tokenizer and what tells of its run into a new folder."""
+        """Write the model, its tokenizer and the files of its run into a new folder."""
         if lora := self.settings.lora():
             base, revision = self.settings.model, self.settings.revision
             write_adapters(self.model, folder, lora, base, revision)
         else:
             write_model(self.model, folder)
-        self.tokenizer.save_pretrained(folder)
+        save_tokenizer(self.tokenizer, folder)
         config = config_text(self.settings).encode("utf-8")
         (folder / RUN_CONFIG).write_bytes(config)
         (folder / SEEN_TEXTS).write_bytes(self.seen.to_bytes())
@@ -180,8 +180,8 @@ class RunFolder(Callback):
     def save_calibrated(self, temperature: float) -> None:
         """Save the model with the temperature in its output layer; in memory it stays as it is.
 
-        A run that goes on from a checkpoint fits the temperature again, to logits without it: for
-        that the output layer is saved apart, and first, so that a kill in between does no harm.
+        A resumed run fits the temperature again, to logits without it. So the uncalibrated output
+        layer is saved too, and first, so that a kill in between does no harm.
         """
         layer = self.model.output_layer
         uncalibrated = dict(layer.parameters())

@@ -1,4 +1,4 @@
-"""Where a run goes: the choice of its folder, and what may lie there already."""
+"""The output folder of a run: how it is chosen, and which files may be there already."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,12 +7,13 @@ from pathlib import Path
 
 from mlx_finbert.adapters import require_other_folder
 from mlx_finbert.errors import InputError
+from mlx_finbert.folder_commit import finish
 from mlx_finbert.folder_lock import FolderInUse, claimed
 from mlx_finbert.report import FILES as REPORT_FILES
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.reporters import LOG
 from mlx_finbert.training.settings import TrainSettings
-from mlx_finbert.weights import RUN_FILES
+from mlx_finbert.weights import MODEL_FILES
 
 BEST = "best.json"
 """The evaluation whose weights the folder holds."""
@@ -21,23 +22,17 @@ SUMMARY = "cross_validation.json"
 """Of the folds whose runs are in subfolders."""
 
 REPORTS = ("README.md", "metrics.json", SUMMARY, *REPORT_FILES)
-"""What is written at a run's end, and would be another model's after `--overwrite`."""
+"""Files written at a run's end; after `--overwrite` they would describe the earlier model."""
 
 FILES = (
-    "config.json",
-    "model.safetensors",
-    "adapter_config.json",
-    "adapters.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    *RUN_FILES,
+    *sorted(MODEL_FILES),
     "history.json",
     "history.csv",
     BEST,
     LOG,
     *REPORTS,
 )
-"""All the files that a run writes."""
+"""All files that a run writes, or removes as an earlier model's."""
 
 
 def check_output(settings: TrainSettings) -> None:
@@ -59,13 +54,13 @@ def check_output(settings: TrainSettings) -> None:
 def claimed_folder(
     settings: TrainSettings, resumed: Path | None = None, is_first: bool = True
 ) -> Iterator[Path]:
-    """Hold the folder to write to, before hours of training, against every other command.
+    """Lock the folder to write to against other commands, before hours of training.
 
-    The first process alone does it; the others write nothing.
+    Only the first process does; the others write nothing.
 
     Args:
-        settings: name the folder, or leave the choice.
-        resumed: the folder of the run that goes on, if one does.
+        settings: name the folder, or leave it to be chosen.
+        resumed: the folder of the run to resume, if any.
         is_first: whether this is the first of several processes.
 
     Raises:
@@ -81,7 +76,8 @@ def claimed_folder(
         elif settings.output_dir:
             folder = Path(settings.output_dir).expanduser()
             held.enter_context(claimed(folder, "name another --output-dir"))
-            # Another run may have ended there since the settings were read.
+            # Another run may have ended there, or been killed, since the settings were read.
+            finish(folder)
             check_output(settings)
         else:
             folder = _claim_new(settings, held)

@@ -17,6 +17,7 @@ from mlx_finbert.evaluation import EvaluateSettings
 from mlx_finbert.labels import read_label_map
 from mlx_finbert.settings import parse
 from mlx_finbert.train import main as train
+from mlx_finbert.training_run import TrainingRun
 
 SENTIMENTS = ["negative", "neutral", "positive"]
 
@@ -191,7 +192,8 @@ def test_the_same_flags_serve_validate_and_train(checkpoint, tmp_path, capsys):
     path = str(write(tmp_path / "news.csv", ["-1", "0", "1"] * 20))
     flags = ["--label-map", "-1=negative,0=neutral,1=positive"]
     argv = ["--model", folder, "--output", "T.mlpackage", "--validate", path, *flags]
-    rows = validation_rows(parse(ToCoremlSettings, "to_coreml", "", argv))
+    settings = parse(ToCoremlSettings, "to_coreml", "", argv)
+    rows = validation_rows(settings, TrainingRun.of(folder))
     assert rows.ids_in(SENTIMENTS).tolist() == [int(text.split()[3]) % 3 for text in rows.texts]
     output = tmp_path / "run"
     argv = ["--model", folder, "--data", path, "--max-steps", "1", "--output-dir", str(output)]

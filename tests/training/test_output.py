@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from mlx_finbert.folder_lock import LOCK, claimed
 from mlx_finbert.predict.__main__ import main as predict
 from mlx_finbert.train import main
 from mlx_finbert.training.output import REPORTS
+from mlx_finbert.weights import MODEL_FILES
 
 
 class Killed(BaseException):
@@ -146,3 +148,36 @@ def test_an_overwritten_cross_validation_leaves_no_other_folds(command, tmp_path
     assert main(command(out, "--folds", "2", "--overwrite")) == 0
     names = {path.name for path in out.iterdir()}
     assert names == {"cross_validation.json", "fold-01", "fold-02"}
+
+
+def test_a_model_that_a_killed_command_had_not_moved_up_yet_is_not_replaced_unasked(
+    command, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    source = ["--model", str(tmp_path / "tiny"), "--output", str(out)]
+    new = command(out)
+
+    def die(*arguments):
+        raise Killed
+
+    for program, argv in ((to_mlx, source), (main, new)):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(folder_commit, "_put", die)
+            to_mlx([*source, "--overwrite"])
+        assert program(argv) == 2 and "--overwrite" in capsys.readouterr().err
+        shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("name", sorted(MODEL_FILES))
+def test_no_file_is_replaced_or_removed_unasked(command, tmp_path, capsys, name):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    new = command(out)
+    for program, argv in (
+        (main, new),
+        (to_mlx, ["--model", str(tmp_path / "tiny"), "--output", str(out)]),
+    ):
+        assert program(argv) == 2
+        assert f"{out} holds {name} already: name another folder" in capsys.readouterr().err
+    assert (out / name).read_text() == "mine" and len(list(out.iterdir())) == 1
