@@ -50,6 +50,8 @@ class Columns:
     def require_unused(self, source: str, used: Collection[str] = ()) -> None:
         """Refuse a flag that says something about columns that the source does not have."""
         for field in fields(self):
-            if field.name not in used and getattr(self, field.name) != field.default:
+            # Runs of earlier versions have recorded their default encoding.
+            usual = (field.default, "utf-8") if field.name == "encoding" else (field.default,)
+            if field.name not in used and getattr(self, field.name) not in usual:
                 flag = "--no-header" if getattr(self, field.name) is False else FLAGS[field.name]
                 raise InputError(f"{flag} has no meaning for --data {source}: leave it out")

@@ -199,6 +199,7 @@ def test_names_keep_their_spelling_and_floats_are_integers(tmp_path):
     [
         ("sample", Columns("headline"), "--text-column has no meaning for --data sample"),
         ("imdb", Columns(label_names=["a", "b"]), "--labels has no meaning for --data imdb"),
+        ("sample", Columns(encoding="latin-1"), "--encoding has no meaning for --data sample"),
         ("sample", Columns(drop_bad_rows=True), "--drop-bad-rows has no meaning for --data sample"),
         ("someone/news", Columns(split="part"), "--split-column has no meaning"),
         ("imdb:big", None, "only Financial PhraseBank has variants"),
@@ -425,3 +426,7 @@ def test_real_fiqa_and_imdb(real_data):
     path = str(real_data / "imdb-test.parquet")
     data = load_texts(path, Columns(label_names=["negative", "positive"]))
     assert np.bincount(data.labels).tolist() == [12500, 12500]
+
+
+def test_the_default_encoding_of_earlier_versions_means_nothing():
+    assert len(load_texts("sample", Columns(encoding="utf-8"))) > 600
