@@ -23,6 +23,7 @@ from mlx_finbert.models import Classifier
 from mlx_finbert.quantization import DEFAULT_GROUP_SIZE, Quantization, quantization_of, quantize
 from mlx_finbert.settings import require
 from mlx_finbert.tokenizer import Tokenizer
+from mlx_finbert.training.output import BEST
 from mlx_finbert.training_run import run_files
 from mlx_finbert.weights import MODEL_FILES
 
@@ -185,10 +186,16 @@ def claimed_output(output: str, overwrite: bool) -> Iterator[Path]:
     """The output folder, locked against other commands.
 
     Raises:
-        InputError: where it holds a file that the model would replace or remove.
+        InputError: where it holds a training run, or a file that the model would replace or
+            remove.
     """
     with claimed(Path(output).expanduser(), "name another --output") as folder:
         finish(folder)
+        if (folder / BEST).exists():
+            raise InputError(
+                f"--output {folder} holds a training run, whose figures and report would be taken"
+                " for those of the new model: name another folder"
+            )
         taken = [name for name in sorted(MODEL_FILES) if (folder / name).exists()]
         if taken and not overwrite:
             raise InputError(

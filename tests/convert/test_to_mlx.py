@@ -96,6 +96,15 @@ def test_an_output_that_holds_a_model_needs_overwrite(checkpoint, capsys):
     assert report.dtype == mx.bfloat16
 
 
+def test_no_model_is_put_among_the_figures_of_a_training_run(checkpoint, capsys):
+    folder = checkpoint()
+    (folder / "best.json").write_text("{}")
+    argv = ["--model", str(folder), "--output", str(folder), "--dtype", "float16", "--overwrite"]
+    assert main(argv) == 2
+    assert "holds a training run" in capsys.readouterr().err
+    assert mlx_finbert.load(folder)[0].args.num_labels == 3
+
+
 def test_the_split_of_the_training_run_goes_along(checkpoint, tmp_path):
     folder = checkpoint()
     (folder / "config.yaml").write_text("split_seed: 3\n")
