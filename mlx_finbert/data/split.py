@@ -34,7 +34,8 @@ class Splits:
         """`train`, `validation` or `test`."""
         part = getattr(self, name)
         if part is None:
-            raise InputError(f"{self.train.name} has no test rows: choose --split validation")
+            name = self.train.name.removesuffix(" (train)")
+            raise InputError(f"{name} has no labelled test rows: choose --split validation")
         return part
 
 
