@@ -58,6 +58,7 @@ def validation_rows(settings: ToCoremlSettings) -> LabelledTexts:
         most=settings.validate_rows,
         data_flag="--validate",
         most_flag="--validate-rows",
+        split_flag=None,
     )
     run = TrainingRun.of(settings.model, settings.revision)
     return load_rows(lambda: load_texts(settings.validate, settings.columns()), wanted, run).rows

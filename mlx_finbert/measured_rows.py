@@ -35,6 +35,8 @@ class RowsWanted:
     data_flag: str = "--data"
     most_flag: str = "--max-eval-rows"
     """The flags that gave `data` and `most`."""
+    split_flag: str | None = "--split"
+    """None where the command has no such flag."""
 
     def how_to_split(self) -> dict[str, Any]:
         """The values that are given."""
@@ -99,6 +101,12 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
         require_marked_test_rows(texts, split, drawn, run)
     how = run.split_settings(is_own, wanted.how_to_split())
     whole = texts if split == "all" else how.draw(texts).part(split)
+    if whole is None:
+        or_split = f", or choose {wanted.split_flag} validation" if wanted.split_flag else ""
+        raise InputError(
+            f"{texts.name} has no labelled test rows: name other data with"
+            f" {wanted.data_flag}{or_split}"
+        )
     name = f"{whole.name}, split seed {how.split_seed}" if drawn else whole.name
     whole = replace(whole, name=name)
     notes = [*texts.notes, *(split_notes(wanted, split, is_own, run) if drawn else ())]

@@ -53,6 +53,15 @@ def test_a_file_in_the_place_of_the_one_that_it_was_trained_on_is_other_data():
     assert "fold" not in drawn.heading
 
 
+def test_data_without_test_rows_names_flags_that_the_command_has():
+    texts = make(60, splits=["train"] * 40 + ["validation"] * 20)
+    with pytest.raises(InputError, match=r"^news has no .* --data, or choose --split validation$"):
+        choose(texts, run_on(texts))
+    of_export = {"data_flag": "--validate", "split_flag": None}
+    with pytest.raises(InputError, match=r"name other data with --validate$"):
+        choose(texts, run_on(texts), **of_export)
+
+
 def test_validation_rows_that_the_model_has_not_seen_are_a_test_of_it():
     texts = make(60, start=1000, splits=["train"] * 40 + ["validation"] * 20)
     found = choose(texts, run_on(make(), "old.csv"), split="validation")
