@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mlx_finbert.data import LabelledTexts
+from mlx_finbert.data.sources import is_here
 from mlx_finbert.data.subset import sample, unseen
 from mlx_finbert.errors import InputError
 from mlx_finbert.training_run import TrainingRun
@@ -74,7 +75,7 @@ def load_rows(
     try:
         texts = load_texts()
     except InputError as error:
-        if not run.was_on(wanted.data):
+        if not run.was_on(wanted.data) or is_here(wanted.data):
             raise
         raise InputError(
             f"{error} ({run.model} was trained on {wanted.data}: if that is elsewhere now, name its"

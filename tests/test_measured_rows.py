@@ -179,3 +179,14 @@ def test_data_that_is_not_there_any_more():
         with pytest.raises(InputError, match=words) as caught:
             load_rows(load, RowsWanted(data), run_on(make()))
         assert ("trained on" in str(caught.value)) == (data == "news")
+
+
+def test_data_that_is_there_and_cannot_be_read_is_not_said_to_be_elsewhere(tmp_path):
+    path = tmp_path / "news.csv"
+    path.touch()
+
+    def load():
+        raise InputError("news.csv, row 1: the text is empty")
+
+    with pytest.raises(InputError, match="the text is empty$"):
+        load_rows(load, RowsWanted(str(path)), run_on(make(), str(path)))
