@@ -188,5 +188,5 @@ def test_data_that_is_there_and_cannot_be_read_is_not_said_to_be_elsewhere(tmp_p
     def load():
         raise InputError("news.csv, row 1: the text is empty")
 
-    with pytest.raises(InputError, match="the text is empty$"):
+    with pytest.raises(InputError, match=r"the text is empty$"):
         load_rows(load, RowsWanted(str(path)), run_on(make(), str(path)))
