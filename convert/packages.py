@@ -61,6 +61,7 @@ def validation_rows(settings: ToCoremlSettings, run: TrainingRun) -> LabelledTex
         most=settings.validate_rows,
         data_flag="--validate",
         most_flag="--validate-rows",
+        split_flag=None,
     )
     return load_rows(lambda: load_texts(settings.validate, settings.columns()), wanted, run).rows
 

@@ -98,8 +98,10 @@ def _unquoted(part: str) -> str:
 
 
 def _quoted(part: str) -> str:
+    if re.search('[,="]', part):
+        part = '"' + part.replace('"', '""') + '"'
     # In the double quotes of a shell.
-    return f'\\"{part}\\"' if re.search("[,=]", part) else part
+    return re.sub(r'([\\"$`])', r"\\\1", part)
 
 
 def generic_labels(num_labels: int) -> dict[int, str]:

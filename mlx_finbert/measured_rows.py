@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mlx_finbert.data import LabelledTexts
+from mlx_finbert.data.sources import is_here
 from mlx_finbert.data.subset import sample, unseen
 from mlx_finbert.errors import InputError
 from mlx_finbert.training_run import TrainingRun
@@ -35,6 +36,8 @@ class RowsWanted:
     data_flag: str = "--data"
     most_flag: str = "--max-eval-rows"
     """The flags that gave `data` and `most`."""
+    split_flag: str | None = "--split"
+    """None where the command has no such flag."""
 
     def how_to_split(self) -> dict[str, Any]:
         """The values that are given."""
@@ -72,7 +75,7 @@ def load_rows(
     try:
         texts = load_texts()
     except InputError as error:
-        if not run.was_on(wanted.data):
+        if not run.was_on(wanted.data) or is_here(wanted.data):
             raise
         raise InputError(
             f"{error} ({run.model} was trained on {wanted.data}: if that is elsewhere now, name its"
@@ -92,16 +95,22 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
     Raises:
         InputError: where there are no such rows, or nothing tells them from training rows.
     """
-    is_own = run.was_on(wanted.data)
+    is_own = run.was_on(wanted.data) and run.may_have_seen(texts.texts)
     split = wanted.split or ("test" if is_own or "test" in (texts.splits or ()) else "all")
     drawn = is_drawn(texts, split)
     if is_own and run.seen is None and not wanted.include_seen:
         require_marked_test_rows(texts, split, drawn, run)
-    how = run.split_settings(wanted.data, wanted.how_to_split())
+    how = run.split_settings(is_own, wanted.how_to_split())
     whole = texts if split == "all" else how.draw(texts).part(split)
+    if whole is None:
+        or_split = f", or choose {wanted.split_flag} validation" if wanted.split_flag else ""
+        raise InputError(
+            f"{texts.name} has no labelled test rows: name other data with"
+            f" {wanted.data_flag}{or_split}"
+        )
     name = f"{whole.name}, split seed {how.split_seed}" if drawn else whole.name
     whole = replace(whole, name=name)
-    notes = [*texts.notes, *split_notes(wanted, split, drawn, run)]
+    notes = [*texts.notes, *(split_notes(wanted, split, is_own, run) if drawn else ())]
     kept = np.arange(len(whole))
     if split in ("train", "validation"):
         notes += seen_notes(whole, split, run)
@@ -116,7 +125,7 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
     rows = replace(rows.take(chosen, name), notes=notes)
     return MeasuredRows(
         rows,
-        heading(rows, len(whole), split, is_own, run),
+        heading(rows, len(whole), split, wanted.data, is_own, run),
         len(whole) - len(kept),
         not unchecked_notes(run),
     )
@@ -147,13 +156,14 @@ def require_marked_test_rows(
         )
 
 
-def split_notes(wanted: RowsWanted, split: Split, drawn: bool, run: TrainingRun) -> Iterator[str]:
-    """Sentences on a split that is not that of the training run."""
-    if not drawn or run.settings is None:
+def split_notes(wanted: RowsWanted, split: Split, is_own: bool, run: TrainingRun) -> Iterator[str]:
+    """Sentences on a drawn split that is not that of the training run."""
+    if run.settings is None:
         return
-    if not run.was_on(wanted.data):
+    if not is_own:
+        now = " as it is now" if run.was_on(wanted.data) else ""
         yield (
-            f"{run.model} was not trained on {wanted.data}: its {split} rows were drawn now;"
+            f"{run.model} was not trained on {wanted.data}{now}: its {split} rows were drawn now;"
             " --split all measures the whole of it"
         )
         return
@@ -169,9 +179,9 @@ def split_notes(wanted: RowsWanted, split: Split, drawn: bool, run: TrainingRun)
 
 def seen_notes(rows: LabelledTexts, split: Split, run: TrainingRun) -> list[str]:
     """A sentence on training or validation rows, which were asked for by name."""
-    if run.seen is None:
+    count = np.count_nonzero(run.seen.holds(rows.texts)) if run.seen else 0
+    if not count:
         return []
-    count = np.count_nonzero(run.seen.holds(rows.texts))
     return [
         f"these are {split} rows: {run.model} was trained on or chosen by the texts of {count:,} of"
         f" {len(rows):,}, so the figures are no test of it"
@@ -193,13 +203,16 @@ def unchecked_notes(run: TrainingRun) -> list[str]:
     return []
 
 
-def heading(rows: LabelledTexts, of: int, split: Split, is_own: bool, run: TrainingRun) -> str:
+def heading(
+    rows: LabelledTexts, of: int, split: Split, data: str, is_own: bool, run: TrainingRun
+) -> str:
     """`new.csv: all 1,000 rows; runs/a was trained on news.csv`.
 
     Args:
         rows: that are measured.
         of: how many there were before any was left out.
         split: which of them were taken.
+        data: as the user names it.
         is_own: whether the run was trained on this data.
         run: the model's.
     """
@@ -208,4 +221,5 @@ def heading(rows: LabelledTexts, of: int, split: Split, is_own: bool, run: Train
     line = f"{rows.name}: {count} rows"
     if run.settings is None or is_own:
         return line
-    return f"{line}; {run.model} was trained on {run.settings.data}"
+    before = " when it held other texts" if run.was_on(data) else ""
+    return f"{line}; {run.model} was trained on {run.settings.data}{before}"

@@ -1,6 +1,6 @@
 """What a model's folder records of its training: the data, how it was split, the texts seen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -56,18 +56,22 @@ class TrainingRun:
         """Whether this is the data that the model was trained on, by its name or place."""
         return self.settings is not None and is_same(self.settings.data, data)
 
-    def split_settings(self, data: str, wished: Mapping[str, Any]) -> SplitSettings:
+    def may_have_seen(self, texts: Sequence[str]) -> bool:
+        """Whether a text has been seen, or may have been as the texts were not recorded."""
+        return self.seen is None or bool(self.seen.holds(texts).any())
+
+    def split_settings(self, is_own: bool, wished: Mapping[str, Any]) -> SplitSettings:
         """How to split data: as wished, else as in the run; its folds apply only to its own data.
 
         Args:
-            data: as the user names it.
+            is_own: whether it is the data of the run.
             wished: values by field; None for what was not given.
         """
         wished = {name: value for name, value in wished.items() if value is not None}
         if self.settings is None:
             return SplitSettings(**wished)
         names = ["split_seed", "test_fraction", "validation_fraction"]
-        names += ["folds", "fold"] if self.was_on(data) else []
+        names += ["folds", "fold"] if is_own else []
         return SplitSettings(**{name: getattr(self.settings, name) for name in names} | wished)
 
 

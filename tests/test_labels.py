@@ -1,8 +1,16 @@
+import subprocess
+
 import numpy as np
 import pytest
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.labels import match_labels, read_label_map, require_all_labels
+from mlx_finbert.labels import (
+    label_map_of,
+    map_key,
+    match_labels,
+    read_label_map,
+    require_all_labels,
+)
 
 PHRASEBANK = ["negative", "neutral", "positive"]
 
@@ -71,3 +79,13 @@ def test_what_is_no_label_map(text):
 def test_a_value_with_two_names():
     with pytest.raises(InputError, match=r"--label-map gives '1\.0' two names"):
         read_label_map("1=up,1.0=down")
+
+
+def test_the_map_that_a_message_shows_can_be_typed():
+    labels = ["-1", "a=b", 'buy, "hard"', '5" x', "$HOME", "a`b", "back\\slash", "1,5"]
+    names = [f"n{i}" for i in range(len(labels))]
+    typed = label_map_of(labels, names).removeprefix("--label-map ")
+    value = subprocess.run(
+        ["sh", "-c", f"printf %s {typed}"], capture_output=True, text=True
+    ).stdout
+    assert read_label_map(value) == dict(zip(map(map_key, labels), names, strict=True))

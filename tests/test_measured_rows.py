@@ -44,6 +44,30 @@ def test_other_data_is_measured_whole():
     assert found.heading == "news: all 50 rows; M was trained on old.csv"
 
 
+def test_a_file_in_the_place_of_the_one_that_it_was_trained_on_is_other_data():
+    found = choose(make(50, start=1000), run_on(make()))
+    assert len(found.rows) == 50
+    assert found.heading == ("news: all 50 rows; M was trained on news when it held other texts")
+    drawn = choose(make(50, start=1000), run_on(make(), folds=2, fold=1), split="test")
+    assert "M was not trained on news as it is now: its test rows were" in drawn.rows.notes[0]
+    assert "fold" not in drawn.heading
+
+
+def test_data_without_test_rows_names_flags_that_the_command_has():
+    texts = make(60, splits=["train"] * 40 + ["validation"] * 20)
+    with pytest.raises(InputError, match=r"^news has no .* --data, or choose --split validation$"):
+        choose(texts, run_on(texts))
+    of_export = {"data_flag": "--validate", "split_flag": None}
+    with pytest.raises(InputError, match=r"name other data with --validate$"):
+        choose(texts, run_on(texts), **of_export)
+
+
+def test_validation_rows_that_the_model_has_not_seen_are_a_test_of_it():
+    texts = make(60, start=1000, splits=["train"] * 40 + ["validation"] * 20)
+    found = choose(texts, run_on(make(), "old.csv"), split="validation")
+    assert (len(found.rows), found.rows.notes) == (20, [])
+
+
 def test_rows_that_the_model_has_seen_are_left_out_of_other_data():
     run = run_on(make(), "old.csv")
     seen = int(run.seen.holds(make().texts).sum())
@@ -155,3 +179,14 @@ def test_data_that_is_not_there_any_more():
         with pytest.raises(InputError, match=words) as caught:
             load_rows(load, RowsWanted(data), run_on(make()))
         assert ("trained on" in str(caught.value)) == (data == "news")
+
+
+def test_data_that_is_there_and_cannot_be_read_is_not_said_to_be_elsewhere(tmp_path):
+    path = tmp_path / "news.csv"
+    path.touch()
+
+    def load():
+        raise InputError("news.csv, row 1: the text is empty")
+
+    with pytest.raises(InputError, match=r"the text is empty$"):
+        load_rows(load, RowsWanted(str(path)), run_on(make(), str(path)))

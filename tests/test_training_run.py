@@ -26,17 +26,17 @@ def folder(tmp_path):
 def test_its_own_data_is_split_as_it_was(folder):
     run = TrainingRun.of(str(folder))
     trained = SplitSettings(split_seed=7, test_fraction=0.5)
-    assert run.split_settings("news.csv", {}) == trained
-    assert run.split_settings("other.csv", {}) == trained
-    given = run.split_settings("news.csv", {"split_seed": 0, "test_fraction": 0.3})
+    assert run.split_settings(True, {}) == trained
+    assert run.split_settings(False, {}) == trained
+    given = run.split_settings(True, {"split_seed": 0, "test_fraction": 0.3})
     assert given == SplitSettings(split_seed=0, test_fraction=0.3)
 
 
 def test_folds_are_of_its_own_data_alone(folder):
     (folder / "config.yaml").write_text("data: news.csv\nfolds: 5\nfold: 2\n")
     run = TrainingRun.of(str(folder))
-    assert run.split_settings("news.csv", {}) == SplitSettings(folds=5, fold=2)
-    assert run.split_settings("other.csv", {}) == SplitSettings()
+    assert run.split_settings(True, {}) == SplitSettings(folds=5, fold=2)
+    assert run.split_settings(False, {}) == SplitSettings()
 
 
 def test_its_own_data_is_known_by_its_place(folder, tmp_path, monkeypatch):

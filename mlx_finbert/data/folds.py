@@ -137,6 +137,8 @@ def sizes_of_groups(groups: np.ndarray) -> str:
     """A sentence on the near duplicates."""
     sizes = np.bincount(groups)
     several = sizes[sizes > 1]
+    if not len(several):
+        return "no row has a near duplicate"
     return (
         f"{several.sum():,} rows have a near duplicate, in {len(several):,} groups of up to"
         f" {sizes.max():,} rows; each group is in one fold"

@@ -76,6 +76,11 @@ def split_variant(spec: str) -> tuple[str, str | None]:
     return name, variant
 
 
+def is_here(spec: str) -> bool:
+    """Whether a spec names a path of this machine."""
+    return Path(split_variant(spec)[0]).expanduser().exists()
+
+
 def is_same(one: str, other: str) -> bool:
     """Whether two specs name the same data: the same word, or the same path and variant."""
     if one == other:

@@ -74,6 +74,10 @@ class LabelledTexts:
             InputError: where a row has a label that the model lacks.
         """
         occurring = np.unique(self.labels)
+        known = {canonical(label) for label in model_labels}
+        if any(canonical(self.label_names[i]) not in known for i in occurring):
+            # --label-map has to name the labels of rows that were left out too.
+            occurring = np.arange(len(self.label_names))
         ids = np.zeros(len(self.label_names), np.int32)
         ids[occurring] = match_labels([self.label_names[i] for i in occurring], model_labels)
         return ids[self.labels]

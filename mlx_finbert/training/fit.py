@@ -115,8 +115,8 @@ class Fit:
             running = launched
             if stop or self._is_boundary(number + 1) or self._was_interrupted(interrupted):
                 break
-        stop = self._end(running) or stop or self._was_interrupted(interrupted)
-        self._after(running.rate, stop)
+        stop = self._end(running) or stop
+        self._after(running.rate, stop, interrupted)
 
     def _end(self, last: Launched) -> bool:
         """Settle a step after which no other was started."""
@@ -157,12 +157,14 @@ class Fit:
         """Of the run, or of an epoch."""
         return step == self.plan.total_steps or step % len(self.train) == 0
 
-    def _after(self, rate: float, stop: bool) -> None:
+    def _after(self, rate: float, stop: bool, interrupted: Event) -> None:
         """Evaluate and save where that is due, and end the run where it ends."""
         self.step.put_back()
         stopping = False
         if self._is_end(self.run_state.step) or self._is_due(self.plan.eval_every):
             stopping = self._evaluate(rate)
+        # Ctrl-C may have come while validation rows were measured.
+        stop = stop or self._was_interrupted(interrupted)
         if self._is_due(self.plan.save_every) or stop:
             self._tell("on_save", self)
         if stop:

@@ -65,7 +65,7 @@ def finish(
         temperature, predictions = measured(end, folder, loaders, splits, interrupted, say)
         if left_out := what_ctrl_c_left_out(predictions, interrupted, folder.path):
             say(left_out)
-            ending, end = f"{ending}; {left_out}", "interrupted"
+            ending = f"{ending}; {left_out}"
         report = folder.report_of(
             ending,
             best,
@@ -82,7 +82,7 @@ def finish(
         say(remark)
     return Result(
         folder=folder.path,
-        end=end,
+        end="interrupted" if interrupted.is_set() else end,
         run_state=fit.run_state,
         test=metrics if predictions and predictions.split == "test" else None,
         predictions=predictions,

@@ -63,6 +63,7 @@ def test_near_duplicates_are_never_on_two_sides():
         assert not train & validation and not train & test and not validation & test
         assert len(fold.test) == pytest.approx(len(data) / 5, abs=1)
     assert "200 rows have a near duplicate, in 100 groups of up to 2 rows" in fold.notes[-1]
+    assert make_folds(make(), 5)[0].notes[-1] == "no row has a near duplicate"
 
 
 @settings(max_examples=200, deadline=None)

@@ -235,6 +235,9 @@ def test_only_labels_of_the_rows_that_are_measured_count():
     assert rows.ids_in(["up", "flat", "down"]).tolist() == [0, 2, 0]
     with pytest.raises(InputError, match="not those of the model"):
         data.ids_in(["up", "flat", "down"])
+    # The remedy holds for the whole file, of which only some rows are measured.
+    with pytest.raises(InputError, match=r"--label-map .down=NAME,mixed=NAME,up=NAME."):
+        data.take(np.array([0]), "some").ids_in(["a", "b"])
 
 
 def test_the_order_of_names(tmp_path):

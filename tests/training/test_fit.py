@@ -205,6 +205,12 @@ def test_ctrl_c_ends_after_the_step_and_a_second_one_interrupts(tiny):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_ctrl_c_in_the_last_evaluation_is_not_lost(tiny):
+    watch = Watch(on_evaluation=lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    end, state = run(*tiny, 3, watch=watch)
+    assert (end, state.step, len(state.history), watch.saves) == ("interrupted", 3, 1, [3])
+
+
 def test_a_loss_that_is_not_finite_ends_the_run(tiny):
     model, _ = tiny
 

@@ -14,6 +14,7 @@ from mlx_finbert.data.sources import load_texts
 from mlx_finbert.evaluation import EvaluateSettings
 from mlx_finbert.evaluation import run as evaluate
 from mlx_finbert.train import main
+from mlx_finbert.training.folder import RunFolder
 
 WORDS = "profit loss sales orders margin dividend guidance outlook".split()
 
@@ -67,6 +68,22 @@ def test_ctrl_c_while_a_fold_is_measured_ends_without_a_summary(
     assert main([*argv, "--folds", "3", "--max-steps", "1", "--batch-size", "2"]) == 130
     assert "fold 1 of 3 was interrupted: no summary" in capsys.readouterr().out
     assert not (tmp_path / "o" / "cross_validation.json").exists()
+
+
+def test_ctrl_c_while_the_report_of_a_fold_is_written_ends_the_folds(
+    checkpoint, table, tmp_path, capsys, monkeypatch
+):
+    report = RunFolder.report
+
+    def pressing(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        return report(*arguments)
+
+    monkeypatch.setattr(RunFolder, "report", pressing)
+    argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", str(tmp_path / "o")]
+    assert main([*argv, "--folds", "3", "--max-steps", "1"]) == 130
+    assert (tmp_path / "o" / "fold-01" / "metrics.json").exists()
+    assert not (tmp_path / "o" / "fold-02").exists()
 
 
 def test_one_fold_alone(table):
