@@ -72,7 +72,7 @@ def metrics_of(report: Report) -> dict[str, Any]:
         "rows_in_all": predictions.rows_in_all,
         "interrupted": predictions.interrupted,
         "truncated": predictions.truncated,
-        "notes": results.metrics.remarks(report.label_names),
+        "notes": report.notes + results.metrics.remarks(report.label_names),
         "calibration_temperature": report.temperature,
         "ece": results.calibrated.error,
         **results.metrics.to_dict(report.label_names),
