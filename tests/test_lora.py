@@ -147,6 +147,7 @@ def test_fusing_leaves_a_plain_model_that_says_the_same(checkpoint, family, dora
     np.testing.assert_array_equal(logits(again, tokenizer), logits(model, tokenizer))
 
 
+@pytest.mark.slow
 def test_the_limit_of_open_files_stays(checkpoint):
     code = (
         "import resource, sys, mlx_finbert\n"

@@ -52,6 +52,7 @@ def sha256(folder):
     return model_sha256(*mlx_finbert.load(folder))
 
 
+@pytest.mark.slow
 def test_a_reader_beside_two_writers(two, tmp_path):
     known = [sha256(folder) for folder in two]
     out = tmp_path / "out"

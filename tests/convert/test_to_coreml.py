@@ -70,6 +70,7 @@ def test_export_and_verify(folder, tmp_path, capsys):
     assert "9 tokens" in text and text.endswith("verified\n")
 
 
+@pytest.mark.slow
 def test_verify_finishes_an_export_that_was_killed(folder, checkpoint, tmp_path, monkeypatch):
     class Killed(BaseException):
         pass
@@ -134,6 +135,7 @@ def test_validation_runs_on_enumerated_shapes(folder, tmp_path, capsys):
     assert "9 rows: accuracy" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_validation_runs_on_the_test_rows_of_the_training_run(folder, tmp_path, capsys):
     rows = [f"{text} {i},{label}" for i in range(20)
             for text, label in (("profit rose", "positive"), ("loss fell", "negative"),

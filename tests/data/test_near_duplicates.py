@@ -105,6 +105,7 @@ def test_no_texts():
     assert near_duplicates([]).tolist() == []
 
 
+@pytest.mark.slow
 def test_counts_on_real_phrasebank(real_data):
     """Those of an independent count: 36 groups with one key, 3.4% of rows with a similar one."""
     sparse = pytest.importorskip("scipy.sparse", reason="needs scipy, the reference")

@@ -64,6 +64,7 @@ def score(tmp_path, monkeypatch):
     return score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_sentences", [False, True])
 @pytest.mark.parametrize("has_old", [False, True])
 def test_it_goes_on_to_the_same_bytes(score, tmp_path, with_sentences, has_old):
@@ -98,6 +99,7 @@ def test_it_goes_on_to_the_same_bytes(score, tmp_path, with_sentences, has_old):
     assert step > 25
 
 
+@pytest.mark.slow
 def test_begun_anew_it_goes_on_too(score, tmp_path):
     """Where the killed run was removing parts of another run."""
     whole = tmp_path / "whole"

@@ -12,6 +12,7 @@ from reproduce import find_archive, main
 ARCHIVE = "FinancialPhraseBank-v1.0.zip"
 
 
+@pytest.mark.slow
 def test_seeds_and_bands_beside_the_published_rows(real_data, checkpoint, tmp_path, capsys):
     flags = ["--data", str(real_data / ARCHIVE), "--output-dir", str(tmp_path), "--max-steps", "2"]
     assert main(["fpb", "--model", str(checkpoint()), "--seeds", "3,4", *flags]) == 0

@@ -33,6 +33,7 @@ def table(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_run_a_fold_and_a_summary(checkpoint, table, tmp_path, capsys):
     out = tmp_path / "out"
     argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", str(out)]

@@ -47,6 +47,7 @@ def test_adapters_are_trained_saved_used_and_fused(checkpoint, tmp_path, more, c
     assert "holds adapters: fuse them first" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_with_adapters_goes_on_bit_for_bit(checkpoint, tmp_path):
     base = str(checkpoint())
     for name, steps in (("whole", "8"), ("half", "8")):

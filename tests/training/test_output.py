@@ -134,6 +134,7 @@ def test_an_earlier_run_is_overwritten_whole_or_not_at_all(command, tmp_path, mo
     assert json.loads((run / "metrics.json").read_text())["split"] == "test"
 
 
+@pytest.mark.slow
 def test_an_overwritten_cross_validation_leaves_no_other_folds(command, tmp_path, monkeypatch):
     out = tmp_path / "out"
     assert main(command(out, "--folds", "3")) == 0

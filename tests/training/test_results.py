@@ -171,6 +171,7 @@ def test_ctrl_c_while_test_rows_are_measured_keeps_what_is_done(command, tmp_pat
     assert (figures["rows"], figures["interrupted"]) == (60, False)
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_calibration_leaves_the_model_as_trained(command, tmp_path, ctrl_c, capsys):
     run = tmp_path / "run"
     ctrl_c(CALIBRATION)
@@ -188,6 +189,7 @@ def test_ctrl_c_in_the_calibration_leaves_the_model_as_trained(command, tmp_path
     assert temperature_of(run) != 1
 
 
+@pytest.mark.slow
 def test_a_report_without_test_rows_leaves_none_of_an_earlier_one(command, tmp_path, ctrl_c):
     run = tmp_path / "run"
     assert main(command(run, "--batch-size", "4")) == 0

@@ -68,6 +68,7 @@ def events(out):
     return [(e["event"], e["step"], e.get("loss")) for e in lines if e["event"] != "start"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(checkpoint, table, tmp_path):
     model = checkpoint()
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -83,6 +83,7 @@ def test_the_written_config_repeats_the_run(checkpoint, table, tmp_path):
         assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_run(checkpoint, table, tmp_path):
     folder = checkpoint()
     one, two = (run(settings(folder, table, tmp_path / f"{s}", seed=s)).folder for s in (0, 1))

@@ -203,10 +203,11 @@ def test_adapters_have_it_and_fuse_hands_it_on(trained, tmp_path, capsys):
 
 
 def test_a_model_written_over_another_does_not_keep_its_file(trained, checkpoint, tmp_path):
-    run_folder, other = trained("run"), checkpoint(name="other")
-    assert to_mlx(["--model", str(other), "--output", str(run_folder), "--overwrite"]) == 0
-    assert not (run_folder / "seen_texts.tsv").exists()
-    assert not (run_folder / "config.yaml").exists()
+    run_folder, other, out = trained("run"), checkpoint(name="other"), tmp_path / "out"
+    assert to_mlx(["--model", str(run_folder), "--output", str(out)]) == 0
+    assert (out / "seen_texts.tsv").exists() and (out / "config.yaml").exists()
+    assert to_mlx(["--model", str(other), "--output", str(out), "--overwrite"]) == 0
+    assert not (out / "seen_texts.tsv").exists() and not (out / "config.yaml").exists()
 
 
 @pytest.mark.slow

@@ -135,6 +135,7 @@ def shapes_of(function):
     return {tensor.name: tensor.shape for op in operations for tensor in op.outputs}
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(classifier, tmp_path):
     files = []
     for name in ("a", "b"):
@@ -153,6 +154,7 @@ def test_one_package_is_as_large_as_one_of_a_fixed_length(classifier, tmp_path):
     assert shared == pytest.approx(alone, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_padding_token_that_must_be_read_is_refused(classifier, tmp_path):
     model, tokenizer = classifier("bert")
     tokenizer.pad_token = tokenizer.unk_token

@@ -97,6 +97,7 @@ def test_one_length_needs_no_functions(classifier, tmp_path):
     assert "label" in SavedPackage(report.paths[0]).functions["main"].outputs
 
 
+@pytest.mark.slow
 def test_the_sum_of_several_packages_is_said(classifier, tmp_path):
     _, _, report = export_as(classifier, tmp_path, lengths=[LENGTH, 9, 13])
     total = sum(f.stat().st_size for p in report.paths for f in p.rglob("*") if f.is_file())
@@ -132,6 +133,7 @@ def test_one_package_a_length_by_default(classifier, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [{}, {"compress": "int8", "layout": "plain"}], ids=str)
 def test_the_same_input_gives_the_same_bytes(classifier, tmp_path, form):
     files = []
@@ -320,6 +322,7 @@ def test_a_file_in_the_place_of_a_package_is_replaced_when_asked(classifier, tmp
     assert export(model, tokenizer, tmp_path / "T.mlpackage", options).paths[0].is_dir()
 
 
+@pytest.mark.slow
 def test_nothing_is_printed(classifier, tmp_path):
     """Whatever was imported before: coremltools draws progress bars."""
     classifier("bert")

@@ -12,6 +12,7 @@ from mlx_finbert.predict import predict
 pytestmark = pytest.mark.usefixtures("few_texts")
 
 
+@pytest.mark.slow
 def test_validation_measures_both_on_the_same_rows(classifier, tmp_path):
     model, tokenizer = classifier("bert")
     rows = load_texts("sample").take(np.arange(40), "forty rows")

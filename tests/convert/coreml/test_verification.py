@@ -285,6 +285,7 @@ def test_padding_that_leaks_between_lengths_is_found(classifier, tmp_path, monke
     assert any("with other padding" in fault for fault in second.faults)
 
 
+@pytest.mark.slow
 def test_a_rejected_package_keeps_what_is_there(classifier, tmp_path, monkeypatch):
     _, path = export_small(classifier, tmp_path)
     model, tokenizer = classifier("bert")
