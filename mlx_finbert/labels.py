@@ -19,7 +19,7 @@ NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)(e[+-]\d+)?", flags=re.AS
 """Not `007` or `1E5`, which are codes."""
 
 PART = r'\s*("(?:[^"]|"")*"|[^,="]*)\s*'
-SHOWN = 10
+LABELS_SHOWN = 10
 """Labels that a message lists."""
 
 MAP_ENTRY = re.compile(rf"{PART}={PART}(?:,|$)")
@@ -83,14 +83,15 @@ def label_map_of(labels: Sequence[str], names: Sequence[str] = ()) -> str:
     """
     pairs = zip(labels, names or ["NAME"] * len(labels), strict=True)
     entries = [f"{_quoted(label)}={_quoted(name)}" for label, name in pairs]
-    return '--label-map "' + ",".join(entries[:SHOWN] + ["..."] * (len(entries) > SHOWN)) + '"'
+    told = entries[:LABELS_SHOWN] + ["..."] * (len(entries) > LABELS_SHOWN)
+    return f'--label-map "{",".join(told)}"'
 
 
 def shown(labels: Iterable[str]) -> str:
     """`buy, hold, sell`: the first ten, and the number of the others."""
     labels = list(labels)
-    more = f" and {len(labels) - SHOWN} more" if labels[SHOWN:] else ""
-    return ", ".join(labels[:SHOWN]) + more
+    more = f" and {len(labels) - LABELS_SHOWN} more" if labels[LABELS_SHOWN:] else ""
+    return ", ".join(labels[:LABELS_SHOWN]) + more
 
 
 def _unquoted(part: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.data.settings import DataSettings, SplitSettings, TrainedDataSettings
-from mlx_finbert.data.sources import is_same
+from mlx_finbert.data.sources import is_same_data
 from mlx_finbert.errors import InputError
 from mlx_finbert.folder_commit import read_whole
 from mlx_finbert.hub import resolve
@@ -54,7 +54,7 @@ class TrainingRun:
 
     def was_on(self, data: str) -> bool:
         """Whether this is the data that the model was trained on, by its name or place."""
-        return self.settings is not None and is_same(self.settings.data, data)
+        return self.settings is not None and is_same_data(self.settings.data, data)
 
     def may_have_seen(self, texts: Sequence[str]) -> bool:
         """Whether a text has been seen, or may have been as the texts were not recorded."""
@@ -111,7 +111,7 @@ def with_own_data(given: Mapping[str, Any], settings_class: type, key: str) -> d
             f"{given['model']} does not say what data it was trained on: name the data to measure"
             f" with --{key}"
         )
-    if own is None or not is_same(own["data"], data):
+    if own is None or not is_same_data(own["data"], data):
         return dict(given)
     how = {f.name for f in fields(DataSettings)} & {f.name for f in fields(settings_class)} - {key}
     return {name: own[name] for name in how if name in own} | given | {key: data}

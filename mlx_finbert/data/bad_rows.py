@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from mlx_finbert.errors import InputError
 
-SHOWN = 10
+ROWS_SHOWN = 10
 """Rows that a message lists; the others are counted."""
 
 
@@ -68,8 +68,8 @@ class BadRows:
             ]
         if len(found) == 1:
             raise InputError(f"{found[0]}; correct it{self.or_drop}")
-        more = [f"and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
+        more = [f"and {len(found) - ROWS_SHOWN:,} more"] if len(found) > ROWS_SHOWN else []
         raise InputError(
             f"{self.name}: {len(found):,} rows cannot be used; correct them{self.or_drop}:\n  "
-            + "\n  ".join([*found[:SHOWN], *more])
+            + "\n  ".join([*found[:ROWS_SHOWN], *more])
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.labels import SHOWN, canonical, label_map_of, plain_number
+from mlx_finbert.labels import LABELS_SHOWN, canonical, label_map_of, plain_number
 
 UNLABELLED = "-1"
 """How GLUE and other published data sets fill the label column of a split without labels."""
@@ -132,7 +132,7 @@ def refuse_quantities(unnamed: Mapping[str, str], first_row: Mapping[str, str]) 
     raise InputError(
         f"{first_row[found[0]]}: {found[0]!r} is {what} and not a class, as the column holds"
         " numbers that are not integers: put classes in their place"
-        + (names if len(first_row) <= SHOWN else "")
+        + (names if len(first_row) <= LABELS_SHOWN else "")
     )
 
 

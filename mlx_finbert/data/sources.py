@@ -81,7 +81,7 @@ def is_here(spec: str) -> bool:
     return Path(split_variant(spec)[0]).expanduser().exists()
 
 
-def is_same(one: str, other: str) -> bool:
+def is_same_data(one: str, other: str) -> bool:
     """Whether two specs name the same data: the same word, or the same path and variant."""
     if one == other:
         return True

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mlx_finbert.data.bad_rows import ROWS_SHOWN
 from mlx_finbert.data.read_options import ReadOptions
 from mlx_finbert.data.records import (
     MissingColumnError,
@@ -21,9 +22,6 @@ from mlx_finbert.data.tables import open_table
 from mlx_finbert.data.writers import ENDINGS, TableWriter
 from mlx_finbert.errors import InputError
 from mlx_finbert.predict.parts import in_parts
-
-FAULTS_SHOWN = 10
-"""Rows that cannot be read and are listed."""
 
 
 @dataclass
@@ -89,7 +87,7 @@ class Table:
         if self.num_lacking == count and self.lacking:
             raise self.lacking
         if faults:
-            shown = "; ".join(faults[:FAULTS_SHOWN])
+            shown = "; ".join(faults[:ROWS_SHOWN])
             counted = f"{len(faults):,} rows cannot be read: " if len(faults) > 1 else ""
             raise InputError(counted + shown)
         if not count:
@@ -160,11 +158,11 @@ def check_target(flag: str, target: Path, others: dict[str, Path]) -> None:
     if target.is_dir():
         raise InputError(f"{flag} {target} is a folder: name a file")
     for other, path in others.items():
-        if is_same(target, path):
+        if is_same_file(target, path):
             raise InputError(f"{flag} {target} is the {other} file: name another")
 
 
-def is_same(left: Path, right: Path) -> bool:
+def is_same_file(left: Path, right: Path) -> bool:
     """Whether two paths name one file, also on a disk that ignores case."""
     if left.exists() and right.exists():
         return left.samefile(right)
