@@ -29,7 +29,7 @@ def score_file(
     `score` is P(positive) - P(negative), or the expected value on the scale of the labels where
     `sentiment.scale_positions` knows one; without a scale there is no such column. Every row is
     read and checked once before the first is scored. Rows are scored in parts, which are kept
-    beside the target until it appears, whole, at the end: the same call goes on with what a
+    next to the target until it appears, whole, at the end: the same call goes on with what a
     stopped one has left, and one call at a time writes a target. Where several processes run,
     each scores its share and rank 0 writes the target.
 
