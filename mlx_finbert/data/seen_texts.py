@@ -1,7 +1,7 @@
 """The file `seen_texts.tsv`: hashes of the texts that a model was trained on or chosen by.
 
-It is saved with the model's weights, so that these texts are never counted as test rows, whatever has
-become of the file that they came from. Each line has the hash of a folded text, `train`,
+It is saved with the model's weights, so that these texts are never counted as test rows, whatever
+has become of the file that they came from. Each line has the hash of a folded text, `train`,
 `validation` or `base` (seen by the model that the run started from), and the label as JSON; the
 first line has the checksum of the others. The texts themselves cannot be read from it.
 """
