@@ -163,8 +163,12 @@ def run(settings: EvaluateSettings) -> Evaluation:
         InputError: for data or a model that cannot be used, or labels that do not match.
     """
     if settings.data is None:
-        values = {f: getattr(settings, f.name) for f in fields(settings)}
-        settings = complete({f.name: value for f, value in values.items() if value != f.default})
+        given = {
+            field.name: value
+            for field in fields(settings)
+            if (value := getattr(settings, field.name)) != field.default
+        }
+        settings = complete(given)
     model, tokenizer, training_run = settings.load_with_run()
     measured = load_rows(settings.load_texts, settings.rows_wanted(), training_run)
     evaluation = evaluate(

@@ -122,9 +122,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-def require_finite(logits: np.ndarray) -> None:
-    """Refuse logits that are NaN or infinite, from which every figure would be wrong."""
-    if not np.isfinite(logits).all():
+def require_finite(found: np.ndarray) -> None:
+    """Refuse logits, or probabilities of them, that are NaN or infinite."""
+    if not np.isfinite(found).all():
         raise InputError("the model's logits are not finite: its weights are damaged")
 
 

@@ -36,6 +36,16 @@ sys.exit(main())
 """
 
 
+def talked(script, tmp_path):
+    """What came of a script that runs `TALKS`, whose work is done in any case."""
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable, TALKS, tmp_path / "model"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (tmp_path / "model").read_text() == "the work"
+    return done
+
+
 @pytest.mark.parametrize(
     ("redirected", "words"),
     [
@@ -51,11 +61,7 @@ sys.exit(main())
 @pytest.mark.parametrize(("more", "status"), [("", 0), ("fails", 2)])
 def test_work_goes_on_without_a_reader(tmp_path, redirected, words, more, status):
     script = f'"$0" -c "$1" "$2" {more} {redirected}; exit ${{PIPESTATUS[0]}}'
-    done = subprocess.run(
-        ["bash", "-c", script, sys.executable, TALKS, tmp_path / "model"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert (tmp_path / "model").read_text() == "the work"
+    done = talked(script, tmp_path)
     assert done.returncode == status
     told = done.stdout + done.stderr
     assert all(word in told for word in words)
@@ -66,11 +72,7 @@ def test_work_goes_on_without_a_reader(tmp_path, redirected, words, more, status
 @pytest.mark.parametrize(("more", "status"), [("", 1), ("fails", 2)])
 def test_a_full_disk_behind_the_output_is_no_success(tmp_path, more, status):
     script = f'"$0" -c "$1" "$2" {more} >{FULL}'
-    done = subprocess.run(
-        ["bash", "-c", script, sys.executable, TALKS, tmp_path / "model"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert (tmp_path / "model").read_text() == "the work"
+    done = talked(script, tmp_path)
     assert done.returncode == status
     last = done.stderr.splitlines()[-1]
     assert last == (

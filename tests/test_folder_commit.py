@@ -7,6 +7,7 @@ from functools import partial
 from itertools import count
 
 import pytest
+from killed_copies import killed_before
 
 from mlx_finbert import folder_commit
 from mlx_finbert.errors import InputError
@@ -22,29 +23,6 @@ def visible(folder):
 
 
 CHANGES = "rename", "replace", "unlink", "rmdir", "mkdir", "fsync"
-
-
-def killed_before(number, work):
-    """Whether a copy of this process, which dies before a change of the disk, gets to its end."""
-    pid = os.fork()
-    if pid:
-        return os.waitpid(pid, 0)[1] == 0
-    numbers = count()
-
-    def dying(true):
-        def change(*arguments, **more):
-            if next(numbers) == number:
-                os._exit(1)
-            return true(*arguments, **more)
-
-        return change
-
-    for name in CHANGES:
-        setattr(os, name, dying(getattr(os, name)))
-    try:
-        work()
-    finally:
-        os._exit(0)
 
 
 def write(part):
@@ -110,7 +88,7 @@ def test_a_kill_at_any_point_leaves_the_old_or_the_new(tmp_path):
         for name, text in (old | {"kept.txt": "kept"}).items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
-        is_done = killed_before(number, work)
+        is_done = killed_before(number, work, CHANGES)
         found.append(read_whole(folder, partial(visible, folder)))
         assert found[-1].pop("kept.txt") == "kept"
         work()

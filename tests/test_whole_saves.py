@@ -1,6 +1,5 @@
 """Saving over another model: whoever reads gets the old one or the new one."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from itertools import count
 
 import mlx.core as mx
 import pytest
+from killed_copies import killed_before
 from small_adapters import adapter_folder
 
 import mlx_finbert
@@ -108,7 +108,7 @@ def test_a_kill_at_any_rename(two, tmp_path, kinds):
     for number in count():
         out = tmp_path / f"out-{number}"
         shutil.copytree(old, out)
-        is_done = ends(number, save)
+        is_done = killed_before(number, save, ("rename", "replace"))
         found.append(known[sha256(out)])
         save()
         assert known[sha256(out)] == "new"
@@ -116,28 +116,6 @@ def test_a_kill_at_any_rename(two, tmp_path, kinds):
         if is_done:
             break
     assert found == ["old", *["new"] * (len(found) - 1)] and len(found) > 4
-
-
-def ends(number, save):
-    """Whether a copy of this process, killed before its renames of this number, ends."""
-    pid = os.fork()
-    if pid:
-        return os.waitpid(pid, 0)[1] == 0
-    numbers = count()
-
-    def dying(true):
-        def rename(*arguments):
-            if next(numbers) == number:
-                os._exit(1)
-            true(*arguments)
-
-        return rename
-
-    os.rename, os.replace = dying(os.rename), dying(os.replace)
-    try:
-        save()
-    finally:
-        os._exit(0)
 
 
 def with_run(folder):

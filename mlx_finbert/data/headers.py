@@ -20,6 +20,9 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 WORDS_OF_A_TEXT = 6
 """A cell with this many words is a text, not a name."""
 
+MOST_QUOTED = 40
+"""Characters of a cell in a message."""
+
 
 class Header:
     """The names of a table's columns: its first line, or numbers where that is a row."""
@@ -131,7 +134,8 @@ def reads_as_data(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str | 
         if cell.strip() and cell.strip() in below:
             return f"{cell.strip()!r} occurs again in column {i + 1}"
         if len(cell.split()) >= WORDS_OF_A_TEXT:
-            return f"column {i + 1} begins with {shortened(cell)!r}"
+            beginning = cell if len(cell) <= MOST_QUOTED else f"{cell[: MOST_QUOTED - 3]}..."
+            return f"column {i + 1} begins with {beginning!r}"
         if NUMBER.fullmatch(cell.strip()) and below and all(map(NUMBER.fullmatch, below)):
             return f"column {i + 1} has numbers alone"
     return None
@@ -159,8 +163,3 @@ def likely_columns(rows: Sequence[Sequence[str]]) -> tuple[int, int | None]:
     others = [i for i in range(len(columns)) if i != text]
     label = min(others, key=lambda i: len(set(columns[i])), default=None)
     return text + 1, None if label is None else label + 1
-
-
-def shortened(cell: str, most: int = 40) -> str:
-    """The beginning of a cell, for a message."""
-    return cell if len(cell) <= most else cell[: most - 3] + "..."

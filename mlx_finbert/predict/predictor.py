@@ -13,7 +13,7 @@ from mlx_finbert.device import length_multiple
 from mlx_finbert.encoding import is_encodable
 from mlx_finbert.errors import InputError
 from mlx_finbert.forward import Forward
-from mlx_finbert.metrics import softmax
+from mlx_finbert.metrics import require_finite, softmax
 from mlx_finbert.models import Classifier
 from mlx_finbert.tokenizer import Tokenizer
 
@@ -115,8 +115,7 @@ class Predictor:
             multiple=length_multiple(),
         )
         probabilities = softmax(self._forward.all_logits(loader))
-        if not np.isfinite(probabilities).all():
-            raise InputError("the model's logits are not finite: its weights are damaged")
+        require_finite(probabilities)
         return windows.mean(probabilities).astype(np.float32)
 
     def _rows(self, count: int) -> int:
