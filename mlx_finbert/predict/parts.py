@@ -110,11 +110,11 @@ class Parts:
         return self.folder / f"part-{number:05}.jsonl"
 
     def missing(self, numbers: Iterable[int]) -> list[int]:
-        """Those of these parts that are still to be scored, or to be scored again."""
-        return [number for number in numbers if not self._is_whole(number)]
+        """Those of these parts that are still to be scored; `claim` has removed damaged ones."""
+        return [number for number in numbers if not self.path(number).exists()]
 
     def claim(self, overwrite: bool = False) -> Left:
-        """Prepare the folder for a run; parts of an earlier one with this manifest stay.
+        """Prepare the folder for a run; whole parts of an earlier one with this manifest stay.
 
         Raises:
             InputError: where there are parts of another run, and not `overwrite`.
@@ -136,8 +136,10 @@ class Parts:
             self.remove()
         write_text(self.folder / MANIFEST, json.dumps(self._sealed(), indent=2) + "\n")
         present = [number for number in range(len(self)) if self.path(number).exists()]
-        damaged = len(self.missing(present))
-        return Left(len(present) - damaged, damaged)
+        damaged = [number for number in present if not self._is_whole(number)]
+        for number in damaged:
+            self.path(number).unlink()
+        return Left(len(present) - len(damaged), len(damaged))
 
     def require(self) -> None:
         """Refuse to share the work with a rank 0 that was given other work.
@@ -183,7 +185,7 @@ class Parts:
     def _is_whole(self, number: int) -> bool:
         try:
             return bool(self._lines(number))
-        except (FileNotFoundError, DamagedPart):
+        except DamagedPart:
             return False
 
     def _lines(self, number: int) -> list[bytes]:
