@@ -126,6 +126,8 @@ NEEDED_BY = {
     "lora_": ["--lora-rank", "4"],
     "dora": ["--lora-rank", "4"],
     "group_size": ["--quantize", "8"],
+    "group_parts": ["--group-by-length", "parts"],
+    "group_window": ["--group-by-length", "windows"],
 }
 """Flags without which others are refused, by how the fields of those begin."""
 

@@ -1,9 +1,8 @@
 """Padded batches of a closed set of shapes.
 
-Rows of like length go into one batch, which is padded to the next of a few fixed lengths. So the
-compiled step is traced a handful of times, and little is computed that is not a token: on Financial
-PhraseBank about 11% of the positions are padding at batch 32, where random batches padded to their
-longest row have 53%. Everything here is numpy: MLX arrays belong to the thread that computes.
+A batch, or a part of one, is padded to the next of a few fixed lengths, so the compiled step is
+traced a handful of times. Which rows go together: `grouping.py`. Everything here is numpy: MLX
+arrays belong to the thread that computes.
 """
 
 from collections.abc import Iterator
@@ -11,11 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlx_finbert.data.grouping import Grouping, cut, packed
 from mlx_finbert.data.lengths import best_lengths
 from mlx_finbert.data.tokens import Tokens
-
-WINDOW = 100
-"""About so many batches' worth of shuffled rows are sorted by length together."""
 
 EPOCHS_SEEN = 3
 """From the batches of so many epochs the lengths to pad to are chosen."""
@@ -23,22 +20,26 @@ EPOCHS_SEEN = 3
 
 @dataclass
 class Batch:
-    """B rows of L tokens; rows beyond the last example are padding and have weight zero."""
+    """B examples, or a part of them, in rows of L tokens: one a row, or E where they are packed.
+
+    What there are fewer examples than places for is padding and has weight zero.
+    """
 
     input_ids: np.ndarray
-    """int32 (B, L)."""
+    """int32 (B / E, L)."""
     attention_mask: np.ndarray
-    """int32 (B, L), 1 for a token."""
+    """int32 (B / E, L): 1 for the tokens of a row's first example, 2 for those of the second one,
+    and so on; 0 for padding."""
     labels: np.ndarray
     """int32 (B,)."""
     weights: np.ndarray
-    """float32 (B,), 1 for an example and 0 for a row of padding."""
+    """float32 (B,), 1 for an example and 0 for a place without one."""
     rows: np.ndarray
     """int64 (<= B,): which examples these are."""
 
     @property
     def num_tokens(self) -> int:
-        return int(self.attention_mask.sum())
+        return int((self.attention_mask > 0).sum())
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Update:
     labels: np.ndarray
     """int32: the labels of these rows."""
     batches: list[Batch]
-    """This process's part of them, one batch after the other."""
+    """This process's share of them, one batch after the other, or one part of it."""
 
 
 def padded_length(longest: int, multiple: int) -> int:
@@ -64,9 +65,9 @@ def padded_length(longest: int, multiple: int) -> int:
 class Loader:
     """Batches over N examples, every example exactly once an epoch.
 
-    Training batches (`seed` given) differ from epoch to epoch: rows are shuffled, sorted by length
-    within windows of about 100 batches, cut into batches, and the batches are shuffled. Without a
-    seed the batches are the same each time, longest last.
+    Training batches (`seed` given) differ from epoch to epoch and are made as `grouping` says.
+    Without a seed rows of like length go together and the batches are the same each time, longest
+    last.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Loader:
         rank: int = 0,
         ranks: int = 1,
         numbers: np.ndarray | None = None,
+        grouping: Grouping | None = None,
     ) -> None:
         """
         Args:
@@ -97,6 +99,7 @@ class Loader:
             rank: which of the processes this is, of `ranks` that share every batch; `ranks`
                 divides batch_size.
             numbers: int64 (N,), of the examples in their file; 1 to N where None.
+            grouping: of training batches; random ones where None.
         """
         self.tokens = tokens
         self.lengths = tokens.lengths
@@ -108,6 +111,16 @@ class Loader:
         self.seed = seed
         self.multiple = multiple
         self.update_size = batch_size * accumulation
+        self.grouping = grouping or Grouping("no")
+        self.part_size = self.part_rows = batch_size
+        """Examples and rows of a part, or of a whole batch, of all processes together."""
+        self.examples = 1
+        """As many as a row may hold."""
+        if seed is not None:
+            self.part_size = ranks * -(-batch_size // (ranks * self.grouping.parts))
+            self.part_rows, self.examples = self.grouping.rows_of(
+                self.lengths, self.part_size, ranks
+            )
         self.rank = rank
         self.ranks = ranks
         self.chosen_lengths: np.ndarray | None = None
@@ -117,8 +130,8 @@ class Loader:
 
         For a loader that is gone through often; without, the lengths are the same for all data.
         """
-        batches = [rows for epoch in range(EPOCHS_SEEN) for rows in self._batches(epoch)]
-        longest = [self.lengths[rows].max() for rows in batches]
+        parts = [rows for epoch in range(EPOCHS_SEEN) for rows in self._parts(epoch)]
+        longest = [self._longest(self._places(rows)) for rows in parts]
         self.chosen_lengths = best_lengths(np.array([*longest, self.lengths.max()]), self.multiple)
 
     def __len__(self) -> int:
@@ -126,13 +139,13 @@ class Loader:
         return -(-len(self.tokens) // self.update_size)
 
     def epoch(self, number: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch; number and seed alone decide their order."""
-        return (batch for update in self.updates(number) for batch in update.batches)
+        """The batches of one epoch, or their parts; number and seed alone decide their order."""
+        return (self.batch(rows) for rows in self._parts(number))
 
     def updates(self, number: int = 0, start: int = 0) -> Iterator[Update]:
         """The updates of one epoch from the one numbered `start` on, where a run goes on."""
         for rows in self.plan(number)[start:]:
-            batches = [self.batch(part) for part in cut(rows, self.batch_size)]
+            batches = [self.batch(part) for part in self._cut(rows)]
             yield Update(rows, self.numbers[rows], self.labels[rows], batches)
 
     def sampled(self, seed: int = 0) -> Iterator[Batch]:
@@ -140,7 +153,7 @@ class Loader:
 
         In the order of `epoch` without a seed they would be the shortest rows.
         """
-        batches = self._batches(0)
+        batches = self._parts(0)
         for i in np.random.default_rng(seed).permutation(len(batches)):
             yield self.batch(batches[i])
 
@@ -149,46 +162,65 @@ class Loader:
         if self.seed is None:
             return cut(np.argsort(self.lengths, kind="stable"), self.update_size)
         rng = np.random.default_rng([self.seed, number])
-        order = rng.permutation(len(self.lengths))
-        windows = max(1, round(len(order) / (WINDOW * self.update_size)))
-        sorted_parts = [
-            part[np.argsort(self.lengths[part], kind="stable")]
-            for part in np.array_split(order, windows)
-        ]
-        updates = cut(np.concatenate(sorted_parts), self.update_size)
-        return [updates[i] for i in rng.permutation(len(updates))]
+        return self.grouping.updates(self.lengths, self.labels, self.update_size, rng, number)
 
     def length(self, rows: np.ndarray) -> int:
-        """L of a batch of these rows."""
-        longest = int(self.lengths[rows].max())
-        if self.chosen_lengths is None:
-            return min(padded_length(longest, self.multiple), self.max_length)
-        return min(int(self.chosen_lengths[self.chosen_lengths >= longest][0]), self.max_length)
+        """L of a part of these examples."""
+        return self._padded(self._longest(self._places(rows)))
 
     def batch(self, rows: np.ndarray) -> Batch:
-        """This process's share of these rows, as long as the longest of all of them."""
-        shape = (self.batch_size // self.ranks, self.length(rows))
-        rows = rows[self.rank :: self.ranks]
-        lengths = np.zeros(shape[0], np.int64)
-        lengths[: len(rows)] = self.lengths[rows]
-        is_token = np.arange(shape[1]) < lengths[:, None]
-        input_ids = np.full(shape, self.pad_token_id, np.int32)
+        """This process's share of these examples, as long as the longest row of all of them."""
+        places = self._places(rows)
+        length = self._padded(self._longest(places))
+        places = places[self.rank :: self.ranks]
+        is_there = places >= 0
+        rows, lengths = places[is_there], self._tokens_in(places)
+        is_token = np.arange(length) < lengths.sum(axis=1)[:, None]
+        input_ids = np.full(is_token.shape, self.pad_token_id, np.int32)
         input_ids[is_token] = np.concatenate([self.tokens[row] for row in rows] or [[]])
-        labels = np.zeros(shape[0], np.int32)
-        labels[: len(rows)] = self.labels[rows]
-        weights = (np.arange(shape[0]) < len(rows)).astype(np.float32)
-        return Batch(input_ids, is_token.astype(np.int32), labels, weights, rows)
+        attention_mask = is_token.astype(np.int32)
+        numbers = np.broadcast_to(np.arange(1, self.examples + 1), places.shape)
+        attention_mask[is_token] = np.repeat(numbers.ravel(), lengths.ravel())
+        labels = np.zeros(places.shape, np.int32)
+        labels[is_there] = self.labels[rows]
+        weights = is_there.astype(np.float32)
+        return Batch(input_ids, attention_mask, labels.ravel(), weights.ravel(), rows)
 
     def padding_waste(self) -> float:
         """Share of an epoch's positions that hold no token, between 0 and 1."""
-        positions = sum(self.batch_size * self.length(rows) for rows in self._batches(0))
+        positions = sum(self.part_rows * self.length(rows) for rows in self._parts(0))
         return 1 - len(self.tokens.ids) / positions
 
-    def _batches(self, number: int) -> list[np.ndarray]:
-        """The rows of each batch of an epoch."""
-        return [part for rows in self.plan(number) for part in cut(rows, self.batch_size)]
+    def _places(self, rows: np.ndarray) -> np.ndarray:
+        """int64 (rows of the part, E): the example at each place, -1 where there is none."""
+        if self.examples > 1:
+            order = packed(self.lengths[rows], self.part_rows, self.examples)
+            return np.where(order >= 0, rows[order], -1)
+        return np.pad(rows, (0, self.part_rows - len(rows)), constant_values=-1)[:, None]
 
+    def _tokens_in(self, places: np.ndarray) -> np.ndarray:
+        """int64, as the places: the tokens of the example there."""
+        return np.where(places >= 0, self.lengths[places], 0)
 
-def cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    """Rows in parts of one size, the last of what is left."""
-    return [rows[i : i + size] for i in range(0, len(rows), size)]
+    def _longest(self, places: np.ndarray) -> int:
+        """Tokens of the fullest row."""
+        return int(self._tokens_in(places).sum(axis=1).max())
+
+    def _padded(self, longest: int) -> int:
+        """L for a longest row of so many tokens."""
+        chosen = self.chosen_lengths
+        if chosen is None or longest > chosen[-1]:
+            length = padded_length(longest, self.multiple)
+        else:
+            length = int(chosen[chosen >= longest][0])
+        return length if self.examples > 1 else min(length, self.max_length)
+
+    def _cut(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The examples of an update in batches, or in parts of like length."""
+        if self.part_size < self.batch_size:
+            rows = rows[np.argsort(self.lengths[rows], kind="stable")]
+        return cut(rows, self.part_size)
+
+    def _parts(self, number: int) -> list[np.ndarray]:
+        """The examples of each batch, or part of it, of an epoch."""
+        return [part for rows in self.plan(number) for part in self._cut(rows)]

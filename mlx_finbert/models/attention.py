@@ -9,19 +9,7 @@ from mlx_finbert.device import apart, on_linux_cpu
 from mlx_finbert.models.attention_in_blocks import attend_in_blocks, has_many_blocks
 from mlx_finbert.models.dropout import Dropout
 from mlx_finbert.models.functions import Linear, attention_probabilities, linear
-
-
-def padding_mask(attention_mask: mx.array) -> mx.array:
-    """The mask that every layer of one forward pass shares.
-
-    Args:
-        attention_mask: (B, L), 1 for a token and 0 for padding, any dtype.
-
-    Returns:
-        bool (B, 1, 1, L). Boolean because `scaled_dot_product_attention` adds any other dtype to
-        the scores, and because a row that is all padding then still gives finite numbers.
-    """
-    return (attention_mask != 0)[..., None, None, :]
+from mlx_finbert.models.packing import Packing
 
 
 def project(x: mx.array, linears: Sequence[nn.Linear], num_heads: int) -> list[mx.array]:
@@ -44,16 +32,25 @@ def project(x: mx.array, linears: Sequence[nn.Linear], num_heads: int) -> list[m
     return split_heads(linear(x, weight, bias), len(linears), num_heads)
 
 
-def queries_keys_values(
-    x: mx.array, linears: Sequence[nn.Linear], num_heads: int, first_only: bool
-) -> list[mx.array]:
-    """What `attend` takes, from one layer each for queries, keys and values.
+def self_attention(
+    x: mx.array,
+    linears: Sequence[nn.Linear],
+    num_heads: int,
+    packing: Packing,
+    first_only: bool,
+    dropout: Dropout,
+) -> mx.array:
+    """`attend` with one layer each for queries, keys and values of (B, L, hidden_size).
 
-    Where `first_only`, the queries are those of the first row, Q = 1; it still sees all rows.
+    Where `first_only`, the queries are those of the examples' first tokens, which still see all
+    tokens of their own: (B, E, hidden_size).
     """
     if not first_only:
-        return project(x, linears, num_heads)
-    return project(x[..., :1, :], linears[:1], num_heads) + project(x, linears[1:], num_heads)
+        queries, keys, values = project(x, linears, num_heads)
+        return attend(queries, keys, values, packing, dropout)
+    (queries,) = project(packing.first_tokens(x), linears[:1], num_heads)
+    keys, values = project(x, linears[1:], num_heads)
+    return attend(queries, keys, values, packing, dropout, first_only=True)
 
 
 def split_heads(x: mx.array, number: int, num_heads: int) -> list[mx.array]:
@@ -76,26 +73,33 @@ def merge_heads_vjp(x: mx.array, cotangent: mx.array, _: mx.array) -> mx.array:
 
 
 def attend(
-    queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array, dropout: Dropout
+    queries: mx.array,
+    keys: mx.array,
+    values: mx.array,
+    packing: Packing,
+    dropout: Dropout,
+    first_only: bool = False,
 ) -> mx.array:
     """Scaled dot-product attention (Vaswani et al. 2017, section 3.2).
 
     Args:
         queries: (B, num_heads, Q, head_size).
         keys, values: (B, num_heads, L, head_size).
-        mask: bool (B, 1, 1, L), False where a key is padding.
+        packing: which keys a query sees.
         dropout: of the attention probabilities.
+        first_only: whether the queries are those of the examples' first tokens, Q = E.
 
     Returns:
         (B, Q, num_heads * head_size) in the dtype of the inputs.
     """
     scale = queries.shape[-1] ** -0.5
+    mask = packing.first_mask if first_only else packing.mask
     if not on_linux_cpu() and not dropout.is_on:
         context = mx.fast.scaled_dot_product_attention(
             queries, keys, values, scale=scale, mask=mask
         )
-    elif on_linux_cpu() and has_many_blocks(queries, keys):
-        context = attend_in_blocks(queries, keys, values, mask, scale, dropout)
+    elif on_linux_cpu() and not first_only and has_many_blocks(queries, keys):
+        context = attend_in_blocks(queries, keys, values, packing.first_mask, scale, dropout)
     else:
         # The fused kernel has no dropout on the probabilities, and a CPU has no fused kernel.
         scores = queries @ keys.swapaxes(-1, -2)

@@ -44,7 +44,8 @@ def attend_in_blocks(
     Args:
         queries: (..., B, num_heads, Q, head_size), any float dtype, as the next two.
         keys, values: (..., B, num_heads, L, head_size).
-        mask: bool (..., B, 1, 1, L), False where a key is padding.
+        mask: bool (..., B, 1, E, L), which tokens a row's first example has, the second one, and
+            so on; with one example a row, those that are no padding.
         scale: of the scores.
         dropout: of the attention probabilities.
 
@@ -52,11 +53,14 @@ def attend_in_blocks(
         (..., B, num_heads, Q, head_size) in the dtype of the values.
     """
     queries, keys, numbers = (x.astype(mx.float32) for x in (queries, keys, values))
-    # A further column adds what hides padding within the product of queries and keys.
-    below = mx.broadcast_to((~mask).swapaxes(-1, -2) * FAR_BELOW, (*keys.shape[:-1], 1))
+    # A further column for each example adds what hides the others, and padding, within the product
+    # of queries and keys. What a query of padding finds is nobody's.
+    of_example = mask.swapaxes(-1, -2)
+    sees = of_example | ~of_example.any(axis=-1, keepdims=True)
+    columns = (*keys.shape[:-1], mask.shape[-2])
     arrays = [
-        mx.concatenate([queries * scale, mx.ones((*queries.shape[:-1], 1))], axis=-1),
-        mx.concatenate([keys, below], axis=-1),
+        mx.concatenate([queries * scale, mx.broadcast_to(sees * 1.0, columns)], axis=-1),
+        mx.concatenate([keys, mx.broadcast_to(~of_example * FAR_BELOW, columns)], axis=-1),
         # Scaled here and not as probabilities, of which there are more.
         numbers * dropout.scale if dropout.is_on else numbers,
     ]
@@ -98,8 +102,8 @@ def attend_block(
     All arrays are float32, `keep` excepted.
 
     Args:
-        queries: (..., n, Q, head_size + 1), scaled; the last column belongs to the padding.
-        keys: (..., n, L, head_size + 1).
+        queries: (..., n, Q, head_size + E), scaled; the last columns belong to the examples.
+        keys: (..., n, L, head_size + E).
         values: (..., n, L, head_size), times dropout's scale.
         keep: a list of one array, bool (..., n, Q, L), False where dropped; empty without dropout.
         turn: (1, ..., 1), from the block before: else MLX would compute all scores first.

@@ -10,11 +10,12 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.models.activations import ACTIVATIONS
-from mlx_finbert.models.attention import attend, padding_mask, queries_keys_values
+from mlx_finbert.models.attention import self_attention
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
 from mlx_finbert.models.functions import LayerNorm, Linear
+from mlx_finbert.models.packing import Packing
 
 
 @dataclass(kw_only=True)
@@ -57,15 +58,17 @@ class BertEmbeddings(nn.Module):
         self.LayerNorm = LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
         self.dropout = Dropout(args.hidden_dropout_prob)
 
-    def position_ids(self, input_ids: mx.array) -> mx.array:
-        return mx.arange(input_ids.shape[-1])
+    def position_ids(self, input_ids: mx.array, packing: Packing) -> mx.array:
+        return packing.restarted(mx.arange(input_ids.shape[-1]))
 
-    def __call__(self, input_ids: mx.array, token_type_ids: mx.array | None) -> mx.array:
+    def __call__(
+        self, input_ids: mx.array, token_type_ids: mx.array | None, packing: Packing
+    ) -> mx.array:
         if token_type_ids is None:
             segments = self.token_type_embeddings.weight[0]
         else:
             segments = self.token_type_embeddings(token_type_ids)
-        positions = self.position_embeddings(self.position_ids(input_ids))
+        positions = self.position_embeddings(self.position_ids(input_ids, packing))
         return self.dropout(self.LayerNorm(self.word_embeddings(input_ids) + positions + segments))
 
 
@@ -78,10 +81,9 @@ class BertSelfAttention(nn.Module):
         self.value = Linear(args.hidden_size, args.hidden_size)
         self.dropout = Dropout(args.attention_probs_dropout_prob)
 
-    def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
+    def __call__(self, x: mx.array, packing: Packing, first_only: bool) -> mx.array:
         linears = self.query, self.key, self.value
-        q, k, v = queries_keys_values(x, linears, self.num_heads, first_only)
-        return attend(q, k, v, mask, self.dropout)
+        return self_attention(x, linears, self.num_heads, packing, first_only, self.dropout)
 
 
 class BertResidual(nn.Module):
@@ -103,8 +105,9 @@ class BertAttention(nn.Module):
         self.self = BertSelfAttention(args)
         self.output = BertResidual(args.hidden_size, args)
 
-    def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
-        return self.output(self.self(x, mask, first_only), x[..., :1, :] if first_only else x)
+    def __call__(self, x: mx.array, packing: Packing, first_only: bool) -> mx.array:
+        residual = packing.first_tokens(x) if first_only else x
+        return self.output(self.self(x, packing, first_only), residual)
 
 
 class BertIntermediate(nn.Module):
@@ -124,9 +127,9 @@ class BertLayer(nn.Module):
         self.intermediate = BertIntermediate(args)
         self.output = BertResidual(args.intermediate_size, args)
 
-    def __call__(self, x: mx.array, mask: mx.array, first_only: bool = False) -> mx.array:
-        """(B, L, hidden_size), or (B, 1, hidden_size) where the first row alone is wanted."""
-        x = self.attention(x, mask, first_only)
+    def __call__(self, x: mx.array, packing: Packing, first_only: bool = False) -> mx.array:
+        """(B, L, hidden_size), or (B, E, hidden_size) where first tokens alone are wanted."""
+        x = self.attention(x, packing, first_only)
         return self.output(self.intermediate(x), x)
 
 
@@ -147,10 +150,10 @@ class BertModel(nn.Module):
         self.pooler = BertPooler(args)
 
     def __call__(
-        self, input_ids: mx.array, attention_mask: mx.array, token_type_ids: mx.array | None
+        self, input_ids: mx.array, token_type_ids: mx.array | None, packing: Packing
     ) -> mx.array:
-        x = self.embeddings(input_ids, token_type_ids)
-        return self.pooler(self.encoder(x, padding_mask(attention_mask)))
+        x = self.embeddings(input_ids, token_type_ids, packing)
+        return self.pooler(self.encoder(x, packing))
 
 
 class BertForSequenceClassification(nn.Module):
@@ -182,11 +185,13 @@ class BertForSequenceClassification(nn.Module):
         attention_mask: mx.array,
         token_type_ids: mx.array | None = None,
         dropout_key: mx.array | None = None,
+        examples: int = 1,
     ) -> mx.array:
         """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L).
 
-        Dropout draws from `dropout_key`, uint32 (2,); without a key there is none.
+        Dropout draws from `dropout_key`, uint32 (2,); without a key there is none. Rows of several
+        `examples`, as `Packing` has them, give logits (B * examples, num_labels), row by row.
         """
         with dropout_from(dropout_key):
-            pooled = self.bert(input_ids, attention_mask, token_type_ids)
+            pooled = self.bert(input_ids, token_type_ids, Packing(attention_mask, examples))
             return self.classifier(self.dropout(pooled))

@@ -10,11 +10,12 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.models.activations import ACTIVATIONS
-from mlx_finbert.models.attention import attend, padding_mask, queries_keys_values
+from mlx_finbert.models.attention import self_attention
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
 from mlx_finbert.models.functions import LayerNorm, Linear
+from mlx_finbert.models.packing import Packing
 
 # DistilBERT's config has no field for it.
 LAYER_NORM_EPS = 1e-12
@@ -50,8 +51,9 @@ class Embeddings(nn.Module):
         self.LayerNorm = LayerNorm(args.dim, eps=LAYER_NORM_EPS)
         self.dropout = Dropout(args.dropout)
 
-    def __call__(self, input_ids: mx.array) -> mx.array:
-        positions = self.position_embeddings(mx.arange(input_ids.shape[-1]))
+    def __call__(self, input_ids: mx.array, packing: Packing) -> mx.array:
+        position_ids = packing.restarted(mx.arange(input_ids.shape[-1]))
+        positions = self.position_embeddings(position_ids)
         return self.dropout(self.LayerNorm(self.word_embeddings(input_ids) + positions))
 
 
@@ -65,10 +67,10 @@ class SelfAttention(nn.Module):
         self.out_lin = Linear(args.dim, args.dim)
         self.dropout = Dropout(args.attention_dropout)
 
-    def __call__(self, x: mx.array, mask: mx.array, first_only: bool) -> mx.array:
+    def __call__(self, x: mx.array, packing: Packing, first_only: bool) -> mx.array:
         linears = self.q_lin, self.k_lin, self.v_lin
-        q, k, v = queries_keys_values(x, linears, self.num_heads, first_only)
-        return self.out_lin(attend(q, k, v, mask, self.dropout))
+        x = self_attention(x, linears, self.num_heads, packing, first_only, self.dropout)
+        return self.out_lin(x)
 
 
 class FeedForward(nn.Module):
@@ -91,10 +93,10 @@ class TransformerBlock(nn.Module):
         self.ffn = FeedForward(args)
         self.output_layer_norm = LayerNorm(args.dim, eps=LAYER_NORM_EPS)
 
-    def __call__(self, x: mx.array, mask: mx.array, first_only: bool = False) -> mx.array:
-        """(B, L, dim), or (B, 1, dim) where the first row alone is wanted."""
-        residual = x[..., :1, :] if first_only else x
-        x = self.sa_layer_norm(self.attention(x, mask, first_only) + residual)
+    def __call__(self, x: mx.array, packing: Packing, first_only: bool = False) -> mx.array:
+        """(B, L, dim), or (B, E, dim) where first tokens alone are wanted."""
+        residual = packing.first_tokens(x) if first_only else x
+        x = self.sa_layer_norm(self.attention(x, packing, first_only) + residual)
         return self.output_layer_norm(self.ffn(x) + x)
 
 
@@ -104,8 +106,8 @@ class DistilBertModel(nn.Module):
         self.embeddings = Embeddings(args)
         self.transformer = Encoder([TransformerBlock(args) for _ in range(args.n_layers)])
 
-    def __call__(self, input_ids: mx.array, attention_mask: mx.array) -> mx.array:
-        return self.transformer(self.embeddings(input_ids), padding_mask(attention_mask))
+    def __call__(self, input_ids: mx.array, packing: Packing) -> mx.array:
+        return self.transformer(self.embeddings(input_ids, packing), packing)
 
 
 class DistilBertForSequenceClassification(nn.Module):
@@ -138,12 +140,15 @@ class DistilBertForSequenceClassification(nn.Module):
         attention_mask: mx.array,
         token_type_ids: mx.array | None = None,
         dropout_key: mx.array | None = None,
+        examples: int = 1,
     ) -> mx.array:
         """Logits (B, num_labels) for int32 ids and mask of shape (B, L).
 
         DistilBERT has no segments: `token_type_ids` is accepted, as by the other families, and
         has no effect. Dropout draws from `dropout_key`, uint32 (2,); without a key there is none.
+        Rows of several `examples`, as `Packing` has them, give logits (B * examples, num_labels),
+        row by row.
         """
         with dropout_from(dropout_key):
-            x = self.distilbert(input_ids, attention_mask)
+            x = self.distilbert(input_ids, Packing(attention_mask, examples))
             return self.classifier(self.dropout(nn.relu(self.pre_classifier(x))))

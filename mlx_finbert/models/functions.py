@@ -47,7 +47,7 @@ def attention_probabilities(scores: mx.array, mask: mx.array, scale: float) -> m
 
     Args:
         scores: (B, heads, queries, keys).
-        mask: bool (B, 1, 1, keys), False where a key is padding.
+        mask: bool (B, 1, 1 or queries, keys), False where a query does not see a key.
         scale: of the scores.
 
     Returns:

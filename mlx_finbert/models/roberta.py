@@ -10,11 +10,11 @@ from typing import ClassVar
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_finbert.models.attention import padding_mask
 from mlx_finbert.models.bert import BertArgs, BertEmbeddings, BertLayer
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
 from mlx_finbert.models.functions import Linear
+from mlx_finbert.models.packing import Packing
 
 
 @dataclass(kw_only=True)
@@ -36,9 +36,10 @@ class RobertaEmbeddings(BertEmbeddings):
         super().__init__(args)
         self.pad_token_id = args.pad_token_id
 
-    def position_ids(self, input_ids: mx.array) -> mx.array:
+    def position_ids(self, input_ids: mx.array, packing: Packing) -> mx.array:
         is_token = (input_ids != self.pad_token_id).astype(mx.int32)
-        return mx.cumsum(is_token, axis=-1) * is_token + self.pad_token_id
+        before = mx.cumsum(is_token, axis=-1, inclusive=False)
+        return (packing.restarted(before) + 1) * is_token + self.pad_token_id
 
 
 class RobertaModel(nn.Module):
@@ -48,10 +49,9 @@ class RobertaModel(nn.Module):
         self.encoder = Encoder([BertLayer(args) for _ in range(args.num_hidden_layers)])
 
     def __call__(
-        self, input_ids: mx.array, attention_mask: mx.array, token_type_ids: mx.array | None
+        self, input_ids: mx.array, token_type_ids: mx.array | None, packing: Packing
     ) -> mx.array:
-        x = self.embeddings(input_ids, token_type_ids)
-        return self.encoder(x, padding_mask(attention_mask))
+        return self.encoder(self.embeddings(input_ids, token_type_ids, packing), packing)
 
 
 class RobertaClassificationHead(nn.Module):
@@ -94,10 +94,13 @@ class RobertaForSequenceClassification(nn.Module):
         attention_mask: mx.array,
         token_type_ids: mx.array | None = None,
         dropout_key: mx.array | None = None,
+        examples: int = 1,
     ) -> mx.array:
         """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L).
 
-        Dropout draws from `dropout_key`, uint32 (2,); without a key there is none.
+        Dropout draws from `dropout_key`, uint32 (2,); without a key there is none. Rows of several
+        `examples`, as `Packing` has them, give logits (B * examples, num_labels), row by row.
         """
         with dropout_from(dropout_key):
-            return self.classifier(self.roberta(input_ids, attention_mask, token_type_ids))
+            x = self.roberta(input_ids, token_type_ids, Packing(attention_mask, examples))
+            return self.classifier(x)

@@ -86,6 +86,10 @@ class CourseSettings:
             stopping=self._stopping(),
         )
 
+    def epochs_of(self, steps_per_epoch: int) -> int:
+        """Passes over the rows; the last one may end before its end."""
+        return -(-self.plan(steps_per_epoch).total_steps // steps_per_epoch)
+
     def _plateau(self) -> ReduceLROnPlateau | None:
         if self.plateau_monitor is None:
             return None

@@ -1,11 +1,10 @@
-"""The gradients of one batch, compiled, its rows side by side where the device has room."""
+"""The gradients of one batch, compiled, its parts side by side where the device has room."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 import mlx.core as mx
-import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_finbert.data.loader import Batch
@@ -23,8 +22,8 @@ Rows = tuple[mx.array, mx.array, mx.array, mx.array]
 class Gradients:
     """The gradient of the summed loss with respect to the parameters that learn.
 
-    Traced once for each shape of a batch. Whatever is not an argument is frozen at its value when
-    this is made: the parameters that do not learn, the class weights, the precision.
+    Traced once for each shape of a batch, by each stream. Whatever is not an argument is frozen at
+    its value when this is made: the parameters that do not learn, the class weights, the precision.
     """
 
     def __init__(self, model: Classifier, loss: Loss, frozen: Arrays, precision: Precision) -> None:
@@ -46,32 +45,33 @@ class Gradients:
             parameters: Arrays, rows: Rows, key: mx.array, factor: mx.array
         ) -> tuple[mx.array, mx.array]:
             input_ids, attention_mask, labels, weights = rows
+            examples = len(labels) // len(input_ids)
             with holding(model, tree(frozen | cast(parameters, dtype))):
-                logits = model(input_ids, attention_mask, dropout_key=key)
-            logits = logits.reshape(len(labels), -1)
+                logits = model(input_ids, attention_mask, dropout_key=key, examples=examples)
             summed = loss.sum(logits, labels, weights)
             correct = ((logits.argmax(axis=-1) == labels) * weights).sum()
             return summed * factor, mx.stack([summed, correct])
 
-        def gradients(
-            parameters: Arrays, parts: list[Rows], key: mx.array, factor: mx.array
-        ) -> tuple[list[Arrays], mx.array]:
-            traced.append(len(parts))
-            found, sums = [], []
-            keys = mx.random.split(key, len(parts))
-            for stream, rows, own in zip(streams(), parts, keys, strict=False):
-                with mx.stream(stream):
-                    (_, figures), more = mx.value_and_grad(loss_of)(parameters, rows, own, factor)
-                found.append(more)
-                sums.append(figures)
-            return found, sum(sums)
+        def gradients_on(number: int) -> Callable[..., tuple[Arrays, mx.array]]:
+            @mx.compile
+            def gradients(
+                parameters: Arrays, rows: Rows, key: mx.array, factor: mx.array
+            ) -> tuple[Arrays, mx.array]:
+                traced.append(number)
+                with mx.stream(streams()[number]):
+                    (_, figures), found = mx.value_and_grad(loss_of)(parameters, rows, key, factor)
+                return found, figures
 
-        self._gradients = mx.compile(gradients)
+            return gradients
+
+        # Each stream has a function of its own: in one graph MLX would merge what they have in
+        # common, and it fuses nothing with what another stream computes.
+        self._gradients = [gradients_on(number) for number in range(len(streams()))]
 
     @property
     def traces(self) -> int:
-        """How often the gradients were traced."""
-        return len(self._traced)
+        """How often the gradients were traced; each stream does so, which counts as once."""
+        return self._traced.count(0)
 
     def __call__(
         self, parameters: Arrays, batch: Batch, key: mx.array, factor: mx.array
@@ -80,30 +80,36 @@ class Gradients:
 
         Args:
             parameters: those that learn, float32.
-            batch: B rows.
+            batch: B examples.
             key: of dropout, uint32 (2,).
             factor: float32 scalar; the loss is multiplied by it.
 
         Returns:
             For each part of the batch, float32 gradients of the loss times the factor, summed over
-            its rows; and (2,), of all: the summed loss, and how many rows were classified rightly.
+            its examples; and (2,), of all: the summed loss, and how many examples were classified
+            rightly.
         """
-        return self._gradients(parameters, parts_of(batch), key, factor)
+        parts = parts_of(batch)
+        found, sums = [], []
+        keys = mx.random.split(key, len(parts))
+        for gradients, rows, own in zip(self._gradients, parts, keys, strict=False):
+            more, figures = gradients(parameters, rows, own, factor)
+            found.append(more)
+            sums.append(figures)
+        return found, sum(sums)
 
 
 def parts_of(batch: Batch) -> list[Rows]:
-    """The batch on the device, in as many parts as there are streams and rows.
-
-    Ids and masks of part i have i more axes in front. With equal shapes MLX would merge constants
-    of one part with those of another, and it fuses nothing with what another stream computes.
-    """
-    count = min(len(streams()), len(batch.labels))
+    """The batch on the device, in as many parts as there are streams and rows."""
+    rows = len(batch.input_ids)
+    count = min(len(streams()), rows)
+    labels, weights = batch.labels.reshape(rows, -1), batch.weights.reshape(rows, -1)
     return [
         (
-            mx.array(np.expand_dims(batch.input_ids[i::count], tuple(range(i)))),
-            mx.array(np.expand_dims(batch.attention_mask[i::count], tuple(range(i)))),
-            mx.array(batch.labels[i::count]),
-            mx.array(batch.weights[i::count]),
+            mx.array(batch.input_ids[i::count]),
+            mx.array(batch.attention_mask[i::count]),
+            mx.array(labels[i::count].flatten()),
+            mx.array(weights[i::count].flatten()),
         )
         for i in range(count)
     ]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -48,8 +49,11 @@ class Loaders:
 
 def load_model(
     settings: TrainSettings, label_names: list[str], say: Say
-) -> tuple[Classifier, Tokenizer]:
-    """The model in float32, with adapters where wished; a fresh head takes the data's labels."""
+) -> tuple[Classifier, Tokenizer, bool]:
+    """The model in float32, with adapters where wished, and whether its head is fresh.
+
+    A fresh head takes the data's labels.
+    """
     model, tokenizer, report = load_with_report(
         settings.model,
         labels=settings.model_labels,
@@ -67,7 +71,7 @@ def load_model(
         add_lora(model, lora)
         learning = sum(value.size for _, value in tree_flatten(model.trainable_parameters()))
         say(f"adapters of rank {lora.rank}: {learning:,} numbers learn, with the head's")
-    return model, tokenizer
+    return model, tokenizer, bool(report.new)
 
 
 def make_loaders(
@@ -94,7 +98,7 @@ def make_loaders(
     # Saved with the tokenizer, so that the model is evaluated and used as it was trained.
     tokenizer.model_max_length = max_length
 
-    def loader(part: LabelledTexts, tokens: Tokens, **of_training: int) -> Loader:
+    def loader(part: LabelledTexts, tokens: Tokens, **of_training: Any) -> Loader:
         for note in token_notes(tokens, part.name, max_length, tokenizer.unk_token_id):
             say(note)
         return Loader(
@@ -108,13 +112,16 @@ def make_loaders(
             **of_training,
         )
 
+    accumulation = settings.gradient_accumulation_steps
+    steps_per_epoch = -(-len(splits.train) // (settings.batch_size * accumulation))
     train = loader(
         splits.train,
         tokenize(tokenizer, splits.train.texts, max_length),
         seed=settings.seed,
-        accumulation=settings.gradient_accumulation_steps,
+        accumulation=accumulation,
         rank=rank,
         ranks=size,
+        grouping=settings.grouping(settings.epochs_of(steps_per_epoch)),
     )
     train.choose_lengths()
     say(

@@ -63,7 +63,8 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         for note in splits.notes:
             say(note)
         mx.random.seed(settings.seed)
-        model, tokenizer = load_model(settings, splits.train.label_names, say)
+        model, tokenizer, is_fresh = load_model(settings, splits.train.label_names, say)
+        settings = settings.for_head(is_fresh)
         loaders = make_loaders(settings, splits, model, tokenizer, processes, say, thread)
         fingerprint = fingerprint_of(loaders.train, loaders.validation)
         require_same(processes, fingerprint, f"--data {settings.data}: the rows or their tokens")
@@ -72,7 +73,7 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         if checkpoint:
             folder.go_on_from(checkpoint, fit)
             say(f"going on after step {fit.run_state.step:,}, from {checkpoint.path}")
-        progress = Progress(-(-fit.plan.total_steps // len(loaders.train)))
+        progress = Progress(settings.epochs_of(len(loaders.train)))
         if is_first:
             services = reporters(settings.report_to or [], path, say=say)
             fit.callbacks = [progress, folder, *services]

@@ -1,6 +1,6 @@
 """The flags of `python -m mlx_finbert.train`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlx_finbert.data.settings import DataSettings, SplitSettings
 from mlx_finbert.data.texts import LabelledTexts, require_trainable
@@ -8,6 +8,9 @@ from mlx_finbert.settings import require, setting
 from mlx_finbert.training.course_settings import CourseSettings
 from mlx_finbert.training.lora_settings import LoraSettings
 from mlx_finbert.training.step_settings import StepSettings
+
+FRESH_HEAD_RATE = 1e-3
+"""The classifier's in Yang, Uy and Huang's FinBERT (2020, archive/bertModel.py of their code)."""
 
 
 @dataclass(kw_only=True)
@@ -85,6 +88,17 @@ class TrainSettings(
         self.check_step()
         self.check_lora()
         self.check_output()
+
+    def for_head(self, is_fresh: bool) -> "TrainSettings":
+        """The same with the head's learning rate, where none was given.
+
+        Args:
+            is_fresh: whether the head was drawn at random, as the encoder was not.
+        """
+        if self.head_learning_rate is not None:
+            return self
+        rate = max(FRESH_HEAD_RATE, self.learning_rate) if is_fresh else self.learning_rate
+        return replace(self, head_learning_rate=rate)
 
     def load_texts(self) -> LabelledTexts:
         """The texts that the flags name, from which a classifier can learn."""

@@ -5,8 +5,9 @@ from typing import Literal
 
 import numpy as np
 
+from mlx_finbert.data.grouping import RANDOM, Grouping, Way
 from mlx_finbert.errors import InputError
-from mlx_finbert.settings import require, setting
+from mlx_finbert.settings import refuse_without, require, setting
 from mlx_finbert.training.groups import Thawing
 from mlx_finbert.training.loss import Loss, class_weights
 from mlx_finbert.training.optimizer import Adam
@@ -19,6 +20,14 @@ class StepSettings:
 
     batch_size: int = setting(16, "rows a batch, shared by the processes where they are several")
     gradient_accumulation_steps: int = setting(1, "batches an update")
+    group_by_length: Way = setting(
+        "packed",
+        "how batches are made: of random rows, several short ones in line (packed), in parts of"
+        " like length (parts) or each by itself (no), or of rows of like length (the other ways)",
+        const="windows",
+    )
+    group_parts: int = setting(4, "parts of a batch, with --group-by-length parts")
+    group_window: int = setting(50, "rows are sorted by length within windows of so many batches")
     gradient_checkpointing: bool = setting(
         False, "compute the layers twice to hold about half as much in memory"
     )
@@ -36,7 +45,9 @@ class StepSettings:
         None, "balanced, sqrt-balanced, or LABEL=WEIGHT,... (a label that is not named has 1)"
     )
     head_learning_rate: float | None = setting(
-        None, "peak for pooler and classifier (default: that of the rest)"
+        None,
+        "peak for pooler and classifier (default: 1e-3 where the classifier is fresh and"
+        " --learning-rate not higher, or else that)",
     )
     layer_decay: float = setting(1.0, "each layer's rate over that of the layer above it")
     gradual_unfreezing: bool = setting(
@@ -50,6 +61,17 @@ class StepSettings:
         size, accumulation = self.batch_size, self.gradient_accumulation_steps
         require(size >= 1, "--batch-size", size, "at least 1")
         require(accumulation >= 1, "--gradient-accumulation-steps", accumulation, "at least 1")
+        require(self.group_parts >= 1, "--group-parts", self.group_parts, "at least 1")
+        require(self.group_window >= 1, "--group-window", self.group_window, "at least 1")
+        in_parts = self.group_by_length == "parts"
+        refuse_without(self, ["group_parts"], "--group-by-length parts", in_parts)
+        in_windows = self.group_by_length not in RANDOM
+        refuse_without(
+            self,
+            ["group_window"],
+            "--group-by-length windows, jittered, dealt or at-first",
+            in_windows,
+        )
         require(self.weight_decay >= 0, "--weight-decay", self.weight_decay, "at least 0")
         require(0 <= self.adam_beta1 < 1, "--adam-beta1", self.adam_beta1, "from 0 to below 1")
         require(0 <= self.adam_beta2 < 1, "--adam-beta2", self.adam_beta2, "from 0 to below 1")
@@ -60,6 +82,10 @@ class StepSettings:
         require(head is None or head > 0, "--head-learning-rate", head, "must be above 0")
         require(0 < self.layer_decay <= 1, "--layer-decay", self.layer_decay, "above 0, at most 1")
         require(self.freeze_layers >= 0, "--freeze-layers", self.freeze_layers, "at least 0")
+
+    def grouping(self, epochs: int) -> Grouping:
+        """How the batches of a run of so many epochs are made."""
+        return Grouping(self.group_by_length, self.group_parts, self.group_window, epochs)
 
     def adam(self) -> Adam:
         """The optimizer."""

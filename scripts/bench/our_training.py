@@ -41,7 +41,7 @@ class OurTraining:
             save_epochs=0,
         )
         self.splits = splits_of(job)
-        self.model, self.tokenizer = load_model(self.settings, job.label_names, silent)
+        self.model, self.tokenizer, _ = load_model(self.settings, job.label_names, silent)
         loaders = self._loaders()
         self.fit = make_fit(self.settings, self.model, loaders, ranks())
         self.about = {

@@ -13,6 +13,7 @@ from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.attention import attend
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.functions import LayerNorm, gelu
+from mlx_finbert.models.packing import Packing
 from mlx_finbert.training.gradients import named_parameters
 from mlx_finbert.training.groups import make_groups
 from mlx_finbert.training.loss import Loss
@@ -109,9 +110,9 @@ def attended(queries: Any, keys: Any, values: Any) -> Any:
     """Attention without padding, a tenth of its probabilities zeroed."""
     import mlx.core as mx
 
-    mask = mx.ones((1, 1, 1, keys.shape[-2]), mx.bool_)
+    packing = Packing(mx.ones((1, keys.shape[-2]), mx.int32))
     with dropout_from(mx.random.key(0)):
-        return attend(queries, keys, values, mask, Dropout(0.1))
+        return attend(queries, keys, values, packing, Dropout(0.1))
 
 
 def normalized(x: Any, weight: Any, bias: Any) -> Any:

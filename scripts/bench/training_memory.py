@@ -57,7 +57,7 @@ def train(folder: Path, case: Training) -> int:
         max_steps=STEPS,
         gradient_checkpointing=case.checkpointing,
     )
-    model, tokenizer = load_model(settings, LABELS, silent)
+    model, tokenizer, _ = load_model(settings, LABELS, silent)
     splits = made_up_splits(words_of(tokenizer), case)
     with background() as thread:
         loaders = make_loaders(settings, splits, model, tokenizer, ranks(), silent, thread)

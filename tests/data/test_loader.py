@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,6 +8,7 @@ from hypothesis import strategies as st
 import mlx_finbert
 from mlx_finbert.background import background
 from mlx_finbert.data import load_texts
+from mlx_finbert.data.grouping import Grouping, Way
 from mlx_finbert.data.loader import Loader, padded_length
 from mlx_finbert.data.tokens import Tokens, tokenize, tokenize_in
 
@@ -24,10 +27,13 @@ def tokens_of(lengths):
     batch_size=st.integers(1, 17),
     seed=st.none() | st.integers(0, 9),
     epoch=st.integers(0, 3),
+    way=st.sampled_from([way for way in get_args(Way) if way not in ("packed", "parts")]),
 )
-def test_every_example_once_whole_and_padded(lengths, batch_size, seed, epoch):
+def test_every_example_once_whole_and_padded(lengths, batch_size, seed, epoch, way):
     labels = np.arange(len(lengths), dtype=np.int32)
-    loader = Loader(tokens_of(lengths), labels, batch_size, PAD, max_length=200, seed=seed)
+    grouping = Grouping(way, window=2, epochs=3)
+    more = {"max_length": 200, "seed": seed, "grouping": grouping}
+    loader = Loader(tokens_of(lengths), labels, batch_size, PAD, **more)
     batches = list(loader.epoch(epoch))
     assert len(batches) == len(loader)
     assert sorted(np.concatenate([b.rows for b in batches])) == list(range(len(lengths)))
@@ -43,6 +49,56 @@ def test_every_example_once_whole_and_padded(lengths, batch_size, seed, epoch):
         assert {a.dtype for a in (batch.input_ids, batch.attention_mask, batch.labels)} == {
             np.dtype(np.int32)
         }
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    lengths=st.lists(st.integers(1, 200), min_size=1, max_size=90),
+    batch_size=st.integers(1, 17),
+    chosen=st.booleans(),
+)
+def test_packed_rows_hold_every_example_once_and_whole(lengths, batch_size, chosen):
+    labels = np.arange(len(lengths), dtype=np.int32)
+    more = {"max_length": 200, "seed": 3, "grouping": Grouping("packed")}
+    loader = Loader(tokens_of(lengths), labels, batch_size, PAD, **more)
+    if chosen:
+        loader.choose_lengths()
+    found = []
+    for update in loader.updates(1):
+        (batch,) = update.batches
+        rows, length = batch.input_ids.shape
+        assert 2 <= rows <= batch_size or rows == 1 == batch_size
+        assert batch.attention_mask.shape == (rows, length)
+        weights = batch.weights.reshape(rows, loader.examples)
+        there = iter(batch.rows)
+        for i, j in np.ndindex(weights.shape):
+            place = batch.attention_mask[i] == j + 1
+            example = next(there) if weights[i, j] else None
+            n = 0 if example is None else lengths[example]
+            assert batch.input_ids[i][place].tolist() == list(range(n))
+            # In one stretch, the tokens of one example after those of the other.
+            assert not n or np.ptp(np.flatnonzero(place)) == n - 1
+            assert batch.labels[i * loader.examples + j] == (0 if example is None else example)
+        assert (batch.input_ids[batch.attention_mask == 0] == PAD).all()
+        assert sorted(batch.rows) == sorted(update.rows)
+        assert batch.num_tokens == sum(lengths[row] for row in update.rows)
+        found += batch.rows.tolist()
+    assert sorted(found) == list(range(len(lengths)))
+
+
+def test_parts_hold_the_rows_of_the_batch_from_short_to_long():
+    lengths = np.random.default_rng(0).integers(1, 60, 75)
+    whole, parts = (
+        list(Loader(tokens_of(lengths), None, 8, PAD, 60, 1, grouping=grouping).updates(2))
+        for grouping in (Grouping("no"), Grouping("parts", number_of_parts=4))
+    )
+    assert [update.rows.tolist() for update in whole] == [update.rows.tolist() for update in parts]
+    for update in parts:
+        assert [batch.input_ids.shape[0] for batch in update.batches] == [2] * -(
+            -len(update.rows) // 2
+        )
+        rows = np.concatenate([batch.rows for batch in update.batches])
+        assert sorted(rows) == sorted(update.rows) and (np.diff(lengths[rows]) >= 0).all()
 
 
 def test_a_sample_has_the_batches_of_an_epoch_in_a_fixed_random_order():
@@ -63,14 +119,16 @@ def test_a_sample_has_the_batches_of_an_epoch_in_a_fixed_random_order():
     share=st.integers(1, 4),
     ranks=st.integers(1, 3),
     accumulation=st.integers(1, 3),
+    way=st.sampled_from(get_args(Way)),
 )
-def test_processes_share_every_update(lengths, share, ranks, accumulation):
+def test_processes_share_every_update(lengths, share, ranks, accumulation, way):
     """Each row once, the same number of batches of the same shapes for all."""
     size = share * ranks
     labels = np.arange(len(lengths), dtype=np.int32)
 
     def updates(rank, of, accumulation=accumulation, size=size):
         more = {"seed": 5, "accumulation": accumulation, "rank": rank, "ranks": of}
+        more |= {"grouping": Grouping(way, number_of_parts=2, window=2)}
         loader = Loader(tokens_of(lengths), labels, size, PAD, 60, **more)
         found = list(loader.updates(2))
         assert len(found) == len(loader)
@@ -128,9 +186,10 @@ def test_training_batches_are_not_in_order_of_length():
     assert abs(np.corrcoef(lengths, range(len(lengths)))[0, 1]) < 0.2
 
 
-def test_waste_is_what_the_batches_hold():
+@pytest.mark.parametrize("way", get_args(Way))
+def test_waste_is_what_the_batches_hold(way):
     tokens = tokens_of(np.random.default_rng(0).integers(1, 60, 100))
-    loader = Loader(tokens, None, 16, PAD, 64, seed=0)
+    loader = Loader(tokens, None, 16, PAD, 64, seed=0, grouping=Grouping(way))
     batches = list(loader.epoch())
     held = sum(b.num_tokens for b in batches) / sum(b.input_ids.size for b in batches)
     assert loader.padding_waste() == pytest.approx(1 - held)
@@ -162,9 +221,14 @@ def test_chunks_and_another_thread_give_the_same_tokens(tiny, monkeypatch):
     assert len(tokenize(tokenizer, [], 5)) == 0
 
 
-def test_waste_on_real_sentences(real_data, minilm):
+@pytest.mark.parametrize(
+    ("way", "most"), [("packed", 0.08), ("windows", 0.17), ("parts", 0.28), ("no", 0.57)]
+)
+def test_waste_and_shapes_on_real_sentences(real_data, minilm, way, most):
     _, tokenizer = mlx_finbert.load(minilm)
     data = load_texts(f"{real_data / 'FinancialPhraseBank-v1.0.zip'}:50agree")
-    loader = Loader(tokenize(tokenizer, data.texts, 512), data.labels, 32, 0, 512, seed=0)
-    assert loader.padding_waste() < 0.16
-    assert len({loader.length(rows) for rows in loader.plan()}) <= 14
+    tokens = tokenize(tokenizer, data.texts, 512)
+    loader = Loader(tokens, data.labels, 32, 0, 512, seed=0, grouping=Grouping(way))
+    loader.choose_lengths()
+    assert most - 0.06 < loader.padding_waste() < most
+    assert len({batch.input_ids.shape for epoch in range(5) for batch in loader.epoch(epoch)}) <= 17

@@ -8,6 +8,7 @@ from mlx_finbert.models import attention, attention_in_blocks
 from mlx_finbert.models.attention import attend, merge_heads
 from mlx_finbert.models.attention_in_blocks import attend_block, attend_in_blocks, cut
 from mlx_finbert.models.dropout import Dropout, dropout_from
+from mlx_finbert.models.packing import Packing
 
 ROWS, HEADS, LENGTH, SIZE = 5, 3, 10, 4
 
@@ -159,7 +160,7 @@ def test_the_gradient_of_a_cut_puts_every_part_in_its_place():
 @pytest.mark.parametrize("key", [None, mx.random.key(0)])
 def test_few_blocks_are_not_cut(monkeypatch, block, calls, key):
     arrays = [mx.random.normal((2, 3, 10, 4)) for _ in range(3)]
-    mask = mx.arange(10) < mx.array([3, 6]).reshape(2, 1, 1, 1)
+    packing = Packing((mx.arange(10) < mx.array([[3], [6]])).astype(mx.int32))
     seen = []
 
     def noted(*arguments):
@@ -170,8 +171,31 @@ def test_few_blocks_are_not_cut(monkeypatch, block, calls, key):
     monkeypatch.setattr(attention, "attend_in_blocks", noted)
     monkeypatch.setattr(attention, "on_linux_cpu", lambda: True)
     with dropout_from(key):
-        found = attend(*arrays, mask, Dropout(0.1))
+        found = attend(*arrays, packing, Dropout(0.1))
     assert len(seen) == calls
     with dropout_from(key):
-        expected = merge_heads(at_once(*arrays, mask, Dropout(0.1)))
+        expected = merge_heads(at_once(*arrays, packing.mask, Dropout(0.1)))
     assert mx.abs(found - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("block", [400, 1])
+def test_blocks_of_packed_rows(monkeypatch, block):
+    """Tokens alone: what padding attends to is nobody's."""
+    arrays = [mx.random.normal((2, 3, 10, 4)) for _ in range(4)]
+    numbers = mx.array([[1, 1, 1, 2, 2, 2, 2, 3, 3, 0], [1, 1, 1, 1, 1, 1, 2, 0, 0, 0]])
+    packing, is_token = Packing(numbers, 3), (numbers > 0)[:, None, :, None]
+    monkeypatch.setattr(attention_in_blocks, "BLOCK", block)
+
+    def in_blocks(q, k, v):
+        return attend_in_blocks(q, k, v, packing.first_mask, 0.5, Dropout(0.1)) * is_token
+
+    def whole(q, k, v):
+        return at_once(q, k, v, packing.mask, Dropout(0.1)) * is_token
+
+    def found(function):
+        with dropout_from(mx.random.key(2)):
+            (result,), gradients = mx.vjp(function, arrays[:3], arrays[3:])
+        return [result, *gradients]
+
+    for a, b in zip(found(in_blocks), found(whole), strict=True):
+        assert mx.abs(a - b).max() < 1e-5

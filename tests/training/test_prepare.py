@@ -1,5 +1,6 @@
 """Every flag of a step arrives in it, and rows are tokenized when they are wanted."""
 
+import re
 import threading
 
 import mlx.core as mx
@@ -8,7 +9,10 @@ import pytest
 
 from mlx_finbert.background import background
 from mlx_finbert.data import LabelledTexts, Splits
+from mlx_finbert.data.grouping import Grouping
 from mlx_finbert.data.tokens import Tokens, tokenize
+from mlx_finbert.errors import InputError
+from mlx_finbert.settings import parse
 from mlx_finbert.training.optimizer import Adam
 from mlx_finbert.training.prepare import Loaders, load_model, make_fit, make_loaders
 from mlx_finbert.training.settings import TrainSettings
@@ -51,6 +55,23 @@ def test_the_groups(tiny):
     assert fit_of(model, freeze_embeddings=True).step.groups[0].name == "layer.0"
 
 
+@pytest.mark.parametrize(
+    ("flags", "fresh", "trained"),
+    [
+        ({"learning_rate": 1e-4}, 1e-3, 1e-4),
+        ({"learning_rate": 2e-3}, 2e-3, 2e-3),
+        ({"learning_rate": 1e-4, "head_learning_rate": 5e-5}, 5e-5, 5e-5),
+    ],
+)
+def test_a_fresh_head_learns_faster(checkpoint, flags, fresh, trained):
+    labels, folder = ["negative", "neutral", "positive"], str(checkpoint())
+    for new_head, rate in ((True, fresh), (False, trained)):
+        settings = TrainSettings(model=folder, new_head=new_head, **flags)
+        _, _, is_fresh = load_model(settings, labels, print)
+        assert is_fresh == new_head
+        assert settings.for_head(is_fresh).head_learning_rate == rate
+
+
 def test_the_course(tiny):
     model, _ = tiny
     plan = fit_of(
@@ -68,7 +89,7 @@ def test_the_course(tiny):
 
 def test_gradient_checkpointing_is_switched_on(checkpoint):
     settings = TrainSettings(model=str(checkpoint()), gradient_checkpointing=True)
-    model, _ = load_model(settings, ["negative", "neutral", "positive"], print)
+    model, _, _ = load_model(settings, ["negative", "neutral", "positive"], print)
     assert model.encoder.gradient_checkpointing
 
 
@@ -127,6 +148,51 @@ def test_the_test_rows_are_tokenized_by_another_thread(tiny):
         )
     assert loaders.test is loaders.test and len(loaders.test.labels) == 5
     assert said.count("test: 5 of 5 rows have more than 5 tokens and were cut") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "grouping"),
+    [
+        ({}, Grouping("packed", epochs=5)),
+        ({"group_by_length": "no"}, Grouping("no", epochs=5)),
+        ({"group_by_length": "parts", "group_parts": 3}, Grouping("parts", 3, epochs=5)),
+        (
+            {"group_by_length": "at-first", "group_window": 7, "max_steps": 11},
+            Grouping("at-first", window=7, epochs=3),
+        ),
+    ],
+)
+def test_how_batches_are_made(tiny, flags, grouping):
+    rows = part_of("train", ["profit rose"] * 30)
+    settings = TrainSettings(batch_size=4, gradient_accumulation_steps=2, **flags)
+    splits = Splits(rows, rows, None, [])
+    with background() as thread:
+        loaders = make_loaders(settings, splits, *tiny, mx.distributed.init(), print, thread)
+    assert loaders.train.grouping == grouping
+    assert loaders.validation.grouping == Grouping("no")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--group-parts", "3"], "--group-parts has no effect without --group-by-length parts"),
+        (
+            ["--group-by-length", "parts", "--group-window", "9"],
+            "--group-window has no effect without --group-by-length windows, jittered, dealt or"
+            " at-first",
+        ),
+        (["--group-by-length", "parts", "--group-parts", "0"], "--group-parts is 0: at least 1"),
+        (["--group-by-length", "window"], "did you mean windows?"),
+    ],
+)
+def test_flags_of_batches_that_cannot_be_used(argv, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        parse(TrainSettings, "mlx_finbert.train", "", argv)
+
+
+def test_the_flag_alone_groups_as_the_trainer_does():
+    found = parse(TrainSettings, "mlx_finbert.train", "", ["--group-by-length"])
+    assert (found.group_by_length, found.group_window) == ("windows", 50)
 
 
 def test_without_test_rows_there_is_no_loader_of_them(tiny):

@@ -14,6 +14,7 @@ from mlx_finbert.data import load_texts
 from mlx_finbert.data.settings import SplitSettings
 from mlx_finbert.data.text_hashes import chances
 from mlx_finbert.errors import InputError
+from mlx_finbert.hashes import file_sha256
 from mlx_finbert.train import main
 from mlx_finbert.training.checkpoints import (
     checkpoints_of,
@@ -161,6 +162,8 @@ def test_data_that_has_changed_is_told_in_numbers(finished, table, capsys):
     [
         ["--dtype", "float16", "--gradual-unfreezing", "--layer-decay", "0.8"],
         ["--dtype", "float32", "--freeze-layers", "1", "--class-weights", "balanced"],
+        ["--group-by-length", "parts", "--group-parts", "2"],
+        ["--group-by-length", "at-first", "--group-window", "3"],
     ],
 )
 def test_a_run_goes_on_from_any_checkpoint(checkpoint, table, tmp_path, more):
@@ -172,6 +175,23 @@ def test_a_run_goes_on_from_any_checkpoint(checkpoint, table, tmp_path, more):
     before = [path.read_bytes() for path in files]
     assert main(["--resume", str(checkpoints_of(out)[0])]) == 0
     assert [path.read_bytes() for path in files] == before
+
+
+def test_a_run_of_a_version_without_the_flag_goes_on_with_its_batches(checkpoint, table, tmp_path):
+    out = tmp_path / "out"
+    earlier = ["--group-by-length", "windows", "--group-window", "100"]
+    earlier += ["--head-learning-rate", "3e-3"]
+    assert main(command(checkpoint(), table, out, "--keep", "9", *earlier)) == 0
+    before = [(out / name).read_bytes() for name in SAME]
+    first = checkpoints_of(out)[0]
+    lines = (first / "config.yaml").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(("group_", "head_"))]
+    (first / "config.yaml").write_text("".join(kept))
+    sums = json.loads((first / "checksums.json").read_text())
+    sums["config.yaml"] = file_sha256(first / "config.yaml")
+    (first / "checksums.json").write_text(json.dumps(sums))
+    assert main(["--resume", str(first)]) == 0
+    assert [(out / name).read_bytes() for name in SAME] == before
 
 
 def test_a_run_that_stopped_early_has_come_to_its_end(checkpoint, table, tmp_path, capsys):

@@ -1,0 +1,169 @@
+"""What each way of making batches costs, and what the model is worth that it trains.
+
+    python scripts/bench/batches.py [--data NAME ...] [--ways WAY ...] [--seeds N] [--results FILE]
+
+A table of padding and seconds an epoch, in interleaved rounds, and one of accuracy, macro-F1 and
+loss on test rows, before calibration. Differences are those from random batches, paired by seed,
+with their 95% interval by Student's t: `packed` stands for these, as it has their gradients
+(tests/training/test_gradients.py). Runs take hours; those that are in the results are not repeated.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+import numpy as np
+from kept_runs import DATA, Kept, drawn, figures_of, interval, settings_of
+from machine import described, machine
+from rounds import count, in_rounds
+
+from mlx_finbert.background import background
+from mlx_finbert.cli import command
+from mlx_finbert.data import Splits
+from mlx_finbert.ranks import ranks
+from mlx_finbert.settings import require
+from mlx_finbert.training.prepare import load_model, make_fit, make_loaders
+from mlx_finbert.training.run import silent
+from mlx_finbert.training.settings import TrainSettings
+
+RANDOM = "packed"
+WAYS: dict[str, dict[str, Any]] = {
+    "packed": {"group_by_length": "packed"},
+    "no": {"group_by_length": "no"},
+    "parts of 2": {"group_by_length": "parts", "group_parts": 2},
+    "parts of 3": {"group_by_length": "parts", "group_parts": 3},
+    "parts of 4": {"group_by_length": "parts", "group_parts": 4},
+    "windows of 2": {"group_by_length": "windows", "group_window": 2},
+    "windows of 4": {"group_by_length": "windows", "group_window": 4},
+    "windows of 8": {"group_by_length": "windows", "group_window": 8},
+    "windows of 16": {"group_by_length": "windows", "group_window": 16},
+    "windows of 50": {"group_by_length": "windows", "group_window": 50},
+    "windows of 100": {"group_by_length": "windows", "group_window": 100},
+    "jittered": {"group_by_length": "jittered"},
+    "dealt": {"group_by_length": "dealt"},
+    "at-first": {"group_by_length": "at-first"},
+}
+SAME_GRADIENTS = ("no", "parts of 2", "parts of 3", "parts of 4")
+"""Those of random batches: timed, and not trained for their accuracy unless asked for."""
+
+FIGURES = ("accuracy", "macro_f1", "loss")
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    arguments = parse(argv)
+    print(described(machine()))
+    for name in arguments.data:
+        print(f"\n{name}: {DATA[name].about}")
+        if arguments.rounds:
+            print(costs_table(name, arguments))
+        if arguments.seeds:
+            print(worth_table(name, arguments))
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    trained = [way for way in WAYS if way not in SAME_GRADIENTS]
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA), help="some alone")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, metavar="WAY", help=", ".join(WAYS))
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="at most 10; 0: no runs")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="0: no seconds")
+    parser.add_argument("--rows", type=count, default=640, metavar="N", help="of a round's epoch")
+    parser.add_argument("--results", metavar="FILE", help="keep the figures of runs here")
+    parser.add_argument("--folder", metavar="PATH", help="of the data's files")
+    parser.set_defaults(trained=trained)
+    arguments = parser.parse_args(argv)
+    require(0 <= arguments.seeds <= 10, "--seeds", arguments.seeds, "from 0 to 10")
+    require(arguments.rounds >= 0, "--rounds", arguments.rounds, "at least 0")
+    return arguments
+
+
+def costs_table(name: str, arguments: argparse.Namespace) -> str:
+    """Padding of all training rows; seconds of an epoch of some of them, over random batches'."""
+    ways = arguments.ways or list(WAYS)
+    epochs = {way: Epochs(name, way, arguments) for way in dict.fromkeys([RANDOM, *ways])}
+    # The first round traces the step.
+    answers = in_rounds(epochs, arguments.rounds + 1)
+    seconds = {way: [answer["seconds"] for answer in of[1:]] for way, of in answers.items()}
+    lines = [f"{'batches':<16}{'padding':>9}{'traces':>8}{'s an epoch':>12}{'/ ' + RANDOM:>10}"]
+    for way, times in seconds.items():
+        ratio = median(own / other for own, other in zip(times, seconds[RANDOM], strict=True))
+        padding, traces = epochs[way].padding, epochs[way].fit.step.traces
+        lines.append(f"{way:<16}{padding:>9.1%}{traces:>8}{median(times):>12.2f}{ratio:>10.2f}")
+    return "\n".join(lines)
+
+
+class Epochs:
+    """Epochs of one way of making batches."""
+
+    def __init__(self, name: str, way: str, arguments: argparse.Namespace) -> None:
+        settings = settings_of(name, 0, WAYS[way], arguments.folder)
+        splits = drawn(settings)
+        self.padding = fit_of(settings, splits).train.padding_waste()
+        few = splits.train.take(np.arange(len(splits.train))[: arguments.rows], "some rows")
+        self.fit = fit_of(settings, replace(splits, train=few))
+        self.updates = 0
+
+    def __call__(self, number: int) -> dict[str, float]:
+        """An epoch, without an evaluation."""
+        start = time.perf_counter()
+        for update in self.fit.train.updates(number):
+            self.fit.step(update, self.updates, 1e-5)
+            self.updates += 1
+        self.fit.step.wait()
+        return {"seconds": time.perf_counter() - start}
+
+
+def fit_of(settings: TrainSettings, splits: Splits) -> Any:
+    """The loop over these rows, with a model of its own."""
+    model, tokenizer, _ = load_model(settings, splits.train.label_names, silent)
+    with background() as thread:
+        loaders = make_loaders(settings, splits, model, tokenizer, ranks(), silent, thread)
+        return make_fit(settings, model, loaders, ranks())
+
+
+def worth_table(name: str, arguments: argparse.Namespace) -> str:
+    """Means over seeds, and the differences from random batches with the same seeds."""
+    kept = Kept(arguments.results)
+    ways = arguments.ways or arguments.trained
+    found = {way: runs(name, way, arguments.seeds, kept, arguments) for way in [RANDOM, *ways]}
+    lines = [f"{'batches':<16}{'seeds':>6}" + "".join(f"{figure:>28}" for figure in FIGURES)]
+    for way, figures in found.items():
+        cells = [cell(figures, found[RANDOM], figure, way == RANDOM) for figure in FIGURES]
+        lines.append(f"{way:<16}{len(figures):>6}" + "".join(f"{cell:>28}" for cell in cells))
+    return "\n".join(lines)
+
+
+def runs(
+    name: str, way: str, seeds: int, kept: Kept, arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """The figures of a way, one run a seed."""
+
+    def make(seed: int) -> Callable[[], dict[str, Any]]:
+        settings = settings_of(name, seed, WAYS[way], arguments.folder)
+        return lambda: figures_of(settings, drawn(settings))
+
+    return [kept.get(make(seed), data=name, way=way, seed=seed) for seed in range(seeds)]
+
+
+def cell(
+    figures: list[dict[str, Any]], random: list[dict[str, Any]], name: str, alone: bool
+) -> str:
+    """A mean, and the difference from random batches as mean and half width."""
+    mean = np.mean([run[name] for run in figures])
+    if alone or len(figures) < 2:
+        return f"{mean:.4f}"
+    pairs = zip(figures, random, strict=True)
+    difference, half = interval(run[name] - other[name] for run, other in pairs)
+    return f"{mean:.4f} ({difference:+.4f} ± {half:.4f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Which defaults suit: two values of each setting, on validation rows alone.
+
+    python scripts/bench/defaults.py [--data NAME ...] [--results FILE] [--folder PATH]
+
+Twelve runs for each set of data, after Plackett and Burman 1946: every setting has its second value
+in six of them, and among these six all others are half and half. So the mean of six runs less that
+of the other six is what the second value is worth, each run telling of all settings at once. A
+setting that does nothing shows what chance does. Validation rows are a fifth of those that are no
+test rows; figures are those of the best epoch before calibration.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kept_runs import DATA, Kept, drawn, figures_of, settings_of
+from machine import described, machine
+
+from mlx_finbert.cli import command
+from mlx_finbert.hub import resolve
+
+SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "--learning-rate 1e-4, 2e-4": ({"learning_rate": 1e-4}, {"learning_rate": 2e-4}),
+    "--label-smoothing 0, 0.1": ({}, {"label_smoothing": 0.1}),
+    "--head-learning-rate as the rest, 1e-3": ({}, {"head_learning_rate": 1e-3}),
+    "dropout 0.1, 0.2": ({"dropout": 0.1}, {"dropout": 0.2}),
+    "--weight-decay 0.01, 0.1": ({}, {"weight_decay": 0.1}),
+    "--warmup-ratio 0.1, 0.2": ({}, {"warmup_ratio": 0.2}),
+    "--epochs 5, 3": ({"epochs": 5}, {"epochs": 3}),
+    "--batch-size 16, 32": ({"batch_size": 16}, {"batch_size": 32}),
+    "--layer-decay 1, 0.85": ({}, {"layer_decay": 0.85}),
+    "--best-metric val_macro_f1, val_loss": ({}, {"best_metric": "val_loss"}),
+    "(nothing)": ({}, {}),
+}
+"""Flags of the first and of the second value; dropout is the checkpoint's."""
+
+FIRST_RUN = np.array([1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0])
+DESIGN = np.array([*(np.roll(FIRST_RUN, i) for i in range(11)), np.zeros(11, int)])
+"""(12 runs, 11 settings): 1 for the second value. Plackett and Burman's, each run the one before it
+moved by one place, and one run without second values."""
+
+FIGURES = ("accuracy", "macro_f1", "loss", "calibration_error", "temperature")
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    chosen = [name for name in DATA if name != "imdb"]
+    parser.add_argument("--data", nargs="+", choices=DATA, default=chosen, help="some alone")
+    parser.add_argument("--results", metavar="FILE", help="keep the figures of runs here")
+    parser.add_argument("--folder", metavar="PATH", help="of the data's files")
+    arguments = parser.parse_args(argv)
+    print(described(machine()))
+    kept = Kept(arguments.results)
+    for name in arguments.data:
+        runs = [one_run(name, number, kept, arguments.folder) for number in range(len(DESIGN))]
+        print(f"\n{name}: {DATA[name].about}, {runs[0]['rows']} validation rows\n{table(runs)}")
+
+
+def one_run(name: str, number: int, kept: Kept, folder: str | None) -> dict[str, Any]:
+    """The figures of a row of the design; its number is the seed too."""
+    flags: dict[str, Any] = {}
+    for values, second in zip(SETTINGS.values(), DESIGN[number], strict=True):
+        flags |= values[second]
+
+    def make() -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as place:
+            own = dict(flags)
+            own["model"] = with_dropout(own.pop("dropout"), Path(place) / "model")
+            settings = settings_of(
+                name, 0, own | {"seed": number, "validation_fraction": 0.2}, folder
+            )
+            return figures_of(settings, drawn(settings, redraw=True))
+
+    return kept.get(make, data=name, number=number, flags=flags)
+
+
+def with_dropout(rate: float, folder: Path) -> str:
+    """A copy of MiniLM with another rate."""
+    shutil.copytree(resolve("minilm"), folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": rate, "attention_probs_dropout_prob": rate}
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+def table(runs: list[dict[str, Any]]) -> str:
+    """The mean of all runs, and what the second value of each setting changes."""
+    found = np.array([[run[name] for name in FIGURES] for run in runs])
+    lines = [line("", *FIGURES), line("all runs", *(f"{mean:.4f}" for mean in found.mean(axis=0)))]
+    for name, column in zip(SETTINGS, DESIGN.T == 1, strict=True):
+        effects = found[column].mean(axis=0) - found[~column].mean(axis=0)
+        lines.append(line(name, *(f"{effect:+.4f}" for effect in effects)))
+    return "\n".join(lines)
+
+
+def line(name: str, *cells: str) -> str:
+    """A row of the table."""
+    return f"{name:<42}" + "".join(f"{cell:>19}" for cell in cells)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Training runs whose figures are kept in a file, so that none of them is made twice.
+
+A run is `mlx_finbert.train` on one of four sets of data, in a folder that is removed after it.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from inputs import ARCHIVE, data_file
+
+from mlx_finbert.calibration import expected_calibration_error
+from mlx_finbert.data import Splits
+from mlx_finbert.metrics import measure, softmax
+from mlx_finbert.training.run import rows_of, run, silent
+from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.training_run import TrainingRun
+
+Figures = dict[str, Any]
+
+
+@dataclass
+class Data:
+    """Rows to train on, as flags of train."""
+
+    about: str
+    file: str
+    """In the folder of the shared data."""
+    suffix: str
+    flags: dict[str, Any]
+    splits_vary: bool = True
+    """Whether a run's seed draws its test rows too."""
+
+
+DATA = {
+    "araci": Data(
+        "PhraseBank, the 970 test rows of FinBERT's authors",
+        ARCHIVE,
+        ":araci",
+        {"include_seen": True},
+        splits_vary=False,
+    ),
+    "allagree": Data("PhraseBank, all annotators agreeing", ARCHIVE, ":allagree", {}),
+    "fiqa": Data("FiQA, headlines and posts", "fiqa", "", {}),
+    "imdb": Data(
+        "4,000 IMDB reviews cut at 256 tokens",
+        "imdb-train.parquet",
+        "",
+        {
+            "max_length": 256,
+            "max_train_rows": 4000,
+            "max_eval_rows": 1000,
+            "labels": ["negative", "positive"],
+        },
+    ),
+}
+
+
+def settings_of(name: str, seed: int, flags: dict[str, Any], folder: str | None) -> TrainSettings:
+    """Of a run on `DATA[name]`, whose files lie in the folder that was named, or at hand."""
+    data = DATA[name]
+    file = data_file(folder and str(Path(folder) / data.file), data.file, "--folder")
+    own = {"seed": seed, "split_seed": seed if data.splits_vary else 0, "save_epochs": 0}
+    return TrainSettings(data=f"{file}{data.suffix}", **own | data.flags | flags)
+
+
+def drawn(settings: TrainSettings, redraw: bool = False) -> Splits:
+    """The rows of a run; where wished, validation rows drawn anew and no test rows."""
+    texts = settings.load_texts()
+    if redraw and texts.splits:
+        texts.splits = ["test" if split == "test" else "train" for split in texts.splits]
+    splits = rows_of(settings, settings.draw(texts), TrainingRun.of(settings.model))
+    return replace(splits, test=None) if redraw else splits
+
+
+def figures_of(settings: TrainSettings, splits: Splits) -> Figures:
+    """Train, and measure the test rows (the validation rows where there are none) uncalibrated."""
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = replace(settings, output_dir=str(Path(folder) / "run"))
+        result = run(settings, silent, splits)
+    if result.predictions is None or result.predictions.interrupted:
+        sys.exit(f"the run was {result.end}: there is no figure")
+    logits, labels = result.predictions.logits, result.predictions.labels
+    metrics = measure(logits, labels)
+    return {
+        "rows": len(labels),
+        "accuracy": metrics.accuracy,
+        "macro_f1": metrics.macro_f1,
+        "loss": metrics.loss,
+        "calibration_error": expected_calibration_error(softmax(logits), labels),
+        "temperature": result.temperature,
+        "seconds": time.perf_counter() - start,
+    }
+
+
+class Kept:
+    """Figures by what they are of, a line of JSON each in a file."""
+
+    def __init__(self, path: str | None) -> None:
+        self.path = Path(path) if path else None
+        self.found: list[Figures] = []
+        if self.path and self.path.exists():
+            self.found = [json.loads(line) for line in self.path.read_text().splitlines()]
+
+    def get(self, make: Callable[[], Figures], **key: Any) -> Figures:
+        """The figures of a key, made and written where they are not there yet."""
+        for figures in self.found:
+            if all(figures.get(name) == value for name, value in key.items()):
+                return figures
+        figures = key | make()
+        print(json.dumps(figures), file=sys.stderr, flush=True)
+        self.found.append(figures)
+        if self.path:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a") as file:
+                print(json.dumps(figures), file=file)
+        return figures
+
+
+T95 = (np.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Two-sided 95% points of Student's t for 0 to 9 degrees of freedom."""
+
+
+def interval(differences: Iterable[float]) -> tuple[float, float]:
+    """Mean and half width of its 95% interval; for 2 to 10 differences."""
+    found = np.array(list(differences))
+    return found.mean(), T95[len(found) - 1] * found.std(ddof=1) / np.sqrt(len(found))
