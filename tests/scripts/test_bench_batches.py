@@ -1,0 +1,105 @@
+"""`scripts/bench/batches.py` and `defaults.py`, and the runs that they keep."""
+
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "bench"))
+
+import batches
+import defaults
+import kept_runs
+from kept_runs import DATA, Kept, drawn, interval, settings_of
+
+pytestmark = pytest.mark.slow
+
+
+def test_an_interval_is_students():
+    # Of scipy.stats.t.interval(0.95, 3, mean, sem).
+    mean, half = interval([0.017, 0.018, -0.002, -0.003])
+    assert (mean, half) == (pytest.approx(0.0075), pytest.approx(0.018389, abs=1e-5))
+    assert len(kept_runs.T95) == 10
+
+
+def test_runs_that_are_kept_are_not_made_again(tmp_path):
+    made = []
+
+    def make():
+        made.append(len(made))
+        return {"loss": float(len(made))}
+
+    for _ in range(2):
+        kept = Kept(str(tmp_path / "new" / "runs.jsonl"))
+        assert kept.get(make, data="fiqa", seed=0)["loss"] == 1.0
+        assert kept.get(make, data="fiqa", seed=1)["loss"] == 2.0
+    assert made == [0, 1]
+    assert Kept(None).get(make, seed=0) == {"seed": 0, "loss": 3.0}
+
+
+def test_a_cell_has_the_paired_difference():
+    random = [{"loss": 0.5}, {"loss": 0.9}]
+    found = [{"loss": 0.6}, {"loss": 1.1}]
+    assert batches.cell(random, random, "loss", alone=True) == "0.7000"
+    assert batches.cell(found, random, "loss", alone=False) == "0.8500 (+0.1500 ± 0.6353)"
+
+
+def test_every_pair_of_settings_is_balanced():
+    design = defaults.DESIGN
+    assert design.shape == (12, len(defaults.SETTINGS))
+    assert (design.sum(axis=0) == 6).all()
+    for one, other in combinations(design.T, 2):
+        assert sorted(2 * one + other) == sorted([0, 1, 2, 3] * 3)
+
+
+def test_effects_are_those_of_the_second_values():
+    worth = np.linspace(0.1, 1.1, len(defaults.SETTINGS))
+    runs = [dict.fromkeys(defaults.FIGURES, float(row @ worth)) for row in defaults.DESIGN]
+    lines = defaults.table(runs).splitlines()
+    assert [float(line.split()[-1]) for line in lines[2:]] == pytest.approx(worth, abs=1e-4)
+    assert lines[2].startswith("--learning-rate 1e-4, 2e-4 ")
+
+
+def test_missing_data_is_named(capsys):
+    assert batches.main(["--data", "fiqa", "--folder", "nowhere"]) == 2
+    assert "nowhere/fiqa: there is no such file; give the path" in capsys.readouterr().err
+    assert batches.main(["--seeds", "11"]) == 2
+    assert "--seeds is 11: from 0 to 10" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("real_data")
+@pytest.mark.parametrize("name", DATA)
+def test_the_rows_of_the_data(name):
+    settings = settings_of(name, 1, {}, None)
+    splits, again = drawn(settings), drawn(settings, redraw=True)
+    sizes = len(splits.train), len(splits.test)
+    assert sizes == {
+        "araci": (3488, 970), "allagree": (1617, 460), "fiqa": (752, 258),
+        "imdb": (4000, 1000),
+    }[name]  # fmt: skip
+    # No test row is a validation row of the search for defaults.
+    assert again.test is None
+    assert not set(splits.test.texts) & set(again.validation.texts + again.train.texts) - leaks(
+        name
+    )
+
+
+def leaks(name):
+    """Five of Araci's test sentences are training sentences too."""
+    if name != "araci":
+        return set()
+    splits = drawn(settings_of(name, 0, {}, None))
+    return set(splits.test.texts) & set(splits.train.texts + splits.validation.texts)
+
+
+@pytest.mark.usefixtures("real_data", "minilm")
+def test_a_small_table(capsys):
+    flags = ["--data", "fiqa", "--ways", "no", "--rows", "32", "--rounds", "1", "--seeds", "0"]
+    assert batches.main(flags) in (0, None)
+    lines = capsys.readouterr().out.splitlines()
+    (packed, no) = (line.split() for line in lines[-2:])
+    assert (packed[0], no[0]) == ("packed", "no")
+    assert float(packed[1].rstrip("%")) < 12 < 45 < float(no[1].rstrip("%"))
+    assert packed[-1] == "1.00" and float(no[-1]) > 0
