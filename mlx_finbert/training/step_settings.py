@@ -40,7 +40,7 @@ class StepSettings:
     adam_beta2: float = setting(0.999, "decay rate of the second moment")
     adam_epsilon: float = setting(1e-8, "added to the root of the second moment")
     max_grad_norm: float = setting(1.0, "clip the gradients' global norm to this")
-    label_smoothing: float = setting(0.0, "share of a label's weight that goes to all labels")
+    label_smoothing: float = setting(0.1, "share of a label's weight that goes to all labels")
     class_weights: list[str] | None = setting(
         None, "balanced, sqrt-balanced, or LABEL=WEIGHT,... (a label that is not named has 1)"
     )

@@ -26,7 +26,7 @@ from mlx_finbert.hub import resolve
 
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "--learning-rate 1e-4, 2e-4": ({"learning_rate": 1e-4}, {"learning_rate": 2e-4}),
-    "--label-smoothing 0, 0.1": ({}, {"label_smoothing": 0.1}),
+    "--label-smoothing 0, 0.1": ({"label_smoothing": 0.0}, {"label_smoothing": 0.1}),
     "--head-learning-rate as the rest, 1e-3": ({}, {"head_learning_rate": 1e-3}),
     "dropout 0.1, 0.2": ({"dropout": 0.1}, {"dropout": 0.2}),
     "--weight-decay 0.01, 0.1": ({}, {"weight_decay": 0.1}),
@@ -72,7 +72,7 @@ def one_run(name: str, number: int, kept: Kept, folder: str | None) -> dict[str,
 
     def make() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as place:
-            own = dict(flags)
+            own = {"head_learning_rate": flags["learning_rate"]} | flags
             own["model"] = with_dropout(own.pop("dropout"), Path(place) / "model")
             settings = settings_of(
                 name, 0, own | {"seed": number, "validation_fraction": 0.2}, folder

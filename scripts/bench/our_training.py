@@ -38,6 +38,7 @@ class OurTraining:
             schedule="constant",
             warmup_ratio=0.0,
             weight_decay=0.0,
+            label_smoothing=0.0,
             save_epochs=0,
         )
         self.splits = splits_of(job)
