@@ -190,6 +190,12 @@ def test_flags_of_batches_that_cannot_be_used(argv, words):
         parse(TrainSettings, "mlx_finbert.train", "", argv)
 
 
+def test_a_file_says_no_as_a_flag_does(tmp_path):
+    (tmp_path / "run.yaml").write_text("group_by_length: no\n")
+    argv = ["--config", str(tmp_path / "run.yaml")]
+    assert parse(TrainSettings, "mlx_finbert.train", "", argv).group_by_length == "no"
+
+
 def test_the_flag_alone_groups_as_the_trainer_does():
     found = parse(TrainSettings, "mlx_finbert.train", "", ["--group-by-length"])
     assert (found.group_by_length, found.group_window) == ("windows", 50)
