@@ -73,6 +73,8 @@ def one_run(name: str, number: int, kept: Kept, folder: str | None) -> dict[str,
     def make() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as place:
             own = dict(flags)
+            # By default a fresh head, such as MiniLM gets, learns faster than the rest.
+            own.setdefault("head_learning_rate", own["learning_rate"])
             own["model"] = with_dropout(own.pop("dropout"), Path(place) / "model")
             settings = settings_of(
                 name, 0, own | {"seed": number, "validation_fraction": 0.2}, folder

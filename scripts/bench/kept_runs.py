@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import inputs
 import numpy as np
-from inputs import ARCHIVE, data_file
 
 from mlx_finbert.calibration import expected_calibration_error
 from mlx_finbert.data import Splits
@@ -41,12 +41,12 @@ class Data:
 DATA = {
     "araci": Data(
         "PhraseBank, the 970 test rows of FinBERT's authors",
-        ARCHIVE,
+        inputs.ARCHIVE,
         ":araci",
         {"include_seen": True},
         splits_vary=False,
     ),
-    "allagree": Data("PhraseBank, all annotators agreeing", ARCHIVE, ":allagree", {}),
+    "allagree": Data("PhraseBank, all annotators agreeing", inputs.ARCHIVE, ":allagree", {}),
     "fiqa": Data("FiQA, headlines and posts", "fiqa", "", {}),
     "imdb": Data(
         "4,000 IMDB reviews cut at 256 tokens",
@@ -65,7 +65,8 @@ DATA = {
 def settings_of(name: str, seed: int, flags: dict[str, Any], folder: str | None) -> TrainSettings:
     """Of a run on `DATA[name]`, whose files lie in the folder that was named, or at hand."""
     data = DATA[name]
-    file = data_file(folder and str(Path(folder) / data.file), data.file, "--folder")
+    path = Path(folder or inputs.DATA) / data.file
+    file = inputs.data_file(str(path), f"the folder that holds {data.file}", "--folder")
     own = {"seed": seed, "split_seed": seed if data.splits_vary else 0, "save_epochs": 0}
     return TrainSettings(data=f"{file}{data.suffix}", **own | data.flags | flags)
 
