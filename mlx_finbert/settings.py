@@ -146,7 +146,9 @@ def _from_yaml(value: Any, hint: Any, where: str) -> Any:
         return None
     hint = bare(hint)
     if typing.get_origin(hint) is typing.Literal:
-        return chosen(value, typing.get_args(hint), where)
+        choices = typing.get_args(hint)
+        # YAML 1.1 reads a bare no as false.
+        return chosen("no" if value is False and "no" in choices else value, choices, where)
     if typing.get_origin(hint) is list:
         (item,) = typing.get_args(hint)
         parts = value if isinstance(value, list) else str(value).split(",")

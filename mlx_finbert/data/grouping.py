@@ -30,6 +30,9 @@ less, times the 12 products of a layer. An estimate, by which rows are packed mo
 BATCHES_TRIED = 16
 """So many random batches tell how many rows cost least."""
 
+NUMBERS_TRIED = 64
+"""About so many numbers of rows are tried, as trying them all takes seconds for large batches."""
+
 JITTER = 0.25
 """The factors of `jittered` lie within this of 1."""
 
@@ -51,11 +54,17 @@ class Grouping:
         """Into so many parts each batch is cut."""
         return self.number_of_parts if self.way == "parts" else 1
 
+    @property
+    def sampled_epochs(self) -> list[int]:
+        """Epochs that stand for all: where the way is `at-first`, the last one is among them."""
+        return [0, 1, self.epochs - 1 if self.way == "at-first" else 2]
+
     def rows_of(self, lengths: np.ndarray, batch_size: int, ranks: int) -> tuple[int, int]:
         """How many rows a batch takes, and how many examples a row holds at most.
 
-        Where batches are packed, as many as cost least for lengths like these, two at least, which
-        a CPU computes side by side; one example more than would do lets rows fill more evenly.
+        Where batches are packed, as many as cost least for lengths like these, two at least and by
+        twos, which a CPU computes side by side; one example more than would do lets rows fill more
+        evenly.
 
         Args:
             lengths: int (N,), tokens of each example.
@@ -75,7 +84,8 @@ class Grouping:
         def places(rows: int) -> int:
             return 1 if rows == batch_size else -(-batch_size // rows) + 1
 
-        rows = min((n for n in range(batch_size, 1, -ranks)), key=cost, default=1)
+        step = 2 * ranks * max(1, batch_size // (2 * ranks * NUMBERS_TRIED))
+        rows = min(range(batch_size, 1, -step), key=cost, default=1)
         return rows, places(rows)
 
     def updates(
@@ -86,12 +96,12 @@ class Grouping:
         rng: np.random.Generator,
         epoch: int,
     ) -> list[np.ndarray]:
-        """The rows of each update of an epoch, every row once.
+        """The examples of each update of an epoch, every example once.
 
         Args:
-            lengths: int (N,), tokens of each row.
+            lengths: int (N,), tokens of each example.
             labels: int (N,).
-            size: rows an update; the last one may have fewer.
+            size: examples an update; the last one may have fewer.
             rng: decides the order.
             epoch: its number, from 0.
         """
@@ -107,7 +117,7 @@ class Grouping:
         return [updates[i] for i in rng.permutation(len(updates))]
 
     def _groups_in(self, epoch: int) -> bool:
-        """Whether rows of like length go together in an epoch."""
+        """Whether examples of like length go together in an epoch."""
         if self.way == "at-first":
             return epoch < self.epochs - max(1, round(self.epochs / 3))
         return self.way not in RANDOM
@@ -115,7 +125,7 @@ class Grouping:
     def _keys(
         self, lengths: np.ndarray, labels: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """What the rows of a window are sorted by."""
+        """What the examples of a window are sorted by."""
         if self.way == "jittered":
             return lengths * rng.uniform(1 - JITTER, 1 + JITTER, len(lengths))
         if self.way == "dealt":
@@ -153,9 +163,9 @@ def fullest(lengths: np.ndarray, places: np.ndarray) -> int:
 
 
 def quantiles(lengths: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Where each row stands among the rows of its own label, by length: float64, from 0 to 1.
+    """Where each example stands among those of its own label, by length: float64, from 0 to 1.
 
-    Rows next to each other in this order have labels in the shares of all rows.
+    Examples next to each other in this order have labels in the shares of all of them.
     """
     found = np.empty(len(lengths))
     for label in np.unique(labels):
@@ -166,5 +176,5 @@ def quantiles(lengths: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    """Rows in parts of one size, the last of what is left."""
+    """Examples in parts of one size, the last of what is left."""
     return [rows[i : i + size] for i in range(0, len(rows), size)]

@@ -10,32 +10,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_finbert.data.grouping import Grouping, cut, packed
+from mlx_finbert.data.grouping import Grouping, cut, fullest, packed
 from mlx_finbert.data.lengths import best_lengths
 from mlx_finbert.data.tokens import Tokens
-
-EPOCHS_SEEN = 3
-"""From the batches of so many epochs the lengths to pad to are chosen."""
 
 
 @dataclass
 class Batch:
-    """B examples, or a part of them, in rows of L tokens: one a row, or E where they are packed.
+    """The examples of a batch, or of a part of it, in R rows of L tokens with E places each.
 
-    What there are fewer examples than places for is padding and has weight zero.
+    E is 1 but where examples are packed. A place without an example has weight zero.
     """
 
     input_ids: np.ndarray
-    """int32 (B / E, L)."""
+    """int32 (R, L)."""
     attention_mask: np.ndarray
-    """int32 (B / E, L): 1 for the tokens of a row's first example, 2 for those of the second one,
+    """int32 (R, L): 1 for the tokens of a row's first example, 2 for those of the second one,
     and so on; 0 for padding."""
     labels: np.ndarray
-    """int32 (B,)."""
+    """int32 (R * E,)."""
     weights: np.ndarray
-    """float32 (B,), 1 for an example and 0 for a place without one."""
+    """float32 (R * E,), 1 for an example and 0 for a place without one."""
     rows: np.ndarray
-    """int64 (<= B,): which examples these are."""
+    """int64 (<= R * E,): which examples these are."""
 
     @property
     def num_tokens(self) -> int:
@@ -89,9 +86,9 @@ class Loader:
         Args:
             tokens: N rows of token ids.
             labels: int32 (N,), or None where there are none (they are then 0).
-            batch_size: B of every batch.
+            batch_size: examples a batch.
             pad_token_id: fills `input_ids`.
-            max_length: no batch is longer.
+            max_length: no batch is longer, unless its rows are packed.
             seed: of the shuffle.
             multiple: of which every length is one.
             accumulation: batches an update. The rows of an update depend on their number alone:
@@ -130,8 +127,7 @@ class Loader:
 
         For a loader that is gone through often; without, the lengths are the same for all data.
         """
-        parts = [rows for epoch in range(EPOCHS_SEEN) for rows in self._parts(epoch)]
-        longest = [self._longest(self._places(rows)) for rows in parts]
+        longest = [fullest(self.lengths, self._places(rows)) for rows in self._sampled_parts()]
         self.chosen_lengths = best_lengths(np.array([*longest, self.lengths.max()]), self.multiple)
 
     def __len__(self) -> int:
@@ -166,15 +162,15 @@ class Loader:
 
     def length(self, rows: np.ndarray) -> int:
         """L of a part of these examples."""
-        return self._padded(self._longest(self._places(rows)))
+        return self._padded(fullest(self.lengths, self._places(rows)))
 
     def batch(self, rows: np.ndarray) -> Batch:
         """This process's share of these examples, as long as the longest row of all of them."""
         places = self._places(rows)
-        length = self._padded(self._longest(places))
+        length = self._padded(fullest(self.lengths, places))
         places = places[self.rank :: self.ranks]
         is_there = places >= 0
-        rows, lengths = places[is_there], self._tokens_in(places)
+        rows, lengths = places[is_there], np.where(is_there, self.lengths[places], 0)
         is_token = np.arange(length) < lengths.sum(axis=1)[:, None]
         input_ids = np.full(is_token.shape, self.pad_token_id, np.int32)
         input_ids[is_token] = np.concatenate([self.tokens[row] for row in rows] or [[]])
@@ -187,9 +183,10 @@ class Loader:
         return Batch(input_ids, attention_mask, labels.ravel(), weights.ravel(), rows)
 
     def padding_waste(self) -> float:
-        """Share of an epoch's positions that hold no token, between 0 and 1."""
-        positions = sum(self.part_rows * self.length(rows) for rows in self._parts(0))
-        return 1 - len(self.tokens.ids) / positions
+        """Share of the positions of all epochs that hold no token, between 0 and 1."""
+        parts = self._sampled_parts()
+        positions = sum(self.part_rows * self.length(rows) for rows in parts)
+        return 1 - sum(self.lengths[rows].sum() for rows in parts) / positions
 
     def _places(self, rows: np.ndarray) -> np.ndarray:
         """int64 (rows of the part, E): the example at each place, -1 where there is none."""
@@ -197,14 +194,6 @@ class Loader:
             order = packed(self.lengths[rows], self.part_rows, self.examples)
             return np.where(order >= 0, rows[order], -1)
         return np.pad(rows, (0, self.part_rows - len(rows)), constant_values=-1)[:, None]
-
-    def _tokens_in(self, places: np.ndarray) -> np.ndarray:
-        """int64, as the places: the tokens of the example there."""
-        return np.where(places >= 0, self.lengths[places], 0)
-
-    def _longest(self, places: np.ndarray) -> int:
-        """Tokens of the fullest row."""
-        return int(self._tokens_in(places).sum(axis=1).max())
 
     def _padded(self, longest: int) -> int:
         """L for a longest row of so many tokens."""
@@ -224,3 +213,7 @@ class Loader:
     def _parts(self, number: int) -> list[np.ndarray]:
         """The examples of each batch, or part of it, of an epoch."""
         return [part for rows in self.plan(number) for part in self._cut(rows)]
+
+    def _sampled_parts(self) -> list[np.ndarray]:
+        """Those of the few epochs that stand for all."""
+        return [rows for epoch in self.grouping.sampled_epochs for rows in self._parts(epoch)]

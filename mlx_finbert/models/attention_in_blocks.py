@@ -106,7 +106,7 @@ def attend_block(
         keys: (..., n, L, head_size + E).
         values: (..., n, L, head_size), times dropout's scale.
         keep: a list of one array, bool (..., n, Q, L), False where dropped; empty without dropout.
-        turn: (1, ..., 1), from the block before: else MLX would compute all scores first.
+        turn: (1,), from the block before: else MLX would compute all scores first.
 
     Returns:
         The result, (..., n, Q, head_size); the turn of the next block; and what the derivative
@@ -147,9 +147,5 @@ def attend_block_vjp(
 
 
 def turn_after(arrays: Sequence[mx.array]) -> mx.array:
-    """A zero that is there when these arrays are, float32, of as many axes as the first one.
-
-    The parts of a batch differ in their axes: MLX would make one zero for equal shapes, and one
-    part would wait for the other.
-    """
-    return mx.depends([mx.zeros((1,) * arrays[0].ndim)], list(arrays))[0]
+    """A zero, float32 (1,), that is there when these arrays are."""
+    return mx.depends([mx.zeros(1)], list(arrays))[0]

@@ -22,10 +22,9 @@ class Packing:
     def __init__(self, attention_mask: mx.array, examples: int = 1) -> None:
         self.examples = examples
         self.numbers = attention_mask
-        is_token = attention_mask != 0
         # Boolean because `scaled_dot_product_attention` adds any other dtype to the scores, and
         # because a row that is all padding then still gives finite numbers.
-        self.mask = is_token[..., None, None, :]
+        self.mask = (attention_mask != 0)[..., None, None, :]
         """bool (B, 1, 1 or L, L), False where a token does not see another one."""
         self.first_mask = self.mask
         """The same for the examples' first tokens alone, bool (B, 1, E, L)."""
@@ -33,8 +32,8 @@ class Packing:
             of_example = attention_mask[:, None, :] == mx.arange(1, examples + 1)[:, None]
             self.first_mask = of_example[:, None]
             self.first = of_example.astype(mx.int32).argmax(axis=-1)
-            own = attention_mask[:, None, :, None] == attention_mask[:, None, None, :]
-            self.mask = own & self.mask
+            # Padding sees padding, so that no token sees none at all.
+            self.mask = attention_mask[:, None, :, None] == attention_mask[:, None, None, :]
 
     def restarted(self, counts: mx.array) -> mx.array:
         """Numbers that count along a row, (L,) or (B, L), from 0 in each example."""

@@ -90,15 +90,14 @@ class TrainSettings(
         self.check_output()
 
     def for_head(self, is_fresh: bool) -> "TrainSettings":
-        """The same with the head's learning rate, where none was given.
+        """The same with the learning rate of a fresh head, where none was given.
 
         Args:
             is_fresh: whether the head was drawn at random, as the encoder was not.
         """
-        if self.head_learning_rate is not None:
+        if self.head_learning_rate is not None or not is_fresh:
             return self
-        rate = max(FRESH_HEAD_RATE, self.learning_rate) if is_fresh else self.learning_rate
-        return replace(self, head_learning_rate=rate)
+        return replace(self, head_learning_rate=max(FRESH_HEAD_RATE, self.learning_rate))
 
     def load_texts(self) -> LabelledTexts:
         """The texts that the flags name, from which a classifier can learn."""

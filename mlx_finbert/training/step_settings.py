@@ -27,7 +27,11 @@ class StepSettings:
         const="windows",
     )
     group_parts: int = setting(4, "parts of a batch, with --group-by-length parts")
-    group_window: int = setting(50, "rows are sorted by length within windows of so many batches")
+    group_window: int = setting(
+        50,
+        "rows are sorted by length within windows of so many batches, with --group-by-length"
+        " windows, jittered, dealt or at-first",
+    )
     gradient_checkpointing: bool = setting(
         False, "compute the layers twice to hold about half as much in memory"
     )

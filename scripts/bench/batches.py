@@ -11,13 +11,13 @@ with their 95% interval by Student's t: `packed` stands for these, as it has the
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from statistics import median
 from typing import Any
 
 import numpy as np
-from kept_runs import DATA, Kept, drawn, figures_of, interval, settings_of
+from kept_runs import DATA, Kept, drawn, figures_of, fingerprint, interval, settings_of
 from machine import described, machine
 from rounds import count, in_rounds
 
@@ -30,7 +30,8 @@ from mlx_finbert.training.prepare import load_model, make_fit, make_loaders
 from mlx_finbert.training.run import silent
 from mlx_finbert.training.settings import TrainSettings
 
-RANDOM = "packed"
+BASELINE = "packed"
+"""Stands for random batches."""
 WAYS: dict[str, dict[str, Any]] = {
     "packed": {"group_by_length": "packed"},
     "no": {"group_by_length": "no"},
@@ -70,7 +71,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    trained = [way for way in WAYS if way not in SAME_GRADIENTS]
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA), help="some alone")
     parser.add_argument("--ways", nargs="+", choices=WAYS, metavar="WAY", help=", ".join(WAYS))
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="at most 10; 0: no runs")
@@ -78,7 +78,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=count, default=640, metavar="N", help="of a round's epoch")
     parser.add_argument("--results", metavar="FILE", help="keep the figures of runs here")
     parser.add_argument("--folder", metavar="PATH", help="of the data's files")
-    parser.set_defaults(trained=trained)
     arguments = parser.parse_args(argv)
     require(0 <= arguments.seeds <= 10, "--seeds", arguments.seeds, "from 0 to 10")
     require(arguments.rounds >= 0, "--rounds", arguments.rounds, "at least 0")
@@ -88,13 +87,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def costs_table(name: str, arguments: argparse.Namespace) -> str:
     """Padding of all training rows; seconds of an epoch of some of them, over random batches'."""
     ways = arguments.ways or list(WAYS)
-    epochs = {way: Epochs(name, way, arguments) for way in dict.fromkeys([RANDOM, *ways])}
+    epochs = {way: Epochs(name, way, arguments) for way in dict.fromkeys([BASELINE, *ways])}
     # The first round traces the step.
     answers = in_rounds(epochs, arguments.rounds + 1)
     seconds = {way: [answer["seconds"] for answer in of[1:]] for way, of in answers.items()}
-    lines = [f"{'batches':<16}{'padding':>9}{'traces':>8}{'s an epoch':>12}{'/ ' + RANDOM:>10}"]
+    lines = [f"{'batches':<16}{'padding':>9}{'traces':>8}{'s an epoch':>12}{'/ ' + BASELINE:>10}"]
     for way, times in seconds.items():
-        ratio = median(own / other for own, other in zip(times, seconds[RANDOM], strict=True))
+        ratio = median(own / other for own, other in zip(times, seconds[BASELINE], strict=True))
         padding, traces = epochs[way].padding, epochs[way].fit.step.traces
         lines.append(f"{way:<16}{padding:>9.1%}{traces:>8}{median(times):>12.2f}{ratio:>10.2f}")
     return "\n".join(lines)
@@ -132,25 +131,29 @@ def fit_of(settings: TrainSettings, splits: Splits) -> Any:
 def worth_table(name: str, arguments: argparse.Namespace) -> str:
     """Means over seeds, and the differences from random batches with the same seeds."""
     kept = Kept(arguments.results)
-    ways = arguments.ways or arguments.trained
-    found = {way: runs(name, way, arguments.seeds, kept, arguments) for way in [RANDOM, *ways]}
+    ways = arguments.ways or [way for way in WAYS if way not in SAME_GRADIENTS]
+    found = {way: runs(name, way, kept, arguments) for way in [BASELINE, *ways]}
     lines = [f"{'batches':<16}{'seeds':>6}" + "".join(f"{figure:>28}" for figure in FIGURES)]
     for way, figures in found.items():
-        cells = [cell(figures, found[RANDOM], figure, way == RANDOM) for figure in FIGURES]
+        cells = [cell(figures, found[BASELINE], figure, way == BASELINE) for figure in FIGURES]
         lines.append(f"{way:<16}{len(figures):>6}" + "".join(f"{cell:>28}" for cell in cells))
     return "\n".join(lines)
 
 
-def runs(
-    name: str, way: str, seeds: int, kept: Kept, arguments: argparse.Namespace
-) -> list[dict[str, Any]]:
+def runs(name: str, way: str, kept: Kept, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The figures of a way, one run a seed."""
 
-    def make(seed: int) -> Callable[[], dict[str, Any]]:
+    found = []
+    for seed in range(arguments.seeds):
         settings = settings_of(name, seed, WAYS[way], arguments.folder)
-        return lambda: figures_of(settings, drawn(settings))
+        key = {"data": name, "way": way, "seed": seed, "settings": fingerprint(settings)}
+        found.append(kept.get(partial(of_test_rows, settings), **key))
+    return found
 
-    return [kept.get(make(seed), data=name, way=way, seed=seed) for seed in range(seeds)]
+
+def of_test_rows(settings: TrainSettings) -> dict[str, Any]:
+    """The figures of a run."""
+    return figures_of(settings, drawn(settings))
 
 
 def cell(

@@ -29,12 +29,15 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "--label-smoothing 0, 0.1": ({"label_smoothing": 0.0}, {"label_smoothing": 0.1}),
     "--head-learning-rate as the rest, 1e-3": ({}, {"head_learning_rate": 1e-3}),
     "dropout 0.1, 0.2": ({"dropout": 0.1}, {"dropout": 0.2}),
-    "--weight-decay 0.01, 0.1": ({}, {"weight_decay": 0.1}),
-    "--warmup-ratio 0.1, 0.2": ({}, {"warmup_ratio": 0.2}),
+    "--weight-decay 0.01, 0.1": ({"weight_decay": 0.01}, {"weight_decay": 0.1}),
+    "--warmup-ratio 0.1, 0.2": ({"warmup_ratio": 0.1}, {"warmup_ratio": 0.2}),
     "--epochs 5, 3": ({"epochs": 5}, {"epochs": 3}),
     "--batch-size 16, 32": ({"batch_size": 16}, {"batch_size": 32}),
-    "--layer-decay 1, 0.85": ({}, {"layer_decay": 0.85}),
-    "--best-metric val_macro_f1, val_loss": ({}, {"best_metric": "val_loss"}),
+    "--layer-decay 1, 0.85": ({"layer_decay": 1.0}, {"layer_decay": 0.85}),
+    "--best-metric val_macro_f1, val_loss": (
+        {"best_metric": "val_macro_f1"},
+        {"best_metric": "val_loss"},
+    ),
     "(nothing)": ({}, {}),
 }
 """Flags of the first and of the second value; dropout is the checkpoint's."""
@@ -70,9 +73,12 @@ def one_run(name: str, number: int, kept: Kept, folder: str | None) -> dict[str,
     for values, second in zip(SETTINGS.values(), DESIGN[number], strict=True):
         flags |= values[second]
 
+    # By default a fresh head, such as MiniLM gets, learns faster than the rest.
+    flags.setdefault("head_learning_rate", flags["learning_rate"])
+
     def make() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as place:
-            own = {"head_learning_rate": flags["learning_rate"]} | flags
+            own = dict(flags)
             own["model"] = with_dropout(own.pop("dropout"), Path(place) / "model")
             settings = settings_of(
                 name, 0, own | {"seed": number, "validation_fraction": 0.2}, folder

@@ -3,6 +3,7 @@
 A run is `mlx_finbert.train` on one of four sets of data, in a folder that is removed after it.
 """
 
+import hashlib
 import json
 import sys
 import tempfile
@@ -12,12 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import inputs
 import numpy as np
-from inputs import ARCHIVE, data_file
 
 from mlx_finbert.calibration import expected_calibration_error
 from mlx_finbert.data import Splits
 from mlx_finbert.metrics import measure, softmax
+from mlx_finbert.settings import config_text
 from mlx_finbert.training.run import rows_of, run, silent
 from mlx_finbert.training.settings import TrainSettings
 from mlx_finbert.training_run import TrainingRun
@@ -41,12 +43,12 @@ class Data:
 DATA = {
     "araci": Data(
         "PhraseBank, the 970 test rows of FinBERT's authors",
-        ARCHIVE,
+        inputs.ARCHIVE,
         ":araci",
         {"include_seen": True},
         splits_vary=False,
     ),
-    "allagree": Data("PhraseBank, all annotators agreeing", ARCHIVE, ":allagree", {}),
+    "allagree": Data("PhraseBank, all annotators agreeing", inputs.ARCHIVE, ":allagree", {}),
     "fiqa": Data("FiQA, headlines and posts", "fiqa", "", {}),
     "imdb": Data(
         "4,000 IMDB reviews cut at 256 tokens",
@@ -65,9 +67,15 @@ DATA = {
 def settings_of(name: str, seed: int, flags: dict[str, Any], folder: str | None) -> TrainSettings:
     """Of a run on `DATA[name]`, whose files lie in the folder that was named, or at hand."""
     data = DATA[name]
-    file = data_file(folder and str(Path(folder) / data.file), data.file, "--folder")
+    path = Path(folder or inputs.DATA) / data.file
+    file = inputs.data_file(str(path), f"the folder that holds {data.file}", "--folder")
     own = {"seed": seed, "split_seed": seed if data.splits_vary else 0, "save_epochs": 0}
     return TrainSettings(data=f"{file}{data.suffix}", **own | data.flags | flags)
+
+
+def fingerprint(settings: TrainSettings) -> str:
+    """Of all settings but the place of the data: figures of other defaults do not count."""
+    return hashlib.sha256(config_text(replace(settings, data="")).encode()).hexdigest()[:12]
 
 
 def drawn(settings: TrainSettings, redraw: bool = False) -> Splits:

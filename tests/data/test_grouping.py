@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlx_finbert.data import grouping
 from mlx_finbert.data.grouping import RANDOM, Grouping, Way, packed, quantiles
 
 WINDOWS = [way for way in get_args(Way) if way not in RANDOM]
@@ -114,6 +115,19 @@ def test_rows_of_a_batch(shortest, longest, batch_size, ranks, expected):
     lengths = np.random.default_rng(0).integers(shortest, longest, 500)
     assert Grouping("packed").rows_of(lengths, batch_size, ranks) == expected
     assert Grouping("windows").rows_of(lengths, batch_size, ranks) == (batch_size, 1)
+
+
+def test_few_numbers_of_rows_are_tried(monkeypatch):
+    tried = []
+
+    def noted(lengths, rows, examples):
+        tried.append(rows)
+        return packed(lengths, rows, examples)
+
+    monkeypatch.setattr(grouping, "packed", noted)
+    lengths = np.random.default_rng(0).integers(5, 60, 1200)
+    Grouping("packed").rows_of(lengths, 1200, ranks=3)
+    assert len(set(tried)) < 100 and all(number % 3 == 0 for number in tried)
 
 
 def test_quantiles_go_by_label():

@@ -189,10 +189,16 @@ def test_training_batches_are_not_in_order_of_length():
 @pytest.mark.parametrize("way", get_args(Way))
 def test_waste_is_what_the_batches_hold(way):
     tokens = tokens_of(np.random.default_rng(0).integers(1, 60, 100))
-    loader = Loader(tokens, None, 16, PAD, 64, seed=0, grouping=Grouping(way))
-    batches = list(loader.epoch())
+    loader = Loader(tokens, None, 16, PAD, 64, seed=0, grouping=Grouping(way, epochs=3))
+    loader.choose_lengths()
+    batches = [batch for epoch in range(3) for batch in loader.epoch(epoch)]
     held = sum(b.num_tokens for b in batches) / sum(b.input_ids.size for b in batches)
     assert loader.padding_waste() == pytest.approx(1 - held)
+    # Lengths are chosen for the last epoch too.
+    random = Loader(tokens, None, 16, PAD, 64, seed=0, grouping=Grouping("no"))
+    if way == "at-first":
+        lengths = {batch.input_ids.shape[1] for batch in loader.epoch(2)}
+        assert lengths == {batch.input_ids.shape[1] for batch in random.epoch(2)}
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta"])

@@ -67,7 +67,7 @@ def test_positions_begin_anew_and_padding_has_the_first_one():
 def test_tokens_see_their_own_example_alone():
     numbers = np.array([[1, 1, 2, 2, 2, 0]])
     packing = Packing(mx.array(numbers), 2)
-    expected = (numbers[0][:, None] == numbers[0]) & (numbers[0] > 0)
+    expected = numbers[0][:, None] == numbers[0]
     assert np.array_equal(np.array(packing.mask)[0, 0], expected)
     assert np.array_equal(np.array(packing.first_mask)[0, 0], expected[[0, 2]])
     x = mx.arange(6.0).reshape(1, 6, 1)

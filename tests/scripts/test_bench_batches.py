@@ -62,9 +62,22 @@ def test_effects_are_those_of_the_second_values():
     assert lines[2].startswith("--learning-rate 1e-4, 2e-4 ")
 
 
+def test_the_head_learns_as_the_rest_where_the_design_says_so(monkeypatch, tmp_path):
+    (tmp_path / "fiqa").mkdir()
+    monkeypatch.setattr(defaults, "with_dropout", lambda rate, folder: "minilm")
+    monkeypatch.setattr(defaults, "drawn", lambda settings, redraw: None)
+    made = []
+    monkeypatch.setattr(defaults, "figures_of", lambda settings, _: made.append(settings) or {})
+    for number in range(len(defaults.DESIGN)):
+        defaults.one_run("fiqa", number, Kept(None), str(tmp_path))
+    rates = {(own.learning_rate, own.for_head(is_fresh=True).head_learning_rate) for own in made}
+    assert rates == {(1e-4, 1e-4), (1e-4, 1e-3), (2e-4, 2e-4), (2e-4, 1e-3)}
+
+
 def test_missing_data_is_named(capsys):
     assert batches.main(["--data", "fiqa", "--folder", "nowhere"]) == 2
-    assert "nowhere/fiqa: there is no such file; give the path" in capsys.readouterr().err
+    told = "nowhere/fiqa: there is no such file; give the path of the folder that holds fiqa as"
+    assert f"{told} --folder" in capsys.readouterr().err
     assert batches.main(["--seeds", "11"]) == 2
     assert "--seeds is 11: from 0 to 10" in capsys.readouterr().err
 

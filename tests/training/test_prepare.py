@@ -58,8 +58,8 @@ def test_the_groups(tiny):
 @pytest.mark.parametrize(
     ("flags", "fresh", "trained"),
     [
-        ({"learning_rate": 1e-4}, 1e-3, 1e-4),
-        ({"learning_rate": 2e-3}, 2e-3, 2e-3),
+        ({"learning_rate": 1e-4}, 1e-3, None),
+        ({"learning_rate": 2e-3}, 2e-3, None),
         ({"learning_rate": 1e-4, "head_learning_rate": 5e-5}, 5e-5, 5e-5),
     ],
 )
@@ -188,6 +188,12 @@ def test_how_batches_are_made(tiny, flags, grouping):
 def test_flags_of_batches_that_cannot_be_used(argv, words):
     with pytest.raises(InputError, match=re.escape(words)):
         parse(TrainSettings, "mlx_finbert.train", "", argv)
+
+
+def test_a_file_says_no_as_a_flag_does(tmp_path):
+    (tmp_path / "run.yaml").write_text("group_by_length: no\n")
+    argv = ["--config", str(tmp_path / "run.yaml")]
+    assert parse(TrainSettings, "mlx_finbert.train", "", argv).group_by_length == "no"
 
 
 def test_the_flag_alone_groups_as_the_trainer_does():

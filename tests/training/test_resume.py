@@ -164,6 +164,8 @@ def test_data_that_has_changed_is_told_in_numbers(finished, table, capsys):
         ["--dtype", "float32", "--freeze-layers", "1", "--class-weights", "balanced"],
         ["--group-by-length", "parts", "--group-parts", "2"],
         ["--group-by-length", "at-first", "--group-window", "3"],
+        # The rate of the fresh head is the run's, not one of an earlier version.
+        ["--new-head", "--learning-rate", "5e-4"],
     ],
 )
 def test_a_run_goes_on_from_any_checkpoint(checkpoint, table, tmp_path, more):
