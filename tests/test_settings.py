@@ -122,7 +122,7 @@ NEEDED_BY = {
     "fold": ["--folds", "9"],
     "power": ["--schedule", "polynomial"],
     "plateau_": ["--plateau-monitor", "accuracy"],
-    "early_": ["--early-stopping-patience", "3"],
+    "early_": ["--early-stopping-patience", "3", "--best-metric", "val_loss"],
     "lora_": ["--lora-rank", "4"],
     "dora": ["--lora-rank", "4"],
     "group_size": ["--quantize", "8"],
@@ -187,6 +187,12 @@ def test_every_flag_of_every_command_reaches_its_field(settings_class, needed):
 def test_values_out_of_range_are_refused_by_flag(argv):
     with pytest.raises(InputError, match=f"^{argv[0]} is"):
         parse(TrainSettings, "module", "", argv)
+
+
+def test_early_stopping_needs_a_figure():
+    words = "--early-stopping-patience has no effect without --best-metric, such as val_macro_f1"
+    with pytest.raises(InputError, match=words):
+        parse(TrainSettings, "module", "", ["--early-stopping-patience", "3"])
 
 
 def test_predict_needs_one_kind_of_input():

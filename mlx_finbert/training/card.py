@@ -25,7 +25,7 @@ order of the logits: {labels}.
 |---|---|---|---|
 {rows}
 
-The weights are those of epoch {epoch:g}, chosen by {best_metric}. The settings of the run are
+The weights are those of epoch {epoch:g}, {chosen_by}. The settings of the run are
 in `config.yaml`, its course in `history.csv`, and all of it in `report.html`. `seen_texts.tsv`
 holds hashes of the texts that it was trained on or chosen by, which `mlx_finbert.evaluate` leaves
 out.
@@ -69,6 +69,7 @@ def model_card(
     if test.get("split") == "test":
         measured = f" ({test['rows']:,} of {test['rows_in_all']:,})" if test["interrupted"] else ""
         figures[f"test{measured}"] = (test["loss"], test["accuracy"], test["macro_f1"])
+    chosen = settings.best_metric
     rows = [f"| {name} | {a:.4f} | {b:.4f} | {c:.4f} |" for name, (a, b, c) in figures.items()]
     return CARD.format(
         title=folder.name,
@@ -80,7 +81,7 @@ def model_card(
         labels=", ".join(args.labels),
         rows="\n".join(rows),
         epoch=best.epoch,
-        best_metric=settings.best_metric,
+        chosen_by="the last one" if chosen == "last" else f"the best one by {chosen}",
         calibration=CALIBRATED.format(temperature) if temperature != 1 else "",
         folder=folder,
         use=(ADAPTERS if settings.lora() else WHOLE).format(folder=folder),

@@ -8,7 +8,13 @@ from mlx_finbert.settings import refuse_without, require, setting
 from mlx_finbert.training.fit import Plan
 from mlx_finbert.training.plateau import ReduceLROnPlateau
 from mlx_finbert.training.schedules import ScheduleName, make_schedule, warmup_steps_of
-from mlx_finbert.training.stopping import HIGHER_IS_BETTER, Best, EarlyStopping, MetricName
+from mlx_finbert.training.stopping import (
+    HIGHER_IS_BETTER,
+    Best,
+    BestMetric,
+    EarlyStopping,
+    MetricName,
+)
 
 
 @dataclass(kw_only=True)
@@ -18,8 +24,8 @@ class CourseSettings:
     epochs: int = setting(5, "passes over the training rows")
     max_steps: int | None = setting(None, "updates of the whole run, in the place of --epochs")
     eval_every: int = setting(0, "also evaluate each so many steps; 0 for epochs' ends alone")
-    best_metric: MetricName = setting(
-        "val_macro_f1", "the figure by which the best model is chosen"
+    best_metric: BestMetric = setting(
+        "last", "which evaluation's model is kept: the last one's, or the best by this figure"
     )
     learning_rate: float = setting(1e-4, "peak, reached at the end of the warm-up")
     schedule: ScheduleName = setting("linear", "course of the learning rate after the warm-up")
@@ -66,6 +72,8 @@ class CourseSettings:
         yield ["num_cycles"], f"--schedule {restarts}", self.schedule == restarts
         yield ["power"], f"--schedule {polynomial}", self.schedule == polynomial
         yield plateau, "--plateau-monitor", self.plateau_monitor is not None
+        chosen = self.best_metric != "last"
+        yield ["early_stopping_patience"], "--best-metric, such as val_macro_f1 or val_loss", chosen
         stopping = self.early_stopping_patience is not None
         yield ["early_stopping_min_delta"], "--early-stopping-patience", stopping
 

@@ -17,7 +17,7 @@ from mlx_finbert.training.plateau import ReduceLROnPlateau
 from mlx_finbert.training.record import Record, RunState, StepFigures, Sums
 from mlx_finbert.training.schedules import Schedule
 from mlx_finbert.training.step import TrainStep
-from mlx_finbert.training.stopping import EarlyStopping
+from mlx_finbert.training.stopping import BestMetric, EarlyStopping
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Plan:
     """Evaluate each so many steps too; 0 for the ends of the epochs alone."""
     save_every: int = 0
     """Tell the callbacks to save each so many steps; 0 for never."""
-    best_metric: str = "val_macro_f1"
+    best_metric: BestMetric = "last"
     plateau: ReduceLROnPlateau | None = None
     stopping: EarlyStopping | None = None
 

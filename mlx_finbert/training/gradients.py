@@ -1,4 +1,4 @@
-"""The gradients of one batch, compiled, its parts side by side where the device has room."""
+"""The gradients of one batch, compiled, its shares side by side where the device has room."""
 
 import operator
 from collections.abc import Callable, Sequence
@@ -85,22 +85,22 @@ class Gradients:
             factor: float32 scalar; the loss is multiplied by it.
 
         Returns:
-            For each part of the batch, float32 gradients of the loss times the factor, summed over
+            For each share of the batch, float32 gradients of the loss times the factor, summed over
             its examples; and (2,), of all: the summed loss, and how many examples were classified
             rightly.
         """
-        parts = parts_of(batch)
+        shares = shares_of(batch)
         found, sums = [], []
-        keys = mx.random.split(key, len(parts))
-        for gradients, rows, own in zip(self._gradients, parts, keys, strict=False):
+        keys = mx.random.split(key, len(shares))
+        for gradients, rows, own in zip(self._gradients, shares, keys, strict=False):
             more, figures = gradients(parameters, rows, own, factor)
             found.append(more)
             sums.append(figures)
         return found, sum(sums)
 
 
-def parts_of(batch: Batch) -> list[Rows]:
-    """The batch on the device, in as many parts as there are streams and rows."""
+def shares_of(batch: Batch) -> list[Rows]:
+    """The batch on the device, in as many shares as there are streams and rows."""
     rows = len(batch.input_ids)
     count = min(len(streams()), rows)
     labels, weights = batch.labels.reshape(rows, -1), batch.weights.reshape(rows, -1)

@@ -37,7 +37,7 @@ class Progress(Callback):
         self.bar.write(
             f"epoch {record.epoch:g}: loss {record.loss:.4f}, accuracy {record.accuracy:.4f};"
             f" validation loss {record.val_loss:.4f}, accuracy {record.val_accuracy:.4f},"
-            f" macro-F1 {record.val_macro_f1:.4f}{' (best so far)' if is_best else ''}"
+            f" macro-F1 {record.val_macro_f1:.4f}{' (kept)' if is_best else ''}"
         )
 
     def on_end(self, end: str) -> None:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mlx_finbert.training.figures import Figures
-from mlx_finbert.training.stopping import HIGHER_IS_BETTER
+from mlx_finbert.training.stopping import HIGHER_IS_BETTER, BestMetric
 
 
 @dataclass
@@ -44,10 +44,12 @@ class Record:
     val_weighted_f1: float
     val_mcc: float
 
-    def is_better_than(self, other: "Record | None", metric: str = "val_macro_f1") -> bool:
-        """By the metric, then by validation loss."""
+    def is_better_than(self, other: "Record | None", metric: BestMetric = "last") -> bool:
+        """By the metric, then by validation loss; or whether it is the later one."""
         if other is None:
             return True
+        if metric == "last":
+            return self.step > other.step
         sign = 1 if HIGHER_IS_BETTER[metric] else -1
         return (sign * getattr(self, metric), -self.val_loss) > (
             sign * getattr(other, metric),

@@ -165,9 +165,9 @@ def what_ctrl_c_left_out(
 def how_it_ended(end: str, state: RunState, folder: Path) -> str:
     """A sentence on the end of the run and on where its weights are."""
     best = (
-        f"the best model, of epoch {state.best.epoch:g}, is in {folder}"
+        f"the model of epoch {state.best.epoch:g} is in {folder}"
         if state.best
-        else "there was no evaluation yet, so there is no best model"
+        else "there was no evaluation yet, so no model was kept"
     )
     if end == "interrupted":
         return f"stopped after step {state.step:,}; {best}; go on with --resume {folder}"

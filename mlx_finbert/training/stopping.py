@@ -1,4 +1,4 @@
-"""Which evaluation is the best so far, and when to stop for want of a better one."""
+"""Which evaluation's weights are kept, and when to stop for want of a better one."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +10,9 @@ from mlx_finbert.settings import require
 MetricName = Literal[
     "loss", "accuracy", "val_loss", "val_accuracy", "val_macro_f1", "val_weighted_f1", "val_mcc"
 ]
+
+BestMetric = Literal["last", MetricName]
+"""By what the evaluation is chosen whose weights are kept."""
 
 HIGHER_IS_BETTER: dict[str, bool] = {
     "loss": False,

@@ -78,17 +78,28 @@ def fingerprint(settings: TrainSettings) -> str:
     return hashlib.sha256(config_text(replace(settings, data="")).encode()).hexdigest()[:12]
 
 
-def drawn(settings: TrainSettings, redraw: bool = False) -> Splits:
-    """The rows of a run; where wished, validation rows drawn anew and no test rows."""
+def drawn(settings: TrainSettings) -> Splits:
+    """The rows of a run."""
+    return rows_of(settings, settings.draw(settings.load_texts()), TrainingRun.of(settings.model))
+
+
+def drawn_without_test_rows(settings: TrainSettings) -> Splits:
+    """The same from the rows that are no test rows of `drawn`.
+
+    Validation rows are drawn anew, and every second one of them is what the run is measured by.
+    """
     texts = settings.load_texts()
-    if redraw and texts.splits:
+    if texts.splits:
         texts.splits = ["test" if split == "test" else "train" for split in texts.splits]
-    splits = rows_of(settings, settings.draw(texts), TrainingRun.of(settings.model))
-    return replace(splits, test=None) if redraw else splits
+    splits = settings.draw(texts)
+    held_out, rows = splits.validation, np.arange(len(splits.validation))
+    validation = held_out.take(rows[::2], held_out.name)
+    splits = replace(splits, validation=validation, test=held_out.take(rows[1::2], "held out"))
+    return rows_of(settings, splits, TrainingRun.of(settings.model))
 
 
 def figures_of(settings: TrainSettings, splits: Splits) -> Figures:
-    """Train, and measure the test rows (the validation rows where there are none) uncalibrated."""
+    """Train, and measure the test rows before calibration."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(settings, output_dir=str(Path(folder) / "run"))

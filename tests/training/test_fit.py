@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from dataclasses import replace
 
 import mlx.core as mx
 import numpy as np
@@ -115,12 +116,20 @@ def record(f1, loss, accuracy=0.0):
 
 
 def test_the_best_is_by_any_metric_then_by_loss():
-    assert record(0.5, 1.0).is_better_than(None)
-    assert record(0.6, 9.0).is_better_than(record(0.5, 1.0))
-    assert record(0.5, 0.9).is_better_than(record(0.5, 1.0))
-    assert not record(0.5, 1.0).is_better_than(record(0.5, 1.0))
+    assert record(0.5, 1.0).is_better_than(None, "val_macro_f1")
+    assert record(0.6, 9.0).is_better_than(record(0.5, 1.0), "val_macro_f1")
+    assert record(0.5, 0.9).is_better_than(record(0.5, 1.0), "val_macro_f1")
+    assert not record(0.5, 1.0).is_better_than(record(0.5, 1.0), "val_macro_f1")
     assert not record(0.6, 9.0).is_better_than(record(0.5, 1.0), "val_loss")
     assert record(0.5, 1.0, 0.9).is_better_than(record(0.6, 0.5, 0.8), "val_accuracy")
+    later = replace(record(0.5, 1.0), step=2)
+    assert later.is_better_than(record(0.6, 0.9), "last")
+    assert not record(0.6, 0.9).is_better_than(later, "last")
+
+
+def test_the_last_evaluation_is_kept_where_no_figure_is_named(tiny):
+    _, state = run(*tiny, 15)
+    assert len(state.history) == 3 and state.best is state.history[-1]
 
 
 def test_the_rate_follows_the_schedule_step_by_step(tiny):

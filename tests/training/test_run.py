@@ -292,6 +292,6 @@ def test_early_stopping_and_the_best_metric(checkpoint, table, tmp_path, capsys)
     argv += ["--output-dir", str(tmp_path / "out"), "--best-metric", "val_loss"]
     argv += ["--early-stopping-patience", "2", "--early-stopping-min-delta", "10"]
     assert main(argv) == 0
-    assert "stopped early after step 9; the best model, of epoch" in capsys.readouterr().out
+    assert "stopped early after step 9; the model of epoch" in capsys.readouterr().out
     history = json.loads((tmp_path / "out" / "history.json").read_text())
     assert len(history) == 3
