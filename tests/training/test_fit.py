@@ -150,7 +150,7 @@ def test_a_plateau_halves_the_rate_down_to_its_floor(tiny):
 
 def test_early_stopping(tiny):
     stopping = EarlyStopping(2, Best(higher_is_better=True, min_delta=1.0))
-    end, state = run(*tiny, 100, stopping=stopping)
+    end, state = run(*tiny, 100, stopping=stopping, best_metric="val_macro_f1")
     assert (end, state.step, len(state.history)) == ("stopped early", 15, 3)
 
 
@@ -162,7 +162,11 @@ def test_saving_is_told_when_it_is_due(tiny):
 
 def test_a_restored_run_goes_on_bit_for_bit(checkpoint):
     folder = checkpoint()
-    plan = {"eval_every": 4, "schedule": lambda step: 1 / (1 + step)}
+    plan = {
+        "eval_every": 4,
+        "schedule": lambda step: 1 / (1 + step),
+        "best_metric": "val_macro_f1",
+    }
 
     def parts():
         return {

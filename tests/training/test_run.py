@@ -256,7 +256,9 @@ def test_ctrl_c_saves_and_says_so(checkpoint, table, tmp_path):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
-    assert re.search(r"stopped after step [\d,]+; the best .*; go on with --resume", output)
+    assert re.search(
+        r"stopped after step [\d,]+; the model of epoch .*; go on with --resume", output
+    )
     assert "Traceback" not in output
     for folder in (out, checkpoints_of(out)[-1]):
         mlx_finbert.load(folder)
