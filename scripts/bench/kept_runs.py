@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,8 @@ def drawn_without_test_rows(settings: TrainSettings) -> Splits:
 def figures_of(settings: TrainSettings, splits: Splits) -> Figures:
     """Train, and measure the test rows before calibration."""
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
+    # The table alone goes to standard output.
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
         settings = replace(settings, output_dir=str(Path(folder) / "run"))
         result = run(settings, silent, splits)
     if result.predictions is None or result.predictions.interrupted:
