@@ -1,25 +1,43 @@
 """What each way of making batches costs, and what the model is worth that it trains.
 
     python scripts/bench/batches.py [--data NAME ...] [--ways WAY ...] [--seeds N] [--results FILE]
+    python scripts/bench/batches.py --trainer --rounds 0 [...]
 
 A table of padding and seconds an epoch, in interleaved rounds, and one of accuracy, macro-F1 and
 loss on test rows, before calibration. Differences are those from random batches, paired by seed,
 with their 95% interval by Student's t: `packed` stands for these, as it has their gradients
 (tests/training/test_gradients.py). Runs take hours; those that are in the results are not repeated.
+`--trainer` adds whole runs of transformers' Trainer, with random batches and with its grouping: the
+same rows, epochs, batch size, learning rate, warm-up, decay and smoothing, but one rate for all.
 """
 
 import argparse
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-from kept_runs import DATA, Kept, drawn, figures_of, fingerprint, interval, settings_of
+from inputs import require_packages, write_checkpoint
+from job import RunJob
+from kept_runs import (
+    DATA,
+    Figures,
+    Kept,
+    drawn,
+    figures_by,
+    figures_of,
+    fingerprint,
+    interval,
+    settings_of,
+)
 from machine import described, machine
 from rounds import count, in_rounds
+from workers import workers
 
 from mlx_finbert.background import background
 from mlx_finbert.cli import command
@@ -48,8 +66,13 @@ WAYS: dict[str, dict[str, Any]] = {
     "dealt": {"group_by_length": "dealt"},
     "at-first": {"group_by_length": "at-first"},
 }
+TRAINED_LENGTH = 512
+"""MiniLM's; no row of PhraseBank or FiQA is longer."""
 SAME_GRADIENTS = ("no", "parts of 2", "parts of 3", "parts of 4")
 """Those of random batches: timed, and not trained for their accuracy unless asked for."""
+
+TRAINER = {"trainer": "random", "trainer-grouped": "group_by_length"}
+"""The `train_sampling_strategy` of each."""
 
 FIGURES = ("accuracy", "macro_f1", "loss")
 
@@ -73,6 +96,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA), help="some alone")
     parser.add_argument("--ways", nargs="+", choices=WAYS, metavar="WAY", help=", ".join(WAYS))
+    parser.add_argument("--trainer", action="store_true", help="runs of transformers' Trainer too")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="at most 10; 0: no runs")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="0: no seconds")
     parser.add_argument("--rows", type=count, default=640, metavar="N", help="of a round's epoch")
@@ -81,6 +105,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     require(0 <= arguments.seeds <= 10, "--seeds", arguments.seeds, "from 0 to 10")
     require(arguments.rounds >= 0, "--rounds", arguments.rounds, "at least 0")
+    if arguments.trainer:
+        require_packages("torch", "accelerate")
     return arguments
 
 
@@ -131,8 +157,9 @@ def fit_of(settings: TrainSettings, splits: Splits) -> Any:
 def worth_table(name: str, arguments: argparse.Namespace) -> str:
     """Means over seeds, and the differences from random batches with the same seeds."""
     kept = Kept(arguments.results)
-    ways = arguments.ways or [way for way in WAYS if way not in SAME_GRADIENTS]
-    found = {way: runs(name, way, kept, arguments) for way in [BASELINE, *ways]}
+    ways = [BASELINE, *(arguments.ways or [way for way in WAYS if way not in SAME_GRADIENTS])]
+    ways += TRAINER if arguments.trainer else []
+    found = {way: runs(name, way, kept, arguments) for way in ways}
     lines = [f"{'batches':<16}{'seeds':>6}" + "".join(f"{figure:>28}" for figure in FIGURES)]
     for way, figures in found.items():
         cells = [cell(figures, found[BASELINE], figure, way == BASELINE) for figure in FIGURES]
@@ -140,25 +167,55 @@ def worth_table(name: str, arguments: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
-def runs(name: str, way: str, kept: Kept, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def runs(name: str, way: str, kept: Kept, arguments: argparse.Namespace) -> list[Figures]:
     """The figures of a way, one run a seed."""
-
     found = []
     for seed in range(arguments.seeds):
-        settings = settings_of(name, seed, WAYS[way], arguments.folder)
+        settings = settings_of(name, seed, WAYS.get(way, {}), arguments.folder)
+        make = partial(ours, settings)
+        if way in TRAINER:
+            make = partial(trainers, settings, TRAINER[way])
         key = {"data": name, "way": way, "seed": seed, "settings": fingerprint(settings)}
-        found.append(kept.get(partial(of_test_rows, settings), **key))
+        found.append(kept.get(make, **key))
     return found
 
 
-def of_test_rows(settings: TrainSettings) -> dict[str, Any]:
-    """The figures of a run."""
+def ours(settings: TrainSettings) -> Figures:
+    """The figures of a run of this library on its test rows."""
     return figures_of(settings, drawn(settings))
 
 
-def cell(
-    figures: list[dict[str, Any]], random: list[dict[str, Any]], name: str, alone: bool
-) -> str:
+def trainers(settings: TrainSettings, sampling: str) -> Figures:
+    """The same of transformers' Trainer, in a process of its own."""
+    splits = drawn(settings)
+    job = RunJob(
+        splits.train.texts,
+        splits.train.label_names,
+        settings.batch_size,
+        settings.max_length or TRAINED_LENGTH,
+        splits.train.labels.tolist(),
+        splits.test.texts,
+        {
+            "num_train_epochs": settings.epochs,
+            "learning_rate": settings.learning_rate,
+            "warmup_steps": settings.warmup_ratio,
+            "weight_decay": settings.weight_decay,
+            "label_smoothing_factor": settings.label_smoothing,
+            "max_grad_norm": settings.max_grad_norm,
+            "train_sampling_strategy": sampling,
+        },
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_checkpoint(settings.model, job.label_names, Path(folder), settings.seed)
+        job.write(Path(folder))
+        command = [sys.executable, str(Path(__file__).with_name("trainer_run.py")), folder]
+        with workers({"trainer": command}) as warm:
+            answer = warm["trainer"](settings.seed)
+    figures = figures_by(np.array(answer["logits"]), splits.test.labels)
+    return figures | {"seconds": answer["seconds"]}
+
+
+def cell(figures: list[Figures], random: list[Figures], name: str, alone: bool) -> str:
     """A mean, and the difference from random batches as mean and half width."""
     mean = np.mean([run[name] for run in figures])
     if alone or len(figures) < 2:

@@ -51,7 +51,7 @@ def require_packages(*names: str) -> None:
         )
 
 
-def write_checkpoint(model: str, label_names: Sequence[str], folder: Path) -> None:
+def write_checkpoint(model: str, label_names: Sequence[str], folder: Path, seed: int = 0) -> None:
     """The packaged encoder with a fresh head, or random weights of another size.
 
     Args:
@@ -59,10 +59,11 @@ def write_checkpoint(model: str, label_names: Sequence[str], folder: Path) -> No
             with the packaged encoder's vocabulary, which is BERT's.
         label_names: of the head.
         folder: takes a checkpoint that transformers opens too.
+        seed: of what is drawn.
     """
     import mlx.core as mx
 
-    mx.random.seed(0)
+    mx.random.seed(seed)
     classifier, tokenizer, _ = load_with_report("minilm", labels=label_names, dtype="float32")
     if model != "minilm":
         id2label = dict(enumerate(label_names))

@@ -108,7 +108,14 @@ def figures_of(settings: TrainSettings, splits: Splits) -> Figures:
         result = run(settings, silent, splits)
     if result.predictions is None or result.predictions.interrupted:
         sys.exit(f"the run was {result.end}: there is no figure")
-    logits, labels = result.predictions.logits, result.predictions.labels
+    return figures_by(result.predictions.logits, result.predictions.labels) | {
+        "temperature": result.temperature,
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def figures_by(logits: np.ndarray, labels: np.ndarray) -> Figures:
+    """Of logits, (rows, labels), whose right ones are at the indices `labels`, (rows,)."""
     metrics = measure(logits, labels)
     return {
         "rows": len(labels),
@@ -116,8 +123,6 @@ def figures_of(settings: TrainSettings, splits: Splits) -> Figures:
         "macro_f1": metrics.macro_f1,
         "loss": metrics.loss,
         "calibration_error": expected_calibration_error(softmax(logits), labels),
-        "temperature": result.temperature,
-        "seconds": time.perf_counter() - start,
     }
 
 

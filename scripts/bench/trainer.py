@@ -20,10 +20,7 @@ Row = dict[str, Any]
 
 
 class TransformersTraining:
-    """Epochs of `Trainer`: batches padded to their longest row, fused AdamW, gradients clipped.
-
-    It neither evaluates, nor saves, nor reports.
-    """
+    """Epochs of `Trainer`: batches padded to their longest row, fused AdamW, gradients clipped."""
 
     def __init__(self, folder: Path, sampling: str) -> None:
         self.job = Job.read(folder)
@@ -46,35 +43,45 @@ class TransformersTraining:
         return {"seconds": time.perf_counter() - start}
 
     def _tokenized(self, num_rows: int | None = None) -> list[Row]:
-        """The rows as the Trainer's collator wants them."""
         texts, labels = self.job.texts[:num_rows], self.job.labels[:num_rows]
-        encoded = self.tokenizer(texts, truncation=True, max_length=self.job.max_length)
-        columns = encoded.data | {"labels": labels}
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return tokenized(self.tokenizer, texts, labels, self.job.max_length)
 
     def _train(self, rows: list[Row], seed: int) -> Trainer:
-        arguments = TrainingArguments(
-            output_dir=tempfile.gettempdir(),
-            per_device_train_batch_size=self.job.batch_size,
-            num_train_epochs=1,
-            learning_rate=LEARNING_RATE,
-            lr_scheduler_type="constant",
-            train_sampling_strategy=self.sampling,
-            seed=seed,
-            use_cpu=sys.platform == "linux" and not torch.cuda.is_available(),
-            logging_strategy="no",
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-        )
         trainer = Trainer(
             model=self.model,
-            args=arguments,
+            args=quiet_arguments(
+                per_device_train_batch_size=self.job.batch_size,
+                num_train_epochs=1,
+                learning_rate=LEARNING_RATE,
+                lr_scheduler_type="constant",
+                train_sampling_strategy=self.sampling,
+                seed=seed,
+            ),
             train_dataset=rows,
             processing_class=self.tokenizer,
         )
         trainer.train()
         return trainer
+
+
+def tokenized(tokenizer: Any, texts: list[str], labels: list[int], max_length: int) -> list[Row]:
+    """The rows as the Trainer's collator wants them."""
+    encoded = tokenizer(texts, truncation=True, max_length=max_length)
+    columns = encoded.data | {"labels": labels}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def quiet_arguments(**arguments: Any) -> TrainingArguments:
+    """Arguments of a run that neither evaluates, nor saves, nor reports."""
+    return TrainingArguments(
+        output_dir=tempfile.gettempdir(),
+        use_cpu=sys.platform == "linux" and not torch.cuda.is_available(),
+        logging_strategy="no",
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        **arguments,
+    )
 
 
 if __name__ == "__main__":
