@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_finbert.checkpoint import save
+from mlx_finbert.checkpoints.into_model import LoadReport
+from mlx_finbert.checkpoints.load import save
 from mlx_finbert.convert.checkpoints import claimed_output, load_with_run_files
 from mlx_finbert.convert.parity import own_logits
 from mlx_finbert.convert.settings import FuseSettings
 from mlx_finbert.errors import InputError
-from mlx_finbert.fill import LoadReport
-from mlx_finbert.lora import fuse, has_lora
+from mlx_finbert.models.lora import fuse, has_lora
 
 TOLERANCE = 1e-4
 """Largest difference of a logit, in float32, that passes: sums are taken in another order."""

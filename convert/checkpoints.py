@@ -11,21 +11,26 @@ import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
-from mlx_finbert.checkpoint import DTYPES, dtype_of, load_with_report, require_plain, save
+from mlx_finbert.checkpoints.files import MODEL_FILES
+from mlx_finbert.checkpoints.hub import resolve
+from mlx_finbert.checkpoints.into_model import LoadReport
+from mlx_finbert.checkpoints.load import DTYPES, dtype_of, load_with_report, require_plain, save
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.checkpoints.training_run import run_files
 from mlx_finbert.convert.parity import logits_difference, open_in_transformers, require_torch
 from mlx_finbert.convert.settings import ToMlxSettings
 from mlx_finbert.errors import InputError
-from mlx_finbert.fill import LoadReport
-from mlx_finbert.folder_commit import finish, read_whole
-from mlx_finbert.folder_lock import claimed
-from mlx_finbert.hub import resolve
+from mlx_finbert.files.folder_commit import finish, read_whole
+from mlx_finbert.files.folder_lock import claimed
 from mlx_finbert.models import Classifier
-from mlx_finbert.quantization import DEFAULT_GROUP_SIZE, Quantization, quantization_of, quantize
+from mlx_finbert.models.quantization import (
+    DEFAULT_GROUP_SIZE,
+    Quantization,
+    quantization_of,
+    quantize,
+)
 from mlx_finbert.settings import require
-from mlx_finbert.tokenizer import Tokenizer
-from mlx_finbert.training.output import BEST
-from mlx_finbert.training_run import run_files
-from mlx_finbert.weights import MODEL_FILES
+from mlx_finbert.training.output_dir import BEST
 
 TOLERANCES = {mx.float32: 1e-4, mx.float16: 2e-2, mx.bfloat16: 2e-1}
 """Largest difference of a logit from transformers in float32 that passes `--verify`."""

@@ -2,10 +2,10 @@
 
 import sys
 
-from mlx_finbert.cli import command
+from mlx_finbert.cli.command import command
+from mlx_finbert.cli.flags import parse
 from mlx_finbert.convert.adapters import fuse_adapters
 from mlx_finbert.convert.settings import FuseSettings
-from mlx_finbert.settings import parse
 
 DESCRIPTION = """\
 Add LoRA or DoRA adapters to their base model: a plain checkpoint, which every other command and

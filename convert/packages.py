@@ -5,7 +5,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlx_finbert.checkpoint import require_plain
+from mlx_finbert.checkpoints.load import require_plain
+from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.exporter import describe_export
 from mlx_finbert.convert.coreml.figures import PackageReport, verdict
@@ -23,9 +24,8 @@ from mlx_finbert.convert.settings import ToCoremlSettings, VerifySettings
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.errors import InputError
-from mlx_finbert.folder_commit import finish
-from mlx_finbert.measured_rows import RowsWanted, load_rows
-from mlx_finbert.training_run import TrainingRun
+from mlx_finbert.evaluation.measured_rows import RowsWanted, load_rows
+from mlx_finbert.files.folder_commit import finish
 
 
 def export_model(settings: ToCoremlSettings) -> ExportReport:

@@ -9,10 +9,10 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.device import full_precision
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.models import Classifier
-from mlx_finbert.tokenizer import Tokenizer
 
 TEXTS = [
     "",

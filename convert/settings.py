@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mlx_finbert.checkpoints.training_run import with_own_data
+from mlx_finbert.cli.model_flags import TrainedModelSettings
 from mlx_finbert.convert.coreml.options import ExportOptions
-from mlx_finbert.data.settings import INCLUDE_SEEN, ColumnSettings
-from mlx_finbert.model_settings import TrainedModelSettings
+from mlx_finbert.data.flags import INCLUDE_SEEN, ColumnSettings
 from mlx_finbert.settings import require, require_given, setting
-from mlx_finbert.training_run import with_own_data
 
 
 @dataclass(kw_only=True)

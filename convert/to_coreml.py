@@ -2,10 +2,10 @@
 
 import sys
 
-from mlx_finbert.cli import command
+from mlx_finbert.cli.command import command
+from mlx_finbert.cli.flags import parse_values
 from mlx_finbert.convert.settings import ToCoremlSettings, complete
 from mlx_finbert.convert.without_torch import torch_hidden
-from mlx_finbert.settings import parse_values
 
 DESCRIPTION = """\
 Export a fine-tuned classifier to Core ML packages, and verify each against the model: one package a

@@ -2,10 +2,10 @@
 
 import sys
 
-from mlx_finbert.cli import command
+from mlx_finbert.cli.command import command
+from mlx_finbert.cli.flags import parse
 from mlx_finbert.convert.checkpoints import convert
 from mlx_finbert.convert.settings import ToMlxSettings
-from mlx_finbert.settings import parse
 
 DESCRIPTION = """\
 Convert a supported checkpoint, `pytorch_model.bin` included, into a folder that mlx-finbert and

@@ -2,10 +2,10 @@
 
 import sys
 
-from mlx_finbert.cli import command
+from mlx_finbert.cli.command import command
+from mlx_finbert.cli.flags import parse
 from mlx_finbert.convert.settings import VerifySettings
 from mlx_finbert.convert.without_torch import torch_hidden
-from mlx_finbert.settings import parse
 
 DESCRIPTION = """\
 Run a saved Core ML package, on any machine, and compare it with the model that it was made of:

@@ -1,4 +1,4 @@
-"""The one exception for input that cannot be used."""
+"""The one exception for input that cannot be used, and what error messages are made of."""
 
 
 class InputError(ValueError):
@@ -13,3 +13,11 @@ def first_line(error: BaseException) -> str:
     """What a library's exception says, in one line."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else repr(error)
+
+
+def is_encodable(text: str) -> bool:
+    """Whether a string holds characters alone, and no lone halves of a pair."""
+    try:
+        return text.isascii() or bool(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False

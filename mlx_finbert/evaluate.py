@@ -3,9 +3,10 @@
 import json
 import sys
 
-from mlx_finbert.cli import command
-from mlx_finbert.evaluation import EvaluateSettings, complete, run
-from mlx_finbert.settings import parse_values
+from mlx_finbert.cli.command import command
+from mlx_finbert.cli.flags import parse_values
+from mlx_finbert.evaluation.config import EvaluateSettings, complete
+from mlx_finbert.evaluation.evaluate import run
 
 DESCRIPTION = """\
 Accuracy, macro-F1, precision and recall by label, the confusion matrix and the loss, with 95%

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from mlx_finbert.encoding import is_encodable
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, is_encodable
 
 SYNONYMS = {
     "positive": {"positive", "pos", "bullish"},

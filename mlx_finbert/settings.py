@@ -10,13 +10,13 @@ import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.flag_names import flag_meant
-from mlx_finbert.flags import bare, chosen, flag_of, is_optional, kind_of, read_flags
+from mlx_finbert.flag_names import flag_meant, nearest
 
-Settings = TypeVar("Settings")
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+"""Types of settings, in words."""
 
 
 def setting(default: Any, help: str, **more: Any) -> Any:
@@ -28,28 +28,43 @@ def setting(default: Any, help: str, **more: Any) -> Any:
     return dataclasses.field(default=default, metadata={"help": help, **more})
 
 
-def parse(
-    settings_class: type[Settings],
-    module: str,
-    description: str,
-    argv: Sequence[str] | None = None,
-) -> Settings:
-    """Settings from the command line and, where `--config` names one, a YAML file.
+def flag_of(field: dataclasses.Field) -> str:
+    """`--learning-rate` for the field `learning_rate`."""
+    return "--" + field.name.replace("_", "-")
+
+
+def bare(hint: Any) -> Any:
+    """`int` for `int | None`."""
+    if is_optional(hint):
+        return next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    return hint
+
+
+def is_optional(hint: Any) -> bool:
+    """Whether None is among the types of a field."""
+    # A Literal with `| None` comes back from get_type_hints as typing.Union.
+    return typing.get_origin(hint) in (types.UnionType, typing.Union)
+
+
+def kind_of(hint: Any) -> str:
+    """What a value of a type is, in words."""
+    if typing.get_origin(hint) is list:
+        (item,) = typing.get_args(hint)
+        return f"a list A,B,... each of whose parts is {KINDS[item]}"
+    return KINDS[hint]
+
+
+def chosen(value: Any, choices: Sequence[str], where: str) -> Any:
+    """A value that is one of several.
 
     Raises:
-        InputError: names the flag, or the file and its key.
+        InputError: lists them, and the one that may be meant.
     """
-    return settings_class(**parse_values(settings_class, module, description, argv))
-
-
-def parse_values(
-    settings_class: type, module: str, description: str, argv: Sequence[str] | None = None
-) -> dict[str, Any]:
-    """The values that were given, without the defaults of the others; as `parse`."""
-    given = read_flags(settings_class, module, description, argv)
-    config = given.pop("config", None)
-    values = read_config_file(Path(config), settings_class) if config else {}
-    return values | given
+    if value in choices:
+        return value
+    near = nearest(str(value), choices, cutoff=0.5)
+    meant = f"; did you mean {near}?" if near else ""
+    raise InputError(f"{where} is {value!r}, not one of {', '.join(choices)}{meant}")
 
 
 def require(condition: bool, flag: str, value: object, rule: str) -> None:

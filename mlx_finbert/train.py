@@ -2,12 +2,12 @@
 
 import sys
 
-from mlx_finbert.cli import command
-from mlx_finbert.settings import parse_values
+from mlx_finbert.cli.command import command
+from mlx_finbert.cli.flags import parse_values
+from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.folds import run_folds
 from mlx_finbert.training.resume import complete
 from mlx_finbert.training.run import run
-from mlx_finbert.training.settings import TrainSettings
 
 DESCRIPTION = """\
 Fine-tune a DistilBERT, BERT (FinBERT) or RoBERTa classifier with MLX. Without flags: the packaged

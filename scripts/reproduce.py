@@ -15,16 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_finbert.cli import command
-from mlx_finbert.cross_validation import spread
-from mlx_finbert.data.phrasebank import BANDS, agreement_bands, download
+from mlx_finbert.cli.command import command
+from mlx_finbert.cli.flags import parse
+from mlx_finbert.data.sources.phrasebank import BANDS, agreement_bands, download
+from mlx_finbert.distributed import ranks
 from mlx_finbert.errors import InputError
-from mlx_finbert.metrics import bootstrap_intervals, measure
-from mlx_finbert.ranks import ranks
-from mlx_finbert.settings import parse, setting
+from mlx_finbert.evaluation.metrics import bootstrap_intervals, measure
+from mlx_finbert.settings import setting
+from mlx_finbert.training.config import TrainSettings
+from mlx_finbert.training.cross_validation import spread
 from mlx_finbert.training.results import Result
 from mlx_finbert.training.run import run
-from mlx_finbert.training.settings import TrainSettings
 
 ARCHIVE = "FinancialPhraseBank-v1.0.zip"
 PLACES = (Path.cwd(), Path(__file__).resolve().parents[2] / "shared" / "data")

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from mlx_finbert.predict import files, manifest
+from mlx_finbert.inference import manifest
+from mlx_finbert.inference import score_file as files
 
 LABELS = ["negative", "neutral", "positive"]
 

@@ -5,8 +5,8 @@ import numpy as np
 from mlx.utils import tree_unflatten
 
 import mlx_finbert
-from mlx_finbert.adapters import save_adapters
-from mlx_finbert.lora import LoraConfig, adapter_parameters, add_lora
+from mlx_finbert.checkpoints.adapters import save_adapters
+from mlx_finbert.models.lora import LoraConfig, adapter_parameters, add_lora
 
 TEXTS = ["Profit rose by 12 percent .", "Sales fell", "the company said"]
 

@@ -9,12 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from startup import COMMANDS, heavy_modules
 
 import mlx_finbert
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts" / "bench"))
-
-from startup import COMMANDS, heavy_modules
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -98,20 +95,31 @@ def imports_of(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-# What stands left never imports what stands right.
+# A room imports from the rooms before it, and from itself.
+ORDER = (
+    "_version errors flag_names settings labels files interrupt prefetch backend blas device"
+    " cpu_backend distributed models data checkpoints cli inference evaluation report training"
+    " train evaluate predict"
+).split()
+# And these never import what stands right.
 FORBIDDEN = {
-    "**": ["mlx_finbert.convert", "mlx_finbert.train.", "mlx_finbert.evaluate."],
-    "data/*": ["mlx_finbert.models", "mlx_finbert.checkpoint", "mlx_finbert.training", "mlx"],
-    "models/*": ["mlx_finbert.data", "mlx_finbert.checkpoint", "mlx_finbert.training", "pathlib"],
-    "training/fit.py": ["mlx_finbert.data.sources", "mlx_finbert.checkpoint", "json", "pathlib"],
-    "training/step.py": ["mlx_finbert.data.sources", "mlx_finbert.checkpoint", "json", "pathlib"],
-    "report/*": [
-        "mlx_finbert.data",
-        "mlx_finbert.models",
-        "mlx_finbert.settings",
-        "mlx_finbert.training",
+    "data": ["mlx_finbert.models", "mlx_finbert.device", "mlx"],
+    "models": ["pathlib"],
+    "training/trainer.py": [
+        "mlx_finbert.data.sources",
+        "mlx_finbert.checkpoints",
+        "json",
+        "pathlib",
+    ],
+    "training/step.py": [
+        "mlx_finbert.data.sources",
+        "mlx_finbert.checkpoints",
+        "json",
+        "pathlib",
     ],
 }
+# Settings of commands, the only modules of these rooms that know flags.
+LIBRARY = ["inference", "evaluation", "report", "training"]
 # What runs a saved package shares nothing with what writes it.
 EVALUATOR = ["operations", "evaluate", "saved"]
 WRITERS = ["coremltools", "mlx", *(
@@ -119,14 +127,39 @@ WRITERS = ["coremltools", "mlx", *(
 )]  # fmt: skip
 
 
-@pytest.mark.parametrize("pattern", FORBIDDEN)
-def test_imports_go_in_one_direction(pattern):
-    library = ROOT / "mlx_finbert"
-    for path in library.glob(f"{pattern}/*.py" if pattern == "**" else pattern):
-        if path.suffix == ".py" and "convert" not in path.relative_to(library).parts:
-            for name in imports_of(path):
-                for forbidden in FORBIDDEN[pattern]:
-                    assert not f"{name}.".startswith(f"{forbidden.rstrip('.')}."), (path, name)
+def modules_of(place):
+    """The files of a room, or the file."""
+    found = ROOT / "mlx_finbert" / place
+    return [found] if found.suffix else [*found.rglob("*.py"), *found.parent.glob(f"{place}.py")]
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_a_room_imports_from_those_before_it(room):
+    before = {*ORDER[: ORDER.index(room) + 1]}
+    for path in modules_of(room):
+        for name in imports_of(path):
+            if name.startswith("mlx_finbert."):
+                assert name.split(".")[1] in before, (path, name)
+
+
+def test_these_are_all_rooms():
+    found = {path.stem for path in (ROOT / "mlx_finbert").iterdir() if path.suffix in ("", ".py")}
+    assert found - {"__init__", "__pycache__", "convert"} == set(ORDER)
+
+
+@pytest.mark.parametrize("place", FORBIDDEN)
+def test_what_a_room_must_not_know(place):
+    for path in modules_of(place):
+        for name in imports_of(path):
+            for forbidden in FORBIDDEN[place]:
+                assert not f"{name}.".startswith(f"{forbidden}."), (path, name)
+
+
+@pytest.mark.parametrize("room", LIBRARY)
+def test_settings_alone_know_the_command_line(room):
+    for path in modules_of(room):
+        known = [name for name in imports_of(path) if name.startswith("mlx_finbert.cli")]
+        assert not known or path.name == "config.py", (path, known)
 
 
 @pytest.mark.parametrize("name", EVALUATOR)

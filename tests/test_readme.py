@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlx_finbert.cli.flags import parse_values
 from mlx_finbert.convert.settings import (
     FuseSettings,
     ToCoremlSettings,
@@ -14,10 +15,10 @@ from mlx_finbert.convert.settings import (
     VerifySettings,
 )
 from mlx_finbert.data import load_texts
-from mlx_finbert.evaluation import EvaluateSettings
-from mlx_finbert.predict.settings import PredictSettings
-from mlx_finbert.settings import flag_of, parse_values
-from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.evaluation.config import EvaluateSettings
+from mlx_finbert.inference.config import PredictSettings
+from mlx_finbert.settings import flag_of
+from mlx_finbert.training.config import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

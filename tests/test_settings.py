@@ -5,6 +5,7 @@ from typing import Literal
 
 import pytest
 
+from mlx_finbert.cli.flags import parse
 from mlx_finbert.convert.settings import (
     FuseSettings,
     ToCoremlSettings,
@@ -12,10 +13,10 @@ from mlx_finbert.convert.settings import (
     VerifySettings,
 )
 from mlx_finbert.errors import InputError
-from mlx_finbert.evaluation import EvaluateSettings
-from mlx_finbert.predict.settings import PredictSettings
-from mlx_finbert.settings import config_text, flag_of, parse, setting
-from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.evaluation.config import EvaluateSettings
+from mlx_finbert.inference.config import PredictSettings
+from mlx_finbert.settings import config_text, flag_of, setting
+from mlx_finbert.training.config import TrainSettings
 
 
 @dataclass(kw_only=True)

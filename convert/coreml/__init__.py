@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.models import Classifier
-from mlx_finbert.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from mlx_finbert.convert.coreml.report import ExportReport

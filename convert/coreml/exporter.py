@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from mlx_finbert.checkpoints.files import ADAPTER_CONFIG
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.derived_mask import require_own_padding
 from mlx_finbert.convert.coreml.golden import write_golden
 from mlx_finbert.convert.coreml.graph import build
@@ -27,11 +29,9 @@ from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES, vocabulary_of
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
-from mlx_finbert.folder_commit import finish, written_beside
-from mlx_finbert.folder_lock import claimed
+from mlx_finbert.files.folder_commit import finish, written_beside
+from mlx_finbert.files.folder_lock import claimed
 from mlx_finbert.models import Classifier
-from mlx_finbert.tokenizer import Tokenizer
-from mlx_finbert.weights import ADAPTER_CONFIG
 
 SUFFIX = ".mlpackage"
 

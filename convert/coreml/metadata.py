@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import mlx_finbert
+from mlx_finbert._version import __version__
 from mlx_finbert.convert.coreml.options import PROGRAM_OPTIONS, ExportOptions
 from mlx_finbert.convert.coreml.reference import Reference
 from mlx_finbert.convert.coreml.vocabulary import Vocabulary
@@ -52,7 +52,7 @@ class Description:
     def user_defined(self) -> dict[str, str]:
         """The user-defined metadata."""
         values = {
-            "version": mlx_finbert.__version__,
+            "version": __version__,
             "labels": self.reference.labels,
             "lengths": self.lengths,
             "max_length": self.max_length,

@@ -12,8 +12,8 @@ import mlx.nn as nn
 import numpy as np
 from mlx.utils import tree_flatten
 
+from mlx_finbert.checkpoints.into_model import require_finite
 from mlx_finbert.errors import InputError
-from mlx_finbert.fill import require_finite
 from mlx_finbert.labels import check_names
 from mlx_finbert.models import FAMILIES, Classifier
 from mlx_finbert.models.bert import (

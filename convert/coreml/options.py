@@ -5,8 +5,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from mlx_finbert.encoding import is_encodable
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, is_encodable
 from mlx_finbert.settings import flag_of, require, require_types, setting
 
 DEFAULT_LENGTHS = (32, 64, 128)

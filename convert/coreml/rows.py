@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data.tokens import tokenize
-from mlx_finbert.tokenizer import Tokenizer
 
 ORDINARY = "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn a year earlier."
 """A plain case: where a model wavers between two labels, compression shows many times larger."""

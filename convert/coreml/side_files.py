@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.figures import Figures
 from mlx_finbert.convert.coreml.golden import DAMAGED, golden_faults
 from mlx_finbert.convert.coreml.golden import NAME as GOLDEN
@@ -16,8 +17,7 @@ from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.tokenizer.files import CONFIG, WHOLE, tokenizer_files
 from mlx_finbert.convert.coreml.validation import Validation
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
-from mlx_finbert.hashes import file_sha256
-from mlx_finbert.tokenizer import Tokenizer
+from mlx_finbert.files.hashes import file_sha256
 
 EXPORT = "export.json"
 SIDE_FILES = ("vocab.txt", *BYTE_PAIR_FILES, WHOLE, CONFIG, "labels.json", EXPORT, GOLDEN)

@@ -11,7 +11,7 @@ from mlx_finbert.convert.coreml.saved import Function
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.tokens import tokenize
-from mlx_finbert.predict import predict
+from mlx_finbert.inference import predict_proba
 
 
 @dataclass
@@ -72,7 +72,7 @@ def validate(
             outcome = verifier.infer(Evaluator(functions[length]), token_ids, length)
             found[chosen] = outcome.logits.argmax(axis=1)
     most = max(lengths[-1], verifier.description.max_length)
-    expected = predict(reference.model, tokenizer, rows.texts, max_length=most).argmax(axis=1)
+    expected = predict_proba(reference.model, tokenizer, rows.texts, max_length=most).argmax(axis=1)
     return Validation(
         data=rows.name,
         rows=len(rows),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.evaluate import Evaluator
 from mlx_finbert.convert.coreml.figures import (
     Figures,
@@ -34,7 +35,6 @@ from mlx_finbert.convert.coreml.rows import Row, token_rows, verification_texts
 from mlx_finbert.convert.coreml.saved import Function, SavedPackage
 from mlx_finbert.convert.coreml.structure import function_faults, package_faults
 from mlx_finbert.convert.coreml.tokenizer.check import TokenizerCheck
-from mlx_finbert.tokenizer import Tokenizer
 
 
 @dataclass

@@ -5,10 +5,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.checkpoints.vocabulary_check import tokens_by_id
 from mlx_finbert.convert.coreml.tokenizer.byte_pairs import byte_letters
 from mlx_finbert.errors import InputError
-from mlx_finbert.tokenizer import Tokenizer
-from mlx_finbert.vocabulary_check import tokens_by_id
 
 BYTE_PAIR_FILES = ("vocab.json", "merges.txt")
 """Beside `vocab.txt`, of byte pairs alone."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mlx_finbert.calibration import Reliability
-from mlx_finbert.report.markup import shortened
+from mlx_finbert.evaluation.calibration import Reliability
+from mlx_finbert.evaluation.text import shortened
 
 Figure = Axes = Any
 """matplotlib's; to import them here would make every `--help` slow."""

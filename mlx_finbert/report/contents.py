@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-import mlx_finbert
-from mlx_finbert.calibration import Reliability, reliability
-from mlx_finbert.metrics import Metrics, bootstrap_intervals, measure, softmax
+from mlx_finbert._version import __version__
+from mlx_finbert.evaluation.calibration import Reliability, reliability
+from mlx_finbert.evaluation.metrics import Metrics, bootstrap_intervals, measure
+from mlx_finbert.inference.logits import softmax
 
 PACKAGES = ("mlx", "transformers", "numpy")
 
@@ -25,7 +26,7 @@ def this_machine() -> dict[str, str]:
         "device": f"{mx.device_info()['device_name']} ({mx.default_device().type.name})",
         "system": platform.platform(),
         "Python": platform.python_version(),
-        "mlx-finbert": mlx_finbert.__version__,
+        "mlx-finbert": __version__,
         **{name: version(name) for name in PACKAGES},
     }
 

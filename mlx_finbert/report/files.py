@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.atomic import write_bytes
-from mlx_finbert.metrics import plain
+from mlx_finbert.evaluation.metrics import plain
+from mlx_finbert.files.atomic import write_bytes
 from mlx_finbert.report.charts import confusion_size, draw_confusion, draw_curves, panels_of
 from mlx_finbert.report.contents import Report, Results
 from mlx_finbert.report.page import page

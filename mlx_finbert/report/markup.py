@@ -4,27 +4,17 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from mlx_finbert.evaluation.text import is_control
+
 
 def text(value: Any) -> str:
     """Escaped, without the characters that HTML does not allow."""
     return escape("".join(c for c in str(value) if c in "\n\t" or not is_control(c)))
 
 
-def is_control(character: str) -> bool:
-    """Control characters, and the halves of characters that a path may hold."""
-    code = ord(character)
-    return code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000
-
-
 def isolated(name: str) -> str:
     """Escaped, without influence on the direction of what stands beside it."""
     return f"<bdi>{text(name)}</bdi>"
-
-
-def shortened(name: str, longest: int) -> str:
-    """On one line, without control characters, and cut."""
-    name = "".join(c for c in " ".join(name.split()) if not is_control(c))
-    return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
 
 
 def section(title: str, note: str, *parts: str) -> str:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from mlx_finbert.calibration import BINS
-from mlx_finbert.metrics import dash, largest_confusions
+from mlx_finbert.evaluation.calibration import BINS
+from mlx_finbert.evaluation.metrics import dash, largest_confusions
+from mlx_finbert.evaluation.text import shortened
 from mlx_finbert.report.charts import (
     MOST_NUMBERED,
     confusion_size,
@@ -11,7 +12,7 @@ from mlx_finbert.report.charts import (
     draw_reliability,
 )
 from mlx_finbert.report.contents import Mistake, Report, Results
-from mlx_finbert.report.markup import figure, isolated, key, section, shortened, table, text
+from mlx_finbert.report.markup import figure, isolated, key, section, table, text
 from mlx_finbert.report.pictures import svg
 
 RELIABILITY_SIZE = (3.8, 3.7)

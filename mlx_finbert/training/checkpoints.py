@@ -16,11 +16,11 @@ from typing import Any
 
 import mlx.core as mx
 
+from mlx_finbert.checkpoints.files import write_safetensors
 from mlx_finbert.errors import InputError
-from mlx_finbert.folder_commit import finish, written_beside
-from mlx_finbert.hashes import file_sha256
+from mlx_finbert.files.folder_commit import finish, written_beside
+from mlx_finbert.files.hashes import file_sha256
 from mlx_finbert.training.optimizer import State
-from mlx_finbert.weights import write_safetensors
 
 FOLDER = "checkpoints"
 UNCALIBRATED_HEAD = "uncalibrated_head.safetensors"

@@ -5,16 +5,16 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from mlx_finbert.settings import refuse_without, require, setting
-from mlx_finbert.training.fit import Plan
-from mlx_finbert.training.plateau import ReduceLROnPlateau
-from mlx_finbert.training.schedules import ScheduleName, make_schedule, warmup_steps_of
-from mlx_finbert.training.stopping import (
+from mlx_finbert.training.early_stopping import (
     HIGHER_IS_BETTER,
     Best,
     BestMetric,
     EarlyStopping,
     MetricName,
+    ReduceLROnPlateau,
 )
+from mlx_finbert.training.schedules import ScheduleName, make_schedule, warmup_steps_of
+from mlx_finbert.training.trainer import Plan
 
 
 @dataclass(kw_only=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mlx_finbert.data.loader import Update
+from mlx_finbert.distributed import BACKENDS
 from mlx_finbert.errors import first_line
-from mlx_finbert.ranks import BACKENDS
 
 INTACT = "model and optimizer are as before it"
 LOST = "its weights are lost: go on from the last checkpoint"

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_finbert.atomic import write_text
-from mlx_finbert.cross_validation import CrossValidation, cross_validate
+from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import Splits
 from mlx_finbert.data.folds import make_folds
+from mlx_finbert.distributed import ranks
 from mlx_finbert.errors import InputError
-from mlx_finbert.ranks import ranks
-from mlx_finbert.training.output import SUMMARY, claimed_folder
+from mlx_finbert.files.atomic import write_text
+from mlx_finbert.training.config import TrainSettings
+from mlx_finbert.training.cross_validation import CrossValidation, cross_validate
+from mlx_finbert.training.output_dir import SUMMARY, claimed_folder
 from mlx_finbert.training.prepare import Say
 from mlx_finbert.training.run import rows_of, run
-from mlx_finbert.training.settings import TrainSettings
-from mlx_finbert.training_run import TrainingRun
 
 
 def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:

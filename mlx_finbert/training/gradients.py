@@ -12,8 +12,8 @@ from mlx_finbert.device import on_linux_cpu, spread, streams
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.encoder import holding
 from mlx_finbert.training.loss import Loss
+from mlx_finbert.training.loss_scale import Precision, cast
 from mlx_finbert.training.optimizer import Arrays
-from mlx_finbert.training.precision import Precision, cast
 
 Rows = tuple[mx.array, mx.array, mx.array, mx.array]
 """Ids, mask, labels and weights, on the device."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from mlx_finbert.lora import LoraConfig
+from mlx_finbert.models.lora import LoraConfig
 from mlx_finbert.settings import refuse_without, setting
 
 

@@ -10,22 +10,21 @@ import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
-from mlx_finbert.checkpoint import load_with_report, require_plain
+from mlx_finbert.checkpoints.load import load_with_report, require_plain
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize, tokenize_in
 from mlx_finbert.device import length_multiple, refuse_wrong_gradients
 from mlx_finbert.labels import match_labels, require_all_labels
-from mlx_finbert.lora import add_lora
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.lora import add_lora
 from mlx_finbert.settings import require
-from mlx_finbert.tokenizer import Tokenizer
-from mlx_finbert.training.fit import Fit
-from mlx_finbert.training.groups import Group, make_groups
+from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.occurring import OccurringRows
-from mlx_finbert.training.optimizer import Adam
-from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.training.optimizer import Adam, Group, make_groups
 from mlx_finbert.training.step import TrainStep
+from mlx_finbert.training.trainer import Fit
 
 UNKNOWN_SHARE = 0.02
 """More unknown tokens than this are worth a sentence: often the vocabulary is another model's."""

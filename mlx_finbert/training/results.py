@@ -7,17 +7,17 @@ from threading import Event
 
 import mlx.core as mx
 
-from mlx_finbert.calibration import explain_temperature, fit_temperature
 from mlx_finbert.data import Splits
-from mlx_finbert.forward import Forward
+from mlx_finbert.evaluation.calibration import explain_temperature, fit_temperature
+from mlx_finbert.evaluation.metrics import Metrics
+from mlx_finbert.inference.logits import Forward, require_finite
 from mlx_finbert.interrupt import interrupt_noted
-from mlx_finbert.metrics import Metrics, require_finite
 from mlx_finbert.report import Predictions
-from mlx_finbert.training.fit import Fit
-from mlx_finbert.training.folder import RunFolder
+from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.prepare import Loaders, Say
-from mlx_finbert.training.progress import Progress
-from mlx_finbert.training.record import RunState
+from mlx_finbert.training.run_folder import RunFolder
+from mlx_finbert.training.state import RunState
+from mlx_finbert.training.trainer import Fit
 
 
 @dataclass

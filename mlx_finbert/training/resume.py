@@ -8,7 +8,7 @@ from typing import Any
 from mlx_finbert.errors import InputError
 from mlx_finbert.settings import flag_of, read_config_file
 from mlx_finbert.training.checkpoints import find_checkpoint
-from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.training.config import TrainSettings
 
 EARLIER = {"group_by_length": "windows", "group_window": 100}
 """What a run did whose `config.yaml` does not say how its batches are made; its head learned like

@@ -8,25 +8,25 @@ from pathlib import Path
 
 import mlx.core as mx
 
-from mlx_finbert.background import background
+from mlx_finbert.checkpoints.files import SEEN_TEXTS
+from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.cpu_backend import prefer_memory
 from mlx_finbert.data import Splits
 from mlx_finbert.device import first_steps, hold_memory
-from mlx_finbert.hashes import weights_sha256
-from mlx_finbert.ranks import barrier, guarded, ranks, require_same
+from mlx_finbert.distributed import barrier, guarded, ranks, require_same
+from mlx_finbert.files.hashes import weights_sha256
+from mlx_finbert.prefetch import background
+from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.checkpoints import find_checkpoint
+from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.failure import StepFailed
-from mlx_finbert.training.fit import Fit
-from mlx_finbert.training.folder import RunFolder, fingerprint_of
 from mlx_finbert.training.gradients import named_parameters
-from mlx_finbert.training.output import check_output, claimed_folder
+from mlx_finbert.training.integrations import check_services, reporters
+from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import Say, load_model, make_fit, make_loaders
-from mlx_finbert.training.progress import Progress
-from mlx_finbert.training.reporters import check_services, reporters
 from mlx_finbert.training.results import Result, finish
-from mlx_finbert.training.settings import TrainSettings
-from mlx_finbert.training_run import TrainingRun
-from mlx_finbert.weights import SEEN_TEXTS
+from mlx_finbert.training.run_folder import RunFolder, fingerprint_of
+from mlx_finbert.training.trainer import Fit
 
 log = logging.getLogger(__name__)
 

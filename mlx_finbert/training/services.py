@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.atomic import write_text
-from mlx_finbert.training.callback import Callback
-from mlx_finbert.training.record import Record, StepFigures
+from mlx_finbert.files.atomic import write_text
+from mlx_finbert.training.callbacks import Callback
+from mlx_finbert.training.state import Record, StepFigures
 
 
 def step_scalars(figures: StepFigures) -> dict[str, float]:

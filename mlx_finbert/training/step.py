@@ -12,13 +12,12 @@ from mlx_finbert.data.loader import Update
 from mlx_finbert.device import spread, streams
 from mlx_finbert.models import Classifier
 from mlx_finbert.training.failure import INTACT, LOST, named
-from mlx_finbert.training.figures import Figures
 from mlx_finbert.training.gradients import Gradients, added, global_norm, named_parameters, tree
-from mlx_finbert.training.groups import Group
 from mlx_finbert.training.loss import Loss
+from mlx_finbert.training.loss_scale import Precision, initial_scale, next_scale
 from mlx_finbert.training.occurring import OccurringRows
-from mlx_finbert.training.optimizer import Adam, Arrays, State
-from mlx_finbert.training.precision import Precision, initial_scale, next_scale
+from mlx_finbert.training.optimizer import Adam, Arrays, Group, State
+from mlx_finbert.training.state import Figures
 
 Apply = Callable[..., tuple[Arrays, State]]
 

@@ -8,10 +8,9 @@ import numpy as np
 from mlx_finbert.data.grouping import RANDOM, Grouping, Way
 from mlx_finbert.errors import InputError
 from mlx_finbert.settings import refuse_without, require, setting
-from mlx_finbert.training.groups import Thawing
 from mlx_finbert.training.loss import Loss, class_weights
-from mlx_finbert.training.optimizer import Adam
-from mlx_finbert.training.precision import Precision
+from mlx_finbert.training.loss_scale import Precision
+from mlx_finbert.training.optimizer import Adam, Thawing
 
 
 @dataclass(kw_only=True)

@@ -39,14 +39,14 @@ from machine import described, machine
 from rounds import count, in_rounds
 from workers import workers
 
-from mlx_finbert.background import background
-from mlx_finbert.cli import command
+from mlx_finbert.cli.command import command
 from mlx_finbert.data import Splits
-from mlx_finbert.ranks import ranks
+from mlx_finbert.distributed import ranks
+from mlx_finbert.prefetch import background
 from mlx_finbert.settings import require
+from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.prepare import load_model, make_fit, make_loaders
 from mlx_finbert.training.run import silent
-from mlx_finbert.training.settings import TrainSettings
 
 BASELINE = "packed"
 """Stands for random batches."""

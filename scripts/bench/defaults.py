@@ -21,8 +21,8 @@ import numpy as np
 from kept_runs import DATA, Kept, drawn_without_test_rows, figures_of, settings_of
 from machine import described, machine
 
-from mlx_finbert.cli import command
-from mlx_finbert.hub import resolve
+from mlx_finbert.checkpoints.hub import resolve
+from mlx_finbert.cli.command import command
 
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "--learning-rate 1e-4, 2e-4": ({"learning_rate": 1e-4}, {"learning_rate": 2e-4}),

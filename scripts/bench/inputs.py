@@ -5,10 +5,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import mlx_finbert
-from mlx_finbert.checkpoint import load_with_report
+from mlx_finbert.checkpoints.load import load_with_report
 from mlx_finbert.data import LabelledTexts
-from mlx_finbert.data.columns import Columns
 from mlx_finbert.data.sources import load_texts
+from mlx_finbert.data.sources.columns import Columns
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import build
 

@@ -17,13 +17,14 @@ from typing import Any
 import inputs
 import numpy as np
 
-from mlx_finbert.calibration import expected_calibration_error
+from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import Splits
-from mlx_finbert.metrics import measure, softmax
+from mlx_finbert.evaluation.calibration import expected_calibration_error
+from mlx_finbert.evaluation.metrics import measure
+from mlx_finbert.inference.logits import softmax
 from mlx_finbert.settings import config_text
+from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.run import rows_of, run, silent
-from mlx_finbert.training.settings import TrainSettings
-from mlx_finbert.training_run import TrainingRun
 
 Figures = dict[str, Any]
 

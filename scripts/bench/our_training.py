@@ -10,14 +10,14 @@ import numpy as np
 from job import LEARNING_RATE, WARM_UP_BATCHES, Job
 from workers import serve
 
-from mlx_finbert.background import background
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.device import hold_memory, streams
-from mlx_finbert.ranks import ranks
+from mlx_finbert.distributed import ranks
+from mlx_finbert.prefetch import background
+from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.prepare import Loaders, load_model, make_fit, make_loaders
-from mlx_finbert.training.record import RunState
 from mlx_finbert.training.run import silent
-from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.training.state import RunState
 
 
 class OurTraining:

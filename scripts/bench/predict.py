@@ -22,7 +22,7 @@ from report import Found, parse, report
 from rounds import OURS, side_by_side
 from scoring import probabilities_file
 
-from mlx_finbert.cli import command
+from mlx_finbert.cli.command import command
 
 BATCH_SIZE = 32
 MAX_LENGTH = 512

@@ -8,7 +8,7 @@ from pathlib import Path
 import mlx_finbert
 from mlx_finbert.data import load_texts
 from mlx_finbert.models import build
-from mlx_finbert.predict.__main__ import main as predict
+from mlx_finbert.predict import main as predict
 
 TINY = {
     "model_type": "bert",

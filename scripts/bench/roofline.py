@@ -30,7 +30,7 @@ from step_products import Products
 
 from mlx_finbert.blas import SHARES
 from mlx_finbert.device import streams
-from mlx_finbert.forward import Forward
+from mlx_finbert.inference.logits import Forward
 
 SHAPES = ((16, 32), (16, 128), (8, 512))
 IN_A_ROW = 3

@@ -8,16 +8,15 @@ from step_products import in_a_row, sizes
 
 from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.device import streams
-from mlx_finbert.forward import Forward
+from mlx_finbert.inference.logits import Forward
 from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.attention import attend
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.functions import LayerNorm, gelu
 from mlx_finbert.models.packing import Packing
 from mlx_finbert.training.gradients import named_parameters
-from mlx_finbert.training.groups import make_groups
 from mlx_finbert.training.loss import Loss
-from mlx_finbert.training.optimizer import Adam
+from mlx_finbert.training.optimizer import Adam, make_groups
 from mlx_finbert.training.step import TrainStep
 
 MODELS = {

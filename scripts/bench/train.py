@@ -20,7 +20,7 @@ from job import Job
 from report import Found, parse, report
 from rounds import OURS, side_by_side
 
-from mlx_finbert.cli import command
+from mlx_finbert.cli.command import command
 
 MAX_LENGTH = 512
 CONTENDERS = {

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from mlx_finbert.background import background
 from mlx_finbert.cpu_backend import prefer_memory
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.device import hold_memory
-from mlx_finbert.ranks import ranks
+from mlx_finbert.distributed import ranks
+from mlx_finbert.prefetch import background
+from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.prepare import load_model, make_fit, make_loaders
 from mlx_finbert.training.run import silent
-from mlx_finbert.training.settings import TrainSettings
 
 LABELS = ["negative", "neutral", "positive"]
 STEPS = 3

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import mlx_finbert
-from mlx_finbert import folder_commit
 from mlx_finbert.convert.coreml import ExportOptions
 from mlx_finbert.convert.coreml.metadata import program_options
 from mlx_finbert.convert.coreml.saved import SavedPackage
@@ -21,8 +20,9 @@ from mlx_finbert.convert.to_coreml import main as to_coreml
 from mlx_finbert.convert.to_mlx import main as to_mlx
 from mlx_finbert.convert.verify import main as verify
 from mlx_finbert.data import load_texts, make_splits
-from mlx_finbert.data.columns import Columns
 from mlx_finbert.data.seen_texts import SeenTexts
+from mlx_finbert.data.sources.columns import Columns
+from mlx_finbert.files import folder_commit
 
 pytestmark = pytest.mark.usefixtures("few_texts")
 

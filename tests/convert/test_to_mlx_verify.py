@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import mlx_finbert
-from mlx_finbert import lora
 from mlx_finbert.convert import checkpoints
 from mlx_finbert.convert.adapters import FuseReport
 from mlx_finbert.convert.fuse import main as fuse
 from mlx_finbert.convert.parity import logits_difference
 from mlx_finbert.convert.to_mlx import main
 from mlx_finbert.errors import InputError
+from mlx_finbert.models import lora
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the reference")
 

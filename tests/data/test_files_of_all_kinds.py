@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from mlx_finbert.cli.flags import parse
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main as evaluate
-from mlx_finbert.evaluation import EvaluateSettings
-from mlx_finbert.predict.__main__ import main as predict
-from mlx_finbert.settings import parse
+from mlx_finbert.evaluation.config import EvaluateSettings
+from mlx_finbert.predict import main as predict
 from mlx_finbert.train import main as train
 
 TWO = [("Sales fell, again", "down"), ("Profit rose", "up")]

@@ -6,18 +6,18 @@ import re
 import numpy as np
 import pytest
 
+from mlx_finbert.checkpoints.training_run import TrainingRun
+from mlx_finbert.cli.flags import parse
 from mlx_finbert.convert.packages import validation_rows
 from mlx_finbert.convert.settings import ToCoremlSettings
 from mlx_finbert.data import load_texts
-from mlx_finbert.data.columns import Columns
+from mlx_finbert.data.sources.columns import Columns
 from mlx_finbert.data.texts import from_columns
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main as evaluate
-from mlx_finbert.evaluation import EvaluateSettings
+from mlx_finbert.evaluation.config import EvaluateSettings
 from mlx_finbert.labels import read_label_map
-from mlx_finbert.settings import parse
 from mlx_finbert.train import main as train
-from mlx_finbert.training_run import TrainingRun
 
 SENTIMENTS = ["negative", "neutral", "positive"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlx_finbert.data import load_texts
-from mlx_finbert.data.columns import Columns
+from mlx_finbert.data.sources.columns import Columns
 from mlx_finbert.data.texts import from_columns
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main as evaluate

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlx_finbert
-from mlx_finbert.background import background
 from mlx_finbert.data import load_texts
 from mlx_finbert.data.grouping import Grouping, Way
 from mlx_finbert.data.loader import Loader, padded_length
 from mlx_finbert.data.tokens import Tokens, tokenize, tokenize_in
+from mlx_finbert.prefetch import background
 
 PAD = 99
 

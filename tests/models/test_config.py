@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mlx_finbert
-from mlx_finbert.checkpoint import load_trained
+from mlx_finbert.checkpoints.load import load_trained
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import FAMILIES
 

@@ -1,17 +1,12 @@
 """`scripts/bench/batches.py` and `defaults.py`, and the runs that they keep."""
 
-import sys
 from itertools import combinations
-from pathlib import Path
-
-import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "bench"))
 
 import batches
 import defaults
 import kept_runs
+import numpy as np
+import pytest
 from kept_runs import DATA, Kept, drawn, drawn_without_test_rows, interval, settings_of
 
 pytestmark = pytest.mark.slow

@@ -5,12 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import memory
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "bench"))
-
-import memory
 from training_memory import Training, made_up_splits, words_of
 
 from mlx_finbert.data.tokens import tokenize

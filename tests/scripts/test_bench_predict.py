@@ -4,14 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "bench"))
-
 import predict
+import pytest
 from job import Job
 from predict import CONTENDERS, greatest_difference, varied
 from scoring import Scoring, probabilities_file

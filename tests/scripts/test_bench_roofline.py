@@ -3,12 +3,8 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "bench"))
-
 import roofline
 from roofline import PRODUCTS_OF_ATTENTION, in_rounds
 from step_parts import MODELS, a_step, kinds

@@ -4,12 +4,8 @@ import json
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "bench"))
-
 import startup
 
 pytestmark = pytest.mark.slow

@@ -6,11 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "bench"))
-
 import inputs
+import pytest
 import report
 from rounds import compared, in_rounds, rotated, table
 from train import CASES, job_of, main

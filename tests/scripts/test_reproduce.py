@@ -4,9 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-
 from reproduce import find_archive, main
 
 ARCHIVE = "FinancialPhraseBank-v1.0.zip"

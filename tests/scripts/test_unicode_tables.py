@@ -1,13 +1,8 @@
 """`scripts/unicode_tables.py`: the tables in the package are those of the installed tokenizers."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-
 import unicode_tables
 
 

@@ -11,10 +11,9 @@ from mlx_finbert.data.tokens import Tokens
 from mlx_finbert.device import on_linux_cpu
 from mlx_finbert.models import attention_in_blocks
 from mlx_finbert.training.gradients import Gradients, added, global_norm, named_parameters
-from mlx_finbert.training.groups import make_groups
 from mlx_finbert.training.loss import Loss
 from mlx_finbert.training.occurring import OccurringRows
-from mlx_finbert.training.optimizer import Adam
+from mlx_finbert.training.optimizer import Adam, make_groups
 from mlx_finbert.training.step import TrainStep
 
 NO_DROPOUT = {

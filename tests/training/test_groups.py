@@ -5,7 +5,7 @@ from mlx.utils import tree_flatten
 
 import mlx_finbert
 from mlx_finbert.errors import InputError
-from mlx_finbert.training.groups import Thawing, depth, make_groups
+from mlx_finbert.training.optimizer import Thawing, depth, make_groups
 from mlx_finbert.training.step_settings import StepSettings
 
 

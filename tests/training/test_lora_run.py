@@ -10,12 +10,11 @@ from mlx.utils import tree_flatten
 import mlx_finbert
 from mlx_finbert.convert.fuse import main as fuse
 from mlx_finbert.data.loader import Batch, Update
-from mlx_finbert.lora import LoraConfig, add_lora
+from mlx_finbert.models.lora import LoraConfig, add_lora
 from mlx_finbert.train import main
 from mlx_finbert.training.checkpoints import checkpoints_of
-from mlx_finbert.training.groups import make_groups
 from mlx_finbert.training.loss import Loss
-from mlx_finbert.training.optimizer import Adam
+from mlx_finbert.training.optimizer import Adam, make_groups
 from mlx_finbert.training.step import TrainStep
 
 FLAGS = [
@@ -39,9 +38,9 @@ def test_adapters_are_trained_saved_used_and_fused(checkpoint, tmp_path, more, c
     assert mx.array_equal(linear.linear.weight, before.encoder.layer[1].attention.self.query.weight)
     assert not mx.array_equal(model.classifier.weight, before.classifier.weight)
     texts = ["profit rose", "sales fell by 3 percent"]
-    expected = mlx_finbert.predict(model, tokenizer, texts)
+    expected = mlx_finbert.predict_proba(model, tokenizer, texts)
     assert fuse(["--model", str(out), "--output", str(fused)]) == 0
-    found = mlx_finbert.predict(*mlx_finbert.load(fused), texts)
+    found = mlx_finbert.predict_proba(*mlx_finbert.load(fused), texts)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert main(["--model", str(out), "--output-dir", str(tmp_path / "again")]) == 2
     assert "holds adapters: fuse them first" in capsys.readouterr().err

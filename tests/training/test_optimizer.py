@@ -4,8 +4,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_finbert.training.groups import Group
-from mlx_finbert.training.optimizer import Adam
+from mlx_finbert.training.optimizer import Adam, Group
 
 SHAPES = {"weight": (4, 3), "bias": (3,), "norm": (5,)}
 """Of which the vectors move as one array."""

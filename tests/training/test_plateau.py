@@ -6,7 +6,7 @@ import math
 import pytest
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.training.plateau import ReduceLROnPlateau
+from mlx_finbert.training.early_stopping import ReduceLROnPlateau
 
 A = [.60, .70, .70, .69, .71, .71, .71, .71, .71, .71, .71, .80, .80, .80]  # fmt: skip
 L = [1.0, .9, .8999, .89995, .85, .86, .87, .88, .84, .85, .85, .85, .85, .85, .85]  # fmt: skip

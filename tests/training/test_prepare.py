@@ -7,15 +7,15 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_finbert.background import background
+from mlx_finbert.cli.flags import parse
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.grouping import Grouping
 from mlx_finbert.data.tokens import Tokens, tokenize
 from mlx_finbert.errors import InputError
-from mlx_finbert.settings import parse
+from mlx_finbert.prefetch import background
+from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.optimizer import Adam
 from mlx_finbert.training.prepare import Loaders, load_model, make_fit, make_loaders
-from mlx_finbert.training.settings import TrainSettings
 
 
 class SomeLoader:

@@ -57,7 +57,7 @@ def test_two_processes_are_one(checkpoint, tmp_path):
 PROGRAM = """
 import os, sys
 import mlx_finbert
-from mlx_finbert.ranks import ranks
+from mlx_finbert.distributed import ranks
 from mlx_finbert.train import main
 from mlx_finbert.training.step import TrainStep
 
@@ -92,7 +92,7 @@ import os, signal, sys
 from pathlib import Path
 import mlx_finbert
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.ranks import ranks
+from mlx_finbert.distributed import ranks
 from mlx_finbert.train import main
 
 pids = Path(os.environ["PIDS"])

@@ -13,14 +13,13 @@ from mlx.utils import tree_flatten
 
 import mlx_finbert
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.evaluation import EvaluateSettings
-from mlx_finbert.evaluation import run as evaluate
+from mlx_finbert.evaluation.config import EvaluateSettings
+from mlx_finbert.evaluation.evaluate import run as evaluate
 from mlx_finbert.models import FAMILIES
 from mlx_finbert.train import main
-from mlx_finbert.training import folder as run_folder
-from mlx_finbert.training import results
+from mlx_finbert.training import results, run_folder
 from mlx_finbert.training.checkpoints import checkpoints_of
-from mlx_finbert.training.folder import RunFolder
+from mlx_finbert.training.run_folder import RunFolder
 
 FLAGS = [
     "--epochs", "3", "--batch-size", "8", "--learning-rate", "1e-2", "--max-length", "32",
@@ -88,7 +87,7 @@ def test_transformers_gives_the_same_probabilities(checkpoint, table, tmp_path, 
     temperature = temperature_of(run)
     assert abs(temperature - 1) > 0.02
     model, tokenizer = mlx_finbert.load(run)
-    expected = mlx_finbert.predict(model, tokenizer, TEXTS)
+    expected = mlx_finbert.predict_proba(model, tokenizer, TEXTS)
     twin = AutoModelForSequenceClassification.from_pretrained(run).eval()
     rows = AutoTokenizer.from_pretrained(run)(TEXTS, padding=True, return_tensors="pt")
     with torch.no_grad():
@@ -388,5 +387,5 @@ def test_a_run_of_an_earlier_version_goes_on(command, tmp_path, more):
     early, tokenizer = mlx_finbert.load(run)
     assert main(["--resume", str(run)]) == 0
     assert files_of(run) == expected
-    found = mlx_finbert.predict(*mlx_finbert.load(run), TEXTS)
-    np.testing.assert_allclose(mlx_finbert.predict(early, tokenizer, TEXTS), found, atol=1e-6)
+    found = mlx_finbert.predict_proba(*mlx_finbert.load(run), TEXTS)
+    np.testing.assert_allclose(mlx_finbert.predict_proba(early, tokenizer, TEXTS), found, atol=1e-6)

@@ -11,10 +11,10 @@ import time
 import pytest
 
 from mlx_finbert.data import load_texts
-from mlx_finbert.data.settings import SplitSettings
+from mlx_finbert.data.flags import SplitSettings
 from mlx_finbert.data.text_hashes import chances
 from mlx_finbert.errors import InputError
-from mlx_finbert.hashes import file_sha256
+from mlx_finbert.files.hashes import file_sha256
 from mlx_finbert.train import main
 from mlx_finbert.training.checkpoints import (
     checkpoints_of,
@@ -22,7 +22,7 @@ from mlx_finbert.training.checkpoints import (
     rotate,
     step_of,
 )
-from mlx_finbert.training.record import Record
+from mlx_finbert.training.state import Record
 
 ARGUMENTS = [
     "--max-steps", "40", "--batch-size", "4", "--learning-rate", "3e-3", "--eval-every", "7",

@@ -14,15 +14,15 @@ import pytest
 import yaml
 
 import mlx_finbert
+from mlx_finbert.checkpoints.training_run import TrainingRun
+from mlx_finbert.cli.flags import parse
 from mlx_finbert.errors import InputError
-from mlx_finbert.settings import parse
 from mlx_finbert.train import main
 from mlx_finbert.training.checkpoints import checkpoints_of
-from mlx_finbert.training.folder import RunFolder
+from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.run import rows_of, run
-from mlx_finbert.training.settings import TrainSettings
+from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.step import TrainStep
-from mlx_finbert.training_run import TrainingRun
 
 FILES = {
     "README.md", "best.json", "checkpoints", "config.json", "config.yaml", "confusion.png",
@@ -60,7 +60,7 @@ def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path):
     assert result.end == "finished"
     assert result.test.accuracy == 1.0
     model, tokenizer = mlx_finbert.load(result.folder)
-    probabilities = mlx_finbert.predict(model, tokenizer, ["sales rose", "sales fell"])
+    probabilities = mlx_finbert.predict_proba(model, tokenizer, ["sales rose", "sales fell"])
     assert [model.args.labels[i] for i in probabilities.argmax(axis=1)] == ["positive", "negative"]
     history = json.loads((result.folder / "history.json").read_text())
     rows = list(csv.DictReader((result.folder / "history.csv").read_text().splitlines()))
@@ -96,7 +96,7 @@ def test_the_head_of_a_checkpoint_keeps_its_order_of_labels(checkpoint, table, t
     model, tokenizer = mlx_finbert.load(result.folder)
     assert model.args.labels == ["Positive", "Negative", "Neutral"]
     assert result.test.accuracy == 1.0
-    assert mlx_finbert.predict(model, tokenizer, ["sales rose"]).argmax() == 0
+    assert mlx_finbert.predict_proba(model, tokenizer, ["sales rose"]).argmax() == 0
 
 
 def test_the_split_does_not_depend_on_the_models_order_of_labels(checkpoint, table, tmp_path):
@@ -168,7 +168,7 @@ def test_a_run_that_diverges_later_keeps_the_best(checkpoint, table, tmp_path, m
     result = run(settings(checkpoint(), table, tmp_path / "out"))
     assert result.end == "diverged"
     assert {p.name for p in result.folder.iterdir()} == FILES
-    assert np.isfinite(mlx_finbert.predict(*mlx_finbert.load(result.folder), ["sales"])).all()
+    assert np.isfinite(mlx_finbert.predict_proba(*mlx_finbert.load(result.folder), ["sales"])).all()
 
 
 def test_a_failed_update_is_told_with_the_rows_of_the_file(

@@ -13,9 +13,8 @@ import mlx_finbert
 from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.training.failure import INTACT, StepFailed, named
 from mlx_finbert.training.gradients import named_parameters
-from mlx_finbert.training.groups import Thawing, make_groups
 from mlx_finbert.training.loss import Loss
-from mlx_finbert.training.optimizer import Adam
+from mlx_finbert.training.optimizer import Adam, Thawing, make_groups
 from mlx_finbert.training.step import TrainStep
 
 NO_DROPOUT = {

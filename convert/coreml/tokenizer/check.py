@@ -5,13 +5,13 @@ from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.golden_texts import golden_texts
 from mlx_finbert.convert.coreml.rows import NO_CUT, Row, token_rows
 from mlx_finbert.convert.coreml.tokenizer.files import tokenizer_file_faults
 from mlx_finbert.convert.coreml.tokenizer.random_texts import random_texts
 from mlx_finbert.convert.coreml.tokenizer.rebuilt import RebuiltTokenizer
 from mlx_finbert.convert.coreml.vocabulary import Vocabulary
-from mlx_finbert.tokenizer import Tokenizer
 
 CUT = 16
 """Tokens at which the golden texts are cut once more."""

@@ -15,7 +15,7 @@ from mlx_finbert.convert.coreml.operations import EvaluationError
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.errors import InputError
-from mlx_finbert.predict import predict
+from mlx_finbert.inference import predict_proba
 
 pytestmark = pytest.mark.usefixtures("few_texts")
 
@@ -95,7 +95,7 @@ def test_golden_texts_are_what_the_package_gives(classifier, tmp_path, family):
     pad = tokenizer.pad_token_id
     run = Evaluator(SavedPackage(report.paths[0]).function(24))
     texts = read_json(tmp_path / "golden.json")["texts"]
-    predicted = predict(model, tokenizer, [entry["text"] for entry in texts], max_length=24)
+    predicted = predict_proba(model, tokenizer, [entry["text"] for entry in texts], max_length=24)
     within = 0
     for entry, other in zip(texts, predicted, strict=True):
         found = run(ids_of(entry["input_ids"], 24, pad))["probabilities"]

@@ -167,8 +167,8 @@ def test_a_recorded_temperature_is_in_the_package(classifier, tmp_path, family):
     golden = read_json(report.folder / "golden.json")["texts"]
     texts = [entry["text"] for entry in golden]
     found = [entry["probabilities"] for entry in golden]
-    np.testing.assert_allclose(found, mlx_finbert.predict(model, tokenizer, texts), atol=1e-5)
-    cubes = mlx_finbert.predict(raw, tokenizer, texts).astype(np.float64) ** (1 / 3)
+    np.testing.assert_allclose(found, mlx_finbert.predict_proba(model, tokenizer, texts), atol=1e-5)
+    cubes = mlx_finbert.predict_proba(raw, tokenizer, texts).astype(np.float64) ** (1 / 3)
     np.testing.assert_allclose(found, cubes / cubes.sum(axis=1, keepdims=True), atol=1e-5)
 
 

@@ -11,7 +11,7 @@ from mlx_finbert.convert.coreml.golden import golden, golden_faults, rounded_up,
 from mlx_finbert.convert.coreml.inference import Inference
 from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.convert.coreml.saved import SavedPackage
-from mlx_finbert.predict import predict
+from mlx_finbert.inference import predict_proba
 
 LENGTHS = [LENGTH, 20]
 
@@ -31,7 +31,7 @@ def test_the_tolerance_is_what_these_packages_need(classifier, tmp_path, form):
     model, tokenizer, report = export_as(classifier, tmp_path, lengths=LENGTHS, **form)
     told = read_json(tmp_path / "golden.json")
     texts = [entry["text"] for entry in told["texts"]]
-    expected = predict(model, tokenizer, texts, max_length=LENGTHS[-1])
+    expected = predict_proba(model, tokenizer, texts, max_length=LENGTHS[-1])
     margin = 1e-5 if form.get("precision") == "fp32" else 2e-3
     assert told["margin"] == margin
     assert told["tolerance"] == pytest.approx(told["largest_error"] + margin)

@@ -7,7 +7,7 @@ from small_models import LENGTH, read_json
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.data import load_texts
 from mlx_finbert.errors import InputError
-from mlx_finbert.predict import predict
+from mlx_finbert.inference import predict_proba
 
 pytestmark = pytest.mark.usefixtures("few_texts")
 
@@ -20,7 +20,7 @@ def test_validation_measures_both_on_the_same_rows(classifier, tmp_path):
     report = export(model, tokenizer, tmp_path / "T.mlpackage", options, rows=rows)
     found = report.validation
     labels = [model.args.labels.index(rows.label_names[label]) for label in rows.labels]
-    expected = predict(model, tokenizer, rows.texts).argmax(1)
+    expected = predict_proba(model, tokenizer, rows.texts).argmax(1)
     assert found.model_accuracy == pytest.approx(np.mean(expected == labels))
     assert found.agreement > 0.8 and found.rows == 40
     assert found.cut == sum(len(tokenizer(text)["input_ids"]) > 32 for text in rows.texts)

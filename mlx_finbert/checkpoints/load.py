@@ -1,0 +1,273 @@
+"""Checkpoints on disk: Hugging Face folders in, Hugging Face folders out; adapters come in too."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+from mlx.utils import tree_flatten
+
+from mlx_finbert.checkpoints.adapters import is_adapted, load_adapted
+from mlx_finbert.checkpoints.files import (
+    model_type_of,
+    new_model,
+    read_config,
+    read_weights,
+    write_json,
+    write_safetensors,
+)
+from mlx_finbert.checkpoints.hub import resolve
+from mlx_finbert.checkpoints.into_model import (
+    LoadReport,
+    encoder_only,
+    fill,
+    first_not_finite,
+    is_floating,
+    size_of_head,
+)
+from mlx_finbert.checkpoints.key_names import rename
+from mlx_finbert.checkpoints.temperature import fold_temperature, recorded_temperature
+from mlx_finbert.checkpoints.tokenizer import Tokenizer, load_tokenizer
+from mlx_finbert.errors import InputError
+from mlx_finbert.files.folder_commit import read_whole
+from mlx_finbert.models import Classifier, build
+from mlx_finbert.models.id2label import fresh_id2label, id2label_of, kept_id2label
+from mlx_finbert.models.lora import has_lora
+from mlx_finbert.models.quantization import Quantization, pack, quantization_of
+
+log = logging.getLogger(__name__)
+
+DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
+
+# Heads that classify sequences, and those that give way to a fresh one.
+USABLE_ARCHITECTURES = (
+    "ForSequenceClassification",
+    "Model",
+    "ForMaskedLM",
+    "ForPreTraining",
+    "WithLMHead",
+)
+
+
+def load(
+    path_or_repo: str | Path,
+    num_labels: int | None = None,
+    labels: Sequence[str] | None = None,
+    dtype: str | mx.Dtype | None = None,
+    revision: str | None = None,
+    new_head: bool = False,
+    base_model: str | Path | None = None,
+) -> tuple[Classifier, Tokenizer]:
+    """Load a BERT, DistilBERT or RoBERTa sequence classifier and its tokenizer.
+
+    Args:
+        path_or_repo: a folder in Hugging Face's layout, `minilm` for the packaged encoder, or a
+            hub id. Weights are read from `model.safetensors`, from sharded safetensors, or from
+            `pytorch_model.bin`, without PyTorch; or a folder of adapters, whose base model is
+            loaded with them.
+        num_labels: size of the head; the checkpoint's own where it has one, else 2.
+        labels: names of the head's outputs, in their order.
+        dtype: `float32`, `float16` or `bfloat16`; the checkpoint's own where None (float32 where
+            it has several, and with adapters).
+        revision: branch, tag or commit on the hub.
+        new_head: draw a fresh head from MLX's random state even where the checkpoint has one.
+        base_model: where the base model of adapters is now, if not where they say.
+
+    Returns:
+        The model and a transformers tokenizer. A checkpoint without a head gets a fresh one, and
+        one logged line names what is new and what was not used.
+
+    Raises:
+        InputError: one sentence on what is missing, damaged, unsupported or does not fit.
+    """
+    model, tokenizer, report = load_with_report(
+        path_or_repo, num_labels, labels, dtype, revision, new_head, base_model
+    )
+    if report.new:
+        log.warning("%s", report)
+    return model, tokenizer
+
+
+def load_with_report(
+    path_or_repo: str | Path,
+    num_labels: int | None = None,
+    labels: Sequence[str] | None = None,
+    dtype: str | mx.Dtype | None = None,
+    revision: str | None = None,
+    new_head: bool = False,
+    base_model: str | Path | None = None,
+    *,
+    labels_if_fresh: Sequence[str] | None = None,
+) -> tuple[Classifier, Tokenizer, LoadReport]:
+    """`load`, and what it did.
+
+    `labels_if_fresh` names the outputs of a fresh head, and says nothing about one that is there.
+    """
+    dtype = as_dtype(dtype)
+    labels = labels and [str(label) for label in labels]
+    folder = resolve(path_or_repo, revision)
+
+    def read() -> tuple[Classifier, Tokenizer, LoadReport]:
+        if is_adapted(folder):
+            if new_head:
+                raise InputError(f"{folder} holds adapters with their head: fuse them first")
+            model, report = load_adapted(folder, base_model)
+            model.args.id2label = kept_id2label(model.args.id2label, num_labels, labels, folder)
+            model.set_dtype(dtype or mx.float32)
+        else:
+            if base_model is not None:
+                raise InputError(
+                    f"{folder} holds no adapters, so leave base_model (--base-model) out"
+                )
+            model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
+        # Only this thread could compute what is still pending.
+        mx.eval(model.parameters())
+        return model, load_tokenizer(folder, model), report
+
+    model, tokenizer, report = read_whole(folder, read)
+    if dtype and (name := first_not_finite(dict(tree_flatten(model.parameters())))):
+        said = str(dtype).removeprefix("mlx.core.")
+        raise InputError(f"{folder}: the weight {name} is too large for {said}: choose float32")
+    return model, tokenizer, report
+
+
+def load_whole(
+    folder: Path,
+    num_labels: int | None,
+    labels: Sequence[str] | None,
+    dtype: mx.Dtype | None,
+    new_head: bool,
+    labels_if_fresh: Sequence[str] | None,
+) -> tuple[Classifier, LoadReport]:
+    """The model of a folder with a config and all weights, packed where the config says so."""
+    config = read_config(folder)
+    weights, files = read_weights(folder)
+    report = LoadReport(folder, files)
+    if not config.get("model_type"):
+        config["model_type"] = model_type_of(weights, folder)
+
+    weights = rename(weights, config, folder, encoder_alone=new_head)
+    if new_head:
+        weights, dropped = encoder_only(weights, config)
+        report.unused += dropped
+    else:
+        require_sequence_head(config, folder)
+    head_size = size_of_head(weights)
+    own = id2label_of(config, default=head_size or 2)
+    # It speaks for the checkpoint's labels; the model's may be others.
+    config.pop("label2id", None)
+    if head_size:
+        config["id2label"] = kept_id2label(own, num_labels, labels, folder)
+    else:
+        config["id2label"] = fresh_id2label(own, num_labels, labels or labels_if_fresh)
+        # It speaks of the checkpoint's own head.
+        config.pop("problem_type", None)
+    model = build(config)
+    if quantization := Quantization.from_config(config):
+        pack(model, quantization)
+    fill(model, weights, report, dtype)
+    if head_size:
+        report.temperature = recorded_temperature(config, folder / "config.json")
+        fold_temperature(model, report.temperature)
+    return model, report
+
+
+def load_trained(
+    path_or_repo: str | Path, labels: Sequence[str] | None = None, revision: str | None = None
+) -> tuple[Classifier, Tokenizer]:
+    """`load` for use: a checkpoint without a trained head is refused."""
+    model, tokenizer, report = load_with_report(path_or_repo, labels=labels, revision=revision)
+    if report.new:
+        raise InputError(
+            f"{path_or_repo} has no trained classifier ({', '.join(report.new)} would be random):"
+            " fine-tune it first with python -m mlx_finbert.train"
+        )
+    if model.args.num_labels < 2:
+        raise InputError(f"{path_or_repo} has one output: a regression model, not a classifier")
+    return model, tokenizer
+
+
+def require_plain(model: Classifier, name: str | Path) -> None:
+    """Refuse, for training and export, a model with adapters or with packed weights.
+
+    Args:
+        model: from `load`.
+        name: what the user calls it.
+    """
+    if has_lora(model):
+        raise InputError(
+            f"{name} holds adapters: fuse them first with python -m mlx_finbert.convert.fuse"
+            f" --model {name} --output DIR"
+        )
+    if quantization_of(model):
+        raise InputError(
+            f"{name} is quantized, to be used and not changed: take the checkpoint it was made of"
+        )
+
+
+def require_sequence_head(config: dict[str, Any], folder: Path) -> None:
+    """A token classifier's head has the same key names: tell it by `architectures`."""
+    for name in config.get("architectures") or []:
+        if not str(name).endswith(USABLE_ARCHITECTURES):
+            raise InputError(
+                f"{folder} is a {name}: its head does not classify sequences;"
+                " ask for a fresh one (new_head=True, --new-head) to use its encoder alone"
+            )
+
+
+def as_dtype(dtype: str | mx.Dtype | None) -> mx.Dtype | None:
+    """MLX's dtype for a name."""
+    if dtype is None or isinstance(dtype, mx.Dtype):
+        return dtype
+    if dtype not in DTYPES:
+        raise InputError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
+    return DTYPES[dtype]
+
+
+def save(
+    model: Classifier,
+    tokenizer: Tokenizer,
+    folder: str | Path,
+    run_files: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write a folder that `transformers` opens as it is, unless the model is quantized.
+
+    `config.json`, `model.safetensors` under Hugging Face's key names, and the tokenizer's files
+    replace those of an earlier model as one: `load`, in any process and after a kill at any point,
+    gives one model or the other. Other files of an earlier model are removed; all else stays.
+
+    Args:
+        model, tokenizer: as `load` gives them.
+        folder: where to.
+        run_files: content, by name, of the files of the model's training run.
+
+    Raises:
+        InputError: for a model with LoRA layers, which is saved by `save_adapters` or fused first.
+    """
+    folder = Path(folder).expanduser()
+    if has_lora(model):
+        raise InputError("the model has adapters: fuse them first, or save them (save_adapters)")
+    with new_model(folder, tokenizer, run_files or {}) as part:
+        write_model(model, part)
+    return folder
+
+
+def write_model(model: Classifier, folder: Path) -> None:
+    """`model.safetensors` and `config.json`, as `transformers` names and reads them."""
+    weights = dict(tree_flatten(model.parameters()))
+    write_safetensors(weights, folder / "model.safetensors")
+    quantization = quantization_of(model)
+    config = model.args.to_config() | {
+        "architectures": [type(model).__name__],
+        "dtype": str(dtype_of(model)).removeprefix("mlx.core."),
+    }
+    if quantization:
+        config["quantization"] = asdict(quantization)
+    write_json(config, folder / "config.json")
+
+
+def dtype_of(model: Classifier) -> mx.Dtype:
+    """Of the weights, packed integers of quantized ones aside."""
+    return next(v.dtype for _, v in tree_flatten(model.parameters()) if is_floating(v))

@@ -1,0 +1,121 @@
+"""The tokenizer of a checkpoint folder."""
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from mlx_finbert.checkpoints.vocab_file import (
+    check_lines,
+    require_special_tokens,
+    warn_of_other_vocabulary,
+)
+from mlx_finbert.checkpoints.vocabulary_check import require_merges, require_rows, warn_of_casing
+from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.files.formats import require_text_files
+from mlx_finbert.models import Classifier, ClassifierArgs
+
+VOCAB = "vocab.txt"
+
+WORD_PIECES = ["tokenizer.json"], ["vocab.txt"]
+BYTE_PAIRS = ["tokenizer.json"], ["vocab.json", "merges.txt"]
+FILES = {"bert": WORD_PIECES, "distilbert": WORD_PIECES, "roberta": BYTE_PAIRS}
+"""By model type, the sets of files of which a folder needs one."""
+
+TOKENIZER_FILES = {
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+}
+"""All that a tokenizer is saved in, by any version of transformers."""
+
+IMPORTING = threading.Lock()
+"""transformers, which imports its parts on demand, fails where threads do so at once."""
+
+Tokenizer = Any
+"""transformers' `PreTrainedTokenizerFast`; not imported here because that takes a second."""
+
+
+def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
+    """The fast tokenizer of a folder, held to the model's embedding and length.
+
+    Many checkpoints come without `tokenizer_config.json` (finbert-tone has `vocab.txt` alone): the
+    class then follows from the model type, and without a length of its own the tokenizer would
+    never truncate.
+
+    Raises:
+        InputError: where the files are missing or damaged, or their tokens do not belong to the
+            rows of the model's embedding.
+    """
+    args = model.args
+    wanted = FILES[args.model_type]
+    if not any(all((folder / name).is_file() for name in names) for names in wanted):
+        raise InputError(
+            f"{folder} has no tokenizer of a {args.model_type} model: add"
+            f" {' or '.join(' and '.join(names) for names in wanted)} of the same model"
+        )
+    require_text_files(folder, TOKENIZER_FILES)
+    by_lines = wanted is WORD_PIECES and not (folder / "tokenizer.json").is_file()
+    if by_lines:
+        check_lines(folder / VOCAB)
+    tokenizer = _from_files(folder, args)
+    if tokenizer.pad_token_id is None:
+        raise InputError(f"{folder}: the tokenizer has no padding token; use the model's own files")
+    if by_lines:
+        require_special_tokens(folder / VOCAB, tokenizer)
+    elif (folder / VOCAB).is_file():
+        warn_of_other_vocabulary(folder / VOCAB, tokenizer)
+    require_rows(folder, tokenizer, model, by_lines)
+    if wanted is BYTE_PAIRS:
+        require_merges(folder, tokenizer)
+    warn_of_casing(folder, tokenizer)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, args.max_length)
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a tokenizer's files.
+
+    Raises:
+        OSError: names the folder.
+    """
+    try:
+        tokenizer.save_pretrained(folder)
+    except OSError:
+        raise
+    except Exception as error:
+        # tokenizers raises bare Exceptions for what the system refuses, as on a full disk.
+        reason = f"the tokenizer cannot be written: {first_line(error)}"
+        raise OSError(None, reason, str(folder)) from error
+
+
+def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
+    # transformers warns that there is no PyTorch, which is the point here.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    with IMPORTING:
+        from transformers import AutoConfig, AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            folder, config=AutoConfig.for_model(args.model_type), local_files_only=True
+        )
+    except Exception as error:
+        # transformers and tokenizers raise bare Exceptions for broken files.
+        broken = _not_json(folder) or f"{folder}: its tokenizer files cannot be read"
+        raise InputError(f"{broken}: {first_line(error)}") from error
+
+
+def _not_json(folder: Path) -> str | None:
+    """The first of the tokenizer's JSON files that is not valid JSON."""
+    for name in sorted(TOKENIZER_FILES):
+        if name.endswith(".json") and (folder / name).is_file():
+            try:
+                json.loads((folder / name).read_text(encoding="utf-8"))
+            except ValueError:
+                return f"{folder / name} is not valid JSON: fetch it again"
+    return None

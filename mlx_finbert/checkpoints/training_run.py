@@ -1,0 +1,127 @@
+"""What a model's folder records of its training: the data, how it was split, the texts seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mlx_finbert.checkpoints.files import RUN_CONFIG, RUN_FILES, SEEN_TEXTS, read_json
+from mlx_finbert.checkpoints.hub import resolve
+from mlx_finbert.data.flags import DataSettings, SplitSettings, TrainedDataSettings
+from mlx_finbert.data.seen_texts import SeenTexts
+from mlx_finbert.data.sources import is_same_data
+from mlx_finbert.errors import InputError
+from mlx_finbert.files.folder_commit import read_whole
+from mlx_finbert.settings import read_config_file
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """The training run of a model, as its folder records it."""
+
+    model: str
+    """What the user calls it."""
+    settings: TrainedDataSettings | None
+    """None for a model that `train` did not write."""
+    seen: SeenTexts | None
+    """None where the texts were not recorded."""
+    is_trained: bool = False
+    """Whether it was trained to classify, by `train` or elsewhere."""
+
+    @classmethod
+    def of(cls, model: str, revision: str | None = None) -> "TrainingRun":
+        """By the files in a model's folder.
+
+        Raises:
+            InputError: where there is no such model, or one of the files is damaged.
+        """
+        folder = resolve(model, revision)
+
+        def read() -> "TrainingRun":
+            values = recorded_data(folder)
+            settings = None if values is None else TrainedDataSettings(**values)
+            seen = SeenTexts.read(folder / SEEN_TEXTS)
+            return cls(model, settings, seen, values is not None or is_classifier(folder))
+
+        return read_whole(folder, read)
+
+    @property
+    def seen_as_base(self) -> SeenTexts | None:
+        """What a run that starts from this model inherits; a mere encoder has seen no test rows."""
+        if self.seen is None and self.is_trained:
+            return SeenTexts.not_recorded()
+        return self.seen
+
+    def was_on(self, data: str) -> bool:
+        """Whether this is the data that the model was trained on, by its name or place."""
+        return self.settings is not None and is_same_data(self.settings.data, data)
+
+    def may_have_seen(self, texts: Sequence[str]) -> bool:
+        """Whether a text has been seen, or may have been as the texts were not recorded."""
+        return self.seen is None or bool(self.seen.holds(texts).any())
+
+    def split_settings(self, is_own: bool, wished: Mapping[str, Any]) -> SplitSettings:
+        """How to split data: as wished, else as in the run; its folds apply only to its own data.
+
+        Args:
+            is_own: whether it is the data of the run.
+            wished: values by field; None for what was not given.
+        """
+        wished = {name: value for name, value in wished.items() if value is not None}
+        if self.settings is None:
+            return SplitSettings(**wished)
+        names = ["split_seed", "test_fraction", "validation_fraction"]
+        names += ["folds", "fold"] if is_own else []
+        return SplitSettings(**{name: getattr(self.settings, name) for name in names} | wished)
+
+
+def is_classifier(folder: Path) -> bool:
+    """Whether a checkpoint names the class of a sequence classifier, as transformers writes it."""
+    path = folder / "config.json"
+    names = read_json(path).get("architectures") if path.is_file() else None
+    return any(str(name).endswith("ForSequenceClassification") for name in names or ())
+
+
+def recorded_data(folder: Path) -> dict[str, Any] | None:
+    """What `config.yaml` records of a run's data and split; None where `train` wrote none."""
+    path = folder / RUN_CONFIG
+    if not path.is_file():
+        return None
+    values = read_config_file(path, TrainedDataSettings, skip_others=True)
+    return values if "data" in values else None
+
+
+def with_own_data(given: Mapping[str, Any], settings_class: type, key: str) -> dict[str, Any]:
+    """Settings that were given, completed by those of the model's run where its data is measured.
+
+    Args:
+        given: by field; what says how to read the data beats the run's.
+        settings_class: whose fields are completed.
+        key: the field that names the data; empty or absent, it becomes the data of the run.
+
+    Raises:
+        InputError: where no data is named and the model's folder names none either.
+    """
+    if not given.get("model"):
+        return dict(given)
+    own = recorded_data(resolve(given["model"], given.get("revision")))
+    data = given.get(key) or (own or {}).get("data")
+    if data is None:
+        raise InputError(
+            f"{given['model']} does not say what data it was trained on: name the data to measure"
+            f" with --{key}"
+        )
+    if own is None or not is_same_data(own["data"], data):
+        return dict(given)
+    how = {f.name for f in fields(DataSettings)} & {f.name for f in fields(settings_class)} - {key}
+    return {name: own[name] for name in how if name in own} | given | {key: data}
+
+
+def run_files(folder: Path) -> dict[str, bytes]:
+    """The files of a model's run, by name, to be written wherever the model is converted to.
+
+    Raises:
+        InputError: where one of them is damaged.
+    """
+    SeenTexts.read(folder / SEEN_TEXTS)
+    return {name: (folder / name).read_bytes() for name in RUN_FILES if (folder / name).is_file()}

@@ -1,0 +1,196 @@
+"""The command line of a dataclass of settings: each field is a flag."""
+
+import argparse
+import dataclasses
+import sys
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from mlx_finbert.errors import InputError
+from mlx_finbert.flag_names import flag_meant
+from mlx_finbert.settings import bare, chosen, flag_of, kind_of, read_config_file
+
+Settings = TypeVar("Settings")
+
+
+def parse(
+    settings_class: type[Settings],
+    module: str,
+    description: str,
+    argv: Sequence[str] | None = None,
+) -> Settings:
+    """Settings from the command line and, where `--config` names one, a YAML file.
+
+    Raises:
+        InputError: names the flag, or the file and its key.
+    """
+    return settings_class(**parse_values(settings_class, module, description, argv))
+
+
+def parse_values(
+    settings_class: type, module: str, description: str, argv: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """The values that were given, without the defaults of the others; as `parse`."""
+    given = read_flags(settings_class, module, description, argv)
+    config = given.pop("config", None)
+    values = read_config_file(Path(config), settings_class) if config else {}
+    return values | given
+
+
+def read_flags(
+    settings_class: type, module: str, description: str, argv: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """The values that the flags give, by field, and `config`; nothing of the other fields.
+
+    Args:
+        settings_class: a dataclass whose fields are made by `setting`.
+        module: the command's, for the help page.
+        description: for the help page.
+        argv: the words after the command; those of this process where None.
+
+    Raises:
+        InputError: names the flag, what is wrong with it and what to write.
+    """
+    parser = _parser(settings_class, module, description)
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        given, unknown = parser.parse_known_args(parser.with_values_joined(words))
+    except argparse.ArgumentError as error:
+        parser.error(parser.explain_value(error.argument_name.split("/")[0]))
+    if unknown:
+        parser.error(parser.explain_unknown(unknown[0], words))
+    fields = {field.name: field for field in dataclasses.fields(settings_class)}
+    hints = typing.get_type_hints(settings_class)
+    return {
+        name: from_text(value, hints[name], flag_of(fields[name]))
+        if isinstance(value, str) and name in fields
+        else value
+        for name, value in vars(given).items()
+    }
+
+
+def from_text(text: str, hint: Any, flag: str) -> Any:
+    """The value of a word of the command line.
+
+    Raises:
+        InputError: where it is not of the type.
+    """
+    hint = bare(hint)
+    if typing.get_origin(hint) is typing.Literal:
+        return chosen(text, typing.get_args(hint), flag)
+    try:
+        if typing.get_origin(hint) is list:
+            (item,) = typing.get_args(hint)
+            return [item(part.strip()) for part in text.split(",")]
+        return hint(text)
+    except ValueError:
+        raise InputError(f"{flag} is {text!r}, not {kind_of(hint)}") from None
+
+
+class _Parser(argparse.ArgumentParser):
+    """One sentence for a wrong flag, without the page of usage before it."""
+
+    def __init__(self, settings_class: type, module: str, description: str) -> None:
+        # Flags that are not given must be absent here, so that the file and the defaults count.
+        super().__init__(
+            prog=f"python -m {module}",
+            usage=f"python -m {module} [--flag VALUE ...]",
+            description=description,
+            argument_default=argparse.SUPPRESS,
+            allow_abbrev=False,
+            exit_on_error=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.metavars = {"--config": "FILE"}
+        """By flag that takes a value."""
+        self.switches: list[str] = []
+        """Flags without a value."""
+        self.takes_words = False
+        """Whether words without a flag are settings."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+    def with_values_joined(self, words: list[str]) -> list[str]:
+        """`--labels=-1,0,1` for `--labels -1,0,1`, which argparse takes for two flags."""
+        joined: list[str] = []
+        for word in words:
+            is_value = word.startswith("-") and not word.startswith("--") and word != "-h"
+            if is_value and joined and joined[-1] in self.metavars and "--" not in joined:
+                joined[-1] += f"={word}"
+            else:
+                joined.append(word)
+        return joined
+
+    def explain_value(self, flag: str) -> str:
+        """What is wrong with a flag that has a value it does not take, or lacks one."""
+        if flag in self.switches:
+            positive = flag.replace("--no-", "--", 1)
+            return f"{flag} takes no value: write {positive} or --no-{positive[2:]} alone"
+        return f"{flag} lacks its value: write {flag} {self.metavars.get(flag, 'VALUE')}"
+
+    def explain_unknown(self, word: str, words: list[str]) -> str:
+        """What is wrong with a word that is no flag and no value."""
+        if word.startswith("-"):
+            flag = word.partition("=")[0]
+            names = [*self.metavars, *self.switches]
+            meant = flag_meant(flag, names)
+            told = f"there is no flag {flag}" + (f"; did you mean {meant}?" if meant else "")
+            if self.takes_words and not word.startswith("--"):
+                told += "; put -- before texts that begin with a dash"
+            return told
+        before = words[words.index(word) - 1]
+        if word in words[1:] and before in self.switches:
+            return f"{before} takes no value: leave {word!r} out"
+        return (
+            f"{word!r} belongs to no flag: write --flag VALUE, with quotes around a value with"
+            " spaces in it"
+        )
+
+
+def _parser(settings_class: type, module: str, description: str) -> _Parser:
+    parser = _Parser(settings_class, module, description)
+    hints = typing.get_type_hints(settings_class)
+    groups = _groups(settings_class, parser)
+    for field in dataclasses.fields(settings_class):
+        hint, default = bare(hints[field.name]), field.default
+        text, flag = field.metadata["help"], flag_of(field)
+        if field.metadata.get("positional"):
+            parser.takes_words = True
+            parser.add_argument(field.name, nargs="*", metavar=field.metadata["metavar"], help=text)
+            continue
+        if default is not None and default is not False:
+            text += f" (default: {default})"
+        options: dict[str, Any] = {"help": text.replace("%", "%%")}
+        if hint is bool:
+            options["action"] = argparse.BooleanOptionalAction
+            parser.switches += [flag, f"--no-{flag[2:]}"]
+        else:
+            options["metavar"] = parser.metavars[flag] = _metavar(field, hint)
+        if "const" in field.metadata:
+            options |= {"nargs": "?", "const": field.metadata["const"]}
+        groups[field.name].add_argument(flag, **options)
+    parser.add_argument("--config", metavar="FILE", help="YAML file of these settings")
+    return parser
+
+
+def _groups(
+    settings_class: type, parser: argparse.ArgumentParser
+) -> dict[str, "argparse._ArgumentGroup"]:
+    """A heading of the help page for each class that brings fields: what its docstring says."""
+    groups = {}
+    for owner in reversed(settings_class.__mro__):
+        if names := vars(owner).get("__annotations__", {}):
+            heading = (owner.__doc__ or "").partition("\n")[0].rstrip(".")
+            groups |= dict.fromkeys(names, parser.add_argument_group(heading))
+    return groups
+
+
+def _metavar(field: dataclasses.Field, hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return "{" + ",".join(typing.get_args(hint)) + "}"
+    if typing.get_origin(hint) is list:
+        return "A,B,..."
+    return field.metadata.get("metavar", {int: "N", float: "X"}.get(hint, "TEXT"))

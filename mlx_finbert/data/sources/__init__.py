@@ -1,0 +1,112 @@
+"""From the word after `--data` to labelled texts."""
+
+from pathlib import Path
+
+from mlx_finbert.data.sources import files, fiqa, folders, hub, imdb, phrasebank
+from mlx_finbert.data.sources.columns import OF_FORMS, Columns
+from mlx_finbert.data.tables import ENDINGS
+from mlx_finbert.data.tables.compressed import ENDINGS as PACKED
+from mlx_finbert.data.tables.compressed import SPREADSHEETS
+from mlx_finbert.data.texts import LabelledTexts, relabelled
+from mlx_finbert.errors import InputError
+
+SAMPLE = Path(__file__).parents[1] / "sample.csv"
+SAMPLE_LICENCE = "CC0 1.0"
+
+
+def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
+    """Labelled texts by name or path.
+
+    Args:
+        spec: `sample`; `financial_phrasebank[:LEVEL]`, `imdb` or `fiqa`, from the hub; the path of
+            Financial PhraseBank's zip or folder (`PATH[:LEVEL]`), of an `aclImdb` folder, of a
+            folder with FiQA's JSON files, of a CSV, TSV, JSON or Parquet file, packed or not, or
+            of a folder with one such file a split, or its shards; or any data set id of the hub
+            (`ID[:CONFIG]`).
+        columns: for files and hub data sets.
+
+    Raises:
+        InputError: one sentence that names the file, row and column, or the flag.
+    """
+    columns = columns or Columns()
+    path, variant = split_variant(spec)
+    if path in NAMED:
+        columns.require_unused(path, ["label_map"])
+        if variant and path != "financial_phrasebank":
+            raise InputError(f"--data {spec}: only Financial PhraseBank has variants")
+        return _mapped(NAMED[path](variant), columns)
+    if Path(path).expanduser().exists():
+        return _from_path(Path(path).expanduser(), variant, columns)
+    if looks_like_a_path(path):
+        raise InputError(f"--data {path}: there is no such file or folder")
+    columns.require_unused(path, hub.HUB_COLUMNS)
+    return hub.load_hub(path, variant, columns)
+
+
+def looks_like_a_path(spec: str) -> bool:
+    """Whether a word that is no path of this machine was surely meant as one."""
+    endings = (*ENDINGS, *PACKED, *SPREADSHEETS)
+    return Path(spec).suffix.lower() in endings or spec.startswith((".", "/", "~"))
+
+
+def _mapped(data: LabelledTexts, columns: Columns) -> LabelledTexts:
+    """The rows of a source with label names of its own, under those of `--label-map`."""
+    return relabelled(data, columns.label_map) if columns.label_map else data
+
+
+def _sample() -> LabelledTexts:
+    texts = files.load_file(SAMPLE, Columns(split="split"))
+    texts.name, texts.licence = "sample", SAMPLE_LICENCE
+    return texts
+
+
+NAMED = {
+    "sample": lambda _: _sample(),
+    "financial_phrasebank": lambda level: phrasebank.load_phrasebank(phrasebank.download(), level),
+    "imdb": lambda _: hub.load_imdb_from_hub(),
+    "fiqa": lambda _: hub.load_fiqa_from_hub(),
+}
+
+
+def split_variant(spec: str) -> tuple[str, str | None]:
+    """`NAME:VARIANT` in two, unless the whole of it is a path."""
+    name, colon, variant = spec.rpartition(":")
+    if not colon or Path(spec).expanduser().exists():
+        return spec, None
+    return name, variant
+
+
+def is_here(spec: str) -> bool:
+    """Whether a spec names a path of this machine."""
+    return Path(split_variant(spec)[0]).expanduser().exists()
+
+
+def is_same_data(one: str, other: str) -> bool:
+    """Whether two specs name the same data: the same word, or the same path and variant."""
+    if one == other:
+        return True
+    (a, variant), (b, other_variant) = split_variant(one), split_variant(other)
+    a, b = Path(a).expanduser(), Path(b).expanduser()
+    return variant == other_variant and a.exists() and b.exists() and a.samefile(b)
+
+
+def _from_path(path: Path, variant: str | None, columns: Columns) -> LabelledTexts:
+    if phrasebank.is_phrasebank(path):
+        columns.require_unused(str(path), ["label_map"])
+        return _mapped(phrasebank.load_phrasebank(path, variant), columns)
+    if variant is not None:
+        raise InputError(f"--data {path}:{variant}: only Financial PhraseBank has variants")
+    if not path.is_dir():
+        return files.load_file(path, columns)
+    for belongs, load in ((imdb.is_acl_imdb, imdb.load_acl_imdb), (fiqa.is_fiqa, fiqa.load_fiqa)):
+        if belongs(path):
+            columns.require_unused(str(path), ["label_map"])
+            return _mapped(load(path), columns)
+    if "train" in folders.split_files(path, columns.options):
+        columns.require_unused(str(path), (*hub.HUB_COLUMNS, *OF_FORMS))
+        return files.load_folder(path, columns)
+    raise InputError(
+        f"--data {path}: not a folder that is known: Financial PhraseBank, aclImdb, FiQA, or one"
+        " with train.csv (.tsv, .jsonl, .parquet, or shards such as train-00000-of-00002.parquet);"
+        " name one file for a table alone"
+    )

@@ -1,0 +1,113 @@
+"""Data sets of the Hugging Face hub, through `datasets`."""
+
+from typing import Any
+
+from mlx_finbert.data.sources import fiqa, imdb
+from mlx_finbert.data.sources.class_labels import in_order, named
+from mlx_finbert.data.sources.columns import Columns
+from mlx_finbert.data.texts import LabelledTexts, from_columns, split_of
+from mlx_finbert.errors import InputError, first_line
+
+HUB_COLUMNS = "text", "label", "label_names", "label_map", "drop_bad_rows"
+
+
+def load_hub(
+    repo_id: str, config: str | None, columns: Columns, licence: str = ""
+) -> LabelledTexts:
+    """A data set with a column of texts and a column of labels; its own splits are kept.
+
+    Names of a `ClassLabel` column are used. Splits without the two columns (GLUE's `test` in some
+    data sets) are left out, and so are splits of other names (IMDB's `unsupervised`) unless there
+    is only one; the notes say which.
+    """
+    found = open_dataset(repo_id, config)
+    parts = usable_splits(found, repo_id, columns)
+    texts, labels, splits, where, numbers, others = [], [], [], [], [], []
+    names = None
+    for split, rows in parts.items():
+        texts += list(rows[columns.text])
+        names = getattr(rows.features[columns.label], "names", None)
+        column = f"{repo_id}, {split}, column {columns.label!r}"
+        labels += named(rows[columns.label], names, columns, column)
+        splits += [split] * len(rows)
+        where += [f"{repo_id}, {split} row {i + 1}" for i in range(len(rows))]
+        numbers += range(1, len(rows) + 1)
+        others += other_columns(rows, columns)
+    data = from_columns(
+        texts,
+        labels,
+        repo_id,
+        (columns.text, columns.label),
+        in_order(names, columns),
+        splits if len(parts) > 1 else None,
+        licence,
+        where.__getitem__,
+        numbers,
+        others if any(others) else None,
+        label_map=columns.label_map,
+        drop_bad_rows=columns.drop_bad_rows,
+    )
+    used = {id(rows) for rows in parts.values()}
+    for name, rows in found.items():
+        if id(rows) not in used:
+            data.notes.append(f"{repo_id}: the {len(rows):,} rows of its split {name} are left out")
+    return data
+
+
+def usable_splits(found: dict[str, Any], repo_id: str, columns: Columns) -> dict[str, Any]:
+    """The splits with both columns, under the names train, validation and test."""
+    parts: dict[str, Any] = {}
+    for name, rows in found.items():
+        split = split_of(name)
+        if (split or len(found) == 1) and {columns.text, columns.label} <= set(rows.column_names):
+            if split in parts:
+                raise InputError(f"{repo_id} has two {split} splits: {', '.join(found)}")
+            parts[split or "train"] = rows
+    if not parts:
+        splits = "; ".join(
+            f"{name}: {', '.join(rows.column_names)}" for name, rows in found.items()
+        )
+        raise InputError(
+            f"{repo_id} has no split with the columns {columns.text!r} and {columns.label!r}"
+            f" (it has {splits}): name them with --text-column and --label-column"
+        )
+    return parts
+
+
+def other_columns(rows: Any, columns: Columns) -> list[dict[str, Any]]:
+    """The plain values of each row, without text and label; no pictures, sounds or lists."""
+    import datasets
+
+    names = [
+        name
+        for name, feature in rows.features.items()
+        if isinstance(feature, datasets.Value) and name not in (columns.text, columns.label)
+    ]
+    return rows.select_columns(names).to_list() if names else [{} for _ in range(len(rows))]
+
+
+def load_imdb_from_hub() -> LabelledTexts:
+    """IMDB as Stanford's NLP group publishes it."""
+    columns = Columns(label_names=imdb.LABELS)
+    return load_hub(imdb.HUB_REPOSITORY, None, columns, imdb.LICENCE)
+
+
+def load_fiqa_from_hub() -> LabelledTexts:
+    """FiQA's scored sentences, all splits together: some sentences stand in several."""
+    found = open_dataset(fiqa.HUB_REPOSITORY, None)
+    pairs = ((row["sentence"], float(row["score"])) for rows in found.values() for row in rows)
+    return fiqa.from_scores(pairs, fiqa.HUB_REPOSITORY)
+
+
+def open_dataset(repo_id: str, config: str | None) -> dict[str, Any]:
+    """`datasets.load_dataset`, with its many exceptions told in one sentence."""
+    import datasets
+
+    try:
+        return datasets.load_dataset(repo_id, config)
+    except Exception as error:
+        # It raises its own classes, the hub's, OSError, ValueError and RuntimeError.
+        raise InputError(
+            f"--data {repo_id}: neither a file or folder here nor a data set that the hub gave:"
+            f" {first_line(error)}"
+        ) from error

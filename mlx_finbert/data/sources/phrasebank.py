@@ -1,0 +1,172 @@
+"""Financial PhraseBank v1.0 (Malo et al. 2014), read from its own files.
+
+The archive holds one file for each level of agreement between the annotators; the files are nested
+(all-agree lies inside 75, 66 and 50), so no two of them may be mixed. Each line is
+`sentence@label` in ISO-8859-1. The data set's loading script on the hub no longer runs in
+datasets >= 4; the archive itself still lies in its repository.
+"""
+
+import zipfile
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from mlx_finbert.data.sources.araci import with_araci_split
+from mlx_finbert.data.texts import LabelledTexts, from_columns
+from mlx_finbert.errors import InputError, first_line
+
+HUB_REPOSITORY = "takala/financial_phrasebank"
+HUB_FILE = "data/FinancialPhraseBank-v1.0.zip"
+LICENCE = "CC BY-NC-SA 3.0 (non-commercial; models trained on it inherit the question)"
+
+LEVELS = {
+    "allagree": "Sentences_AllAgree.txt",
+    "75agree": "Sentences_75Agree.txt",
+    "66agree": "Sentences_66Agree.txt",
+    "50agree": "Sentences_50Agree.txt",
+}
+ARACI = "araci"
+BANDS = {"100%": "allagree", "75-99%": "75agree", "66-74%": "66agree", "50-65%": "50agree"}
+"""Shares of annotators that agree, each with the first level whose file has such sentences."""
+LABELS = ["negative", "neutral", "positive"]
+
+
+def load_phrasebank(path: Path, level: str | None = None) -> LabelledTexts:
+    """The sentences of one level of agreement.
+
+    Args:
+        path: the zip archive, the folder of its files, or one `Sentences_*.txt`.
+        level: `allagree` (the default), `75agree`, `66agree`, `50agree`, or `araci` for the last
+            of these with the split on which FinBERT was published.
+
+    Raises:
+        InputError: names the file and the line.
+    """
+    if level == ARACI:
+        return with_araci_split(load_phrasebank(path, "50agree"))
+    if level is not None and level not in LEVELS:
+        raise InputError(
+            f"Financial PhraseBank has no {level!r}: choose one of {', '.join((*LEVELS, ARACI))}"
+        )
+    if path.name in LEVELS.values():
+        if level is not None and LEVELS[level] != path.name:
+            raise InputError(f"{path} is not the file of {level!r}: leave the level out")
+        return parse(path.read_bytes(), str(path))
+    level = level or "allagree"
+    name = LEVELS[level]
+    data = _from_zip(path, name) if path.is_file() else _from_folder(path, name)
+    return parse(data, f"{path}:{level}")
+
+
+def agreement_bands(path: Path, data: LabelledTexts) -> np.ndarray:
+    """How many annotators agreed on each row: the difference of the nested files.
+
+    Args:
+        path: the zip archive, the folder of its files, or one file beside the three others.
+        data: N rows of any of these levels, in any order.
+
+    Returns:
+        str (N,), keys of `BANDS`.
+
+    Raises:
+        InputError: where a file is missing or a row is in none of them.
+    """
+    path = path.parent if path.name in LEVELS.values() else path
+    waiting, higher = {}, Counter()
+    for band, level in BANDS.items():
+        rows = Counter(_pairs(load_phrasebank(path, level)))
+        waiting[band] = rows - higher
+        higher = rows
+    return np.array([_take_band(waiting, pair, path) for pair in _pairs(data)])
+
+
+def _pairs(data: LabelledTexts) -> list[tuple[str, str]]:
+    return [(text, data.label_names[i]) for text, i in zip(data.texts, data.labels, strict=True)]
+
+
+def _take_band(
+    waiting: dict[str, Counter[tuple[str, str]]], pair: tuple[str, str], path: Path
+) -> str:
+    """The highest band with such a row; a sentence that stands there twice has a row in each."""
+    for band, rows in waiting.items():
+        if rows[pair]:
+            rows[pair] -= 1
+            return band
+    raise InputError(f"{path} has no sentence {pair[0]!r} labelled {pair[1]}")
+
+
+def download() -> Path:
+    """The archive from the hub, or from its cache."""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(HUB_REPOSITORY, HUB_FILE, repo_type="dataset"))
+    except OSError as error:
+        raise InputError(
+            "Financial PhraseBank could not be fetched from the hub: download"
+            f" https://huggingface.co/datasets/{HUB_REPOSITORY}/resolve/main/{HUB_FILE}"
+            " and give the file's path as --data"
+        ) from error
+
+
+def is_phrasebank(path: Path) -> bool:
+    """Whether a path looks like the archive, its folder or one of its files."""
+    if path.is_dir():
+        return any(path.glob("**/Sentences_*Agree.txt"))
+    if path.name in LEVELS.values():
+        return True
+    # A look into a pipe would wait for ever.
+    return path.is_file() and zipfile.is_zipfile(path) and _holds_levels(path)
+
+
+def _holds_levels(path: Path) -> bool:
+    """Whether a zip has a file of the data set."""
+    with zipfile.ZipFile(path) as archive:
+        return bool({name.rpartition("/")[2] for name in archive.namelist()} & {*LEVELS.values()})
+
+
+def parse(data: bytes, name: str) -> LabelledTexts:
+    """Lines of `sentence@label`; only the last @ separates."""
+    texts, labels, numbers = [], [], []
+    # Not splitlines(): in latin-1 it would also break at bytes that are no line ends.
+    for number, line in enumerate(data.decode("latin-1").split("\n"), 1):
+        if not line.strip():
+            continue
+        text, at, label = line.rpartition("@")
+        if not at or label.strip() not in LABELS:
+            raise InputError(
+                f"{name}, line {number}: does not end in @negative, @neutral or @positive"
+            )
+        texts.append(text.strip())
+        labels.append(label.strip())
+        numbers.append(number)
+    return from_columns(
+        texts,
+        labels,
+        name,
+        label_names=LABELS,
+        licence=LICENCE,
+        where=lambda i: f"{name}, line {numbers[i]}",
+        numbers=numbers,
+    )
+
+
+def _from_zip(path: Path, name: str) -> bytes:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if member.rpartition("/")[2] == name and not member.startswith("__MACOSX"):
+                    return archive.read(member)
+    except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        reason = f"{path} is not a readable zip file: {first_line(error)}"
+        raise InputError(reason) from None
+    raise InputError(f"{path} holds no {name}: it is not the archive of Financial PhraseBank")
+
+
+def _from_folder(path: Path, name: str) -> bytes:
+    found = sorted(path.glob(f"**/{name}"))
+    if not found:
+        raise InputError(f"{path} holds no {name}")
+    return found[0].read_bytes()

@@ -1,0 +1,101 @@
+"""Parquet files."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlx_finbert.data.tables.compressed import open_bytes
+from mlx_finbert.data.tables.records import (
+    Record,
+    Row,
+    TableFile,
+    has_column,
+    missing_column,
+    repeated,
+)
+from mlx_finbert.errors import InputError, first_line
+
+if TYPE_CHECKING:
+    import pyarrow
+    import pyarrow.parquet
+
+PARQUET_ROWS = 4096
+"""Rows in memory at a time."""
+
+
+class ParquetRecords(TableFile):
+    """A Parquet file; a compressed one is unpacked in memory."""
+
+    def __init__(self, path: Path, is_packed: bool = False) -> None:
+        """
+        Args:
+            path: the file.
+            is_packed: whether it lies in a zip, gzip, ... file.
+
+        Raises:
+            InputError: where it cannot be read, or two columns have one name.
+        """
+        self.path, self.is_packed = path, is_packed
+        with self._file() as file:
+            self.schema = file.schema_arrow
+        if twice := repeated(self.schema.names):
+            raise InputError(f"{path}: two columns have one name, {twice[0]!r}: rename one of them")
+        self.columns = {field.name: parts_of(field.type) for field in self.schema}
+        self.features = features_of(self.schema)
+
+    def records(self) -> Iterator[Record]:
+        number = 0
+        with self._file() as file:
+            for batch in file.iter_batches(batch_size=PARQUET_ROWS):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Record(number, None, values)
+
+    def require_columns(self, columns: Mapping[str, str]) -> None:
+        for flag, column in columns.items():
+            if not has_column(self.columns, column):
+                raise missing_column(self.columns, column, str(self.path), flag)
+
+    @contextmanager
+    def _file(self) -> Iterator["pyarrow.parquet.ParquetFile"]:
+        import pyarrow
+        import pyarrow.parquet
+
+        try:
+            with pyarrow.parquet.ParquetFile(self._source()) as file:
+                yield file
+        # A string that is no UTF-8, or an object with one key twice, is a ValueError.
+        # A date outside the years 1 to 9999 is an OverflowError.
+        except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"{self.path} is not a readable Parquet file: {first_line(error)}"
+            ) from None
+
+    def _source(self) -> Path | BytesIO:
+        if not self.is_packed:
+            return self.path
+        with open_bytes(self.path) as file:
+            return BytesIO(file.read())
+
+
+def features_of(schema: "pyarrow.Schema") -> dict[str, Any]:
+    """What `datasets` stores about the columns, as JSON in the metadata of the schema."""
+    stored = (schema.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        return dict(json.loads(stored)["info"]["features"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def parts_of(kind: "pyarrow.DataType") -> Row | Any:
+    """The fields of a struct, which are reached by a dot; the type itself for any other."""
+    import pyarrow
+
+    if not pyarrow.types.is_struct(kind):
+        return kind
+    return {field.name: parts_of(field.type) for field in kind}

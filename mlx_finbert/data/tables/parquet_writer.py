@@ -1,0 +1,120 @@
+"""Writing Parquet files, whose columns have one type each that fits all rows."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from mlx_finbert.data.tables.records import Row
+from mlx_finbert.data.tables.writers import TableWriter, Where, Write
+from mlx_finbert.errors import InputError, first_line
+
+ADDED = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+
+# RecursionError is of values nested too deep, UnicodeEncodeError (a ValueError) of half characters.
+UNFIT = (pyarrow.ArrowException, ValueError, TypeError, OverflowError, RecursionError)
+
+
+class ParquetWriter(TableWriter):
+    """Keeps the column types of a Parquet source, and finds those of other sources in `check`."""
+
+    def __init__(self, added: dict[str, type], schema: pyarrow.Schema | None = None) -> None:
+        super().__init__(added)
+        self.fields: dict[str, pyarrow.Field] = {field.name: field for field in schema or ()}
+        """Of the columns of a Parquet source."""
+        self.types: dict[str, pyarrow.DataType] = {}
+        """Of the other columns, by the rows seen so far."""
+
+    def check(self, rows: list[Row], where: Where) -> None:
+        super().check(rows, where)
+        for name in self.columns:
+            values = [row.get(name) for row in rows]
+            try:
+                self._see(name, values)
+            except UNFIT as error:
+                index = self._first_unfit(name, values)
+                raise InputError(
+                    f"{where(index)}, column {name!r}: {values[index]!r:.60} does not fit the one"
+                    f" type that a column has in Parquet ({first_line(error)}); write .jsonl"
+                    " instead"
+                ) from None
+
+    def _see(self, name: str, values: list[Any]) -> None:
+        if name in self.fields:
+            pyarrow.array(values, self.fields[name].type)
+        else:
+            self.types[name] = wider(self.types.get(name, pyarrow.null()), values)
+
+    def _first_unfit(self, name: str, values: list[Any]) -> int:
+        """The index of the value with which the shortest beginning ends that fails."""
+
+        def fails(count: int) -> bool:
+            try:
+                self._see(name, values[:count])
+            except UNFIT:
+                return True
+            return False
+
+        return bisect_left(range(len(values)), True, lo=1, key=fails) - 1
+
+    def schema(self) -> pyarrow.Schema:
+        """Of the file to write; a column without any value is one of strings."""
+        fields = [self._field(name) for name in self.columns]
+        fields += [pyarrow.field(name, ADDED[kind]) for name, kind in self.added.items()]
+        return pyarrow.schema(fields)
+
+    def _field(self, name: str) -> pyarrow.Field:
+        if name in self.fields:
+            return self.fields[name]
+        kind = self.types[name]
+        return pyarrow.field(name, pyarrow.string() if kind == pyarrow.null() else kind)
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[Write]:
+        with pyarrow.parquet.ParquetWriter(path, self.schema()) as writer:
+            yield lambda rows: writer.write_table(_table(rows, writer.schema))
+
+
+def _table(rows: list[Row], schema: pyarrow.Schema) -> pyarrow.Table:
+    columns = [pyarrow.array([row.get(field.name) for row in rows], field.type) for field in schema]
+    return pyarrow.Table.from_arrays(columns, schema=schema)
+
+
+def wider(kind: pyarrow.DataType, values: list[Any]) -> pyarrow.DataType:
+    """The type of a column with these values after others of a type.
+
+    Raises:
+        UNFIT: where no type keeps every value as it is.
+    """
+    # Arrow itself turns true after 2.5 into 1.0.
+    if bool in (kinds := {type(value) for value in values if value is not None}) and len(kinds) > 1:
+        raise TypeError("true or false among other values")
+    found = _merged(kind, pyarrow.array(values).type)
+    if found != kind:
+        _require_writable(found)
+    return found
+
+
+def _merged(left: pyarrow.DataType, right: pyarrow.DataType) -> pyarrow.DataType:
+    """The type of the values of both; lists and structs may have parts without a value."""
+    if left == right or pyarrow.types.is_null(right):
+        return left
+    if pyarrow.types.is_null(left):
+        return right
+    if pyarrow.types.is_list(left) and pyarrow.types.is_list(right):
+        return pyarrow.list_(_merged(left.value_type, right.value_type))
+    if pyarrow.types.is_struct(left) and pyarrow.types.is_struct(right):
+        types = {field.name: field.type for field in left}
+        for field in right:
+            types[field.name] = _merged(types.get(field.name, pyarrow.null()), field.type)
+        return pyarrow.struct(types.items())
+    raise TypeError(f"{right} after {left}")
+
+
+def _require_writable(kind: pyarrow.DataType) -> None:
+    schema = pyarrow.schema([pyarrow.field("column", kind)])
+    pyarrow.parquet.ParquetWriter(pyarrow.BufferOutputStream(), schema).close()

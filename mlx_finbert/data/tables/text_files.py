@@ -1,0 +1,70 @@
+"""Text files as lines, and those with one text a line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TextIO
+
+from mlx_finbert.data.tables.compressed import open_bytes
+from mlx_finbert.data.tables.encodings import TextFormat
+from mlx_finbert.data.tables.records import Record, TableFile, missing_column
+
+SAMPLE_LINES = 200
+SAMPLE_CHARACTERS = 1 << 20
+"""Of the beginning of a file, from which its form is found."""
+
+TEXT = "text"
+"""What the only column of a file with one text a line is called."""
+
+
+@contextmanager
+def open_text(path: Path, form: TextFormat) -> Iterator[TextIO]:
+    """The lines of a file that is known to be decodable, with their line ends."""
+    with (
+        open_bytes(path) as file,
+        TextIOWrapper(file, form.encoding, newline=form.newline) as lines,
+    ):
+        yield lines
+
+
+def first_lines(path: Path, form: TextFormat) -> list[str]:
+    """The lines from which the form of a table is found."""
+    lines: list[str] = []
+    size = 0
+    with open_text(path, form) as file:
+        for line in file:
+            lines.append(line)
+            size += len(line)
+            if len(lines) == SAMPLE_LINES or size > SAMPLE_CHARACTERS:
+                break
+    return lines
+
+
+class TextLines(TableFile):
+    """A file with one text a line; a blank line is a row without a text."""
+
+    def __init__(self, path: Path, form: TextFormat) -> None:
+        self.path, self.form = path, form
+
+    def records(self) -> Iterator[Record]:
+        with open_text(self.path, self.form) as file:
+            for number, line in enumerate(file, 1):
+                yield Record(number, number, {TEXT: line.rstrip("\r\n")})
+
+    def require_columns(self, columns: dict[str, str]) -> None:
+        for flag, column in columns.items():
+            if column != TEXT:
+                raise missing_column([TEXT], column, f"{self.path} (one text a line)", flag)
+
+    @property
+    def notes(self) -> list[str]:
+        notes = [self.form.note] if self.form.note else []
+        lines = [line for line in first_lines(self.path, self.form) if line.strip()]
+        tabs = {line.count("\t") for line in lines}
+        if len(lines) > 1 and len(tabs) == 1 and tabs != {0}:
+            notes.append(
+                f"{self.path}: all lines have tabs but each was read as one text, as in every .txt"
+                " file; add --delimiter tab for columns"
+            )
+        return notes

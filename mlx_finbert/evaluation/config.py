@@ -1,0 +1,60 @@
+"""The flags of `python -m mlx_finbert.evaluate`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mlx_finbert.checkpoints.training_run import with_own_data
+from mlx_finbert.cli.model_flags import ModelSettings
+from mlx_finbert.data.flags import INCLUDE_SEEN, DataSettings, require_rows, require_split
+from mlx_finbert.evaluation.measured_rows import RowsWanted, Split
+from mlx_finbert.settings import setting
+
+AS_TRAINED = "(default: as in the model's training run, else as train's default)"
+
+
+@dataclass(kw_only=True)
+class EvaluateSettings(DataSettings, ModelSettings):
+    """The flags of `python -m mlx_finbert.evaluate`."""
+
+    data: str | None = setting(
+        None, "as for train's --data (default: what the model was trained on, read in the same way)"
+    )
+    split: Split | None = setting(
+        None,
+        "which rows (default: the test rows of the data that the model was trained on, or that"
+        " marks its own; all rows of other data)",
+    )
+    split_seed: int | None = setting(None, f"of the split {AS_TRAINED}")
+    test_fraction: float | None = setting(None, f"share of the test rows {AS_TRAINED}")
+    validation_fraction: float | None = setting(
+        None, f"share of the other rows that are validation rows {AS_TRAINED}"
+    )
+    max_eval_rows: int | None = setting(None, "measure at most N rows, a sample by hash")
+    include_seen: bool = setting(False, INCLUDE_SEEN)
+    json: bool = setting(False, "print JSON")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_split(self.split_seed, self.test_fraction, self.validation_fraction)
+        require_rows(self.max_eval_rows, "--max-eval-rows")
+
+    def rows_wanted(self) -> RowsWanted:
+        """Which rows the flags ask for."""
+        return RowsWanted(
+            self.data,
+            self.split,
+            self.split_seed,
+            self.test_fraction,
+            self.validation_fraction,
+            self.include_seen,
+            self.max_eval_rows,
+        )
+
+
+def complete(given: dict[str, Any]) -> EvaluateSettings:
+    """Settings from what was given; those of the model's run say how to read its own data.
+
+    Raises:
+        InputError: for values out of range, or where no data is named by anything.
+    """
+    return EvaluateSettings(**with_own_data(given, EvaluateSettings, "data"))

@@ -1,0 +1,173 @@
+"""Measuring a fine-tuned classifier on labelled texts."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.data import LabelledTexts
+from mlx_finbert.data.loader import Loader
+from mlx_finbert.data.tokens import checked_max_length, tokenize
+from mlx_finbert.device import length_multiple
+from mlx_finbert.evaluation.calibration import expected_calibration_error
+from mlx_finbert.evaluation.config import EvaluateSettings, complete
+from mlx_finbert.evaluation.measured_rows import MeasuredRows, load_rows
+from mlx_finbert.evaluation.metrics import Metrics, bootstrap_intervals, measure, plain
+from mlx_finbert.evaluation.text import confusion_lines, ece_line, figure_lines, label_lines
+from mlx_finbert.inference.logits import Forward, require_finite, softmax
+from mlx_finbert.interrupt import interrupt_noted
+from mlx_finbert.models import Classifier
+
+FIGURES = ("loss", "accuracy", "macro_f1", "mcc", "brier")
+
+
+@dataclass
+class Evaluation:
+    """Metrics and what they were measured on."""
+
+    model: str
+    rows: LabelledTexts
+    """Those that were measured."""
+    rows_in_all: int
+    """More than that where Ctrl-C ended the measurement."""
+    labels: list[str]
+    metrics: Metrics
+    intervals: dict[str, np.ndarray]
+    """95% intervals of the metrics, as `bootstrap_intervals` gives them."""
+    ece: float
+    """Expected calibration error in 15 bins; it has no interval, for draws of rows enlarge it."""
+    truncated: int
+    """Measured rows that were cut."""
+    measured: MeasuredRows | None = None
+    """How the rows were chosen; None for rows that a caller chose."""
+
+    @property
+    def interrupted(self) -> bool:
+        return len(self.rows) < self.rows_in_all
+
+    @property
+    def heading(self) -> str:
+        """What was measured."""
+        chosen = self.measured and self.measured.heading
+        heading = chosen or f"{self.rows.name}: {self.rows_in_all:,} rows"
+        if self.interrupted:
+            heading += f"; Ctrl-C: {len(self.rows):,} of them were measured, a random sample"
+        return heading
+
+    @property
+    def remarks(self) -> list[str]:
+        """Sentences on what makes the figures say less than they seem to."""
+        cut = [f"{self.truncated:,} rows were too long and were cut"] if self.truncated else []
+        return cut + self.metrics.remarks(self.labels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON; None for an undefined figure."""
+        return {
+            "model": self.model,
+            "data": self.rows.name,
+            "rows": len(self.rows),
+            "rows_in_all": self.rows_in_all,
+            "interrupted": self.interrupted,
+            "truncated": self.truncated,
+            **self._choice(),
+            "notes": self.rows.notes + self.remarks,
+            "ece": self.ece,
+            **self.metrics.to_dict(self.labels),
+            "intervals_95": {name: plain(bounds) for name, bounds in self.intervals.items()},
+        }
+
+    def _choice(self) -> dict[str, Any]:
+        if self.measured is None:
+            return {}
+        return {
+            "seen_rows_left_out": self.measured.seen_left_out,
+            "seen_rows_checked": self.measured.seen_checked,
+        }
+
+    def __str__(self) -> str:
+        metrics, intervals = self.metrics, self.intervals
+        blocks = [
+            [self.heading, *self.rows.notes],
+            [*figure_lines(metrics, intervals, FIGURES), ece_line(self.ece)],
+            label_lines(metrics, intervals, self.labels),
+            confusion_lines(metrics.confusion, self.labels),
+            self.remarks,
+        ]
+        return "\n\n".join(filter(None, map("\n".join, blocks)))
+
+
+def run(settings: EvaluateSettings) -> Evaluation:
+    """Evaluate as the settings say.
+
+    Raises:
+        InputError: for data or a model that cannot be used, or labels that do not match.
+    """
+    if settings.data is None:
+        given = {
+            field.name: value
+            for field in fields(settings)
+            if (value := getattr(settings, field.name)) != field.default
+        }
+        settings = complete(given)
+    model, tokenizer, training_run = settings.load_with_run()
+    measured = load_rows(settings.load_texts, settings.rows_wanted(), training_run)
+    evaluation = evaluate(
+        model,
+        tokenizer,
+        measured.rows,
+        settings.batch_size,
+        settings.max_length,
+        name=settings.model,
+        show_progress=True,
+    )
+    return replace(evaluation, measured=measured)
+
+
+def evaluate(
+    model: Classifier,
+    tokenizer: Tokenizer,
+    rows: LabelledTexts,
+    batch_size: int = 32,
+    max_length: int | None = None,
+    name: str = "",
+    show_progress: bool = False,
+) -> Evaluation:
+    """Metrics of a model on labelled texts, labels matched by name.
+
+    Args:
+        model, tokenizer: from `load`.
+        rows: N texts.
+        batch_size: rows computed together.
+        max_length: longer rows are cut to so many tokens; the tokenizer's `model_max_length` where
+            None.
+        name: what to call the model.
+        show_progress: show a bar on a terminal, and let Ctrl-C end the measurement with the rows
+            that are ready, which are a fair sample.
+
+    Raises:
+        InputError: where a row has a label that the model lacks, max_length is out of range, or
+            the logits are not finite.
+    """
+    labels = rows.ids_in(model.args.labels)
+    max_length = checked_max_length(max_length, tokenizer.model_max_length, model.args.max_length)
+    tokens = tokenize(tokenizer, rows.texts, max_length)
+    pad = tokenizer.pad_token_id
+    loader = Loader(tokens, labels, batch_size, pad, max_length, multiple=length_multiple())
+    if show_progress:
+        with interrupt_noted() as interrupted:
+            ready, logits = Forward(model).logits_until(interrupted, loader, "evaluate")
+    else:
+        ready, logits = np.arange(len(rows)), Forward(model).all_logits(loader)
+    require_finite(logits)
+    metrics = measure(logits, labels[ready])
+    return Evaluation(
+        name,
+        rows if len(ready) == len(rows) else rows.take(ready, rows.name),
+        len(rows),
+        model.args.labels,
+        metrics,
+        bootstrap_intervals(metrics),
+        expected_calibration_error(softmax(logits), labels[ready]),
+        int(tokens.cut[ready].sum()),
+    )

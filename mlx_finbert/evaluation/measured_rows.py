@@ -1,0 +1,225 @@
+"""Which rows are measured: test rows, or all of them, without those that the model has seen."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from mlx_finbert.checkpoints.files import SEEN_TEXTS
+from mlx_finbert.checkpoints.training_run import TrainingRun
+from mlx_finbert.data import LabelledTexts
+from mlx_finbert.data.sources import is_here
+from mlx_finbert.data.subset import sample, unseen
+from mlx_finbert.errors import InputError
+
+Split = Literal["test", "validation", "train", "all"]
+
+
+@dataclass(frozen=True)
+class RowsWanted:
+    """What the user asks for."""
+
+    data: str
+    """As the user names it."""
+    split: Split | None = None
+    """Where None, the test rows of data that the model was trained on, or that marks its own; of
+    other data all rows."""
+    split_seed: int | None = None
+    """This and the fractions are the training run's where None."""
+    test_fraction: float | None = None
+    validation_fraction: float | None = None
+    include_seen: bool = False
+    """Whether test rows may be rows that the model has seen."""
+    most: int | None = None
+    """Rows to measure, a sample by hash."""
+    data_flag: str = "--data"
+    most_flag: str = "--max-eval-rows"
+    """The flags that gave `data` and `most`."""
+    split_flag: str | None = "--split"
+    """None where the command has no such flag."""
+
+    def how_to_split(self) -> dict[str, Any]:
+        """The values that are given."""
+        names = ("split_seed", "test_fraction", "validation_fraction")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+@dataclass
+class MeasuredRows:
+    """Labelled texts to measure, and what they are."""
+
+    rows: LabelledTexts
+    """Its notes say what was left out, and what could not be checked."""
+    heading: str
+    """A line that says which rows of which data these are."""
+    seen_left_out: int = 0
+    """Rows left out because the model has seen their texts."""
+    seen_checked: bool = False
+    """Whether all texts that the model has seen are known."""
+
+
+def load_rows(
+    load_texts: Callable[[], LabelledTexts], wanted: RowsWanted, run: TrainingRun
+) -> MeasuredRows:
+    """Read the data and choose the rows to measure; see `measured_rows`.
+
+    Args:
+        load_texts: reads the data.
+        wanted: which of its rows.
+        run: the model's training run.
+
+    Raises:
+        InputError: for data that cannot be read, or rows that cannot be measured.
+    """
+    try:
+        texts = load_texts()
+    except InputError as error:
+        if not run.was_on(wanted.data) or is_here(wanted.data):
+            raise
+        raise InputError(
+            f"{error} ({run.model} was trained on {wanted.data}: if that is elsewhere now, name its"
+            f" place, with its columns, or other data, with {wanted.data_flag})"
+        ) from None
+    return measured_rows(texts, wanted, run)
+
+
+def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) -> MeasuredRows:
+    """The rows to measure; test rows, and all rows, are without those that the model has seen.
+
+    Args:
+        texts: N texts, with any splits of their own.
+        wanted: which of them.
+        run: the model's training run.
+
+    Raises:
+        InputError: where there are no such rows, or nothing tells them from training rows.
+    """
+    is_own = run.was_on(wanted.data) and run.may_have_seen(texts.texts)
+    split = wanted.split or ("test" if is_own or "test" in (texts.splits or ()) else "all")
+    drawn = is_drawn(texts, split)
+    if is_own and run.seen is None and not wanted.include_seen:
+        require_marked_test_rows(texts, split, drawn, run)
+    how = run.split_settings(is_own, wanted.how_to_split())
+    whole = texts if split == "all" else how.draw(texts).part(split)
+    if whole is None:
+        or_split = f", or choose {wanted.split_flag} validation" if wanted.split_flag else ""
+        raise InputError(
+            f"{texts.name} has no labelled test rows: name other data with"
+            f" {wanted.data_flag}{or_split}"
+        )
+    name = f"{whole.name}, split seed {how.split_seed}" if drawn else whole.name
+    whole = replace(whole, name=name)
+    notes = [*texts.notes, *(split_notes(wanted, split, is_own, run) if drawn else ())]
+    kept = np.arange(len(whole))
+    if split in ("train", "validation"):
+        notes += seen_notes(whole, split, run)
+    elif run.seen:
+        kept, more = unseen(whole, run.seen, wanted.include_seen)
+        notes += more
+    if not len(kept):
+        raise InputError(f"{notes[-1]}, and nothing else is there to measure")
+    rows = whole.take(kept, name)
+    chosen, more = sample(rows, wanted.most, how.split_seed, wanted.most_flag)
+    notes += more + unchecked_notes(run)
+    rows = replace(rows.take(chosen, name), notes=notes)
+    return MeasuredRows(
+        rows,
+        heading(rows, len(whole), split, wanted.data, is_own, run),
+        len(whole) - len(kept),
+        not unchecked_notes(run),
+    )
+
+
+def is_drawn(texts: LabelledTexts, split: Split) -> bool:
+    """Whether a part is drawn by hash, not marked in the data."""
+    own = set(texts.splits or ["train"])
+    if split == "test":
+        return own == {"train"}
+    return split != "all" and "validation" not in own
+
+
+def require_marked_test_rows(
+    texts: LabelledTexts, split: Split, drawn: bool, run: TrainingRun
+) -> None:
+    """Refuse rows of a run's own data among which are training rows that nothing tells apart.
+
+    Runs of earlier versions recorded no texts, and drew their test rows in another way.
+    """
+    if split == "all" or (split == "test" and drawn):
+        rows = "all rows" if split == "all" else "test rows drawn now"
+        raise InputError(
+            f"{run.model} is of an earlier version: it has no {SEEN_TEXTS}, which says what it was"
+            f" trained on, and {rows} of {texts.name} would hold its training rows; measure a file"
+            " that it was not trained on, mark the test rows in a column (--split-column), train"
+            " again, or add --include-seen"
+        )
+
+
+def split_notes(wanted: RowsWanted, split: Split, is_own: bool, run: TrainingRun) -> Iterator[str]:
+    """Sentences on a drawn split that is not that of the training run."""
+    if run.settings is None:
+        return
+    if not is_own:
+        now = " as it is now" if run.was_on(wanted.data) else ""
+        yield (
+            f"{run.model} was not trained on {wanted.data}{now}: its {split} rows were drawn now;"
+            " --split all measures the whole of it"
+        )
+        return
+    for name, value in wanted.how_to_split().items():
+        if name == "test_fraction" and run.settings.fold:
+            yield f"--test-fraction has no effect: {run.model} is of one fold of a cross-validation"
+        elif value != (own := getattr(run.settings, name)):
+            yield (
+                f"--{name.replace('_', '-')} is {value}, and {own} in the training run: other rows"
+                " were its test rows"
+            )
+
+
+def seen_notes(rows: LabelledTexts, split: Split, run: TrainingRun) -> list[str]:
+    """A sentence on training or validation rows, which were asked for by name."""
+    count = np.count_nonzero(run.seen.holds(rows.texts)) if run.seen else 0
+    if not count:
+        return []
+    return [
+        f"these are {split} rows: {run.model} was trained on or chosen by the texts of {count:,} of"
+        f" {len(rows):,}, so the figures are no test of it"
+    ]
+
+
+def unchecked_notes(run: TrainingRun) -> list[str]:
+    """A sentence where it is not known which texts the model has seen."""
+    if run.seen is None:
+        return [
+            f"it could not be checked whether {run.model} was trained on these rows: it has no"
+            f" {SEEN_TEXTS}"
+        ]
+    if not run.seen.is_complete:
+        return [
+            f"it could not be checked whether the model that {run.model} was fine-tuned from was"
+            f" trained on these rows: it had no {SEEN_TEXTS}"
+        ]
+    return []
+
+
+def heading(
+    rows: LabelledTexts, of: int, split: Split, data: str, is_own: bool, run: TrainingRun
+) -> str:
+    """`new.csv: all 1,000 rows; runs/a was trained on news.csv`.
+
+    Args:
+        rows: that are measured.
+        of: how many there were before any was left out.
+        split: which of them were taken.
+        data: as the user names it.
+        is_own: whether the run was trained on this data.
+        run: the model's.
+    """
+    count = f"{len(rows):,} of {of:,}" if len(rows) < of else f"{of:,}"
+    count = f"all {count}" if split == "all" and len(rows) == of else count
+    line = f"{rows.name}: {count} rows"
+    if run.settings is None or is_own:
+        return line
+    before = " when it held other texts" if run.was_on(data) else ""
+    return f"{line}; {run.model} was trained on {run.settings.data}{before}"

@@ -1,0 +1,1 @@
+"""Files and folders that appear whole, and who may write them."""

@@ -1,0 +1,108 @@
+"""The forward pass over a loader's batches."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from threading import Event
+
+import mlx.core as mx
+import numpy as np
+
+from mlx_finbert.data.loader import Batch, Loader
+from mlx_finbert.device import streams
+from mlx_finbert.errors import InputError
+from mlx_finbert.models import Classifier
+
+
+class Forward:
+    """The compiled forward pass of a model, without dropout.
+
+    Each batch shape is traced once by each stream of each thread that calls. Later updates of the
+    weights count. Where `processes` are several, they share the batches of a loader and all get all
+    logits.
+    """
+
+    def __init__(self, model: Classifier, processes: mx.distributed.Group | None = None) -> None:
+        self.model = model
+        self.rank, self.ranks = (processes.rank(), processes.size()) if processes else (0, 1)
+        self.processes = processes
+
+        def logits_on(number: int) -> Callable[[mx.array, mx.array], mx.array]:
+            @partial(mx.compile, inputs=model.state)
+            def logits(input_ids: mx.array, attention_mask: mx.array) -> mx.array:
+                # Of the thread that calls: MLX knows a stream in the thread that made it alone.
+                with mx.stream(streams()[number]):
+                    return model(input_ids, attention_mask).astype(mx.float32)
+
+            return logits
+
+        self._logits = [logits_on(number) for number in range(len(streams()))]
+
+    def __call__(self, batch: Batch, stream: int = 0) -> mx.array:
+        """float32 logits (B, num_labels), not yet computed, by the stream of this number."""
+        logits = self._logits[stream % len(self._logits)]
+        return logits(mx.array(batch.input_ids), mx.array(batch.attention_mask))
+
+    def all_logits(self, loader: Loader) -> np.ndarray:
+        """float32 logits (N, num_labels) of a loader's N examples, in the order of the examples."""
+        found = np.zeros((len(loader.tokens), self.model.args.num_labels), np.float32)
+        for rows, logits in self._computed(islice(loader.epoch(), self.rank, None, self.ranks)):
+            found[rows] = logits
+        if self.ranks > 1:
+            # Each row was computed by one process, and is zero at the others.
+            found = np.array(mx.distributed.all_sum(mx.array(found), group=self.processes))
+        return found
+
+    def logits_until(self, stop: Event, loader: Loader, what: str) -> tuple[np.ndarray, np.ndarray]:
+        """The logits of a loader's N examples under a progress bar, or of as many as are ready.
+
+        The batches are those of `all_logits`, and so are the logits; their order is random, so
+        that the examples that are ready first are a fair sample. This process computes all.
+
+        Args:
+            stop: ends the work after the batch under way when it is set.
+            loader: of the examples.
+            what: the title of the bar, which is shown on a terminal only.
+
+        Returns:
+            The examples that are ready, int64 (M,), ascending, and their float32 logits
+            (M, num_labels).
+        """
+        from tqdm import tqdm
+
+        found = np.zeros((len(loader.tokens), self.model.args.num_labels), np.float32)
+        ready = np.zeros(len(found), bool)
+        with tqdm(total=len(found), desc=what, unit="row", dynamic_ncols=True, disable=None) as bar:
+            for rows, logits in self._computed(loader.sampled()):
+                found[rows], ready[rows] = logits, True
+                bar.update(len(rows))
+                if stop.is_set():
+                    break
+        return np.flatnonzero(ready), found[ready]
+
+    def _computed(self, batches: Iterator[Batch]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The examples of each batch and their float32 logits."""
+        waiting: list[tuple[np.ndarray, mx.array]] = []
+        while together := list(islice(batches, len(self._logits))):
+            started = [(batch.rows, self(batch, i)) for i, batch in enumerate(together)]
+            # These are computed while those before them are read and the next ones are padded.
+            mx.async_eval([logits for _, logits in started])
+            yield from _read(waiting)
+            waiting = started
+        yield from _read(waiting)
+
+
+def _read(computed: list[tuple[np.ndarray, mx.array]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return ((rows, np.array(logits)[: len(rows)]) for rows, logits in computed)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities (N, num_labels) in float64."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def require_finite(found: np.ndarray) -> None:
+    """Refuse logits, or probabilities of them, that are NaN or infinite."""
+    if not np.isfinite(found).all():
+        raise InputError("the model's logits are not finite: its weights are damaged")

@@ -1,0 +1,138 @@
+"""Class probabilities of texts."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.data.loader import Loader
+from mlx_finbert.data.tokens import checked_max_length, tokenize
+from mlx_finbert.data.windows import SPECIAL, Windows, cut_into_windows
+from mlx_finbert.device import length_multiple
+from mlx_finbert.errors import InputError, is_encodable
+from mlx_finbert.inference.logits import Forward, require_finite, softmax
+from mlx_finbert.models import Classifier
+
+BATCH_SIZE = 32
+
+LongTexts = Literal["cut", "windows"]
+
+
+def predict_proba(
+    model: Classifier,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    batch_size: int = BATCH_SIZE,
+    max_length: int | None = None,
+    long_texts: LongTexts = "cut",
+    window_overlap: int | None = None,
+) -> np.ndarray:
+    """Probabilities of the labels `model.args.labels` for each text.
+
+    Args:
+        model, tokenizer: from `load`.
+        texts: N strings.
+        batch_size: rows computed together; batches are grouped by length.
+        max_length: the longest row in tokens; the tokenizer's `model_max_length` where None.
+        long_texts: `cut` drops what is beyond `max_length`; `windows` reads all of it in windows
+            of `max_length` tokens and averages their probabilities, each token counting once.
+        window_overlap: tokens that neighbouring windows share; a quarter of `max_length` where
+            None.
+
+    Returns:
+        float32 (N, num_labels), in the order of the texts; each row sums to 1.
+
+    Raises:
+        InputError: where texts is not a sequence of strings, or a number is out of range.
+    """
+    predictor = Predictor(model, tokenizer, batch_size, max_length, long_texts, window_overlap)
+    return predictor(texts)
+
+
+class Predictor:
+    """`predict` for many calls: the forward pass is compiled once."""
+
+    def __init__(
+        self,
+        model: Classifier,
+        tokenizer: Tokenizer,
+        batch_size: int = BATCH_SIZE,
+        max_length: int | None = None,
+        long_texts: LongTexts = "cut",
+        window_overlap: int | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}: at least 1")
+        if long_texts not in get_args(LongTexts):
+            raise InputError(f"long_texts is {long_texts!r}: {' or '.join(get_args(LongTexts))}")
+        self.model = model
+        self.tokenizer = tokenizer
+        self.batch_size = batch_size
+        self.max_length = checked_max_length(
+            max_length, tokenizer.model_max_length, model.args.max_length
+        )
+        self.long_texts = long_texts
+        self.window_overlap = checked_overlap(window_overlap, long_texts, self.max_length)
+        self.num_long = 0
+        """How many of the texts so far were over `max_length`: cut, or read in windows."""
+        self._forward = Forward(model)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the probabilities beside the model and its tokenizer."""
+        names = "batch_size", "max_length", "long_texts", "window_overlap"
+        return {name: getattr(self, name) for name in names}
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities, float32 (N, num_labels), of N texts."""
+        return self.score(self.encode(texts))
+
+    def encode(self, texts: Sequence[str]) -> Windows:
+        """N texts as `score` wants them, tokenized. Without MLX, so another thread can do it."""
+        if not isinstance(texts, Sequence) or isinstance(texts, str):
+            raise InputError(f"texts is a {type(texts).__name__}: give a list of strings")
+        for i, text in enumerate(texts):
+            if not isinstance(text, str) or not is_encodable(text):
+                raise InputError(f"texts[{i}] is {text!r}, not a string of valid characters")
+        limit = self.max_length if self.long_texts == "cut" else sys.maxsize
+        tokens = tokenize(self.tokenizer, texts, limit)
+        return cut_into_windows(tokens, self.max_length, self.window_overlap)
+
+    def score(self, windows: Windows) -> np.ndarray:
+        """Probabilities, float32 (N, num_labels), of N texts that `encode` was given."""
+        self.num_long += windows.tokens.truncated + windows.num_divided
+        rows = self._rows(len(windows.tokens))
+        loader = Loader(
+            windows.tokens,
+            None,
+            rows,
+            self.tokenizer.pad_token_id,
+            self.max_length,
+            multiple=length_multiple(),
+        )
+        probabilities = softmax(self._forward.all_logits(loader))
+        require_finite(probabilities)
+        return windows.mean(probabilities).astype(np.float32)
+
+    def _rows(self, count: int) -> int:
+        """Rows of a batch: a lone headline is not padded to a whole batch, and shapes stay few."""
+        return next((n for n in (1, 8) if count <= n < self.batch_size), self.batch_size)
+
+
+def checked_overlap(overlap: int | None, long_texts: LongTexts, max_length: int) -> int:
+    """The tokens that windows share; a quarter of a window where None."""
+    if overlap is None:
+        return min(max_length // 4, max_length - SPECIAL - 1)
+    if long_texts != "windows":
+        raise InputError(
+            f"--window-overlap is {overlap}, which has no meaning where long texts are cut:"
+            " add --long-texts windows"
+        )
+    most = max_length - SPECIAL - 1
+    if not 0 <= overlap <= most:
+        raise InputError(
+            f"--window-overlap is {overlap}: from 0 to {most}, for windows of {max_length} tokens"
+        )
+    return overlap

@@ -1,0 +1,120 @@
+"""The work of `python -m mlx_finbert.predict`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mlx_finbert.distributed import ranks
+from mlx_finbert.inference.config import PredictSettings
+from mlx_finbert.inference.documents import Document, read_documents
+from mlx_finbert.inference.job import FileReport
+from mlx_finbert.inference.predictor import Predictor
+from mlx_finbert.inference.score_file import score_file
+from mlx_finbert.inference.sentiment import has_sides, scale_positions
+
+
+def run(settings: PredictSettings) -> Iterator[str]:
+    """Score as the settings say; yields the lines to print, on rank 0 alone."""
+    model, tokenizer = settings.load_model()
+    predictor = Predictor(
+        model,
+        tokenizer,
+        settings.batch_size,
+        settings.max_length,
+        settings.long_texts,
+        settings.window_overlap,
+    )
+    if settings.input:
+        report = score(predictor, settings)
+        if report:
+            yield from report_lines(report, settings.output)
+            yield from long_lines(report.num_long, predictor, settings.by_sentence)
+            yield from scale_lines(model.args.labels)
+    elif ranks().rank() == 0:
+        lines = document_lines if settings.by_sentence else text_lines
+        yield from lines(predictor, settings.texts)
+        yield from long_lines(predictor.num_long, predictor, settings.by_sentence)
+        yield from scale_lines(model.args.labels) if settings.by_sentence else ()
+
+
+def score(predictor: Predictor, settings: PredictSettings) -> FileReport | None:
+    """Score a file as the settings say."""
+    return score_file(
+        predictor,
+        Path(settings.input).expanduser(),
+        Path(settings.output).expanduser(),
+        settings.text_column,
+        settings.read_options(),
+        settings.by_sentence,
+        Path(settings.sentences).expanduser() if settings.sentences else None,
+        settings.overwrite_parts,
+    )
+
+
+def report_lines(report: FileReport, output: str) -> Iterator[str]:
+    """What reading found and what was written."""
+    yield from report.notes
+    if report.parts_found:
+        yield f"{report.parts_found:,} of {report.parts:,} parts had been scored by an earlier run"
+    if report.parts_damaged:
+        yield (
+            f"{report.parts_damaged:,} of {report.parts:,} parts of an earlier run were damaged and"
+            " were scored again"
+        )
+    yield f"{output}: {report.rows:,} rows scored"
+    if report.empty:
+        yield f"{report.empty:,} rows have no text: their prediction is left empty"
+
+
+def long_lines(num_long: int, predictor: Predictor, by_sentence: bool) -> Iterator[str]:
+    """How many texts are longer than the model's most, and what became of them."""
+    if num_long:
+        what = "sentences" if by_sentence else "texts"
+        done = "cut" if predictor.long_texts == "cut" else "read in windows"
+        yield f"{num_long:,} {what} are over {predictor.max_length} tokens and were {done}"
+
+
+def scale_lines(labels: list[str]) -> Iterator[str]:
+    """That there is no score where one might expect it."""
+    if has_sides(labels) and scale_positions(tuple(labels)) is None:
+        yield (
+            f"no score: the labels {', '.join(labels)} are no known scale from negative to positive"
+        )
+
+
+def text_lines(predictor: Predictor, texts: list[str]) -> Iterator[str]:
+    """For each text, its label and all probabilities, which a blank one has not."""
+    for text, row in zip(texts, predictor(texts), strict=True):
+        yield line(row, predictor.model.args.labels, text) if text.strip() else "no text"
+
+
+def line(probabilities: np.ndarray, labels: list[str], text: str) -> str:
+    """`positive  negative 0.012  neutral 0.033  positive 0.955  Sales rose.`"""
+    width = max(len(label) for label in labels)
+    shares = "  ".join(f"{label} {p:.3f}" for label, p in zip(labels, probabilities, strict=True))
+    return f"{labels[probabilities.argmax()]:<{width}}  {shares}  {text}"
+
+
+def document_lines(predictor: Predictor, texts: list[str]) -> Iterator[str]:
+    """For each text a block: its sentences, and what they say together."""
+    for number, document in enumerate(read_documents(predictor, texts), 1):
+        counts = ", ".join(f"{label} {count}" for label, count in document.counts.items())
+        yield f"text {number}, sentences: {len(document.sentences)} ({counts})"
+        for sentence, row in zip(document.sentences, document.probabilities, strict=True):
+            yield "  " + line(row, document.labels, sentence)
+        yield from summary(document)
+
+
+def summary(document: Document) -> Iterator[str]:
+    """The score of a document with its extremes, where its labels are a known scale."""
+    scores = document.scores
+    if scores is None or not len(scores):
+        return
+    yield (
+        f"  score {scores.mean():+.3f}, the mean of its sentences' scores,"
+        f" from {scores.min():+.3f} to {scores.max():+.3f}"
+    )
+    for name, sentence in zip(("positive", "negative"), document.strongest, strict=True):
+        if sentence:
+            yield f"  strongest {name}: {sentence}"

@@ -1,0 +1,169 @@
+"""The table to score, and the refusal of what cannot be scored."""
+
+import hashlib
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mlx_finbert.data.bad_rows import ROWS_SHOWN
+from mlx_finbert.data.tables import open_table
+from mlx_finbert.data.tables.read_options import ReadOptions
+from mlx_finbert.data.tables.records import (
+    MissingColumnError,
+    Record,
+    Row,
+    TableFile,
+    require_column,
+    value_of,
+)
+from mlx_finbert.data.tables.writers import ENDINGS, TableWriter
+from mlx_finbert.errors import InputError
+from mlx_finbert.inference.parts import in_parts
+
+
+@dataclass
+class Table:
+    """A file with a column of texts, read several times: every time must give the same rows."""
+
+    path: Path
+    text_column: str
+    options: ReadOptions = field(default_factory=ReadOptions)
+    digests: list[bytes] = field(default_factory=list, init=False)
+    """SHA-256 of the rows of each part, as `checked_rows` read them."""
+    num_empty: int = field(default=0, init=False)
+    """Rows without a text."""
+    num_lacking: int = field(default=0, init=False)
+    """Rows without the column: JSON may leave out what is null."""
+    lacking: InputError | None = field(default=None, init=False)
+    """What is to be said of the first such row where all rows are such."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides how the file is read."""
+        return {"text_column": self.text_column, **asdict(self.options)}
+
+    @cached_property
+    def file(self) -> TableFile:
+        """The file, its form found once."""
+        return open_table(self.path, self.options)
+
+    @property
+    def sha256(self) -> str:
+        """Of all rows, in hexadecimal."""
+        return hashlib.sha256(b"".join(self.digests)).hexdigest()
+
+    def rows(self) -> Iterator[Row]:
+        return (record.values for record in self.file.records())
+
+    def texts(self, rows: list[Row]) -> list[str]:
+        """The texts of rows, empty where there is none."""
+        return [self.text(row) or "" for row in rows]
+
+    def text(self, row: Row) -> Any:
+        """The text of a row, None where there is none."""
+        with suppress(KeyError):
+            return value_of(row, self.text_column)
+
+    def checked_rows(self, writer: TableWriter) -> int:
+        """Read all rows once; returns their number.
+
+        Args:
+            writer: of the output, which checks them too.
+
+        Raises:
+            InputError: names the file, the row and the column; or the first ten rows that cannot
+                be read, for the output holds a prediction for each row.
+        """
+        self.file.require_columns({"--text-column": self.text_column})
+        count, faults = 0, []
+        for records in in_parts(self.file.records()):
+            count += len(records)
+            faults += [self._fault(record) for record in records if record.fault]
+            if not faults:
+                self._see(records, writer)
+        if self.num_lacking == count and self.lacking:
+            raise self.lacking
+        if faults:
+            shown = "; ".join(faults[:ROWS_SHOWN])
+            counted = f"{len(faults):,} rows cannot be read: " if len(faults) > 1 else ""
+            raise InputError(counted + shown)
+        if not count:
+            raise InputError(f"--input {self.path} has no rows")
+        return count
+
+    def _fault(self, record: Record) -> str:
+        return f"{record.where(self.path)}: {record.fault}"
+
+    def _see(self, records: list[Record], writer: TableWriter) -> None:
+        rows = [record.values for record in records]
+        for record in records:
+            self._check(record.values, record.where(self.path), writer.added)
+        writer.check(rows, lambda i: records[i].where(self.path))
+        self.digests.append(rows_sha256(rows))
+        self.num_empty += sum(not text.strip() for text in self.texts(rows))
+
+    def _check(self, row: Row, where: str, added: Collection[str]) -> None:
+        try:
+            text = require_column(row, self.text_column, where, "--text-column")
+        except MissingColumnError as error:
+            text, self.num_lacking, self.lacking = None, self.num_lacking + 1, self.lacking or error
+        if not isinstance(text, str | None):
+            raise InputError(f"{where}, column {self.text_column!r}: {text!r} is no text")
+        if taken := [column for column in added if column in row]:
+            raise InputError(
+                f"{where} has a column {taken[0]!r} already, which scoring would overwrite:"
+                " rename it"
+            )
+
+    def parts(self, numbers: Collection[int]) -> Iterator[tuple[int, list[Row]]]:
+        """The parts of these numbers with their rows, which are those that were checked.
+
+        Raises:
+            InputError: where the file gives other rows by now.
+        """
+        found = in_parts(self.rows())
+        last = len(self.digests) - 1
+        for number in range(max(numbers, default=-1) + 1):
+            try:
+                rows = next(found, [])
+                is_longer = number == last and next(found, None) is not None
+            except InputError as error:
+                raise self._changed(f" ({error})") from None
+            if number in numbers:
+                if is_longer or rows_sha256(rows) != self.digests[number]:
+                    raise self._changed()
+                yield number, rows
+
+    def _changed(self, reason: str = "") -> InputError:
+        return InputError(
+            f"{self.path} was changed while it was scored{reason}, so that no output was written:"
+            " put the file back and run the same command to go on, or add --overwrite-parts to"
+            " score it as it is now"
+        )
+
+
+def rows_sha256(rows: list[Row]) -> bytes:
+    """Of the names and values of rows, in their order."""
+    # repr writes half characters as escapes, and all that a table holds the same in every run.
+    return hashlib.sha256(repr(rows).encode("utf-8")).digest()
+
+
+def check_target(flag: str, target: Path, others: dict[str, Path]) -> None:
+    """Refuse a file that cannot be written, or is one of the others, by their flags."""
+    if target.suffix.lower() not in ENDINGS:
+        raise InputError(f"{flag} {target}: the ending is not one of {', '.join(ENDINGS)}")
+    if target.is_dir():
+        raise InputError(f"{flag} {target} is a folder: name a file")
+    for other, path in others.items():
+        if is_same_file(target, path):
+            raise InputError(f"{flag} {target} is the {other} file: name another")
+
+
+def is_same_file(left: Path, right: Path) -> bool:
+    """Whether two paths name one file, also on a disk that ignores case."""
+    if left.exists() and right.exists():
+        return left.samefile(right)
+    return left.resolve() == right.resolve()

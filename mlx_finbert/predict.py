@@ -1,0 +1,31 @@
+"""Score texts or a file: `python -m mlx_finbert.predict`."""
+
+import sys
+
+from mlx_finbert.cli.command import command
+from mlx_finbert.cli.flags import parse
+from mlx_finbert.inference.config import PredictSettings
+from mlx_finbert.inference.run import run
+
+DESCRIPTION = """\
+Score texts with a fine-tuned classifier, or a whole file in constant memory:
+
+  python -m mlx_finbert.predict --model DIR "Orders rose." "The plant will close."
+  python -m mlx_finbert.predict --model DIR --by-sentence "$(cat article.txt)"
+  python -m mlx_finbert.predict --model DIR --input news.csv --output scored.csv
+
+A run that was stopped goes on where it was when the same command is given again; what it has scored
+is in scored.csv.parts until the output is there. Several processes share a file under mlx.launch:
+
+  mlx.launch -n 2 -- python -m mlx_finbert.predict --model DIR --input news.csv --output scored.csv
+"""
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    for line in run(parse(PredictSettings, "mlx_finbert.predict", DESCRIPTION, argv)):
+        print(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

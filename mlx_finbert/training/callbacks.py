@@ -1,0 +1,147 @@
+"""What a run tells whoever watches it."""
+
+import csv
+import io
+import json
+import time
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlx.core as mx
+from tqdm import tqdm
+
+from mlx_finbert.files.atomic import write_text
+from mlx_finbert.training.state import Record, StepFigures
+
+if TYPE_CHECKING:
+    from mlx_finbert.training.trainer import Fit
+
+
+class Callback:
+    """What a run calls; override what you need."""
+
+    def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
+        """Before the first step; `resumed_at` steps are done already, 0 for a new run."""
+
+    def on_step(self, figures: StepFigures) -> None:
+        """After each step."""
+
+    def on_evaluation(self, record: Record, is_best: bool) -> None:
+        """After each evaluation."""
+
+    def on_save(self, fit: "Fit") -> None:
+        """When a checkpoint is due."""
+
+    def on_end(self, end: str) -> None:
+        """Once, however the run ended."""
+
+
+class JsonLines(Callback):
+    """One JSON object a line, written at once.
+
+    Each has `event` (`start`, `step`, `evaluation` or `end`), `time` (UTC, ISO 8601), `step` (the
+    steps done) and the event's figures; null stands for a figure that is not finite.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
+        write_text(self.path, "".join(lines_until(self.path, resumed_at)) if resumed_at else "")
+        self.file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
+        self.step = resumed_at
+        self.write("start", {"total_steps": total_steps, "settings": finite(settings)})
+
+    def on_step(self, figures: StepFigures) -> None:
+        self.step = figures.step
+        self.write("step", asdict(figures))
+
+    def on_evaluation(self, record: Record, is_best: bool) -> None:
+        self.write("evaluation", asdict(record) | {"is_best": is_best})
+
+    def on_end(self, end: str) -> None:
+        self.write("end", {"end": end})
+        self.file.close()
+
+    def write(self, event: str, figures: dict[str, Any]) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = {"event": event, "time": now, "step": self.step} | finite(figures)
+        self.file.write(json.dumps(line, default=str) + "\n")
+        self.file.flush()
+
+
+def lines_until(path: Path, step: int) -> list[str]:
+    """The lines up to a step, without those that a killed process left unfinished."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    return [f"{line}\n" for line in lines if _is_until(line, step)]
+
+
+def _is_until(line: str, step: int) -> bool:
+    try:
+        return json.loads(line)["step"] <= step
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def finite(figures: dict[str, Any]) -> dict[str, Any]:
+    """With None for what JSON has no number for, as an overflowed norm in half precision."""
+    return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in figures.items()}
+
+
+class Progress(Callback):
+    """One bar over all steps: running loss and accuracy, real tokens a second, peak memory."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.tokens = 0
+        self.start = time.perf_counter()
+
+    def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
+        # Without a terminal there is no bar; the lines of the evaluations are still printed.
+        self.bar = tqdm(
+            total=total_steps, initial=resumed_at, unit="step", dynamic_ncols=True, disable=None
+        )
+
+    def on_step(self, figures: StepFigures) -> None:
+        self.tokens += figures.num_tokens
+        self.bar.set_description(f"epoch {figures.epoch + 1}/{self.epochs}", refresh=False)
+        self.bar.set_postfix_str(
+            f"loss {figures.loss:.3f}, acc {figures.accuracy:.3f}, {self.speed_and_memory()}",
+            refresh=False,
+        )
+        self.bar.update()
+
+    def on_evaluation(self, record: Record, is_best: bool) -> None:
+        self.bar.write(
+            f"epoch {record.epoch:g}: loss {record.loss:.4f}, accuracy {record.accuracy:.4f};"
+            f" validation loss {record.val_loss:.4f}, accuracy {record.val_accuracy:.4f},"
+            f" macro-F1 {record.val_macro_f1:.4f}{' (kept)' if is_best else ''}"
+        )
+
+    def on_end(self, end: str) -> None:
+        self.bar.close()
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Without padding, evaluations included."""
+        return self.tokens / (time.perf_counter() - self.start)
+
+    def speed_and_memory(self) -> str:
+        """Tokens that are not padding a second, evaluations included; the most memory in use."""
+        return f"{self.tokens_per_second:,.0f} tok/s, {mx.get_peak_memory() / 1e9:.1f} GB"
+
+
+def write_history(history: list[Record], folder: Path) -> None:
+    """One object, and one line, for each evaluation."""
+    rows = [asdict(record) for record in history]
+    write_text(folder / "history.json", json.dumps(rows, indent=2, allow_nan=False) + "\n")
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [f.name for f in fields(Record)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(folder / "history.csv", table.getvalue())

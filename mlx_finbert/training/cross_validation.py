@@ -1,0 +1,131 @@
+"""Cross-validation: one training run a fold, and what all of them show together.
+
+Two figures are given, for they answer different questions. Mean and standard deviation over the
+folds are what the FinBERT papers print; the pooled figures are those of all rows, each predicted by
+the one model that never saw it. No unbiased estimate of the variance of the mean exists (Bengio and
+Grandvalet 2004), since any two folds share most of their training rows: the standard deviation says
+how much one fold differs from another, and the intervals how much another draw of test rows would.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mlx_finbert.data.split import Splits
+from mlx_finbert.evaluation.metrics import Metrics, bootstrap_intervals, measure, plain
+from mlx_finbert.evaluation.text import figure_lines
+
+FIGURES = ("loss", "accuracy", "macro_f1")
+
+TrainOne = Callable[[int, Splits], tuple[np.ndarray, np.ndarray]]
+"""Takes the fold's number, from 0, and its parts. Gives the logits of its test rows, float32
+(N_test, num_labels), and their labels, int (N_test,), in the order of the logits."""
+
+
+@dataclass
+class CrossValidation:
+    """The predictions for N rows, each by the model of the fold in which it is a test row."""
+
+    logits: np.ndarray
+    """float32 (N, num_labels)."""
+    labels: np.ndarray
+    """int (N,), in the order of the logits."""
+    rows: np.ndarray
+    """int64 (N,): the rows of the source, counted from 0, ascending."""
+    fold_of_row: np.ndarray
+    """int64 (N,), counted from 0."""
+
+    @cached_property
+    def folds(self) -> list[Metrics]:
+        """Of each fold's test rows."""
+        of = [self.fold_of_row == fold for fold in range(self.fold_of_row.max() + 1)]
+        return [measure(self.logits[rows], self.labels[rows]) for rows in of]
+
+    @cached_property
+    def pooled(self) -> Metrics:
+        """Of all rows together."""
+        return measure(self.logits, self.labels)
+
+    @cached_property
+    def intervals(self) -> dict[str, np.ndarray]:
+        """95% intervals of the pooled figures, as `bootstrap_intervals` gives them."""
+        return bootstrap_intervals(self.pooled)
+
+    def to_dict(self, label_names: list[str]) -> dict[str, Any]:
+        """As plain values, for JSON; None for an undefined figure.
+
+        Args:
+            label_names: in the order of the logits.
+        """
+        intervals = {name: plain(bounds) for name, bounds in self.intervals.items()}
+        return {
+            **spread(self.folds),
+            "folds": [fold.to_dict(label_names) for fold in self.folds],
+            "pooled": self.pooled.to_dict(label_names) | {"intervals_95": intervals},
+        }
+
+    def __str__(self) -> str:
+        lines = [_line("fold", "rows", FIGURES)]
+        for number, fold in enumerate(self.folds, 1):
+            cells = (f"{value:.4f}" for value in _figures(fold))
+            lines.append(_line(str(number), f"{len(fold.losses):,}", cells))
+        for name, figures in spread(self.folds).items():
+            lines.append(_line(name, "", (f"{value:.4f}" for value in figures.values())))
+        return "\n".join([*lines, "", *self._pooled_lines()])
+
+    def _pooled_lines(self) -> Iterator[str]:
+        yield f"all {len(self.rows):,} test rows together"
+        yield ""
+        yield from figure_lines(self.pooled, self.intervals, FIGURES)
+
+
+def cross_validate(splits: list[Splits], train_one: TrainOne) -> CrossValidation:
+    """Train on each fold and gather the predictions for its test rows.
+
+    Args:
+        splits: of `make_folds`.
+        train_one: trains a model from the start, on nothing but the fold's own parts.
+    """
+    found = [predictions(fold, parts, train_one) for fold, parts in enumerate(splits)]
+    logits, labels, fold_of_row = (np.concatenate(part) for part in zip(*found, strict=True))
+    rows = np.concatenate([parts.test_rows for parts in splits])
+    order = np.argsort(rows)
+    return CrossValidation(logits[order], labels[order], rows[order], fold_of_row[order])
+
+
+def predictions(
+    fold: int, parts: Splits, train_one: TrainOne
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A fold's logits and labels, and the fold's number for each of its test rows."""
+    logits, labels = train_one(fold, parts)
+    wanted = len(parts.test_rows)
+    if not len(logits) == len(labels) == wanted:
+        raise ValueError(
+            f"fold {fold}: {len(logits)} rows of logits and {len(labels)} labels for {wanted} test"
+            " rows"
+        )
+    return logits, labels, np.full(wanted, fold)
+
+
+def spread(runs: list[Metrics]) -> dict[str, dict[str, float]]:
+    """Mean and sample standard deviation (n - 1) of loss, accuracy and macro-F1.
+
+    Args:
+        runs: at least two, of folds or of seeds.
+    """
+    values = np.array([_figures(run) for run in runs])
+    spreads = {"mean": values.mean(axis=0), "std": values.std(axis=0, ddof=1)}
+    return {
+        name: dict(zip(FIGURES, figures.tolist(), strict=True)) for name, figures in spreads.items()
+    }
+
+
+def _figures(run: Metrics) -> list[float]:
+    return [getattr(run, name) for name in FIGURES]
+
+
+def _line(first: str, rows: str, figures: Iterable[str]) -> str:
+    return f"{first:<7}{rows:<8}" + "".join(f"{figure:<10}" for figure in figures).rstrip()

@@ -1,0 +1,243 @@
+"""The folder that a run leaves: its model, its checkpoints, and what is written about it."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mlx_finbert.checkpoints.adapters import load_adapters, require_base, write_adapters
+from mlx_finbert.checkpoints.files import (
+    MODEL_FILES,
+    RUN_CONFIG,
+    SEEN_TEXTS,
+    read_safetensors,
+    write_safetensors,
+)
+from mlx_finbert.checkpoints.load import write_model
+from mlx_finbert.checkpoints.temperature import fold_temperature
+from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
+from mlx_finbert.data.loader import Loader
+from mlx_finbert.data.seen_texts import SeenTexts
+from mlx_finbert.errors import InputError
+from mlx_finbert.files.atomic import write_text
+from mlx_finbert.files.folder_commit import finish, written_beside
+from mlx_finbert.models import Classifier
+from mlx_finbert.report import Report, metrics_of, write_report
+from mlx_finbert.settings import config_text
+from mlx_finbert.training.callbacks import Callback, write_history
+from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
+from mlx_finbert.training.checkpoints import (
+    UNCALIBRATED_HEAD,
+    Checkpoint,
+    checkpoints_of,
+    rotate,
+    step_of,
+    write_checkpoint,
+)
+from mlx_finbert.training.config import TrainSettings
+from mlx_finbert.training.integrations import LOG
+from mlx_finbert.training.model_card import model_card
+from mlx_finbert.training.output_dir import BEST, FILES, REPORTS
+from mlx_finbert.training.state import Record, RunState
+from mlx_finbert.training.trainer import Fit
+
+OTHER_ROWS = (
+    "its texts, labels or tokens are others, or the run is of an earlier version, which drew its"
+    " rows in another way"
+)
+
+
+@dataclass
+class RunFolder(Callback):
+    """Writes a run's files, each of them whole."""
+
+    path: Path
+    settings: TrainSettings
+    model: Classifier
+    tokenizer: Tokenizer
+    fingerprint: str
+    """Of the rows that are trained on and validated with."""
+    seen: SeenTexts
+    """The texts of these rows, and those that the model had seen before the run."""
+    history: list[Record] = field(default_factory=list)
+    is_new: bool = True
+    """Whether what lies in the folder is an earlier run's."""
+
+    def go_on_from(self, checkpoint: Checkpoint, fit: Fit) -> None:
+        """Restore everything as it was at a checkpoint.
+
+        Raises:
+            InputError: where the data, or the base model of adapters, is not what the checkpoint
+                was trained on, or the run's best model is gone.
+        """
+        finish(self.path)
+        if checkpoint.state["fingerprint"] != self.fingerprint:
+            then = SeenTexts.read(checkpoint.path / SEEN_TEXTS)
+            what = then.difference(self.seen) if then else OTHER_ROWS
+            raise InputError(
+                f"--resume {checkpoint.path}: {self.settings.data} is not what this run was"
+                f" trained on: {what}; name the data as it was with --data, or start a new run"
+            )
+        if self.settings.lora():
+            require_base(self.model, checkpoint.path)
+        self.load_weights(checkpoint.path)
+        fit.step.restore(checkpoint.optimizer_state())
+        fit.restore(checkpoint.state)
+        fit.run_state.best = self._best_that_is_here(fit.run_state)
+        self.history = list(fit.run_state.history)
+        self.is_new = False
+
+    def _best_that_is_here(self, state: RunState) -> Record | None:
+        """The evaluation whose weights the folder holds: a killed run may have got further."""
+        if state.best is None:
+            return None
+        try:
+            found = Record(**json.loads((self.path / BEST).read_text()))
+        except (OSError, ValueError, TypeError):
+            raise InputError(
+                f"--resume: {self.path} has no {BEST}: a checkpoint goes on in the folder of its"
+                " run, which holds the best model"
+            ) from None
+        return found if found.step > state.step else state.best
+
+    def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
+        """Remove what a killed run left half-written, and checkpoints after the resumed one."""
+        for part in self.path.glob(".*.part"):
+            part.unlink()
+        if resumed_at:
+            for path in checkpoints_of(self.path):
+                if step_of(path) > resumed_at:
+                    shutil.rmtree(path)
+
+    def on_evaluation(self, record: Record, is_best: bool) -> None:
+        """Keep the weights of the best evaluation, and the history of all."""
+        self.history.append(record)
+        if not is_best:
+            write_history(self.history, self.path)
+            return
+
+        def about(part: Path) -> None:
+            write_text(part / BEST, json.dumps(asdict(record), indent=2) + "\n")
+            write_history(self.history, part)
+
+        # Of the earlier run in this folder, or of this run's best model before.
+        head = self.uncalibrated_head.relative_to(self.path)
+        self.save_model([*REPORTS, CHECKPOINTS if self.is_new else str(head)], about)
+        self.is_new = False
+
+    def on_save(self, fit: Fit) -> None:
+        """Write a checkpoint, and remove those that are not to be kept."""
+        if self.is_new:
+            # No evaluation yet, so no model that replaces the earlier run's.
+            with written_beside(self.path, {*FILES, CHECKPOINTS} - {LOG}):
+                pass
+            self.is_new = False
+        state = fit.state() | {"fingerprint": self.fingerprint}
+        step, best = fit.run_state.step, fit.run_state.best
+        write_checkpoint(self.path, step, self.write_model, fit.step.saved_state(), state)
+        rotate(self.path, self.settings.keep, best.step if best else None)
+
+    def save_model(
+        self, outdated: Collection[str] = (), about: Callable[[Path], None] = lambda part: None
+    ) -> None:
+        """Replace the folder's model, and all that belongs to it, as one.
+
+        Args:
+            outdated: paths in the folder to remove with the earlier model.
+            about: writes more files into the folder that it is given.
+        """
+        with written_beside(self.path, {*MODEL_FILES, *outdated}) as part:
+            self.write_model(part)
+            about(part)
+
+    def write_model(self, folder: Path) -> None:
+        """Write the model, its tokenizer and the files of its run into a new folder."""
+        if lora := self.settings.lora():
+            base, revision = self.settings.model, self.settings.revision
+            write_adapters(self.model, folder, lora, base, revision)
+        else:
+            write_model(self.model, folder)
+        save_tokenizer(self.tokenizer, folder)
+        config = config_text(self.settings).encode("utf-8")
+        (folder / RUN_CONFIG).write_bytes(config)
+        (folder / SEEN_TEXTS).write_bytes(self.seen.to_bytes())
+
+    def load_weights(self, folder: Path) -> None:
+        """Put the weights that `write_model` wrote into the model."""
+        if self.settings.lora():
+            load_adapters(self.model, folder)
+        else:
+            self.model.load_weights(str(folder / "model.safetensors"))
+
+    @property
+    def uncalibrated_head(self) -> Path:
+        return self.path / CHECKPOINTS / UNCALIBRATED_HEAD
+
+    def save_calibrated(self, temperature: float) -> None:
+        """Save the model with the temperature in its output layer; in memory it stays as it is.
+
+        A resumed run fits the temperature again, to logits without it. So the uncalibrated output
+        layer is saved too, and first, so that a kill in between does no harm.
+        """
+        layer = self.model.output_layer
+        uncalibrated = dict(layer.parameters())
+        if checkpoints_of(self.path):
+            with written_beside(self.uncalibrated_head.parent) as part:
+                write_safetensors(uncalibrated, part / UNCALIBRATED_HEAD)
+        fold_temperature(self.model, temperature)
+        self.save_model()
+        layer.update(uncalibrated)
+
+    def load_best(self) -> None:
+        """Put the weights of the best evaluation into the model, uncalibrated."""
+        self.load_weights(self.path)
+        if self.uncalibrated_head.is_file():
+            self.model.output_layer.update(read_safetensors(self.uncalibrated_head))
+
+    def report(self, report: Report, best: Record, train_rows: int, licence: str) -> None:
+        """Write the report, its figures as JSON, and the model card, all as one."""
+        figures = metrics_of(report) if report.results else {}
+        card = model_card(
+            self.settings,
+            self.path,
+            self.model.args,
+            train_rows,
+            licence,
+            best,
+            figures,
+            report.temperature,
+        )
+        with written_beside(self.path, REPORTS) as part:
+            write_report(part, report)
+            if figures:
+                text = json.dumps(figures, indent=2, allow_nan=False)
+                write_text(part / "metrics.json", text + "\n")
+            write_text(part / "README.md", card)
+
+    def report_of(self, ending: str, best: Record, **more: object) -> Report:
+        """What the folder knows of a report's content."""
+        settings, names = self.settings, fields(self.settings)
+        return Report(
+            title=self.path.name,
+            model=settings.model,
+            data=settings.data,
+            ending=ending,
+            settings={f.name: getattr(settings, f.name) for f in names},
+            defaults={f.name: f.default for f in names},
+            history=[asdict(record) for record in self.history],
+            best_step=best.step,
+            label_names=self.model.args.labels,
+            **more,
+        )
+
+
+def fingerprint_of(*loaders: Loader) -> str:
+    """A hash, in hexadecimal, of the tokens and labels of loaders."""
+    digest = hashlib.sha256()
+    for loader in loaders:
+        for array in (loader.tokens.ids, loader.tokens.offsets, loader.labels):
+            digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,95 @@
+"""`mlx_finbert.predict` on lists of texts."""
+
+import threading
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+import mlx_finbert
+from mlx_finbert.errors import InputError
+
+TEXTS = ["profit rose", "", "sales fell by 12 percent , said the company in the quarter", "x"] * 20
+
+
+def one_by_one(model, tokenizer, texts):
+    rows = []
+    for text in texts:
+        encoded = tokenizer(text, return_tensors="np")
+        ids, mask = (mx.array(encoded[k]) for k in ("input_ids", "attention_mask"))
+        rows.append(np.array(mx.softmax(model(ids, mask), axis=-1))[0])
+    return np.stack(rows)
+
+
+def test_probabilities_in_the_order_of_the_texts(tiny):
+    model, tokenizer = tiny
+    found = mlx_finbert.predict_proba(model, tokenizer, TEXTS)
+    assert found.dtype == np.float32
+    assert found.shape == (80, 3)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(found, one_by_one(model, tokenizer, TEXTS), atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 31, 33])
+@pytest.mark.parametrize("batch_size", [1, 7, 32])
+def test_any_count_and_batch_size(tiny, count, batch_size):
+    texts = TEXTS[:count]
+    found = mlx_finbert.predict_proba(*tiny, texts, batch_size=batch_size)
+    assert found.shape == (count, 3)
+    if count:
+        np.testing.assert_allclose(found, mlx_finbert.predict_proba(*tiny, texts), atol=1e-6)
+
+
+def test_a_predictor_sees_later_weights_and_counts_cut_texts(tiny):
+    model, tokenizer = tiny
+    predictor = mlx_finbert.Predictor(model, tokenizer, max_length=5)
+    before = predictor(TEXTS)
+    model.classifier.weight = model.classifier.weight + 1
+    model.classifier.bias = mx.array([1.0, 0.0, 0.0])
+    assert np.abs(predictor(TEXTS) - before).max() > 0.01
+    assert predictor.num_long == 40
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision(checkpoint, dtype):
+    folder = checkpoint()
+    found = mlx_finbert.predict_proba(*mlx_finbert.load(folder, dtype=dtype), TEXTS)
+    expected = mlx_finbert.predict_proba(*mlx_finbert.load(folder), TEXTS)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=2e-2)
+
+
+def test_wrong_arguments(tiny):
+    for texts, words in (
+        ("one", "list of strings"),
+        (["a", None], r"texts\[1\] is None"),
+        (["\ud83d"], "valid"),
+    ):
+        with pytest.raises(InputError, match=words):
+            mlx_finbert.predict_proba(*tiny, texts)
+    for options, words in (({"max_length": 41}, "from 3 to 40"), ({"batch_size": 0}, "at least 1")):
+        with pytest.raises(InputError, match=words):
+            mlx_finbert.predict_proba(*tiny, ["a"], **options)
+
+
+def test_the_function_survives_an_import_of_the_package():
+    import mlx_finbert.inference
+    from mlx_finbert.predict import main
+
+    assert callable(main)
+    assert callable(mlx_finbert.predict)
+
+
+def test_a_predictor_answers_in_other_threads_than_its_own(tiny):
+    predictor = mlx_finbert.Predictor(*tiny)
+    here, there = predictor(TEXTS), []
+
+    def ask():
+        there.append(predictor(TEXTS))
+
+    for _ in range(2):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+    assert len(there) == 2
+    assert all(np.array_equal(found, here) for found in there)
