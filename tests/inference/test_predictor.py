@@ -1,6 +1,7 @@
 """`mlx_finbert.predict` on lists of texts."""
 
 import threading
+from importlib.util import find_spec
 
 import mlx.core as mx
 import numpy as np
@@ -72,12 +73,9 @@ def test_wrong_arguments(tiny):
             mlx_finbert.predict_proba(*tiny, ["a"], **options)
 
 
-def test_the_function_survives_an_import_of_the_package():
-    import mlx_finbert.inference
-    from mlx_finbert.predict import main
-
-    assert callable(main)
-    assert callable(mlx_finbert.predict)
+def test_no_public_name_shadows_a_module():
+    for name in mlx_finbert.__all__:
+        assert find_spec(f"mlx_finbert.{name}") is None, name
 
 
 def test_a_predictor_answers_in_other_threads_than_its_own(tiny):
