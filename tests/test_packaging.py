@@ -1,10 +1,12 @@
 """The package as a wheel, as an editable install and as a bare checkout."""
 
 import ast
+import importlib
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from startup import COMMANDS, heavy_modules
 import mlx_finbert
 
 ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SCRIPT = PROJECT["project"]["scripts"]["mlx-finbert"]
 
 
 def python(*argv, **more):
@@ -34,10 +38,14 @@ def test_wheel(tmp_path):
     python("-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, source)
     (wheel,) = tmp_path.glob("mlx_finbert-*.whl")
     assert mlx_finbert.__version__ in wheel.name
-    names = zipfile.ZipFile(wheel).namelist()
+    archive = zipfile.ZipFile(wheel)
+    names = archive.namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"mlx_finbert"}
     assert {"mlx_finbert/convert/to_mlx.py", "mlx_finbert/data/sample.csv"} <= set(names)
     assert any(name.endswith("sample.LICENSE") for name in names)
+    assert "mlx_finbert/py.typed" in names
+    (entry_points,) = (name for name in names if name.endswith("/entry_points.txt"))
+    assert f"\nmlx-finbert = {SCRIPT}\n" in archive.read(entry_points).decode()
     assert "mlx_finbert/convert/coreml/tokenizer/unicode_tables.json" in names
     modules = {f"mlx_finbert/{p.relative_to(ROOT / 'mlx_finbert')}"
                for p in (ROOT / "mlx_finbert").rglob("*.py")}  # fmt: skip
@@ -49,8 +57,30 @@ def test_wheel(tmp_path):
     for command in COMMANDS:
         said = python("-m", f"mlx_finbert.{command}", "--help", cwd=tmp_path, env=environment)
         assert f"usage: python -m mlx_finbert.{command}" in said
+    said = python(site / "bin" / "mlx-finbert", "--version", cwd=tmp_path, env=environment)
+    assert said == f"mlx-finbert {mlx_finbert.__version__}\n"
     where = "import mlx_finbert.convert as c; print(c.__file__)"
     assert str(site) in python("-c", where, cwd=tmp_path, env=environment)
+
+
+def test_the_script_names_what_exists():
+    module, _, function = SCRIPT.partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_the_version_has_one_source():
+    """Setuptools reads a literal without importing the package, which would need MLX."""
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    attribute = PROJECT["tool"]["setuptools"]["dynamic"]["version"]["attr"]
+    module, _, name = attribute.rpartition(".")
+    source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+    values = {
+        target.id: ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+    }
+    assert values == {name: mlx_finbert.__version__}
 
 
 def test_editable_install_from_another_folder(tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 
 from mlx_finbert.backend import check_backend
-from mlx_finbert.cli.output_streams import lasting_streams
+from mlx_finbert.cli.output_streams import with_lasting_streams
 from mlx_finbert.errors import InputError
 
 
@@ -21,15 +21,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 
     @wraps(main)
     def run(argv: list[str] | None = None) -> int:
-        with lasting_streams() as output:
-            status = status_of(main, argv)
-            output.flush()
-            if output.lost:
-                print(
-                    f"error: standard output: {output.lost.strerror}; not all of it was written",
-                    file=sys.stderr,
-                )
-        return status or int(output.lost is not None)
+        return with_lasting_streams(lambda: status_of(main, argv))
 
     return run
 

@@ -6,7 +6,7 @@ or a disk is full.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
@@ -68,6 +68,23 @@ def lasting_streams() -> Iterator[LastingStream]:
         sys.stderr.flush()
     finally:
         sys.stdout, sys.stderr = before
+
+
+def with_lasting_streams(work: Callable[[], int]) -> int:
+    """Do some work with such streams.
+
+    Returns:
+        Its exit status; where output was lost, one that is not 0.
+    """
+    with lasting_streams() as output:
+        status = work()
+        output.flush()
+        if output.lost:
+            print(
+                f"error: standard output: {output.lost.strerror}; not all of it was written",
+                file=sys.stderr,
+            )
+    return status or int(output.lost is not None)
 
 
 def occupy_closed() -> None:

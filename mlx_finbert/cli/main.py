@@ -1,0 +1,61 @@
+"""The command `mlx-finbert`: `mlx-finbert train ...` is `python -m mlx_finbert.train ...`."""
+
+import importlib
+import sys
+
+from mlx_finbert._version import __version__
+from mlx_finbert.cli.output_streams import with_lasting_streams
+from mlx_finbert.flag_names import nearest
+
+COMMANDS = {
+    "train": ("mlx_finbert.train", "fine-tune a classifier"),
+    "evaluate": ("mlx_finbert.evaluate", "measure a classifier on labelled texts"),
+    "predict": ("mlx_finbert.predict", "score texts or a file"),
+    "convert": ("mlx_finbert.convert.to_mlx", "convert a checkpoint"),
+    "export": ("mlx_finbert.convert.to_coreml", "export a classifier to Core ML"),
+    "verify": ("mlx_finbert.convert.verify", "compare a Core ML package with its model"),
+    "fuse": ("mlx_finbert.convert.fuse", "merge LoRA adapters into their model"),
+}
+"""The module of each command, imported when it is called: most need MLX, the help page does not."""
+
+HELP = """\
+usage: mlx-finbert COMMAND [--flag VALUE ...]
+
+Fine-tune DistilBERT, BERT (FinBERT) and RoBERTa text classifiers with MLX, ship them with Core ML.
+
+commands:
+{commands}
+
+mlx-finbert COMMAND --help lists the flags of a command; mlx-finbert --version prints the version.
+""".format(commands="\n".join(f"  {word:<10}{text}" for word, (_, text) in COMMANDS.items()))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Call the command that the first word names; returns its exit status."""
+    word, *rest = (sys.argv[1:] if argv is None else argv) or [""]
+    if word in COMMANDS:
+        module, _ = COMMANDS[word]
+        status: int = importlib.import_module(module).main(rest)
+        return status
+    return with_lasting_streams(lambda: about(word))
+
+
+def about(word: str) -> int:
+    """Print help, version, or what is wrong with a word that is no command."""
+    if word in ("-h", "--help"):
+        print(HELP, end="")
+    elif word == "--version":
+        print(f"mlx-finbert {__version__}")
+    elif not word:
+        print(HELP, end="", file=sys.stderr)
+        return 2
+    else:
+        near = nearest(word, [*COMMANDS, "--help", "--version"])
+        advice = f"did you mean {near}?" if near else f"these are: {', '.join(COMMANDS)}"
+        print(f"error: there is no command {word}; {advice}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
