@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from startup import COMMANDS, heavy_modules
 
 import mlx_finbert
@@ -81,6 +82,25 @@ def test_the_version_has_one_source():
         for target in node.targets
     }
     assert values == {name: mlx_finbert.__version__}
+
+
+def test_what_ci_runs_is_there():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    ran = {
+        name: [step["run"].split()[0] for step in job["steps"] if "run" in step]
+        for name, job in jobs.items()
+    }
+    assert ran == {"linux": [".ci/run"], "macos": ["scripts/test.sh", "scripts/quickstart.sh"]}
+    for script in {script for scripts in ran.values() for script in scripts}:
+        assert os.access(ROOT / script, os.X_OK), script
+
+
+def test_the_hooks_are_those_of_the_test_script():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    entries = [hook["entry"] for repo in hooks["repos"] for hook in repo["hooks"]]
+    script = (ROOT / "scripts" / "test.sh").read_text(encoding="utf-8")
+    for command in ("-m ruff check", "-m ruff format"):
+        assert any(command in entry for entry in entries) and command in script
 
 
 def test_editable_install_from_another_folder(tmp_path):

@@ -1,4 +1,4 @@
-"""README says what is there: its flags, its commands, its figures of the sample."""
+"""README and CONTRIBUTING say what is there: flags, commands, figures of the sample, paths."""
 
 import dataclasses
 import re
@@ -22,6 +22,7 @@ from mlx_finbert.training.config import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 
 SETTINGS = {
@@ -65,3 +66,28 @@ def test_the_size_of_the_sample():
 
 def test_no_figure_is_still_to_be_filled_in():
     assert not re.search(r"\b(QUICK|[A-Z]+TABLES?|LORASIZE|SAMPLE|TODO)[A-Z]*\b", README + TRAINING)
+
+
+def code_of(text):
+    """The words in backticks, without blocks of code."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return {*" ".join(re.findall(r"`([^`]+)`", text)).split()}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(w for w in code_of(CONTRIBUTING) if "/" in w and not w.startswith(".."))
+)
+def test_the_paths_of_contributing_exist(path):
+    assert (ROOT / path).exists()
+
+
+def test_the_names_of_contributing_exist():
+    rooms = ("mlx_finbert", "convert", "tests")
+    sources = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    files = {path.name for path in sources}
+    for word in code_of(CONTRIBUTING):
+        if word.endswith(".py") and "/" not in word:
+            assert word in files
+        if re.fullmatch(r"[A-Z_]{4,}", word):
+            assert re.search(rf"^{word}\b", text, flags=re.MULTILINE), word
