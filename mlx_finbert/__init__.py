@@ -1,16 +1,31 @@
 """Fine-tune DistilBERT, BERT (FinBERT) and RoBERTa text classifiers with MLX."""
 
-from mlx_finbert.blas import use_fast_blas
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-use_fast_blas()  # before the first import of mlx.core
+from mlx_finbert._version import __version__
+from mlx_finbert.errors import InputError
 
-from mlx_finbert._version import __version__  # noqa: E402
-from mlx_finbert.checkpoints.load import load, save  # noqa: E402
-from mlx_finbert.cpu_backend import tune_cpu_backend  # noqa: E402
-from mlx_finbert.errors import InputError  # noqa: E402
-from mlx_finbert.inference import Predictor, predict_proba  # noqa: E402
-
-tune_cpu_backend()  # before MLX's first computation
-
+if TYPE_CHECKING:
+    from mlx_finbert.checkpoints.load import load, save
+    from mlx_finbert.inference import Predictor, predict_proba
 
 __all__ = ["InputError", "Predictor", "__version__", "load", "predict_proba", "save"]
+
+MODULES = {
+    "Predictor": "mlx_finbert.inference",
+    "load": "mlx_finbert.checkpoints.load",
+    "predict_proba": "mlx_finbert.inference",
+    "save": "mlx_finbert.checkpoints.load",
+}
+"""Where the functions and classes that need MLX are."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import MLX for the first of these, on Linux with a fast BLAS before it."""
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mlx_finbert.backend.linux_cpu.blas import use_fast_blas
+
+    use_fast_blas()
+    return getattr(import_module(MODULES[name]), name)

@@ -1,21 +1,17 @@
 """The activations of the supported checkpoints, under the names that `config.json` uses."""
 
 from collections.abc import Callable
+from functools import partial
 
-import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_finbert.models.functions import gelu
-
-Activation = Callable[[mx.array], mx.array]
-
 # The tanh form of Hendrycks and Gimpel 2016 has two names in use.
-ACTIVATIONS: dict[str, Activation] = {
-    "gelu": gelu,
-    "gelu_new": nn.gelu_approx,
-    "gelu_pytorch_tanh": nn.gelu_approx,
-    "relu": nn.relu,
-    "silu": nn.silu,
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "gelu": nn.GELU,
+    "gelu_new": partial(nn.GELU, approx="precise"),
+    "gelu_pytorch_tanh": partial(nn.GELU, approx="precise"),
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
 }
 
 ALIASES = {

@@ -10,11 +10,10 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.models.activations import ACTIVATIONS
-from mlx_finbert.models.attention import self_attention
+from mlx_finbert.models.attention import Attention
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
-from mlx_finbert.models.functions import LayerNorm, Linear
 from mlx_finbert.models.packing import Packing
 
 
@@ -55,7 +54,7 @@ class BertEmbeddings(nn.Module):
         self.word_embeddings = nn.Embedding(args.vocab_size, args.hidden_size)
         self.position_embeddings = nn.Embedding(args.max_position_embeddings, args.hidden_size)
         self.token_type_embeddings = nn.Embedding(args.type_vocab_size, args.hidden_size)
-        self.LayerNorm = LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
+        self.LayerNorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
         self.dropout = Dropout(args.hidden_dropout_prob)
 
     def position_ids(self, input_ids: mx.array, packing: Packing) -> mx.array:
@@ -75,15 +74,14 @@ class BertEmbeddings(nn.Module):
 class BertSelfAttention(nn.Module):
     def __init__(self, args: BertArgs) -> None:
         super().__init__()
-        self.num_heads = args.num_attention_heads
-        self.query = Linear(args.hidden_size, args.hidden_size)
-        self.key = Linear(args.hidden_size, args.hidden_size)
-        self.value = Linear(args.hidden_size, args.hidden_size)
-        self.dropout = Dropout(args.attention_probs_dropout_prob)
+        self.query = nn.Linear(args.hidden_size, args.hidden_size)
+        self.key = nn.Linear(args.hidden_size, args.hidden_size)
+        self.value = nn.Linear(args.hidden_size, args.hidden_size)
+        self.attend = Attention(args.num_attention_heads, args.attention_probs_dropout_prob)
 
     def __call__(self, x: mx.array, packing: Packing, first_only: bool) -> mx.array:
-        linears = self.query, self.key, self.value
-        return self_attention(x, linears, self.num_heads, packing, first_only, self.dropout)
+        queries = self.query(packing.first_tokens(x) if first_only else x)
+        return self.attend(queries, self.key(x), self.value(x), packing, first_only)
 
 
 class BertResidual(nn.Module):
@@ -91,8 +89,8 @@ class BertResidual(nn.Module):
 
     def __init__(self, input_size: int, args: BertArgs) -> None:
         super().__init__()
-        self.dense = Linear(input_size, args.hidden_size)
-        self.LayerNorm = LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
+        self.dense = nn.Linear(input_size, args.hidden_size)
+        self.LayerNorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
         self.dropout = Dropout(args.hidden_dropout_prob)
 
     def __call__(self, x: mx.array, residual: mx.array) -> mx.array:
@@ -113,8 +111,8 @@ class BertAttention(nn.Module):
 class BertIntermediate(nn.Module):
     def __init__(self, args: BertArgs) -> None:
         super().__init__()
-        self.dense = Linear(args.hidden_size, args.intermediate_size)
-        self.activation = ACTIVATIONS[args.hidden_act]
+        self.dense = nn.Linear(args.hidden_size, args.intermediate_size)
+        self.activation = ACTIVATIONS[args.hidden_act]()
 
     def __call__(self, x: mx.array) -> mx.array:
         return self.activation(self.dense(x))
@@ -136,7 +134,7 @@ class BertLayer(nn.Module):
 class BertPooler(nn.Module):
     def __init__(self, args: BertArgs) -> None:
         super().__init__()
-        self.dense = Linear(args.hidden_size, args.hidden_size)
+        self.dense = nn.Linear(args.hidden_size, args.hidden_size)
 
     def __call__(self, x: mx.array) -> mx.array:
         return mx.tanh(self.dense(x))
@@ -168,14 +166,14 @@ class BertForSequenceClassification(nn.Module):
         self.args = args
         self.bert = BertModel(args)
         self.dropout = Dropout(args.head_dropout)
-        self.classifier = Linear(args.hidden_size, args.num_labels)
+        self.classifier = nn.Linear(args.hidden_size, args.num_labels)
 
     @property
     def encoder(self) -> Encoder:
         return self.bert.encoder
 
     @property
-    def output_layer(self) -> Linear:
+    def output_layer(self) -> nn.Linear:
         """The head's last layer, which gives the logits."""
         return self.classifier
 

@@ -10,11 +10,10 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.models.activations import ACTIVATIONS
-from mlx_finbert.models.attention import self_attention
+from mlx_finbert.models.attention import Attention
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
-from mlx_finbert.models.functions import LayerNorm, Linear
 from mlx_finbert.models.packing import Packing
 
 # DistilBERT's config has no field for it.
@@ -48,7 +47,7 @@ class Embeddings(nn.Module):
         super().__init__()
         self.word_embeddings = nn.Embedding(args.vocab_size, args.dim)
         self.position_embeddings = nn.Embedding(args.max_position_embeddings, args.dim)
-        self.LayerNorm = LayerNorm(args.dim, eps=LAYER_NORM_EPS)
+        self.LayerNorm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
         self.dropout = Dropout(args.dropout)
 
     def __call__(self, input_ids: mx.array, packing: Packing) -> mx.array:
@@ -60,25 +59,24 @@ class Embeddings(nn.Module):
 class SelfAttention(nn.Module):
     def __init__(self, args: DistilBertArgs) -> None:
         super().__init__()
-        self.num_heads = args.n_heads
-        self.q_lin = Linear(args.dim, args.dim)
-        self.k_lin = Linear(args.dim, args.dim)
-        self.v_lin = Linear(args.dim, args.dim)
-        self.out_lin = Linear(args.dim, args.dim)
-        self.dropout = Dropout(args.attention_dropout)
+        self.q_lin = nn.Linear(args.dim, args.dim)
+        self.k_lin = nn.Linear(args.dim, args.dim)
+        self.v_lin = nn.Linear(args.dim, args.dim)
+        self.out_lin = nn.Linear(args.dim, args.dim)
+        self.attend = Attention(args.n_heads, args.attention_dropout)
 
     def __call__(self, x: mx.array, packing: Packing, first_only: bool) -> mx.array:
-        linears = self.q_lin, self.k_lin, self.v_lin
-        x = self_attention(x, linears, self.num_heads, packing, first_only, self.dropout)
-        return self.out_lin(x)
+        queries = self.q_lin(packing.first_tokens(x) if first_only else x)
+        keys, values = self.k_lin(x), self.v_lin(x)
+        return self.out_lin(self.attend(queries, keys, values, packing, first_only))
 
 
 class FeedForward(nn.Module):
     def __init__(self, args: DistilBertArgs) -> None:
         super().__init__()
-        self.lin1 = Linear(args.dim, args.hidden_dim)
-        self.lin2 = Linear(args.hidden_dim, args.dim)
-        self.activation = ACTIVATIONS[args.activation]
+        self.lin1 = nn.Linear(args.dim, args.hidden_dim)
+        self.lin2 = nn.Linear(args.hidden_dim, args.dim)
+        self.activation = ACTIVATIONS[args.activation]()
         self.dropout = Dropout(args.dropout)
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -89,9 +87,9 @@ class TransformerBlock(nn.Module):
     def __init__(self, args: DistilBertArgs) -> None:
         super().__init__()
         self.attention = SelfAttention(args)
-        self.sa_layer_norm = LayerNorm(args.dim, eps=LAYER_NORM_EPS)
+        self.sa_layer_norm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
         self.ffn = FeedForward(args)
-        self.output_layer_norm = LayerNorm(args.dim, eps=LAYER_NORM_EPS)
+        self.output_layer_norm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
 
     def __call__(self, x: mx.array, packing: Packing, first_only: bool = False) -> mx.array:
         """(B, L, dim), or (B, E, dim) where first tokens alone are wanted."""
@@ -121,8 +119,8 @@ class DistilBertForSequenceClassification(nn.Module):
         super().__init__()
         self.args = args
         self.distilbert = DistilBertModel(args)
-        self.pre_classifier = Linear(args.dim, args.dim)
-        self.classifier = Linear(args.dim, args.num_labels)
+        self.pre_classifier = nn.Linear(args.dim, args.dim)
+        self.classifier = nn.Linear(args.dim, args.num_labels)
         self.dropout = Dropout(args.seq_classif_dropout)
 
     @property
@@ -130,7 +128,7 @@ class DistilBertForSequenceClassification(nn.Module):
         return self.distilbert.transformer
 
     @property
-    def output_layer(self) -> Linear:
+    def output_layer(self) -> nn.Linear:
         """The head's last layer, which gives the logits."""
         return self.classifier
 

@@ -14,8 +14,6 @@ from contextlib import contextmanager
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_finbert.device import apart
-
 LEVELS = 2**16
 """A mask takes 16 random bits an element, half of what `mx.random.bernoulli` takes."""
 
@@ -84,40 +82,13 @@ class Dropout(nn.Module):
 
     def draw(self, shape: Sequence[int]) -> mx.array:
         """Which elements are kept, bool of that shape. For where it `is_on`."""
-        return apart(random_levels(shape, next_key()) >= self.dropped)
+        return random_levels(shape, next_key()) >= self.dropped
 
     def __call__(self, x: mx.array) -> mx.array:
         """Any shape and dtype; the same out."""
         if not self.is_on:
             return x
-        return kept(x, self.draw(x.shape), mx.array(self.scale, x.dtype))
-
-
-@mx.custom_function
-def kept(x: mx.array, keep: mx.array, scale: mx.array) -> mx.array:
-    """x times the scale where `keep`, and zero elsewhere.
-
-    A product, as a CPU computes a choice for each element by branches.
-    """
-    return x * (keep.astype(x.dtype) * scale)
-
-
-@kept.vjp
-def kept_vjp(
-    primals: tuple[mx.array, mx.array, mx.array], cotangent: mx.array, _: mx.array
-) -> tuple[mx.array, mx.array, mx.array]:
-    _, keep, scale = primals
-    share = as_numbers_again(keep, cotangent.dtype)
-    return cotangent * (share * scale), mx.zeros_like(keep), mx.zeros_like(scale)
-
-
-def as_numbers_again(keep: mx.array, dtype: mx.Dtype) -> mx.array:
-    """`keep.astype(dtype)`, for the backward pass alone.
-
-    Written as in the forward pass, MLX would compute it once for both, and hold it in between, in
-    up to four times the memory of `keep`.
-    """
-    return 1 - (~keep).astype(dtype)
+        return mx.where(self.draw(x.shape), x * self.scale, 0)
 
 
 def random_levels(shape: Sequence[int], key: mx.array) -> mx.array:

@@ -12,7 +12,6 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_unflatten
 
-from mlx_finbert.device import on_linux_cpu
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
 from mlx_finbert.settings import require
@@ -55,20 +54,6 @@ class Quantization:
             ) from None
 
 
-class QuantizedLinear(nn.QuantizedLinear):
-    """MLX's, but fast on its CPU backend for Linux too.
-
-    There `mx.quantized_matmul` takes 50 times as long as unpacking the matrix and multiplying by it
-    (1,024 rows of 384 numbers times 384 x 1,536, 8 bits: 442 and 9 ms on 2 cores of x86_64).
-    """
-
-    def __call__(self, x: mx.array) -> mx.array:
-        """(..., input size) to (..., output size) in the dtype of x."""
-        if not on_linux_cpu():
-            return super().__call__(x)
-        return mx.addmm(self.bias, x, unpacked(self).T)
-
-
 def unpacked(module: nn.QuantizedLinear | nn.QuantizedEmbedding) -> mx.array:
     """The matrix that a quantized module stands for."""
     return mx.dequantize(
@@ -102,7 +87,7 @@ def pack(model: Classifier, quantization: Quantization) -> None:
                 " divide: another --group-size (32, 64 or 128) may"
             )
         if isinstance(module, nn.Linear):
-            packed.append((name, QuantizedLinear.from_linear(module, group_size, bits)))
+            packed.append((name, nn.QuantizedLinear.from_linear(module, group_size, bits)))
         else:
             packed.append((name, nn.QuantizedEmbedding.from_embedding(module, group_size, bits)))
     model.update_modules(tree_unflatten(packed))

@@ -13,7 +13,6 @@ import mlx.nn as nn
 from mlx_finbert.models.bert import BertArgs, BertEmbeddings, BertLayer
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
-from mlx_finbert.models.functions import Linear
 from mlx_finbert.models.packing import Packing
 
 
@@ -57,9 +56,9 @@ class RobertaModel(nn.Module):
 class RobertaClassificationHead(nn.Module):
     def __init__(self, args: RobertaArgs) -> None:
         super().__init__()
-        self.dense = Linear(args.hidden_size, args.hidden_size)
+        self.dense = nn.Linear(args.hidden_size, args.hidden_size)
         self.dropout = Dropout(args.head_dropout)
-        self.out_proj = Linear(args.hidden_size, args.num_labels)
+        self.out_proj = nn.Linear(args.hidden_size, args.num_labels)
 
     def __call__(self, x: mx.array) -> mx.array:
         x = mx.tanh(self.dense(self.dropout(x)))
@@ -84,7 +83,7 @@ class RobertaForSequenceClassification(nn.Module):
         return self.roberta.encoder
 
     @property
-    def output_layer(self) -> Linear:
+    def output_layer(self) -> nn.Linear:
         """The head's last layer, which gives the logits."""
         return self.classifier.out_proj
 

@@ -1,5 +1,6 @@
 """The loss of a batch: cross-entropy with class weights and label smoothing, as in PyTorch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -7,6 +8,10 @@ import numpy as np
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import canonical
+from mlx_finbert.models import Classifier
+from mlx_finbert.models.encoder import holding
+from mlx_finbert.training.loss_scale import Precision, cast
+from mlx_finbert.training.optimizer import Arrays, tree
 
 
 @dataclass
@@ -38,6 +43,44 @@ class Loss:
             smooth = self.label_smoothing
             losses = (1 - smooth) * losses + smooth * weighted.mean(axis=-1)
         return (losses * weights).sum()
+
+
+def loss_of_parameters(
+    model: Classifier, loss: Loss, frozen: Arrays, precision: Precision
+) -> Callable[..., tuple[mx.array, mx.array]]:
+    """The summed loss of a batch as a function of the parameters that learn.
+
+    Whatever is not an argument of that function is frozen at its value now: the parameters that do
+    not learn, the class weights, the precision.
+
+    Args:
+        model: the architecture.
+        loss: of a batch.
+        frozen: the parameters that do not learn.
+        precision: of the forward and backward passes.
+
+    Returns:
+        A function of parameters, float32; rows, a tuple of ids and mask, int32 (R, L), labels,
+        int32 (R, E), and weights, float32 (R, E); a key of dropout, uint32 (2,), and a factor. It
+        gives the loss times the factor, and (2,): the loss, and how many examples were right.
+    """
+    dtype = getattr(mx, precision)
+    frozen = cast(frozen, dtype)
+    mx.eval(frozen)
+
+    def function(
+        parameters: Arrays, rows: tuple[mx.array, ...], key: mx.array, factor: mx.array
+    ) -> tuple[mx.array, mx.array]:
+        input_ids, attention_mask, labels, weights = rows
+        examples = labels.shape[1]
+        labels, weights = labels.flatten(), weights.flatten()
+        with holding(model, tree(frozen | cast(parameters, dtype))):
+            logits = model(input_ids, attention_mask, dropout_key=key, examples=examples)
+        summed = loss.sum(logits, labels, weights)
+        correct = ((logits.argmax(axis=-1) == labels) * weights).sum()
+        return summed * factor, mx.stack([summed, correct])
+
+    return function
 
 
 def class_weights(spec: list[str] | None, label_names: list[str], labels: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Half precision for the matrix products, float32 for the weights that are learned."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import mlx.core as mx
@@ -19,29 +20,37 @@ START = 2.0**16
 PATIENCE = 2000
 
 
-def initial_scale(precision: Precision) -> Arrays:
-    """`value`, the loss is multiplied by it; and `good_updates`, since it last changed."""
-    return {
-        "value": mx.array(START if precision == "float16" else 1.0),
-        "good_updates": mx.array(0, mx.int32),
-    }
-
-
-def next_scale(scale: Arrays, finite: mx.array) -> Arrays:
+@dataclass
+class LossScale:
     """Keeps float16 gradients above underflow (Micikevicius et al. 2018, section 3.2).
 
-    The scale halves when a gradient overflows, that update being left out, and doubles after 2,000
-    updates without; these numbers are those of PyTorch's `GradScaler`. For the other precisions it
-    stays 1.
-
-    Args:
-        scale: of this update.
-        finite: bool scalar, whether all gradients were.
+    The loss is multiplied by it. For the other precisions it stays 1.
     """
-    good = mx.where(finite, scale["good_updates"] + 1, 0)
-    doubled = (good == PATIENCE) & (scale["value"] > 1)
-    value = mx.where(doubled, scale["value"] * 2, scale["value"])
-    return {
-        "value": mx.where(finite, value, mx.maximum(1.0, scale["value"] / 2)),
-        "good_updates": mx.where(doubled, 0, good),
-    }
+
+    value: mx.array
+    good_updates: mx.array
+    """int32 scalar: since the value last changed."""
+
+    @classmethod
+    def start(cls, precision: Precision) -> "LossScale":
+        """For the first update."""
+        value = START if precision == "float16" else 1.0
+        return cls(mx.array(value), mx.array(0, mx.int32))
+
+    def arrays(self) -> Arrays:
+        """By name: `mx.compile` takes no objects."""
+        return {"value": self.value, "good_updates": self.good_updates}
+
+    def after(self, finite: mx.array) -> "LossScale":
+        """That of the next update, after one whose gradients were all `finite`, a bool scalar.
+
+        It halves when a gradient overflows, that update being left out, and doubles after 2,000
+        updates without; these numbers are those of PyTorch's `GradScaler`.
+        """
+        good = mx.where(finite, self.good_updates + 1, 0)
+        doubled = (good == PATIENCE) & (self.value > 1)
+        value = mx.where(doubled, self.value * 2, self.value)
+        return LossScale(
+            mx.where(finite, value, mx.maximum(1.0, self.value / 2)),
+            mx.where(doubled, 0, good),
+        )

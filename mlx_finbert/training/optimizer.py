@@ -3,21 +3,22 @@
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
+import mlx.nn as nn
 import numpy as np
+from mlx.utils import tree_flatten, tree_unflatten
 
-from mlx_finbert.device import apart
+from mlx_finbert.backend.interface import scalar
 
 Arrays = dict[str, mx.array]
-State = dict[str, Arrays]
 
 
 @dataclass(frozen=True)
-class Group:
+class ParamGroup:
     """Parameters that learn together."""
 
     name: str
@@ -30,7 +31,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Thawing:
+class FreezeSchedule:
     """What is frozen, and how the depths differ."""
 
     layer_decay: float = 1.0
@@ -44,29 +45,29 @@ class Thawing:
     """Updates between the unfreezing of one layer and that of the layer below; 0 for none."""
 
 
-def make_groups(names: Iterable[str], num_layers: int, thawing: Thawing = Thawing()) -> list[Group]:
+def make_groups(names: Iterable[str], num_layers: int, schedule: FreezeSchedule = FreezeSchedule()) -> list[ParamGroup]:
     """Groups from the embeddings up to the head; what is frozen for good is in none.
 
     Args:
         names: of the parameters that may learn, as in the checkpoint.
         num_layers: layers of the encoder.
-        thawing: see there. With decay d and N layers, the head learns at the full rate, the top
+        schedule: see there. With decay d and N layers, the head learns at the full rate, the top
             layer at d, the lowest at d^N and the embeddings at d^(N+1).
     """
     members = defaultdict(list)
     for name in names:
         members[depth(name, num_layers)].append(name)
     top = num_layers + 1
-    lowest = 1 + thawing.freeze_layers
+    lowest = 1 + schedule.freeze_layers
     return [
-        Group(
+        ParamGroup(
             name="head" if at == top else f"layer.{at - 1}" if at else "embeddings",
             parameters=tuple(members[at]),
-            rate=thawing.head_rate if at == top else thawing.layer_decay ** (top - at),
-            start=(top - at) * thawing.unfreeze_every,
+            rate=schedule.head_rate if at == top else schedule.layer_decay ** (top - at),
+            start=(top - at) * schedule.unfreeze_every,
         )
         for at in sorted(members)
-        if (at >= lowest or at == 0) and not (at == 0 and thawing.freeze_embeddings)
+        if (at >= lowest or at == 0) and not (at == 0 and schedule.freeze_embeddings)
     ]
 
 
@@ -75,6 +76,18 @@ def depth(name: str, num_layers: int) -> int:
     if found := re.search(r"\.layer\.(\d+)\.", name):
         return int(found[1]) + 1
     return 0 if ".embeddings." in name else num_layers + 1
+
+
+@dataclass
+class AdamState:
+    """What Adam remembers."""
+
+    m: Arrays
+    """First moments by parameter, float32, in its shape."""
+    v: Arrays
+    """Second moments, the same."""
+    step: Arrays
+    """Steps taken by group, int32 scalars."""
 
 
 @dataclass
@@ -98,82 +111,90 @@ class Adam:
         """Whether what has no gradient stays, or shrinks as everything that decays does."""
         return self.decoupled or self.weight_decay == 0
 
-    def init(self, parameters: Arrays, groups: Sequence[Group]) -> State:
-        """Zero moments for all parameters of the groups, zero steps and no decay for each group."""
+    def init(self, parameters: Arrays, groups: Sequence[ParamGroup]) -> AdamState:
+        """Zero moments for all parameters of the groups, and zero steps for each group."""
         names = [name for group in groups for name in group.parameters]
-        return {
-            "m": {name: mx.zeros_like(parameters[name]) for name in names},
-            "v": {name: mx.zeros_like(parameters[name]) for name in names},
-            "step": {group.name: mx.array(0, mx.int32) for group in groups},
-            "decay": {group.name: mx.array(1.0) for group in groups},
-        }
+        return AdamState(
+            {name: mx.zeros_like(parameters[name]) for name in names},
+            {name: mx.zeros_like(parameters[name]) for name in names},
+            {group.name: mx.array(0, mx.int32) for group in groups},
+        )
 
-    def apply(
+    def updating(self, groups: Sequence[ParamGroup]) -> Callable[..., tuple[Arrays, ...]]:
+        """`update` of these groups."""
+
+        def update(*arguments: Any) -> tuple[Arrays, ...]:
+            return self.update(groups, *arguments)
+
+        return update
+
+    def update(
         self,
-        groups: Sequence[Group],
-        parameters: Arrays,
-        gradients: Arrays,
-        state: State,
+        groups: Sequence[ParamGroup],
+        by_name: tuple[Arrays, Arrays, Arrays, Arrays],
+        steps: Arrays,
         learning_rate: mx.array,
         moves: mx.array,
         clip: mx.array | float = 1.0,
-    ) -> tuple[Arrays, State]:
-        """New parameters and state of these groups; a pure function, for `mx.compile`.
+    ) -> tuple[Arrays, Arrays, Arrays, Arrays]:
+        """New parameters, moments and steps; a pure function, for `mx.compile`.
 
         Args:
             groups: those that move now.
-            parameters, gradients: float32, by name.
-            state: as `init` gives it; what belongs to other groups may be left out.
+            by_name: parameters, gradients, first and second moments, float32; of some of the
+                groups' parameters, or of all.
+            steps: by group, int32.
             learning_rate: float32 scalar, of the groups whose rate is 1.
             moves: bool scalar; where False, everything stays as it is, whatever the gradients.
             clip: scalar by which the gradients are multiplied.
         """
-        new: dict[str, Any] = {"m": {}, "v": {}, "step": {}, "decay": {}}
-        moved = {}
+        parameters = by_name[0]
+        moved: tuple[Arrays, Arrays, Arrays] = {}, {}, {}
+        counted = {}
         for group in groups:
-            move = self._move(group, state["step"][group.name] + moves, learning_rate, moves)
-            new["step"][group.name] = move.step
-            new["decay"][group.name] = state["decay"][group.name] * move.kept
+            counted[group.name] = steps[group.name] + moves
+            scalars = self._scalars(group, counted[group.name], learning_rate, moves)
             for names in joined(group, parameters):
-                gradient = join(gradients, names) * clip
-                parameter, m, v = (join(a, names) for a in (parameters, state["m"], state["v"]))
-                after = self._moved(move, parameter, gradient, m, v)
-                for arrays, array in zip((moved, new["m"], new["v"]), after, strict=True):
+                parameter, gradient, m, v = (join(arrays, names) for arrays in by_name)
+                after = self._moved(scalars, parameter, gradient * clip, m, v)
+                for arrays, array in zip(moved, after, strict=True):
                     arrays |= cut(array, names, parameters)
-        return moved, new
+        return *moved, counted
 
-    def _move(
-        self, group: Group, step: mx.array, learning_rate: mx.array, moves: mx.array
-    ) -> "Move":
+    def _scalars(
+        self, group: ParamGroup, step: mx.array, learning_rate: mx.array, moves: mx.array
+    ) -> "AdamScalars":
         # 1 - beta^step, without the cancellation that float32 has in the first steps.
         c1, c2 = (-mx.expm1(mx.maximum(step, 1) * log(beta)) for beta in self.betas)
         rate = mx.where(moves, learning_rate * group.rate, 0.0)
         beta1, beta2 = (mx.where(moves, beta, 1.0) for beta in self.betas)
         kept = 1 - rate * self.weight_decay if self.decoupled else mx.array(1.0)
-        scalars = rate / c1, mx.rsqrt(c2), beta1, beta2, kept
-        # Within the large kernels they would be worked out anew for each element.
-        return Move(step, moves, *(apart(scalar) for scalar in scalars))
+        return AdamScalars(moves, *map(scalar, (rate / c1, mx.rsqrt(c2), beta1, beta2, kept)))
 
     def _moved(
-        self, move: "Move", parameter: mx.array, gradient: mx.array, m: mx.array, v: mx.array
+        self,
+        scalars: "AdamScalars",
+        parameter: mx.array,
+        gradient: mx.array,
+        m: mx.array,
+        v: mx.array,
     ) -> tuple[mx.array, mx.array, mx.array]:
         if parameter.ndim > 1 and self.weight_decay > 0:
             if self.decoupled:
-                parameter = parameter * move.kept
+                parameter = parameter * scalars.kept
             else:
                 gradient = gradient + self.weight_decay * parameter
         # Zero times a gradient that is not finite would not be zero.
-        gradient = mx.where(move.moves, gradient, 0.0)
-        m = move.beta1 * m + (1 - move.beta1) * gradient
-        v = move.beta2 * v + (1 - move.beta2) * mx.square(gradient)
-        return parameter - move.m_rate * m / (mx.sqrt(v) * move.v_scale + self.eps), m, v
+        gradient = mx.where(scalars.moves, gradient, 0.0)
+        m = scalars.beta1 * m + (1 - scalars.beta1) * gradient
+        v = scalars.beta2 * v + (1 - scalars.beta2) * mx.square(gradient)
+        return parameter - scalars.m_rate * m / (mx.sqrt(v) * scalars.v_scale + self.eps), m, v
 
 
 @dataclass
-class Move:
+class AdamScalars:
     """One step's scalars for one group; where nothing `moves`, they leave all as it is."""
 
-    step: mx.array
     moves: mx.array
     m_rate: mx.array
     """The learning rate over the first moment's bias."""
@@ -185,13 +206,14 @@ class Move:
     """What decoupled decay leaves of a weight."""
 
 
-def joined(group: Group, parameters: Arrays) -> list[list[str]]:
+def joined(group: ParamGroup, parameters: Arrays) -> list[list[str]]:
     """The names of what moves as one array: a matrix alone, all vectors together.
 
     A model has twice as many vectors as matrices, and next to no numbers in them.
     """
-    matrices = [name for name in group.parameters if parameters[name].ndim > 1]
-    vectors = [name for name in group.parameters if parameters[name].ndim <= 1]
+    here = [name for name in group.parameters if name in parameters]
+    matrices = [name for name in here if parameters[name].ndim > 1]
+    vectors = [name for name in here if parameters[name].ndim <= 1]
     return [[name] for name in matrices] + ([vectors] if vectors else [])
 
 
@@ -209,3 +231,13 @@ def cut(array: mx.array, names: Sequence[str], like: Arrays) -> Arrays:
 def log(beta: float) -> float:
     """Natural logarithm; a decay rate of 0 forgets everything at once."""
     return math.log(beta) if beta else -math.inf
+
+
+def named_parameters(model: nn.Module) -> Arrays:
+    """All parameters of a model by their names in the checkpoint."""
+    return dict(tree_flatten(model.parameters()))
+
+
+def tree(parameters: Arrays) -> dict:
+    """What `Module.update` takes."""
+    return tree_unflatten(list(parameters.items()))

@@ -6,22 +6,30 @@ from typing import Any
 
 import mlx.core as mx
 
+from mlx_finbert.data.loader import Update
 from mlx_finbert.training.early_stopping import HIGHER_IS_BETTER, BestMetric
 
 
 @dataclass
-class Figures:
-    """What one update showed, over the rows of all processes; reading them waits for its end."""
+class StepOutput:
+    """What one update showed, over the rows of all processes; reading it waits for its end."""
 
+    number: int
+    """Of the update, from 0."""
+    update: Update
+    learning_rate: float
     weight: float
     """The sum of the rows' labels' weights: `loss / weight` is the mean loss."""
-    examples: int
     computed: mx.array
     """float32 (6,), of the device."""
 
     @cached_property
     def _read(self) -> list[float]:
         return self.computed.tolist()
+
+    @property
+    def examples(self) -> int:
+        return len(self.update.rows)
 
     @property
     def loss(self) -> float:
@@ -54,7 +62,7 @@ class Figures:
 
 
 @dataclass
-class StepFigures:
+class StepMetrics:
     """One finished step, for whoever watches."""
 
     epoch: int
@@ -114,7 +122,7 @@ class Sums:
     grad_norm: float = 0.0
     steps: int = 0
 
-    def add(self, figures: Figures) -> None:
+    def add(self, figures: StepOutput) -> None:
         """Count one step; an overflow of float16 has no norm."""
         self.loss += figures.loss
         self.weight += figures.weight

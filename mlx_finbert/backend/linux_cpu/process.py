@@ -1,10 +1,8 @@
-"""Settings of MLX's CPU backend on Linux, made before it computes. Elsewhere nothing is done."""
+"""Settings of a process for MLX's CPU backend on Linux, made before it computes."""
 
 import ctypes
 import os
 import platform
-
-from mlx_finbert.device import on_linux_cpu
 
 # From glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -18,14 +16,12 @@ BFS_MAX_WIDTH = "400"
 """Of MLX's 20, by which it hands over one part of a batch whole before it begins the next one."""
 
 
-def tune_cpu_backend() -> None:
-    """Let freed memory stay with the process, and the parts of a batch be computed side by side.
+def compute_side_by_side() -> None:
+    """Let MLX hand over the shares of a batch in turn; before its first computation.
 
     `MLX_BFS_MAX_WIDTH` in the environment is left as it is.
     """
-    if on_linux_cpu():
-        os.environ.setdefault("MLX_BFS_MAX_WIDTH", BFS_MAX_WIDTH)
-        keep_freed_memory()
+    os.environ.setdefault("MLX_BFS_MAX_WIDTH", BFS_MAX_WIDTH)
 
 
 def prefer_memory() -> None:

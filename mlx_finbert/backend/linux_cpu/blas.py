@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from mlx_finbert.backend import is_plain
+from mlx_finbert.backend.choice import is_plain
 
 NOT_FOUND = (
     "MLX's CPU backend will run on its slow built-in BLAS: install a fast one with"
@@ -52,8 +52,6 @@ def use_fast_blas() -> str | None:
     if "mlx.core" in sys.modules:
         warnings.warn(TOO_LATE, RuntimeWarning, stacklevel=3)
         return None
-    # The number of threads must not change with the machine's load: sums would round otherwise.
-    os.environ.setdefault("MKL_DYNAMIC", "FALSE")
     for path in _candidates():
         try:
             library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
@@ -71,6 +69,9 @@ def _share_cores(library: ctypes.CDLL) -> None:
     Not by the environment, which other libraries of the process would heed too. On the plain path
     a batch has one part.
     """
+    # The number of threads must not change with the machine's load: sums would round otherwise.
+    if "MKL_DYNAMIC" not in os.environ and hasattr(library, "MKL_Set_Dynamic"):
+        library.MKL_Set_Dynamic(0)
     chosen = {"MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys()
     if chosen or is_plain():
         return

@@ -9,10 +9,10 @@ from math import prod
 
 import mlx.core as mx
 
-from mlx_finbert.device import apart
-from mlx_finbert.models.arithmetic import exp_below_max, row_sums, widened
-from mlx_finbert.models.dropout import Dropout, as_numbers_again
-from mlx_finbert.models.functions import FAR_BELOW
+from mlx_finbert.backend.linux_cpu.arithmetic import apart, exp_below_max, row_sums, widened
+
+FAR_BELOW = -1e9
+"""Added to the scores of padding: in float32 next to nothing is left of the score."""
 
 BLOCK = 4 * 2**20
 """Bytes of attention scores that are computed at a time: what a core's caches hold."""
@@ -37,7 +37,8 @@ def attend_in_blocks(
     values: mx.array,
     mask: mx.array,
     scale: float,
-    dropout: Dropout,
+    keep: mx.array | None = None,
+    keep_scale: float = 1.0,
 ) -> mx.array:
     """Scaled dot-product attention, computed in float32.
 
@@ -47,7 +48,8 @@ def attend_in_blocks(
         mask: bool (..., B, 1, E, L), which tokens a row's first example has, the second one, and
             so on; with one example a row, those that are no padding.
         scale: of the scores.
-        dropout: of the attention probabilities.
+        keep: the probabilities that dropout keeps, bool (..., B, num_heads, Q, L); all where None.
+        keep_scale: by which these are multiplied.
 
     Returns:
         (..., B, num_heads, Q, head_size) in the dtype of the values.
@@ -62,10 +64,10 @@ def attend_in_blocks(
         mx.concatenate([queries * scale, mx.broadcast_to(sees * 1.0, columns)], axis=-1),
         mx.concatenate([keys, mx.broadcast_to(~of_example * FAR_BELOW, columns)], axis=-1),
         # Scaled here and not as probabilities, of which there are more.
-        numbers * dropout.scale if dropout.is_on else numbers,
+        numbers if keep is None else numbers * keep_scale,
     ]
-    if dropout.is_on:
-        arrays.append(dropout.draw((*queries.shape[:-1], keys.shape[-2])))
+    if keep is not None:
+        arrays.append(keep)
     arrays = [x.flatten(-4, -3) for x in arrays]
     heads = max(1, BLOCK // bytes_of_a_head(queries, keys))
     context, turn = [], turn_after(arrays)
@@ -144,6 +146,15 @@ def attend_block_vjp(
     ]
     # Dropout's choice gets no gradient, and a gradient that nobody wants is computed all the same.
     return *found, [mx.zeros_like(x) for x in keep], turn_after(found)
+
+
+def as_numbers_again(keep: mx.array, dtype: mx.Dtype) -> mx.array:
+    """`keep.astype(dtype)`, for the backward pass alone.
+
+    Written as in the forward pass, MLX would compute it once for both, and hold it in between, in
+    up to four times the memory of `keep`.
+    """
+    return 1 - (~keep).astype(dtype)
 
 
 def turn_after(arrays: Sequence[mx.array]) -> mx.array:

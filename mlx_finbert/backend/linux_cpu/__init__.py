@@ -1,0 +1,1 @@
+"""Layers and functions that are fast on MLX's CPU backend for Linux; see README.md here."""

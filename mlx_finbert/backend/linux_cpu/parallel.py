@@ -1,0 +1,139 @@
+"""Two streams side by side: elementwise operations here use one thread each.
+
+A stream has a thread of its own, and each product uses half of the cores (`blas.py`). Each stream
+has compiled functions of its own: in one graph MLX would merge what they have in common, and it
+fuses nothing with what another stream computes.
+"""
+
+import operator
+import threading
+from collections.abc import Callable
+from functools import partial, reduce
+from typing import Any
+
+import mlx.core as mx
+
+from mlx_finbert.backend.linux_cpu.blas import SHARES
+
+Arrays = dict[str, mx.array]
+
+_own = threading.local()
+
+
+def streams() -> list[mx.Stream]:
+    """Where the shares of a batch are computed."""
+    # A stream has a thread, which is never given back: one set for each thread of ours.
+    if not hasattr(_own, "others"):
+        _own.others = [mx.new_stream(mx.cpu) for _ in range(SHARES - 1)]
+    return [mx.default_stream(mx.default_device()), *_own.others]
+
+
+def spread(sizes: dict[str, int]) -> list[list[str]]:
+    """Names for each stream, so that all have about the same number of elements to do."""
+    loads, chosen = [0] * SHARES, [[] for _ in range(SHARES)]
+    for name in sorted(sizes, key=sizes.__getitem__, reverse=True):
+        least = loads.index(min(loads))
+        chosen[least].append(name)
+        loads[least] += sizes[name]
+    return chosen
+
+
+def value_and_grad_in_shares(loss: Callable[..., tuple[mx.array, Any]]) -> Callable[..., Any]:
+    """As `interface.compiled_value_and_grad`, each second row on the second stream."""
+
+    def share_on(number: int) -> Callable[..., Any]:
+        @mx.compile
+        def share(*arguments: Any) -> Any:
+            with mx.stream(streams()[number]):
+                return mx.value_and_grad(loss)(*arguments)
+
+        return share
+
+    shares = [share_on(number) for number in range(SHARES)]
+    add = mx.compile(added)
+
+    def value_and_grad(
+        parameters: Arrays, rows: tuple[mx.array, ...], key: mx.array, *more: mx.array
+    ) -> tuple[tuple[mx.array, Any], Arrays]:
+        count = min(SHARES, len(rows[0]))
+        keys = mx.random.split(key, count)
+        found = [
+            shares[i](parameters, tuple(x[i::count] for x in rows), keys[i], *more)
+            for i in range(count)
+        ]
+        values = tuple(reduce(operator.add, parts) for parts in zip(*(v for v, _ in found)))
+        return values, add([gradients for _, gradients in found])
+
+    return value_and_grad
+
+
+def added(parts: list[Arrays]) -> Arrays:
+    """The sum of each gradient over the parts."""
+    sums = {}
+    for stream, names in zip(streams(), spread(sizes_of(parts[0])), strict=True):
+        with mx.stream(stream):
+            sums |= {name: reduce(operator.add, [part[name] for part in parts]) for name in names}
+    return {name: sums[name] for name in parts[0]}
+
+
+def compile_update_in_shares(
+    update: Callable[..., tuple[Arrays, ...]], sizes: dict[str, int]
+) -> Callable[..., tuple[Arrays, ...]]:
+    """As `interface.compile_update`, each stream with half of the numbers."""
+
+    def share_on(number: int) -> Callable[..., tuple[Arrays, ...]]:
+        @mx.compile
+        def share(*arguments: Any) -> tuple[Arrays, ...]:
+            with mx.stream(streams()[number]):
+                return update(*arguments)
+
+        return share
+
+    shares = [(names, share_on(i)) for i, names in enumerate(spread(sizes)) if names]
+
+    def run(by_name: tuple[Arrays, ...], *more: Any) -> tuple[Arrays, ...]:
+        found = [
+            share(tuple({name: arrays[name] for name in names} for arrays in by_name), *more)
+            for names, share in shares
+        ]
+        return tuple(reduce(operator.or_, parts) for parts in zip(*found, strict=True))
+
+    return run
+
+
+def forward_on_each_stream(
+    function: Callable[..., mx.array], state: Any
+) -> list[Callable[..., mx.array]]:
+    """As `interface.compile_forward`; each batch shape is traced once by each stream."""
+
+    def forward_on(number: int) -> Callable[..., mx.array]:
+        @partial(mx.compile, inputs=state)
+        def forward(*arguments: mx.array) -> mx.array:
+            # Of the thread that calls: MLX knows a stream in the thread that made it alone.
+            with mx.stream(streams()[number]):
+                return function(*arguments)
+
+        return forward
+
+    return [forward_on(number) for number in range(SHARES)]
+
+
+def squared_norm_by_blas(arrays: Arrays) -> mx.array:
+    """As `interface.squared_norm`, in a twentieth of the time of the backend's own sum."""
+    vectors = [array for array in arrays.values() if array.ndim <= 1]
+    matrices = {name: array for name, array in arrays.items() if array.ndim > 1}
+    squares = [product_with_itself(mx.concatenate(vectors))] if vectors else []
+    for stream, names in zip(streams(), spread(sizes_of(matrices)), strict=True):
+        with mx.stream(stream):
+            squares += [product_with_itself(matrices[name]) for name in names]
+    return mx.concatenate(squares).sum()
+
+
+def product_with_itself(array: mx.array) -> mx.array:
+    """The sum of the squares, (1, 1)."""
+    row = array.reshape(1, -1)
+    return row @ row.T
+
+
+def sizes_of(arrays: Arrays) -> dict[str, int]:
+    return {name: array.size for name, array in arrays.items()}
