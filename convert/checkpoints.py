@@ -11,6 +11,7 @@ import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
+from mlx_finbert.backend.interface import adapt
 from mlx_finbert.checkpoints.files import MODEL_FILES
 from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.checkpoints.into_model import LoadReport
@@ -129,6 +130,7 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
             if settings.verify:
                 save(model, tokenizer, copy)
             quantize(model, quantization)
+            adapt(model)
         save(model, tokenizer, output, files)
         converted = ConversionReport(output, model, parameters, report, None)
         if settings.verify:

@@ -10,9 +10,9 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
-from mlx_finbert.device import full_precision
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.precision import full_precision
 
 TEXTS = [
     "",

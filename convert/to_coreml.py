@@ -4,8 +4,6 @@ import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
-from mlx_finbert.convert.settings import ToCoremlSettings, complete
-from mlx_finbert.convert.without_torch import torch_hidden
 
 DESCRIPTION = """\
 Export a fine-tuned classifier to Core ML packages, and verify each against the model: one package a
@@ -21,6 +19,10 @@ The flags on columns, labels and encoding say how to read the data of --validate
 
 @command
 def main(argv: list[str] | None = None) -> int:
+    # They import MLX, for which `command` has prepared the process.
+    from mlx_finbert.convert.settings import ToCoremlSettings, complete
+    from mlx_finbert.convert.without_torch import torch_hidden
+
     settings = complete(
         parse_values(ToCoremlSettings, "mlx_finbert.convert.to_coreml", DESCRIPTION, argv)
     )

@@ -4,8 +4,6 @@ import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse
-from mlx_finbert.convert.settings import VerifySettings
-from mlx_finbert.convert.without_torch import torch_hidden
 
 DESCRIPTION = """\
 Run a saved Core ML package, on any machine, and compare it with the model that it was made of:
@@ -16,6 +14,10 @@ Run a saved Core ML package, on any machine, and compare it with the model that 
 
 @command
 def main(argv: list[str] | None = None) -> int:
+    # They import MLX, for which `command` has prepared the process.
+    from mlx_finbert.convert.settings import VerifySettings
+    from mlx_finbert.convert.without_torch import torch_hidden
+
     settings = parse(VerifySettings, "mlx_finbert.convert.verify", DESCRIPTION, argv)
     with torch_hidden():
         from mlx_finbert.convert.packages import verify_package

@@ -5,8 +5,6 @@ import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
-from mlx_finbert.evaluation.config import EvaluateSettings, complete
-from mlx_finbert.evaluation.evaluate import run
 
 DESCRIPTION = """\
 Accuracy, macro-F1, precision and recall by label, the confusion matrix and the loss, with 95%
@@ -23,6 +21,10 @@ left out of both. Ctrl-C ends it with the figures of the rows that are ready.
 
 @command
 def main(argv: list[str] | None = None) -> int:
+    # They import MLX, for which `command` has prepared the process.
+    from mlx_finbert.evaluation.config import EvaluateSettings, complete
+    from mlx_finbert.evaluation.evaluate import run
+
     settings = complete(parse_values(EvaluateSettings, "mlx_finbert.evaluate", DESCRIPTION, argv))
     evaluation = run(settings)
     as_json = json.dumps(evaluation.to_dict(), indent=2, allow_nan=False) if settings.json else None

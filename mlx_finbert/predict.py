@@ -4,8 +4,6 @@ import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse
-from mlx_finbert.inference.config import PredictSettings
-from mlx_finbert.inference.run import run
 
 DESCRIPTION = """\
 Score texts with a fine-tuned classifier, or a whole file in constant memory:
@@ -23,6 +21,10 @@ is in scored.csv.parts until the output is there. Several processes share a file
 
 @command
 def main(argv: list[str] | None = None) -> None:
+    # They import MLX, for which `command` has prepared the process.
+    from mlx_finbert.inference.config import PredictSettings
+    from mlx_finbert.inference.run import run
+
     for line in run(parse(PredictSettings, "mlx_finbert.predict", DESCRIPTION, argv)):
         print(line)
 

@@ -4,10 +4,6 @@ import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
-from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.folds import run_folds
-from mlx_finbert.training.resume import complete
-from mlx_finbert.training.run import run
 
 DESCRIPTION = """\
 Fine-tune a DistilBERT, BERT (FinBERT) or RoBERTa classifier with MLX. Without flags: the packaged
@@ -20,6 +16,12 @@ MiniLM encoder on the embedded sample. The tutorial's run:
 
 @command
 def main(argv: list[str] | None = None) -> int:
+    # They import MLX, for which `command` has prepared the process.
+    from mlx_finbert.training.config import TrainSettings
+    from mlx_finbert.training.folds import run_folds
+    from mlx_finbert.training.resume import complete
+    from mlx_finbert.training.run import run
+
     given = parse_values(TrainSettings, "mlx_finbert.train", DESCRIPTION, argv)
     settings = complete(given)
     if settings.folds and not settings.fold:

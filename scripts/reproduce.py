@@ -13,6 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlx_finbert.backend.process import prepare_process
+
+prepare_process()  # before MLX is imported
+
+# ruff: noqa: E402
 import numpy as np
 
 from mlx_finbert.cli.command import command

@@ -1,4 +1,5 @@
 """Small checkpoints and real data for the tests. No test reaches a network."""
+# ruff: noqa: E402, I001  (the process is prepared before MLX is imported)
 
 import json
 import os
@@ -7,8 +8,14 @@ import os
 os.environ["MLX_ENABLE_TF32"] = "0"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
+# The path that Metal runs; what has another one on Linux's CPU is tested on both (`backend`).
+os.environ["MLX_FINBERT_BACKEND"] = "plain"
 
-import mlx_finbert  # noqa: I001  (before mlx: it brings the fast BLAS on Linux)
+from mlx_finbert.backend.process import prepare_process
+
+prepare_process()  # before MLX is imported
+
+import mlx_finbert
 
 import resource
 import signal
@@ -17,11 +24,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import mlx.core as mx
+import mlx.nn as nn
 import pytest
 from mlx.utils import tree_flatten
 
 from mlx_finbert.checkpoints.hub import resolve
-from mlx_finbert.models import attention, build, functions
+from mlx_finbert.backend.choice import PLAIN, VARIABLE
+from mlx_finbert.backend.interface import on_linux_cpu
+from mlx_finbert.backend.linux_cpu import layers
+from mlx_finbert.models import build
 
 # What a shell script starts with `&` ignores Ctrl-C, and so would the runs that the tests stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -49,6 +60,16 @@ SIZES = {
 }  # fmt: skip
 
 
+@pytest.fixture(params=[PLAIN, "linux_cpu"])
+def backend(request, monkeypatch):
+    """Each of the two ways to compute; for modules, by `usefixtures`."""
+    if request.param == PLAIN:
+        return
+    monkeypatch.setenv(VARIABLE, "")
+    if not on_linux_cpu():
+        pytest.skip("the other way is that of Linux's CPU")
+
+
 @pytest.fixture
 def tf32(monkeypatch):
     """Products of linear layers as an M5 or CUDA makes them: in TF32, but for those on the CPU."""
@@ -61,14 +82,15 @@ def tf32(monkeypatch):
             yield
         on_cpu.pop()
 
-    def linear(x, weight, bias):
+    def linear(layer, x):
+        weight = layer.weight
         if not any(on_cpu):
             x, weight = to_tf32(x), to_tf32(weight)
-        return mx.addmm(bias, x, weight.T)
+        return mx.addmm(layer.bias, x, weight.T)
 
     monkeypatch.setattr(mx, "stream", noted)
-    for module in (functions, attention):
-        monkeypatch.setattr(module, "linear", linear)
+    for kind in (nn.Linear, layers.Linear):
+        monkeypatch.setattr(kind, "__call__", linear)
 
 
 def to_tf32(x):

@@ -8,10 +8,10 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_finbert.convert.coreml.network import Network, describe
-from mlx_finbert.device import full_precision
 from mlx_finbert.files.hashes import weights_sha256
 from mlx_finbert.inference.logits import softmax
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.precision import full_precision
 
 
 class Reference:

@@ -1,4 +1,4 @@
-"""The switch between the two ways to compute: MLX's own functions, or those for its CPU on Linux.
+"""The switch between the two ways to compute: MLX's own functions, or those of `linux_cpu`.
 
 `MLX_FINBERT_BACKEND=plain` makes any command or test on Linux take the path that Metal runs.
 """

@@ -9,6 +9,7 @@ from typing import Any
 import mlx.core as mx
 from mlx.utils import tree_flatten
 
+from mlx_finbert.backend.interface import adapt
 from mlx_finbert.checkpoints.adapters import is_adapted, load_adapted
 from mlx_finbert.checkpoints.files import (
     model_type_of,
@@ -122,6 +123,7 @@ def load_with_report(
                     f"{folder} holds no adapters, so leave base_model (--base-model) out"
                 )
             model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
+        adapt(model)
         # Only this thread could compute what is still pending.
         mx.eval(model.parameters())
         return model, load_tokenizer(folder, model), report

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 
-from mlx_finbert.backend import check_backend
+from mlx_finbert.backend.process import prepare_process
 from mlx_finbert.cli.output_streams import with_lasting_streams
 from mlx_finbert.errors import InputError
 
@@ -30,7 +30,7 @@ def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
     """Run a command's own work; print an exception as one sentence."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     try:
-        check_backend()
+        prepare_process()
         return main(argv) or 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

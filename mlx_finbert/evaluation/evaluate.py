@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from mlx_finbert.backend.interface import pad_multiple
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import checked_max_length, tokenize
-from mlx_finbert.device import length_multiple
 from mlx_finbert.evaluation.calibration import expected_calibration_error
 from mlx_finbert.evaluation.config import EvaluateSettings, complete
 from mlx_finbert.evaluation.measured_rows import MeasuredRows, load_rows
@@ -153,7 +153,7 @@ def evaluate(
     max_length = checked_max_length(max_length, tokenizer.model_max_length, model.args.max_length)
     tokens = tokenize(tokenizer, rows.texts, max_length)
     pad = tokenizer.pad_token_id
-    loader = Loader(tokens, labels, batch_size, pad, max_length, multiple=length_multiple())
+    loader = Loader(tokens, labels, batch_size, pad, max_length, multiple=pad_multiple())
     if show_progress:
         with interrupt_noted() as interrupted:
             ready, logits = Forward(model).logits_until(interrupted, loader, "evaluate")

@@ -1,15 +1,14 @@
 """The forward pass over a loader's batches."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from itertools import islice
 from threading import Event
 
 import mlx.core as mx
 import numpy as np
 
+from mlx_finbert.backend.interface import compile_forward
 from mlx_finbert.data.loader import Batch, Loader
-from mlx_finbert.device import streams
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
 
@@ -17,9 +16,8 @@ from mlx_finbert.models import Classifier
 class Forward:
     """The compiled forward pass of a model, without dropout.
 
-    Each batch shape is traced once by each stream of each thread that calls. Later updates of the
-    weights count. Where `processes` are several, they share the batches of a loader and all get all
-    logits.
+    Each batch shape is traced once. Later updates of the weights count. Where `processes` are
+    several, they share the batches of a loader and all get all logits.
     """
 
     def __init__(self, model: Classifier, processes: mx.distributed.Group | None = None) -> None:
@@ -27,16 +25,10 @@ class Forward:
         self.rank, self.ranks = (processes.rank(), processes.size()) if processes else (0, 1)
         self.processes = processes
 
-        def logits_on(number: int) -> Callable[[mx.array, mx.array], mx.array]:
-            @partial(mx.compile, inputs=model.state)
-            def logits(input_ids: mx.array, attention_mask: mx.array) -> mx.array:
-                # Of the thread that calls: MLX knows a stream in the thread that made it alone.
-                with mx.stream(streams()[number]):
-                    return model(input_ids, attention_mask).astype(mx.float32)
+        def logits(input_ids: mx.array, attention_mask: mx.array) -> mx.array:
+            return model(input_ids, attention_mask).astype(mx.float32)
 
-            return logits
-
-        self._logits = [logits_on(number) for number in range(len(streams()))]
+        self._logits = compile_forward(logits, model.state)
 
     def __call__(self, batch: Batch, stream: int = 0) -> mx.array:
         """float32 logits (B, num_labels), not yet computed, by the stream of this number."""

@@ -6,11 +6,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from mlx_finbert.backend.interface import pad_multiple
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import checked_max_length, tokenize
 from mlx_finbert.data.windows import SPECIAL, Windows, cut_into_windows
-from mlx_finbert.device import length_multiple
 from mlx_finbert.errors import InputError, is_encodable
 from mlx_finbert.inference.logits import Forward, require_finite, softmax
 from mlx_finbert.models import Classifier
@@ -110,7 +110,7 @@ class Predictor:
             rows,
             self.tokenizer.pad_token_id,
             self.max_length,
-            multiple=length_multiple(),
+            multiple=pad_multiple(),
         )
         probabilities = softmax(self._forward.all_logits(loader))
         require_finite(probabilities)

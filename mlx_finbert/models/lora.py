@@ -10,10 +10,10 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_unflatten
 
-from mlx_finbert.device import full_precision
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.dropout import Dropout
+from mlx_finbert.models.precision import full_precision
 from mlx_finbert.models.quantization import quantization_of
 from mlx_finbert.settings import require
 

@@ -8,16 +8,13 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mlx.core as mx
 from tqdm import tqdm
 
 from mlx_finbert.files.atomic import write_text
-from mlx_finbert.training.state import Record, StepFigures
-
-if TYPE_CHECKING:
-    from mlx_finbert.training.trainer import Fit
+from mlx_finbert.training.state import Record, StepMetrics
 
 
 class Callback:
@@ -26,14 +23,14 @@ class Callback:
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
         """Before the first step; `resumed_at` steps are done already, 0 for a new run."""
 
-    def on_step(self, figures: StepFigures) -> None:
+    def on_step(self, figures: StepMetrics) -> None:
         """After each step."""
 
     def on_evaluation(self, record: Record, is_best: bool) -> None:
         """After each evaluation."""
 
-    def on_save(self, fit: "Fit") -> None:
-        """When a checkpoint is due."""
+    def on_save(self, state: dict[str, Any], arrays: dict[str, dict[str, mx.array]]) -> None:
+        """When a checkpoint is due: `Trainer.state()`, and the arrays of `StepState`."""
 
     def on_end(self, end: str) -> None:
         """Once, however the run ended."""
@@ -55,7 +52,7 @@ class JsonLines(Callback):
         self.step = resumed_at
         self.write("start", {"total_steps": total_steps, "settings": finite(settings)})
 
-    def on_step(self, figures: StepFigures) -> None:
+    def on_step(self, figures: StepMetrics) -> None:
         self.step = figures.step
         self.write("step", asdict(figures))
 
@@ -107,7 +104,7 @@ class Progress(Callback):
             total=total_steps, initial=resumed_at, unit="step", dynamic_ncols=True, disable=None
         )
 
-    def on_step(self, figures: StepFigures) -> None:
+    def on_step(self, figures: StepMetrics) -> None:
         self.tokens += figures.num_tokens
         self.bar.set_description(f"epoch {figures.epoch + 1}/{self.epochs}", refresh=False)
         self.bar.set_postfix_str(

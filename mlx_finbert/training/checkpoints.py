@@ -1,8 +1,8 @@
 """Checkpoints of a run: folders `step-00000020`, each whole and with checksums.
 
 One holds a model that `load` opens, `optimizer.safetensors` (Adam's moments and step counts),
-`state.json` (what `Fit.state` gives, and a fingerprint of the data), `config.yaml` (the settings)
-and `checksums.json`.
+`state.json` (what `Trainer.state` gives, and a fingerprint of the data), `config.yaml` (the
+settings) and `checksums.json`.
 """
 
 import json
@@ -20,7 +20,7 @@ from mlx_finbert.checkpoints.files import write_safetensors
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish, written_beside
 from mlx_finbert.files.hashes import file_sha256
-from mlx_finbert.training.optimizer import State
+from mlx_finbert.training.optimizer import Arrays
 
 FOLDER = "checkpoints"
 UNCALIBRATED_HEAD = "uncalibrated_head.safetensors"
@@ -39,9 +39,9 @@ class Checkpoint:
     def run_folder(self) -> Path:
         return self.path.parent.parent
 
-    def optimizer_state(self) -> State:
+    def optimizer_state(self) -> dict[str, Arrays]:
         """Adam's, by part and parameter."""
-        state: State = defaultdict(dict)
+        state: dict[str, Arrays] = defaultdict(dict)
         for key, value in mx.load(str(self.path / "optimizer.safetensors")).items():
             part, _, name = key.partition("/")
             state[part][name] = value
@@ -52,7 +52,7 @@ def write_checkpoint(
     run_folder: Path,
     step: int,
     write_model: Callable[[Path], None],
-    optimizer_state: State,
+    optimizer_state: dict[str, Arrays],
     state: dict[str, Any],
 ) -> Path:
     """A new folder under `checkpoints`, which appears when all of it is written.

@@ -8,7 +8,7 @@ from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.settings import require
 from mlx_finbert.training.callbacks import Callback, JsonLines
 from mlx_finbert.training.services import SERVICES
-from mlx_finbert.training.state import Record, StepFigures
+from mlx_finbert.training.state import Record, StepMetrics
 
 LOG = "log.jsonl"
 
@@ -72,7 +72,7 @@ class Guarded(Callback):
         except Exception as error:
             raise InputError(f"{self.name} cannot be started: {first_line(error)}") from error
 
-    def on_step(self, figures: StepFigures) -> None:
+    def on_step(self, figures: StepMetrics) -> None:
         if figures.step % self.every == 0:
             self.tell(self.reporter.on_step, figures)
 

@@ -45,7 +45,9 @@ class FreezeSchedule:
     """Updates between the unfreezing of one layer and that of the layer below; 0 for none."""
 
 
-def make_groups(names: Iterable[str], num_layers: int, schedule: FreezeSchedule = FreezeSchedule()) -> list[ParamGroup]:
+def make_groups(
+    names: Iterable[str], num_layers: int, schedule: FreezeSchedule = FreezeSchedule()
+) -> list[ParamGroup]:
     """Groups from the embeddings up to the head; what is frozen for good is in none.
 
     Args:

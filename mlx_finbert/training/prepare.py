@@ -1,6 +1,6 @@
 """What a run starts from: the model, the tokenized parts, and the loop over them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,21 +10,21 @@ import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
+from mlx_finbert.backend.interface import adapt, pad_multiple, refuse_wrong_gradients
 from mlx_finbert.checkpoints.load import load_with_report, require_plain
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize, tokenize_in
-from mlx_finbert.device import length_multiple, refuse_wrong_gradients
 from mlx_finbert.labels import match_labels, require_all_labels
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.lora import add_lora
 from mlx_finbert.settings import require
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.occurring import OccurringRows
-from mlx_finbert.training.optimizer import Adam, Group, make_groups
+from mlx_finbert.training.optimizer import make_groups
 from mlx_finbert.training.step import TrainStep
-from mlx_finbert.training.trainer import Fit
+from mlx_finbert.training.trainer import Trainer
+from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary, trim
 
 UNKNOWN_SHARE = 0.02
 """More unknown tokens than this are worth a sentence: often the vocabulary is another model's."""
@@ -70,6 +70,7 @@ def load_model(
         add_lora(model, lora)
         learning = sum(value.size for _, value in tree_flatten(model.trainable_parameters()))
         say(f"adapters of rank {lora.rank}: {learning:,} numbers learn, with the head's")
+        adapt(model)
     return model, tokenizer, bool(report.new)
 
 
@@ -106,7 +107,7 @@ def make_loaders(
             settings.batch_size,
             tokenizer.pad_token_id,
             max_length,
-            multiple=length_multiple(),
+            multiple=pad_multiple(),
             numbers=part.numbers,
             **of_training,
         )
@@ -151,17 +152,18 @@ def token_notes(tokens: Tokens, name: str, max_length: int, unk_token_id: int) -
     return notes
 
 
-def make_fit(
+def make_trainer(
     settings: TrainSettings,
     model: Classifier,
     loaders: Loaders,
     processes: mx.distributed.Group,
-) -> Fit:
-    """The loop with its first step to come."""
+) -> tuple[Trainer, TrimmedVocabulary | None]:
+    """The loop with its first step to come, over a model and loaders of a trimmed vocabulary."""
     steps_per_epoch, num_layers = len(loaders.train), len(model.encoder.layer)
-    thawing = settings.thawing(settings.learning_rate, num_layers, steps_per_epoch)
+    schedule = settings.freeze_schedule(settings.learning_rate, num_layers, steps_per_epoch)
     trainable = dict(tree_flatten(model.trainable_parameters()))
-    groups, adam = make_groups(trainable, num_layers, thawing), settings.adam()
+    groups, adam = make_groups(trainable, num_layers, schedule), settings.adam()
+    vocabulary = trim(model, [loaders.train, loaders.validation], groups, adam)
     step = TrainStep(
         model,
         groups,
@@ -171,19 +173,6 @@ def make_fit(
         settings.dtype,
         settings.seed,
         processes,
-        occurring_rows(model, loaders.train, groups, adam),
     )
     plan = settings.plan(steps_per_epoch, settings.save_every(steps_per_epoch))
-    return Fit(step, loaders.train, loaders.validation, plan)
-
-
-def occurring_rows(
-    model: Classifier, train: Loader, groups: Sequence[Group], adam: Adam
-) -> OccurringRows | None:
-    """The rows of the word embeddings that learn; None where all rows move, or none does."""
-    learning = {name for group in groups for name in group.parameters}
-    name = next((n for n in learning if n.endswith("word_embeddings.weight")), None)
-    if name is None or not adam.moves_by_gradient_alone:
-        return None
-    table = dict(tree_flatten(model.parameters()))[name]
-    return OccurringRows.of(name, table, train.tokens.ids, model.args.pad_token_id)
+    return Trainer(step, loaders.train, loaders.validation, plan), vocabulary

@@ -17,7 +17,7 @@ from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.prepare import Loaders, Say
 from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.state import RunState
-from mlx_finbert.training.trainer import Fit
+from mlx_finbert.training.trainer import Trainer
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Result:
 
 def finish(
     end: str,
-    fit: Fit,
+    trainer: Trainer,
     folder: RunFolder,
     loaders: Loaders,
     splits: Splits,
@@ -54,12 +54,12 @@ def finish(
     Ctrl-C ends the measurement, or skips it with the calibration; what is known is reported. A
     second one, or one more after Ctrl-C in training, interrupts as usual.
     """
-    ending = how_it_ended(end, fit.run_state, folder.path)
-    say(f"{fit.run_state.step:,} steps: {progress.speed_and_memory()}")
+    ending = how_it_ended(end, trainer.run_state, folder.path)
+    say(f"{trainer.run_state.step:,} steps: {progress.speed_and_memory()}")
     say(ending)
-    best = fit.run_state.best
+    best = trainer.run_state.best
     if best is None:
-        return Result(folder.path, end, fit.run_state)
+        return Result(folder.path, end, trainer.run_state)
     noting = nullcontext(Event()) if end == "interrupted" else interrupt_noted()
     with noting as interrupted:
         temperature, predictions = measured(end, folder, loaders, splits, interrupted, say)
@@ -83,7 +83,7 @@ def finish(
     return Result(
         folder=folder.path,
         end="interrupted" if interrupted.is_set() else end,
-        run_state=fit.run_state,
+        run_state=trainer.run_state,
         test=metrics if predictions and predictions.split == "test" else None,
         predictions=predictions,
         labels=report.label_names,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import mlx.core as mx
 
+from mlx_finbert.backend.interface import first_step_note
+from mlx_finbert.backend.linux_cpu.process import prefer_memory
 from mlx_finbert.checkpoints.files import SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun
-from mlx_finbert.cpu_backend import prefer_memory
 from mlx_finbert.data import Splits
-from mlx_finbert.device import first_steps, hold_memory
 from mlx_finbert.distributed import barrier, guarded, ranks, require_same
 from mlx_finbert.files.hashes import weights_sha256
 from mlx_finbert.prefetch import background
@@ -20,13 +20,14 @@ from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.failure import StepFailed
-from mlx_finbert.training.gradients import named_parameters
 from mlx_finbert.training.integrations import check_services, reporters
+from mlx_finbert.training.optimizer import named_parameters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
-from mlx_finbert.training.prepare import Say, load_model, make_fit, make_loaders
+from mlx_finbert.training.prepare import Say, load_model, make_loaders, make_trainer
 from mlx_finbert.training.results import Result, finish
 from mlx_finbert.training.run_folder import RunFolder, fingerprint_of
-from mlx_finbert.training.trainer import Fit
+from mlx_finbert.training.state import RunEnd
+from mlx_finbert.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -68,20 +69,23 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         loaders = make_loaders(settings, splits, model, tokenizer, processes, say, thread)
         fingerprint = fingerprint_of(loaders.train, loaders.validation)
         require_same(processes, fingerprint, f"--data {settings.data}: the rows or their tokens")
-        fit = make_fit(settings, model, loaders, processes)
-        folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen)
+        trainer, vocabulary = make_trainer(settings, model, loaders, processes)
+        folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen, vocabulary)
         if checkpoint:
-            folder.go_on_from(checkpoint, fit)
-            say(f"going on after step {fit.run_state.step:,}, from {checkpoint.path}")
+            folder.go_on_from(checkpoint, trainer)
+            say(f"going on after step {trainer.run_state.step:,}, from {checkpoint.path}")
         progress = Progress(settings.epochs_of(len(loaders.train)))
         if is_first:
             services = reporters(settings.report_to or [], path, say=say)
-            fit.callbacks = [progress, folder, *services]
-        require_same(processes, start_of(fit, settings), "the settings or the weights")
-        end = train(fit, settings, say)
-        result = Result(path, end, fit.run_state)
+            trainer.callbacks = [progress, folder, *services]
+        require_same(processes, start_of(trainer, settings), "the settings or the weights")
+        end = train(trainer, settings, say)
+        if vocabulary:
+            vocabulary.put_back()
+            folder.vocabulary = None
+        result = Result(path, end, trainer.run_state)
         if is_first:
-            result = finish(end, fit, folder, loaders, splits, progress, say)
+            result = finish(end, trainer, folder, loaders, splits, progress, say)
         if end != "failed":
             # mlx.launch stops all processes when one is gone: the others wait for the first.
             barrier(processes)
@@ -110,30 +114,29 @@ def silent(sentence: str) -> None:
     """What the processes after the first say."""
 
 
-def start_of(fit: Fit, settings: TrainSettings) -> str:
+def start_of(trainer: Trainer, settings: TrainSettings) -> str:
     """A hash of the settings, the step and the weights, which all processes must share."""
     own = {"output_dir", "overwrite", "resume"}
     shared = {name: value for name, value in asdict(settings).items() if name not in own}
-    digest = hashlib.sha256(repr((shared, fit.run_state.step)).encode())
-    if fit.step.processes.size() > 1:
-        digest.update(weights_sha256(named_parameters(fit.step.model)).encode())
+    digest = hashlib.sha256(repr((shared, trainer.run_state.step)).encode())
+    if trainer.step.processes.size() > 1:
+        digest.update(weights_sha256(named_parameters(trainer.step.model)).encode())
     return digest.hexdigest()
 
 
-def train(fit: Fit, settings: TrainSettings, say: Say) -> str:
+def train(trainer: Trainer, settings: TrainSettings, say: Say) -> RunEnd:
     """Run the loop, its watchers told of start and end; returns how it ended."""
-    total = fit.plan.total_steps
-    hold_memory()
-    say(f"{total:,} steps of {fit.train.update_size} rows; {first_steps()}")
-    for callback in fit.callbacks:
-        callback.on_start(asdict(settings), total, fit.run_state.step)
-    end = "failed"
+    total = trainer.plan.total_steps
+    say(f"{total:,} steps of {trainer.train_loader.update_size} rows; {first_step_note()}")
+    for callback in trainer.callbacks:
+        callback.on_start(asdict(settings), total, trainer.run_state.step)
+    end = RunEnd.FAILED
     try:
-        end = fit.run()
+        end = trainer.train()
     except StepFailed as error:
         # Said by whichever process it happened to.
         log.error("%s", error)
     finally:
-        for callback in fit.callbacks:
+        for callback in trainer.callbacks:
             callback.on_end(end)
     return end

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,12 @@ from mlx_finbert.training.checkpoints import (
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.integrations import LOG
 from mlx_finbert.training.model_card import model_card
+from mlx_finbert.training.optimizer import Arrays
 from mlx_finbert.training.output_dir import BEST, FILES, REPORTS
 from mlx_finbert.training.state import Record, RunState
-from mlx_finbert.training.trainer import Fit
+from mlx_finbert.training.step import StepState
+from mlx_finbert.training.trainer import Trainer
+from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary
 
 OTHER_ROWS = (
     "its texts, labels or tokens are others, or the run is of an earlier version, which drew its"
@@ -62,11 +66,13 @@ class RunFolder(Callback):
     """Of the rows that are trained on and validated with."""
     seen: SeenTexts
     """The texts of these rows, and those that the model had seen before the run."""
+    vocabulary: TrimmedVocabulary | None = None
+    """Of the model while it is trained."""
     history: list[Record] = field(default_factory=list)
     is_new: bool = True
     """Whether what lies in the folder is an earlier run's."""
 
-    def go_on_from(self, checkpoint: Checkpoint, fit: Fit) -> None:
+    def go_on_from(self, checkpoint: Checkpoint, trainer: Trainer) -> None:
         """Restore everything as it was at a checkpoint.
 
         Raises:
@@ -83,11 +89,18 @@ class RunFolder(Callback):
             )
         if self.settings.lora():
             require_base(self.model, checkpoint.path)
-        self.load_weights(checkpoint.path)
-        fit.step.restore(checkpoint.optimizer_state())
-        fit.restore(checkpoint.state)
-        fit.run_state.best = self._best_that_is_here(fit.run_state)
-        self.history = list(fit.run_state.history)
+        state = checkpoint.optimizer_state()
+        if self.vocabulary:
+            with self.vocabulary.whole():
+                self.load_weights(checkpoint.path)
+                table = self.vocabulary.embedding.weight
+            state = self.vocabulary.go_on_from(table, state)
+        else:
+            self.load_weights(checkpoint.path)
+        trainer.step.state = StepState.from_arrays(state)
+        trainer.restore(checkpoint.state)
+        trainer.run_state.best = self._best_that_is_here(trainer.run_state)
+        self.history = list(trainer.run_state.history)
         self.is_new = False
 
     def _best_that_is_here(self, state: RunState) -> Record | None:
@@ -128,17 +141,19 @@ class RunFolder(Callback):
         self.save_model([*REPORTS, CHECKPOINTS if self.is_new else str(head)], about)
         self.is_new = False
 
-    def on_save(self, fit: Fit) -> None:
+    def on_save(self, state: dict[str, Any], arrays: dict[str, Arrays]) -> None:
         """Write a checkpoint, and remove those that are not to be kept."""
         if self.is_new:
             # No evaluation yet, so no model that replaces the earlier run's.
             with written_beside(self.path, {*FILES, CHECKPOINTS} - {LOG}):
                 pass
             self.is_new = False
-        state = fit.state() | {"fingerprint": self.fingerprint}
-        step, best = fit.run_state.step, fit.run_state.best
-        write_checkpoint(self.path, step, self.write_model, fit.step.saved_state(), state)
-        rotate(self.path, self.settings.keep, best.step if best else None)
+        if self.vocabulary:
+            arrays = self.vocabulary.whole_state(arrays)
+        step, best = state["run_state"]["step"], state["run_state"]["best"]
+        state |= {"fingerprint": self.fingerprint}
+        write_checkpoint(self.path, step, self.write_model, arrays, state)
+        rotate(self.path, self.settings.keep, best and best["step"])
 
     def save_model(
         self, outdated: Collection[str] = (), about: Callable[[Path], None] = lambda part: None
@@ -159,7 +174,8 @@ class RunFolder(Callback):
             base, revision = self.settings.model, self.settings.revision
             write_adapters(self.model, folder, lora, base, revision)
         else:
-            write_model(self.model, folder)
+            with self.vocabulary.whole() if self.vocabulary else nullcontext():
+                write_model(self.model, folder)
         save_tokenizer(self.tokenizer, folder)
         config = config_text(self.settings).encode("utf-8")
         (folder / RUN_CONFIG).write_bytes(config)

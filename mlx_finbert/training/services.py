@@ -8,10 +8,10 @@ from typing import Any
 
 from mlx_finbert.files.atomic import write_text
 from mlx_finbert.training.callbacks import Callback
-from mlx_finbert.training.state import Record, StepFigures
+from mlx_finbert.training.state import Record, StepMetrics
 
 
-def step_scalars(figures: StepFigures) -> dict[str, float]:
+def step_scalars(figures: StepMetrics) -> dict[str, float]:
     """`train/loss`, `train/accuracy`, ..."""
     return {f"train/{name}": value for name, value in asdict(figures).items() if name != "step"}
 
@@ -37,7 +37,7 @@ class TensorBoard(Callback):
                 old.unlink()
         self.writer = tensorboard_writer()(str(self.folder))
 
-    def on_step(self, figures: StepFigures) -> None:
+    def on_step(self, figures: StepMetrics) -> None:
         self.write(step_scalars(figures), figures.step)
 
     def on_evaluation(self, record: Record, is_best: bool) -> None:
@@ -87,7 +87,7 @@ class WeightsAndBiases(Callback):
         self.run.define_metric("step")
         self.run.define_metric("*", step_metric="step")
 
-    def on_step(self, figures: StepFigures) -> None:
+    def on_step(self, figures: StepMetrics) -> None:
         self.run.log(step_scalars(figures) | {"step": figures.step})
 
     def on_evaluation(self, record: Record, is_best: bool) -> None:

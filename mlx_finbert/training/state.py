@@ -1,6 +1,7 @@
 """What a run records: each step's figures, each evaluation's, and where it stands."""
 
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -8,6 +9,19 @@ import mlx.core as mx
 
 from mlx_finbert.data.loader import Update
 from mlx_finbert.training.early_stopping import HIGHER_IS_BETTER, BestMetric
+
+
+class RunEnd(StrEnum):
+    """How a run ended."""
+
+    FINISHED = "finished"
+    STOPPED_EARLY = "stopped early"
+    INTERRUPTED = "interrupted"
+    """By Ctrl-C."""
+    DIVERGED = "diverged"
+    """At a figure that is not finite."""
+    FAILED = "failed"
+    """At a step that could not be computed."""
 
 
 @dataclass

@@ -1,8 +1,6 @@
 """One update of the weights: gradients of a few batches, then Adam, both compiled."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -14,7 +12,14 @@ from mlx_finbert.models import Classifier
 from mlx_finbert.training.failure import INTACT, LOST, named
 from mlx_finbert.training.loss import Loss, loss_of_parameters
 from mlx_finbert.training.loss_scale import LossScale, Precision
-from mlx_finbert.training.optimizer import Adam, AdamState, Arrays, ParamGroup, named_parameters, tree
+from mlx_finbert.training.optimizer import (
+    Adam,
+    AdamState,
+    Arrays,
+    ParamGroup,
+    named_parameters,
+    tree,
+)
 from mlx_finbert.training.state import StepOutput
 
 

@@ -10,7 +10,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.settings import refuse_without, require, setting
 from mlx_finbert.training.loss import Loss, class_weights
 from mlx_finbert.training.loss_scale import Precision
-from mlx_finbert.training.optimizer import Adam, Thawing
+from mlx_finbert.training.optimizer import Adam, FreezeSchedule
 
 
 @dataclass(kw_only=True)
@@ -103,14 +103,16 @@ class StepSettings:
         """The loss for training rows with these labels, in the order of the logits."""
         return Loss(class_weights(self.class_weights, label_names, labels), self.label_smoothing)
 
-    def thawing(self, learning_rate: float, num_layers: int, steps_per_epoch: int) -> Thawing:
+    def freeze_schedule(
+        self, learning_rate: float, num_layers: int, steps_per_epoch: int
+    ) -> FreezeSchedule:
         """What is frozen and at which rate the depths learn, for a model and a run."""
         if self.freeze_layers > num_layers:
             raise InputError(
                 f"--freeze-layers is {self.freeze_layers}: the model has {num_layers} layers"
             )
         head = self.head_learning_rate or learning_rate
-        return Thawing(
+        return FreezeSchedule(
             layer_decay=self.layer_decay,
             head_rate=head / learning_rate,
             freeze_embeddings=self.freeze_embeddings,

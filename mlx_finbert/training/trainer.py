@@ -14,7 +14,7 @@ from mlx_finbert.training.callbacks import Callback
 from mlx_finbert.training.early_stopping import BestMetric, EarlyStopping, ReduceLROnPlateau
 from mlx_finbert.training.failure import StepFailed
 from mlx_finbert.training.schedules import Schedule
-from mlx_finbert.training.state import Figures, Record, RunState, StepFigures, Sums
+from mlx_finbert.training.state import Record, RunEnd, RunState, StepMetrics, StepOutput, Sums
 from mlx_finbert.training.step import TrainStep
 
 
@@ -36,32 +36,17 @@ class Plan:
 
 
 @dataclass
-class Launched:
-    """A step that is computed now."""
-
-    number: int
-    update: Update
-    rate: float
-    figures: Figures
-
-
-class End(Exception):
-    """The run ends here: `interrupted` (Ctrl-C), `diverged` (a figure that is not finite) or
-    `stopped early`."""
-
-
-@dataclass
-class Fit:
-    """A run over a model; `run` starts it, or goes on where `run_state` stands.
+class Trainer:
+    """A run over a model; `train` starts it, or goes on where `run_state` stands.
 
     The model is changed in place and ends with the weights of the last step. Everything that
     differs between two steps is in `step` (weights, moments, loss scale) and in `state()`.
     """
 
     step: TrainStep
-    train: Loader
+    train_loader: Loader
     """With a seed."""
-    validation: Loader
+    validation_loader: Loader
     """Without one."""
     plan: Plan
     callbacks: Sequence[Callback] = ()
@@ -70,76 +55,73 @@ class Fit:
     def __post_init__(self) -> None:
         self._forward = Forward(self.step.model, self.step.processes)
 
-    def run(self) -> str:
+    def train(self) -> RunEnd:
         """Train to the end, evaluating at the ends of the epochs, between them, and at the end.
 
-        Returns:
-            `finished`, or how it ended before: `interrupted` after the step in which Ctrl-C was
-            pressed, `diverged` at a loss or gradient that is not finite, the weights being those
-            before it, or `stopped early`.
+        After Ctrl-C the run ends with the step under way; where a loss or a gradient is not finite,
+        with the weights before that step.
 
         Raises:
             StepFailed: for a step that could not be computed.
         """
         if self.plan.stopping and self.plan.stopping.is_over:
-            return "stopped early"
-        ending = "finished"
-        try:
-            with interrupt_noted() as interrupted:
-                while self.run_state.step < self.plan.total_steps:
-                    self._stretch(interrupted)
-        except End as end:
-            ending = str(end)
-        self.step.put_back()
-        return ending
+            return RunEnd.STOPPED_EARLY
+        end = None
+        with interrupt_noted() as interrupted:
+            while end is None and self.run_state.step < self.plan.total_steps:
+                end = self._stretch(interrupted)
+        return end or RunEnd.FINISHED
 
-    def _stretch(self, interrupted: Event) -> None:
+    def _stretch(self, interrupted: Event) -> RunEnd | None:
         """Steps up to the next one that something is due after, and what is due.
 
-        The host reads a step's figures while the next one is computed, so that neither waits.
+        The host reads a step's output while the next one is computed, so that neither waits.
         """
-        running: Launched | None = None
+        before: StepOutput | None = None
         stop = False
         for number, update in self._updates():
             try:
-                launched = self._launch(number, update, interrupted)
+                output = self.step(update, number, self.learning_rate(number), interrupted.is_set())
             except StepFailed as failure:
-                if running and not failure.weights_lost:
-                    self._end(running)
-                    self.step.put_back()
+                if before and not failure.weights_lost:
+                    self.step.wait()
+                    self._settle(before)
                 raise
-            if running:
-                stop = self._settle(running)
-            running = launched
+            if before and not self._settle(before):
+                return RunEnd.DIVERGED
+            stop = before is not None and before.stop
+            before = output
             if stop or self._is_boundary(number + 1) or self._was_interrupted(interrupted):
                 break
-        stop = self._end(running) or stop
-        self._after(running.rate, stop, interrupted)
-
-    def _end(self, last: Launched) -> bool:
-        """Settle a step after which no other was started."""
+        assert before is not None  # an epoch has an update
         self.step.wait()
-        return self._settle(last)
+        if not self._settle(before):
+            return RunEnd.DIVERGED
+        return self._after(before.learning_rate, stop or before.stop, interrupted)
 
     def _updates(self) -> Iterator[tuple[int, Update]]:
         """From where the run stands to the end of the epoch, with their numbers."""
-        epoch, done = divmod(self.run_state.step, len(self.train))
-        return enumerate(self.train.updates(epoch, done), self.run_state.step)
+        epoch, done = divmod(self.run_state.step, len(self.train_loader))
+        return enumerate(self.train_loader.updates(epoch, done), self.run_state.step)
 
-    def _launch(self, number: int, update: Update, interrupted: Event) -> Launched:
-        """Start a step."""
-        rate = self.learning_rate(number)
-        figures = self.step(update, number, rate, interrupted.is_set())
-        return Launched(number, update, rate, figures)
-
-    def _settle(self, launched: Launched) -> bool:
-        """Wait for a step, count and tell it; whether any process was asked to stop."""
-        if launched.figures.diverged:
-            raise End("diverged")
+    def _settle(self, output: StepOutput) -> bool:
+        """Wait for a step, count and tell it; False where it diverged."""
+        if output.diverged:
+            return False
         self.run_state.step += 1
-        self.run_state.sums.add(launched.figures)
-        self._tell_step(launched)
-        return launched.figures.stop
+        sums = self.run_state.sums
+        sums.add(output)
+        metrics = StepMetrics(
+            epoch=output.number // len(self.train_loader),
+            step=self.run_state.step,
+            learning_rate=output.learning_rate,
+            loss=sums.mean_loss,
+            accuracy=sums.accuracy,
+            grad_norm=output.grad_norm,
+            num_tokens=sum(batch.num_tokens for batch in output.update.batches),
+        )
+        self._tell("on_step", metrics)
+        return True
 
     def _was_interrupted(self, interrupted: Event) -> bool:
         # Several processes stop together, after the step in which the last of them heard of it.
@@ -153,22 +135,20 @@ class Fit:
 
     def _is_end(self, step: int) -> bool:
         """Of the run, or of an epoch."""
-        return step == self.plan.total_steps or step % len(self.train) == 0
+        return step == self.plan.total_steps or step % len(self.train_loader) == 0
 
-    def _after(self, rate: float, stop: bool, interrupted: Event) -> None:
-        """Evaluate and save where that is due, and end the run where it ends."""
-        self.step.put_back()
-        stopping = False
+    def _after(self, rate: float, stop: bool, interrupted: Event) -> RunEnd | None:
+        """Evaluate and save where that is due; returns how the run ends, where it does here."""
+        end = None
         if self._is_end(self.run_state.step) or self._is_due(self.plan.eval_every):
-            stopping = self._evaluate(rate)
+            end = self._evaluate(rate)
+        if end == RunEnd.DIVERGED:
+            return end
         # Ctrl-C may have come while validation rows were measured.
         stop = stop or self._was_interrupted(interrupted)
         if self._is_due(self.plan.save_every) or stop:
-            self._tell("on_save", self)
-        if stop:
-            raise End("interrupted")
-        if stopping:
-            raise End("stopped early")
+            self._tell("on_save", self.state(), self.step.state.arrays())
+        return RunEnd.INTERRUPTED if stop else end
 
     def learning_rate(self, number: int) -> float:
         """Of an update, by the schedule and by what plateaus have left of it."""
@@ -177,11 +157,11 @@ class Fit:
     def _is_due(self, every: int) -> bool:
         return every > 0 and self.run_state.step % every == 0
 
-    def _evaluate(self, rate: float) -> bool:
-        """Measure, record, and start new sums; returns whether to stop early."""
+    def _evaluate(self, rate: float) -> RunEnd | None:
+        """Measure, record, and start new sums; returns how the run ends, where it does here."""
         record = self._measured(rate)
         if not isfinite(record.val_loss):
-            raise End("diverged")
+            return RunEnd.DIVERGED
         run_state, plan = self.run_state, self.plan
         # A killed run may have had this very evaluation before.
         again = record == run_state.best
@@ -193,14 +173,18 @@ class Fit:
             lowered = plan.plateau.update(getattr(record, plan.plateau.monitor), rate)
             run_state.rate_factor *= lowered / rate
         self._tell("on_evaluation", record, is_best)
-        return bool(plan.stopping and plan.stopping.update(getattr(record, plan.best_metric)))
+        if plan.stopping and plan.stopping.update(getattr(record, plan.best_metric)):
+            return RunEnd.STOPPED_EARLY
+        return None
 
     def _measured(self, rate: float) -> Record:
         run_state = self.run_state
-        metrics = measure(self._forward.all_logits(self.validation), self.validation.labels)
+        metrics = measure(
+            self._forward.all_logits(self.validation_loader), self.validation_loader.labels
+        )
         return Record(
             step=run_state.step,
-            epoch=round(run_state.step / len(self.train), 4),
+            epoch=round(run_state.step / len(self.train_loader), 4),
             learning_rate=rate,
             loss=run_state.sums.mean_loss,
             accuracy=run_state.sums.accuracy,
@@ -211,18 +195,6 @@ class Fit:
             val_weighted_f1=metrics.weighted_f1,
             val_mcc=metrics.mcc,
         )
-
-    def _tell_step(self, launched: Launched) -> None:
-        told = StepFigures(
-            epoch=launched.number // len(self.train),
-            step=self.run_state.step,
-            learning_rate=launched.rate,
-            loss=self.run_state.sums.mean_loss,
-            accuracy=self.run_state.sums.accuracy,
-            grad_norm=launched.figures.grad_norm,
-            num_tokens=sum(batch.num_tokens for batch in launched.update.batches),
-        )
-        self._tell("on_step", told)
 
     def _tell(self, event: str, *arguments: Any) -> None:
         for callback in self.callbacks:

@@ -45,8 +45,9 @@ from mlx_finbert.distributed import ranks
 from mlx_finbert.prefetch import background
 from mlx_finbert.settings import require
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.prepare import load_model, make_fit, make_loaders
+from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
 from mlx_finbert.training.run import silent
+from mlx_finbert.training.trainer import Trainer
 
 BASELINE = "packed"
 """Stands for random batches."""
@@ -120,7 +121,7 @@ def costs_table(name: str, arguments: argparse.Namespace) -> str:
     lines = [f"{'batches':<16}{'padding':>9}{'traces':>8}{'s an epoch':>12}{'/ ' + BASELINE:>10}"]
     for way, times in seconds.items():
         ratio = median(own / other for own, other in zip(times, seconds[BASELINE], strict=True))
-        padding, traces = epochs[way].padding, epochs[way].fit.step.traces
+        padding, traces = epochs[way].padding, epochs[way].trainer.step.traces
         lines.append(f"{way:<16}{padding:>9.1%}{traces:>8}{median(times):>12.2f}{ratio:>10.2f}")
     return "\n".join(lines)
 
@@ -131,27 +132,27 @@ class Epochs:
     def __init__(self, name: str, way: str, arguments: argparse.Namespace) -> None:
         settings = settings_of(name, 0, WAYS[way], arguments.folder)
         splits = drawn(settings)
-        self.padding = fit_of(settings, splits).train.padding_waste()
+        self.padding = trainer_of(settings, splits).train_loader.padding_waste()
         few = splits.train.take(np.arange(len(splits.train))[: arguments.rows], "some rows")
-        self.fit = fit_of(settings, replace(splits, train=few))
+        self.trainer = trainer_of(settings, replace(splits, train=few))
         self.updates = 0
 
     def __call__(self, number: int) -> dict[str, float]:
         """An epoch, without an evaluation."""
         start = time.perf_counter()
-        for update in self.fit.train.updates(number):
-            self.fit.step(update, self.updates, 1e-5)
+        for update in self.trainer.train_loader.updates(number):
+            self.trainer.step(update, self.updates, 1e-5)
             self.updates += 1
-        self.fit.step.wait()
+        self.trainer.step.wait()
         return {"seconds": time.perf_counter() - start}
 
 
-def fit_of(settings: TrainSettings, splits: Splits) -> Any:
+def trainer_of(settings: TrainSettings, splits: Splits) -> Trainer:
     """The loop over these rows, with a model of its own."""
     model, tokenizer, _ = load_model(settings, splits.train.label_names, silent)
     with background() as thread:
         loaders = make_loaders(settings, splits, model, tokenizer, ranks(), silent, thread)
-        return make_fit(settings, model, loaders, ranks())
+        return make_trainer(settings, model, loaders, ranks())[0]
 
 
 def worth_table(name: str, arguments: argparse.Namespace) -> str:

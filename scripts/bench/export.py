@@ -52,10 +52,10 @@ def in_a_process(model: str, layout: str) -> dict[str, Any]:
 
 def measure(name: str, layout: str) -> dict[str, Any]:
     """One export."""
-    import mlx_finbert  # noqa: I001  (before mlx: it brings the fast BLAS on Linux)
     import mlx.core as mx
     from mlx.utils import tree_flatten
 
+    import mlx_finbert
     from mlx_finbert.convert.coreml import ExportOptions, export
 
     with tempfile.TemporaryDirectory() as folder:

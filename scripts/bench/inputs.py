@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import prepared  # noqa: F401
+
 import mlx_finbert
 from mlx_finbert.checkpoints.load import load_with_report
 from mlx_finbert.data import LabelledTexts

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import prepared  # noqa: F401
 from job import LEARNING_RATE, WARM_UP_BATCHES, Job
 from workers import serve
 
+from mlx_finbert.backend.interface import on_linux_cpu
+from mlx_finbert.backend.linux_cpu.blas import SHARES
 from mlx_finbert.data import LabelledTexts, Splits
-from mlx_finbert.device import hold_memory, streams
 from mlx_finbert.distributed import ranks
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.prepare import Loaders, load_model, make_fit, make_loaders
+from mlx_finbert.training.prepare import Loaders, load_model, make_loaders, make_trainer
 from mlx_finbert.training.run import silent
-from mlx_finbert.training.state import RunState
+from mlx_finbert.training.state import RunEnd, RunState
 
 
 class OurTraining:
@@ -27,7 +29,6 @@ class OurTraining:
     """
 
     def __init__(self, folder: Path) -> None:
-        hold_memory()
         job = Job.read(folder)
         self.settings = TrainSettings(
             model=str(folder),
@@ -44,7 +45,7 @@ class OurTraining:
         self.splits = splits_of(job)
         self.model, self.tokenizer, _ = load_model(self.settings, job.label_names, silent)
         loaders = self._loaders()
-        self.fit = make_fit(self.settings, self.model, loaders, ranks())
+        self.trainer, self.vocabulary = make_trainer(self.settings, self.model, loaders, ranks())
         self.about = {
             "device": device(),
             "threads": threads(),
@@ -55,6 +56,9 @@ class OurTraining:
         """One epoch, from texts."""
         start = time.perf_counter()
         loaders = self._loaders()
+        # The table that is trained has the rows of these texts, the same in each round.
+        self.vocabulary.renumber(loaders.train)
+        self.vocabulary.renumber(loaders.validation)
         before_steps = time.perf_counter() - start
         self._train(loaders, len(loaders.train))
         seconds = time.perf_counter() - start
@@ -63,7 +67,7 @@ class OurTraining:
             "seconds": seconds,
             "seconds_before_steps": before_steps,
             "padding_waste": loaders.train.padding_waste(),
-            "traces": self.fit.step.traces,
+            "traces": self.trainer.step.traces,
         }
 
     def _loaders(self) -> Loaders:
@@ -75,9 +79,10 @@ class OurTraining:
 
     def _train(self, loaders: Loaders, steps: int) -> float:
         start = time.perf_counter()
-        self.fit.train, self.fit.validation = loaders.train, loaders.validation
-        self.fit.plan.total_steps, self.fit.run_state = steps, RunState()
-        if (end := self.fit.run()) != "finished":
+        trainer = self.trainer
+        trainer.train_loader, trainer.validation_loader = loaders.train, loaders.validation
+        trainer.plan.total_steps, trainer.run_state = steps, RunState()
+        if (end := trainer.train()) != RunEnd.FINISHED:
             raise RuntimeError(f"the epoch ended early: {end}")
         return time.perf_counter() - start
 
@@ -100,7 +105,7 @@ def threads() -> int | None:
     loaded = ctypes.CDLL(None)
     for name in ("MKL_Get_Max_Threads", "openblas_get_num_threads"):
         if hasattr(loaded, name):
-            return getattr(loaded, name)() * len(streams())
+            return getattr(loaded, name)() * (SHARES if on_linux_cpu() else 1)
     return None
 
 

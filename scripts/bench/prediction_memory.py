@@ -5,6 +5,8 @@ import random
 import time
 from pathlib import Path
 
+import prepared  # noqa: F401
+
 import mlx_finbert
 from mlx_finbert.data import load_texts
 from mlx_finbert.models import build

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import prepared  # noqa: F401
 
-from mlx_finbert.cpu_backend import prefer_memory
+from mlx_finbert.backend.linux_cpu.process import prefer_memory
 from mlx_finbert.data import LabelledTexts, Splits
-from mlx_finbert.device import hold_memory
 from mlx_finbert.distributed import ranks
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.prepare import load_model, make_fit, make_loaders
+from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
 from mlx_finbert.training.run import silent
 
 LABELS = ["negative", "neutral", "positive"]
@@ -50,7 +50,6 @@ def train(folder: Path, case: Training) -> int:
 
     if case.checkpointing:
         prefer_memory()
-    hold_memory()
     settings = TrainSettings(
         model=str(folder),
         batch_size=case.batch_size,
@@ -61,7 +60,8 @@ def train(folder: Path, case: Training) -> int:
     splits = made_up_splits(words_of(tokenizer), case)
     with background() as thread:
         loaders = make_loaders(settings, splits, model, tokenizer, ranks(), silent, thread)
-    if (end := make_fit(settings, model, loaders, ranks()).run()) != "finished":
+    trainer, _ = make_trainer(settings, model, loaders, ranks())
+    if (end := trainer.train()) != "finished":
         raise RuntimeError(f"training ended early: {end}")
     return sum(value.size for _, value in tree_flatten(model.parameters()))
 

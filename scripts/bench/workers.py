@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 ENVIRONMENT = {"MLX_ENABLE_TF32": "0", "HF_HUB_OFFLINE": "1"}
 """Products of float32 in float32, and no network."""
-OURS_ALONE = {"MKL_DYNAMIC", "MLX_BFS_MAX_WIDTH"}
-"""What importing mlx_finbert sets for its own process: no default of PyTorch's."""
+OURS_ALONE = {"MLX_BFS_MAX_WIDTH"}
+"""What `prepare_process` sets for its own process: no default of PyTorch's."""
 
 Answer = dict[str, Any]
 

@@ -18,7 +18,7 @@ def test_every_name_is_transformers_function(name, family, key):
     kept = getattr(model.args, key)
     x = np.linspace(-12, 12, 4801, dtype=np.float32)
     expected = ACT2FN[name](torch.tensor(x)).numpy()
-    np.testing.assert_allclose(np.array(ACTIVATIONS[kept](mx.array(x))), expected, atol=2e-6)
+    np.testing.assert_allclose(np.array(ACTIVATIONS[kept]()(mx.array(x))), expected, atol=2e-6)
     assert model.args.to_config()[key] == kept
 
 

@@ -4,7 +4,17 @@ import mlx.core as mx
 import mlx.nn as nn
 import pytest
 
-from mlx_finbert.models.dropout import Dropout, dropout_from, split_keys
+from mlx_finbert.backend.linux_cpu import layers
+from mlx_finbert.models import dropout as plain
+from mlx_finbert.models.dropout import dropout_from, split_keys
+
+
+@pytest.fixture(params=[plain.Dropout, layers.Dropout], ids=["plain", "linux_cpu"], autouse=True)
+def both(request, monkeypatch):
+    monkeypatch.setitem(globals(), "Dropout", request.param)
+
+
+Dropout = plain.Dropout
 
 
 def test_dropout_scales_what_it_keeps_and_keeps_its_share():

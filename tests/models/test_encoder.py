@@ -10,7 +10,8 @@ import pytest
 from mlx.utils import tree_flatten
 
 import mlx_finbert
-from mlx_finbert.models import attention_in_blocks, build
+from mlx_finbert.backend.linux_cpu import attention as attention_in_blocks
+from mlx_finbert.models import build
 
 FAMILIES = ["bert", "distilbert", "roberta"]
 
@@ -51,7 +52,7 @@ def test_checkpointing_gives_the_gradients_of_the_same_dropout(
 
 
 PEAKS = """
-from mlx_finbert.cpu_backend import prefer_memory
+from mlx_finbert.backend.linux_cpu.process import prefer_memory
 prefer_memory()
 import sys
 sys.path.insert(0, sys.argv[1])

@@ -10,6 +10,8 @@ from mlx.utils import tree_flatten
 from small_adapters import logits
 
 import mlx_finbert
+from mlx_finbert.backend.linux_cpu import layers
+from mlx_finbert.backend.linux_cpu.layers import swap
 from mlx_finbert.checkpoints.load import load_with_report, require_plain
 from mlx_finbert.convert.to_mlx import main as to_mlx
 from mlx_finbert.errors import InputError
@@ -18,7 +20,6 @@ from mlx_finbert.models import FAMILIES
 from mlx_finbert.models.lora import LoraConfig, add_lora
 from mlx_finbert.models.quantization import (
     Quantization,
-    QuantizedLinear,
     quantization_of,
     quantize,
     unpacked,
@@ -116,7 +117,9 @@ def test_a_temperature_that_an_earlier_version_recorded(saved, tmp_path):
 
 def test_the_way_of_the_cpu_gives_what_mlx_gives(wide):
     model, _ = mlx_finbert.load(wide())
-    linear = QuantizedLinear.from_linear(model.encoder.layer[0].output.dense, 64, 4)
+    linear = nn.QuantizedLinear.from_linear(model.encoder.layer[0].output.dense, 64, 4)
+    swap(linear)
+    assert type(linear) is layers.QuantizedLinear
     x = mx.random.normal((2, 5, 128))
     expected = nn.QuantizedLinear.__call__(linear, x)
     np.testing.assert_allclose(np.array(linear(x)), np.array(expected), atol=1e-5)

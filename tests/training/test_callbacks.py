@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 import mlx_finbert.training.callbacks as progress_module
 from mlx_finbert.training.callbacks import Progress
-from mlx_finbert.training.state import StepFigures
+from mlx_finbert.training.state import StepMetrics
 
 
 def test_the_bar_shows_loss_accuracy_speed_and_memory(monkeypatch):
@@ -18,7 +18,7 @@ def test_the_bar_shows_loss_accuracy_speed_and_memory(monkeypatch):
     progress = Progress(epochs=3)
     progress.on_start({}, total_steps=10, resumed_at=3)
     progress.on_step(
-        StepFigures(
+        StepMetrics(
             epoch=1, step=4, learning_rate=1e-3, loss=0.5, accuracy=0.75, grad_norm=2.0,
             num_tokens=3000,
         )

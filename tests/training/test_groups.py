@@ -5,7 +5,7 @@ from mlx.utils import tree_flatten
 
 import mlx_finbert
 from mlx_finbert.errors import InputError
-from mlx_finbert.training.optimizer import Thawing, depth, make_groups
+from mlx_finbert.training.optimizer import FreezeSchedule, depth, make_groups
 from mlx_finbert.training.step_settings import StepSettings
 
 
@@ -32,7 +32,7 @@ def test_depths():
 
 def test_rates_are_those_of_araci():
     """finbert.py: rate / 1.2^(12 - i) for layer i, rate / 1.2^13 for the embeddings."""
-    rates = {g.name: g.rate for g in make_groups(NAMES, 12, Thawing(layer_decay=1 / 1.2))}
+    rates = {g.name: g.rate for g in make_groups(NAMES, 12, FreezeSchedule(layer_decay=1 / 1.2))}
     assert rates == {
         "embeddings": pytest.approx(1.2**-13), "layer.0": pytest.approx(1.2**-12),
         "layer.11": pytest.approx(1.2**-1), "head": 1.0,
@@ -40,24 +40,24 @@ def test_rates_are_those_of_araci():
 
 
 def test_unfreezing_goes_from_the_top_down():
-    starts = {g.name: g.start for g in make_groups(NAMES, 12, Thawing(unfreeze_every=10))}
+    starts = {g.name: g.start for g in make_groups(NAMES, 12, FreezeSchedule(unfreeze_every=10))}
     assert starts == {"embeddings": 130, "layer.0": 120, "layer.11": 10, "head": 0}
 
 
 def test_what_is_frozen_for_good_is_in_no_group():
-    thawing = Thawing(freeze_embeddings=True, freeze_layers=6, head_rate=10.0)
+    thawing = FreezeSchedule(freeze_embeddings=True, freeze_layers=6, head_rate=10.0)
     groups = make_groups(NAMES, 12, thawing)
     assert [(group.name, group.rate) for group in groups] == [("layer.11", 1.0), ("head", 10.0)]
-    assert [g.name for g in make_groups(NAMES, 12, Thawing(freeze_layers=1))] == [
+    assert [g.name for g in make_groups(NAMES, 12, FreezeSchedule(freeze_layers=1))] == [
         "embeddings", "layer.11", "head",
     ]  # fmt: skip
 
 
 def test_the_settings_say_what_is_frozen():
     settings = StepSettings(gradual_unfreezing=True, head_learning_rate=1e-3, freeze_layers=2)
-    assert settings.thawing(1e-4, 6, steps_per_epoch=100) == Thawing(
+    assert settings.freeze_schedule(1e-4, 6, steps_per_epoch=100) == FreezeSchedule(
         head_rate=pytest.approx(10), freeze_layers=2, unfreeze_every=33
     )
-    assert settings.thawing(1e-4, 6, steps_per_epoch=2).unfreeze_every == 1
+    assert settings.freeze_schedule(1e-4, 6, steps_per_epoch=2).unfreeze_every == 1
     with pytest.raises(InputError, match="--freeze-layers is 2: the model has 1 layers"):
-        settings.thawing(1e-4, 1, steps_per_epoch=100)
+        settings.freeze_schedule(1e-4, 1, steps_per_epoch=100)

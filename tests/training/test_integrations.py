@@ -12,14 +12,14 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.training.callbacks import Callback, JsonLines
 from mlx_finbert.training.integrations import Guarded, check_services, reporters
 from mlx_finbert.training.services import TensorBoard, WeightsAndBiases
-from mlx_finbert.training.state import Record, StepFigures
+from mlx_finbert.training.state import Record, StepMetrics
 
 SETTINGS = {"learning_rate": 1e-4, "labels": None}
 
 
 def step(number, **figures):
-    names = [field.name for field in fields(StepFigures)]
-    return StepFigures(**dict.fromkeys(names, 0.5) | {"step": number} | figures)
+    names = [field.name for field in fields(StepMetrics)]
+    return StepMetrics(**dict.fromkeys(names, 0.5) | {"step": number} | figures)
 
 
 def evaluation(number, **figures):

@@ -15,7 +15,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.optimizer import Adam
-from mlx_finbert.training.prepare import Loaders, load_model, make_fit, make_loaders
+from mlx_finbert.training.prepare import Loaders, load_model, make_loaders, make_trainer
 
 
 class SomeLoader:
@@ -26,14 +26,19 @@ class SomeLoader:
         return 30
 
 
-def fit_of(model, **settings):
+def trainer_of(model, **settings):
     loaders = Loaders(SomeLoader(), SomeLoader())
-    return make_fit(TrainSettings(**settings), model, loaders, mx.distributed.init())
+    trainer, vocabulary = make_trainer(
+        TrainSettings(**settings), model, loaders, mx.distributed.init()
+    )
+    if vocabulary:
+        vocabulary.put_back()
+    return trainer
 
 
 def test_the_step(tiny):
     model, _ = tiny
-    step = fit_of(
+    step = trainer_of(
         model, optimizer="adam", weight_decay=0.2, adam_beta1=0.8, adam_beta2=0.9,
         adam_epsilon=1e-5, max_grad_norm=3.0, dtype="bfloat16", seed=7, label_smoothing=0.2,
         class_weights=["balanced"],
@@ -46,13 +51,13 @@ def test_the_step(tiny):
 
 def test_the_groups(tiny):
     model, _ = tiny
-    groups = fit_of(
+    groups = trainer_of(
         model, learning_rate=1e-4, head_learning_rate=1e-3, layer_decay=0.5, freeze_layers=1,
         gradual_unfreezing=True,
     ).step.groups  # fmt: skip
     assert [(g.name, g.start) for g in groups] == [("embeddings", 30), ("layer.1", 10), ("head", 0)]
     assert [g.rate for g in groups] == pytest.approx([0.125, 0.5, 10])
-    assert fit_of(model, freeze_embeddings=True).step.groups[0].name == "layer.0"
+    assert trainer_of(model, freeze_embeddings=True).step.groups[0].name == "layer.0"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +79,7 @@ def test_a_fresh_head_learns_faster(checkpoint, flags, fresh, trained):
 
 def test_the_course(tiny):
     model, _ = tiny
-    plan = fit_of(
+    plan = trainer_of(
         model, epochs=3, eval_every=4, schedule="constant", warmup_steps=10, save_epochs=2,
         best_metric="val_loss", early_stopping_patience=2, plateau_monitor="loss",
         plateau_cooldown=3,
@@ -83,25 +88,14 @@ def test_the_course(tiny):
     assert [plan.schedule(step) for step in (0, 5, 10, 80)] == [0, 0.5, 1, 1]
     assert (plan.stopping.patience, plan.stopping.best.higher_is_better) == (2, False)
     assert (plan.plateau.monitor, plan.plateau.cooldown) == ("loss", 3)
-    assert fit_of(model, max_steps=7, save_steps=5).plan.save_every == 5
-    assert fit_of(model, max_steps=7).plan.total_steps == 7
+    assert trainer_of(model, max_steps=7, save_steps=5).plan.save_every == 5
+    assert trainer_of(model, max_steps=7).plan.total_steps == 7
 
 
 def test_gradient_checkpointing_is_switched_on(checkpoint):
     settings = TrainSettings(model=str(checkpoint()), gradient_checkpointing=True)
     model, _, _ = load_model(settings, ["negative", "neutral", "positive"], print)
     assert model.encoder.gradient_checkpointing
-
-
-def test_the_rows_of_the_table_that_learn(tiny):
-    model, _ = tiny
-    occurring = fit_of(model).step.occurring
-    assert occurring.name == "bert.embeddings.word_embeddings.weight"
-    assert occurring.ids.tolist() == [0, 5, 7, 9]  # 0 is padding
-    assert fit_of(model, freeze_embeddings=True).step.occurring is None
-    # Here the decay is a part of the gradient, which then moves every row.
-    assert fit_of(model, optimizer="adam", weight_decay=0.1).step.occurring is None
-    assert fit_of(model, optimizer="adam", weight_decay=0.0).step.occurring
 
 
 def part_of(name, texts):

@@ -18,10 +18,10 @@ from mlx_finbert.training.callbacks import Callback
 from mlx_finbert.training.early_stopping import Best, EarlyStopping, ReduceLROnPlateau
 from mlx_finbert.training.failure import StepFailed
 from mlx_finbert.training.loss import Loss
-from mlx_finbert.training.optimizer import Adam, make_groups
+from mlx_finbert.training.optimizer import Adam, make_groups, named_parameters
 from mlx_finbert.training.state import Record
-from mlx_finbert.training.step import TrainStep, named_parameters
-from mlx_finbert.training.trainer import Fit, Plan
+from mlx_finbert.training.step import StepState, TrainStep
+from mlx_finbert.training.trainer import Plan, Trainer
 
 TEXTS = ["profit rose", "sales fell", "orders unchanged"] * 11
 LABELS = np.array([2, 0, 1] * 11, np.int32)
@@ -41,9 +41,9 @@ class Watch(Callback):
     def on_evaluation(self, record, is_best):
         return self._evaluation and self._evaluation(record, is_best)
 
-    def on_save(self, fit):
-        self.saves.append(fit.run_state.step)
-        return self._save and self._save(fit)
+    def on_save(self, state, arrays):
+        self.saves.append(state["run_state"]["step"])
+        return self._save and self._save(state, arrays)
 
 
 def loader(tokenizer, seed=None, **more):
@@ -51,10 +51,12 @@ def loader(tokenizer, seed=None, **more):
     return Loader(tokens, LABELS, 8, tokenizer.pad_token_id, 40, seed, **more)
 
 
-def make_fit(model, tokenizer, steps=10, rate=3e-3, watch=(), schedule=lambda step: 1.0, **plan):
+def make_trainer(
+    model, tokenizer, steps=10, rate=3e-3, watch=(), schedule=lambda step: 1.0, **plan
+):
     groups = make_groups(named_parameters(model), len(model.encoder.layer))
     step = TrainStep(model, groups, Adam(), Loss(np.ones(3, np.float32)))
-    return Fit(
+    return Trainer(
         step,
         loader(tokenizer, seed=0),
         loader(tokenizer),
@@ -64,8 +66,8 @@ def make_fit(model, tokenizer, steps=10, rate=3e-3, watch=(), schedule=lambda st
 
 
 def run(model, tokenizer, *args, **more):
-    fit = make_fit(model, tokenizer, *args, **more)
-    return fit.run(), fit.run_state
+    trainer = make_trainer(model, tokenizer, *args, **more)
+    return trainer.train(), trainer.run_state
 
 
 def test_it_learns_and_records_every_epoch(tiny):
@@ -174,22 +176,22 @@ def test_a_restored_run_goes_on_bit_for_bit(checkpoint):
 
     kept = {}
 
-    def keep(fit):
-        if fit.run_state.step == 7:
-            kept["state"] = fit.state()
-            kept["weights"] = {k: mx.array(v) for k, v in named_parameters(fit.step.model).items()}
-            kept["adam"] = {p: dict(a) for p, a in fit.step.state.items()}
+    def keep(state, arrays):
+        if state["run_state"]["step"] == 7:
+            weights = named_parameters(whole.step.model).items()
+            kept["weights"] = {name: mx.array(weight) for name, weight in weights}
+            kept["state"], kept["arrays"] = state, {p: dict(a) for p, a in arrays.items()}
             mx.eval(kept["weights"])
 
-    whole = make_fit(
+    whole = make_trainer(
         *mlx_finbert.load(folder), 17, watch=Watch(on_save=keep), save_every=7, **plan, **parts()
     )
-    whole.run()
-    again = make_fit(*mlx_finbert.load(folder), 17, **plan, **parts())
+    whole.train()
+    again = make_trainer(*mlx_finbert.load(folder), 17, **plan, **parts())
     again.step.model.load_weights(list(kept["weights"].items()))
-    again.step.state = kept["adam"]
+    again.step.state = StepState.from_arrays(kept["arrays"])
     again.restore(kept["state"])
-    again.run()
+    again.train()
     assert again.run_state == whole.run_state
     ours, theirs = named_parameters(again.step.model), named_parameters(whole.step.model)
     assert all(mx.array_equal(ours[name], theirs[name]) for name in ours)
@@ -246,7 +248,7 @@ def test_weights_that_break_in_the_last_step_are_no_record(tiny):
 
 @pytest.mark.parametrize(("lost", "counted"), [(False, 3), (True, 2)])
 def test_a_step_that_fails_is_the_first_that_is_not_counted(tiny, monkeypatch, lost, counted):
-    take_step, put_back = TrainStep.__call__, []
+    take_step = TrainStep.__call__
 
     def failing(self, update, number, *more):
         if number == 3:
@@ -254,28 +256,26 @@ def test_a_step_that_fails_is_the_first_that_is_not_counted(tiny, monkeypatch, l
         return take_step(self, update, number, *more)
 
     monkeypatch.setattr(TrainStep, "__call__", failing)
-    monkeypatch.setattr(TrainStep, "put_back", lambda self: put_back.append(True))
     watch = Watch()
-    fit = make_fit(*tiny, watch=watch)
+    trainer = make_trainer(*tiny, watch=watch)
     with pytest.raises(StepFailed, match="no memory"):
-        fit.run()
-    assert fit.run_state.step == len(watch.steps) == counted
-    assert len(put_back) == (0 if lost else 1)
+        trainer.train()
+    assert trainer.run_state.step == len(watch.steps) == counted
 
 
 def test_what_fails_in_the_last_step_is_no_bare_error(tiny, monkeypatch):
-    fit = make_fit(*tiny, steps=1)
+    trainer = make_trainer(*tiny, steps=1)
     evaluate = mx.eval
 
     def without_memory(*arrays):
-        running = fit.step._running
+        running = trainer.step._pending
         if len(arrays) == 1 and (running is None and isinstance(arrays[0], mx.array)):
             raise RuntimeError("Insufficient Memory")
         evaluate(*arrays)
 
     monkeypatch.setattr(mx, "eval", without_memory)
     with pytest.raises(StepFailed, match=r"update 1, .*Insufficient Memory; its weights are lost"):
-        fit.run()
+        trainer.train()
 
 
 def test_an_ignored_interrupt_stays_ignored(tiny):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import mlx.core as mx
 
+
 def apart(x: mx.array) -> mx.array:
     """The same array; what computes it becomes a kernel of its own.
 

@@ -61,8 +61,9 @@ def value_and_grad_in_shares(loss: Callable[..., tuple[mx.array, Any]]) -> Calla
             shares[i](parameters, tuple(x[i::count] for x in rows), keys[i], *more)
             for i in range(count)
         ]
-        values = tuple(reduce(operator.add, parts) for parts in zip(*(v for v, _ in found)))
-        return values, add([gradients for _, gradients in found])
+        values = zip(*(value for value, _ in found), strict=True)
+        summed = tuple(reduce(operator.add, parts) for parts in values)
+        return summed, add([gradients for _, gradients in found])
 
     return value_and_grad
 

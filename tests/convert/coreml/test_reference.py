@@ -6,7 +6,7 @@ import pytest
 
 from mlx_finbert.convert.coreml.reference import Reference
 from mlx_finbert.convert.parity import inputs, own_logits
-from mlx_finbert.device import full_precision
+from mlx_finbert.models.precision import full_precision
 
 
 def in_full(model, ids, mask):

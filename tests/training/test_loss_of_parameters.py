@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 
 import mlx_finbert
+from mlx_finbert.backend.interface import compiled_value_and_grad
 from mlx_finbert.data.grouping import RANDOM, Grouping
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens
-from mlx_finbert.training.gradients import Gradients, added, named_parameters
-from mlx_finbert.training.loss import Loss
+from mlx_finbert.training.loss import Loss, loss_of_parameters
+from mlx_finbert.training.optimizer import named_parameters
+
+pytestmark = pytest.mark.usefixtures("backend")
 
 NO_DROPOUT = {
     "bert": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
@@ -28,15 +31,24 @@ def a_loader(way, pad, rows=21, batch_size=8, accumulation=1):
     return Loader(tokens, labels, batch_size, pad, 30, **more, grouping=Grouping(way))
 
 
+def rows_of(batch):
+    """On the device, as the loss of parameters takes them."""
+    places = len(batch.input_ids), -1
+    labels, weights = batch.labels.reshape(places), batch.weights.reshape(places)
+    return tuple(map(mx.array, (batch.input_ids, batch.attention_mask, labels, weights)))
+
+
 def gradients_of(model, update):
     """Of the loss summed over the rows of an update, and its figures."""
-    function = Gradients(model, Loss(np.array([1.0, 2.0, 0.5], np.float32), 0.1), {}, "float32")
-    found, sums = [], []
+    loss = Loss(np.array([1.0, 2.0, 0.5], np.float32), 0.1)
+    function = compiled_value_and_grad(loss_of_parameters(model, loss, {}, "float32"))
+    parameters, key = named_parameters(model), mx.random.key(0)
+    found, sums = {}, 0
     for batch in update.batches:
-        more, figures = function(named_parameters(model), batch, mx.random.key(0), mx.array(1.0))
-        found += more
-        sums.append(figures)
-    return added(found), sum(sums)
+        (_, figures), more = function(parameters, rows_of(batch), key, mx.array(1.0))
+        found = {name: gradient + found.get(name, 0) for name, gradient in more.items()}
+        sums = sums + figures
+    return found, sums
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
@@ -61,13 +73,3 @@ def test_the_ways_agree(checkpoint, family, accumulation):
             assert mx.abs(sums - expected_sums).max() < 1e-4
             for name, gradient in expected.items():
                 assert mx.abs(found[name] - gradient).max() < 2e-5, (way, name)
-
-
-def test_one_trace_a_shape(checkpoint):
-    model, _ = mlx_finbert.load(checkpoint())
-    function = Gradients(model, Loss(np.ones(3, np.float32)), {}, "float32")
-    loader = a_loader("packed", 0)
-    for _ in range(2):
-        for batch in loader.epoch():
-            function(named_parameters(model), batch, mx.random.key(0), mx.array(1.0))
-    assert function.traces == len({batch.input_ids.shape for batch in loader.epoch()})

@@ -4,9 +4,9 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_finbert.models import attention, attention_in_blocks
-from mlx_finbert.models.attention import attend, merge_heads
-from mlx_finbert.models.attention_in_blocks import attend_block, attend_in_blocks, cut
+from mlx_finbert.backend.linux_cpu import attention, layers
+from mlx_finbert.backend.linux_cpu.attention import attend_block, attend_in_blocks, cut
+from mlx_finbert.backend.linux_cpu.layers import merge_heads
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.packing import Packing
 
@@ -16,13 +16,20 @@ ROWS, HEADS, LENGTH, SIZE = 5, 3, 10, 4
 @pytest.fixture(params=[1, 2, 4, 15], ids="one two four all".split())
 def heads(request, monkeypatch):
     """Blocks of so many heads."""
-    monkeypatch.setattr(attention_in_blocks, "BLOCK", request.param * 4 * LENGTH**2)
+    monkeypatch.setattr(attention, "BLOCK", request.param * 4 * LENGTH**2)
 
 
 def arrays_and_mask(*lead):
     arrays = [mx.random.normal((*lead, ROWS, HEADS, LENGTH, SIZE)) for _ in range(3)]
     lengths = mx.array([1, 10, 4, 7, 9]).reshape(*lead, -1, 1, 1, 1)
     return arrays, mx.arange(LENGTH) < lengths
+
+
+def in_blocks_of(queries, keys, values, mask, dropout):
+    """`attend_in_blocks` with dropout."""
+    shape = (*queries.shape[:-1], keys.shape[-2])
+    keep = dropout.draw(shape) if dropout.is_on else None
+    return attend_in_blocks(queries, keys, values, mask, 0.5, keep, dropout.scale)
 
 
 def at_once(queries, keys, values, mask, dropout):
@@ -38,9 +45,6 @@ def test_blocks_of_any_size_give_the_same(lead, rate, compiled):
     arrays, mask = arrays_and_mask(*lead)
     cotangent, dropout = mx.random.normal(arrays[0].shape), Dropout(rate)
 
-    def in_blocks(*arrays):
-        return attend_in_blocks(*arrays[:3], arrays[3], 0.5, arrays[4])
-
     def found(function, key):
         def of(*arrays):
             with dropout_from(key):
@@ -49,7 +53,7 @@ def test_blocks_of_any_size_give_the_same(lead, rate, compiled):
         return mx.vjp(of, arrays, [cotangent])
 
     def both(key):
-        return found(in_blocks, key)
+        return found(in_blocks_of, key)
 
     key = mx.random.key(1)
     (expected,), expected_gradients = found(at_once, key)
@@ -89,7 +93,7 @@ def test_a_block_and_its_gradients_against_float64(spread, share):
 
 @pytest.mark.parametrize("rate", [0.0, 0.3])
 def test_blocks_of_halves_and_of_a_row_without_a_token(monkeypatch, rate):
-    monkeypatch.setattr(attention_in_blocks, "BLOCK", 1)
+    monkeypatch.setattr(attention, "BLOCK", 1)
     arrays = [mx.random.normal((2, 3, 10, 4)).astype(mx.float16) for _ in range(4)]
     mask = mx.arange(10) < mx.array([0, 6]).reshape(2, 1, 1, 1)
 
@@ -101,7 +105,7 @@ def test_blocks_of_halves_and_of_a_row_without_a_token(monkeypatch, rate):
         (result,), gradients = mx.vjp(of, arrays[:3], [arrays[3]])
         return [result, *gradients]
 
-    blocks = found(lambda q, k, v, d: attend_in_blocks(q, k, v, mask, 0.5, d), arrays)
+    blocks = found(lambda q, k, v, d: in_blocks_of(q, k, v, mask, d), arrays)
     floats = [array.astype(mx.float32) for array in arrays]
     expected = found(lambda q, k, v, d: at_once(q, k, v, mask, d), floats)
     for a, b in zip(blocks, expected, strict=True):
@@ -116,7 +120,7 @@ def test_gradients_of_values_alone():
     queries, keys, values = arrays
     dropout, cotangent = Dropout(0.0), mx.random.normal(values.shape)
     _, (found,) = mx.vjp(
-        lambda v: attend_in_blocks(queries, keys, v, mask, 0.5, dropout), [values], [cotangent]
+        lambda v: in_blocks_of(queries, keys, v, mask, dropout), [values], [cotangent]
     )
     _, (expected,) = mx.vjp(
         lambda v: at_once(queries, keys, v, mask, dropout), [values], [cotangent]
@@ -133,7 +137,7 @@ def test_blocks_go_one_after_the_other(monkeypatch, backward, share):
     scores = 2 * 32 * 4 * 128**2
 
     def in_blocks(*arrays):
-        return attend_in_blocks(*arrays, mask, 0.5, Dropout(0.1))
+        return in_blocks_of(*arrays, mask, Dropout(0.1))
 
     @mx.compile
     def found(*arrays):
@@ -141,7 +145,7 @@ def test_blocks_go_one_after_the_other(monkeypatch, backward, share):
             return in_blocks(*arrays[:3])
         return mx.vjp(in_blocks, arrays[:3], arrays[3:])
 
-    monkeypatch.setattr(attention_in_blocks, "BLOCK", scores // 16)
+    monkeypatch.setattr(attention, "BLOCK", scores // 16)
     mx.eval(arrays, mask)
     before = mx.get_active_memory()
     mx.reset_peak_memory()
@@ -159,7 +163,7 @@ def test_the_gradient_of_a_cut_puts_every_part_in_its_place():
 @pytest.mark.parametrize(("block", "calls"), [(400, 1), (600, 1), (601, 0)])
 @pytest.mark.parametrize("key", [None, mx.random.key(0)])
 def test_few_blocks_are_not_cut(monkeypatch, block, calls, key):
-    arrays = [mx.random.normal((2, 3, 10, 4)) for _ in range(3)]
+    arrays = [mx.random.normal((2, 10, 12)) for _ in range(3)]
     packing = Packing((mx.arange(10) < mx.array([[3], [6]])).astype(mx.int32))
     seen = []
 
@@ -167,14 +171,15 @@ def test_few_blocks_are_not_cut(monkeypatch, block, calls, key):
         seen.append(arguments)
         return attend_in_blocks(*arguments)
 
-    monkeypatch.setattr(attention_in_blocks, "BLOCK", block)
-    monkeypatch.setattr(attention, "attend_in_blocks", noted)
-    monkeypatch.setattr(attention, "on_linux_cpu", lambda: True)
+    monkeypatch.setattr(attention, "BLOCK", block)
+    monkeypatch.setattr(layers, "attend_in_blocks", noted)
+    layer = layers.Attention(3, 0.1)
     with dropout_from(key):
-        found = attend(*arrays, packing, Dropout(0.1))
+        found = layer(*arrays, packing)
     assert len(seen) == calls
     with dropout_from(key):
-        expected = merge_heads(at_once(*arrays, packing.mask, Dropout(0.1)))
+        heads = map(layer.split_heads, arrays)
+        expected = merge_heads(at_once(*heads, packing.mask, layer.dropout))
     assert mx.abs(found - expected).max() < 1e-5
 
 
@@ -184,10 +189,10 @@ def test_blocks_of_packed_rows(monkeypatch, block):
     arrays = [mx.random.normal((2, 3, 10, 4)) for _ in range(4)]
     numbers = mx.array([[1, 1, 1, 2, 2, 2, 2, 3, 3, 0], [1, 1, 1, 1, 1, 1, 2, 0, 0, 0]])
     packing, is_token = Packing(numbers, 3), (numbers > 0)[:, None, :, None]
-    monkeypatch.setattr(attention_in_blocks, "BLOCK", block)
+    monkeypatch.setattr(attention, "BLOCK", block)
 
     def in_blocks(q, k, v):
-        return attend_in_blocks(q, k, v, packing.first_mask, 0.5, Dropout(0.1)) * is_token
+        return in_blocks_of(q, k, v, packing.first_mask, Dropout(0.1)) * is_token
 
     def whole(q, k, v):
         return at_once(q, k, v, packing.mask, Dropout(0.1)) * is_token

@@ -5,19 +5,22 @@ import subprocess
 import sys
 
 import mlx.core as mx
+import mlx.nn as nn
 import pytest
 
-from mlx_finbert import device
-from mlx_finbert.backend import PLAIN, VARIABLE, check_backend
+from mlx_finbert.backend import interface
+from mlx_finbert.backend.choice import PLAIN, VARIABLE, check_backend
 from mlx_finbert.errors import InputError
 
 
 def test_plain_turns_every_form_of_the_linux_cpu_off(monkeypatch):
     monkeypatch.setenv(VARIABLE, PLAIN)
     x = mx.ones(3)
-    assert not device.on_linux_cpu()
-    assert device.apart(x) is x
-    assert len(device.streams()) == 1 and device.length_multiple() == 8
+    assert not interface.on_linux_cpu()
+    assert interface.scalar(x) is x
+    assert len(interface.compile_forward(mx.exp, [])) == 1 and interface.pad_multiple() == 8
+    layer = interface.adapt(nn.Linear(2, 2))
+    assert type(layer) is nn.Linear
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the forms are for Linux")
@@ -27,7 +30,7 @@ def test_unset_leaves_them_on(monkeypatch, value):
     if value is not None:
         monkeypatch.setenv(VARIABLE, value)
     check_backend()
-    assert device.on_linux_cpu() == (mx.default_device() == mx.cpu)
+    assert interface.on_linux_cpu() == (mx.default_device() == mx.cpu)
 
 
 def test_a_misspelt_switch_is_one_sentence(monkeypatch):

@@ -3,7 +3,8 @@
 import mlx.core as mx
 import pytest
 
-from mlx_finbert import device
+from mlx_finbert.backend.interface import refuse_wrong_gradients
+from mlx_finbert.backend.process import hold_memory
 from mlx_finbert.errors import InputError
 
 
@@ -12,21 +13,21 @@ def test_memory_is_held_where_there_is_metal(monkeypatch):
     monkeypatch.setattr(mx, "set_wired_limit", limits.append)
     monkeypatch.setattr(mx, "set_cache_limit", limits.append)
     monkeypatch.setattr(mx.metal, "is_available", lambda: False)
-    device.hold_memory()
+    hold_memory()
     assert limits == []
     # As on a Mac whose default device is the CPU: the limit is the GPU's.
     infos = {mx.gpu: {"max_recommended_working_set_size": 8000}, mx.cpu: {}}
     monkeypatch.setattr(mx.metal, "is_available", lambda: True)
     monkeypatch.setattr(mx, "device_info", lambda of=mx.cpu: infos[of])
-    device.hold_memory()
+    hold_memory()
     assert limits == [8000, 2000]
 
 
 def test_widths_whose_gradients_are_wrong_on_cuda_are_refused(monkeypatch):
-    device.refuse_wrong_gradients(15)
+    refuse_wrong_gradients(15)
     monkeypatch.setattr(mx.cuda, "is_available", lambda: True)
-    device.refuse_wrong_gradients(15)
+    refuse_wrong_gradients(15)
     monkeypatch.setattr(mx, "default_device", lambda: mx.gpu)
-    device.refuse_wrong_gradients(16)
+    refuse_wrong_gradients(16)
     with pytest.raises(InputError, match="hidden size of 15: on CUDA"):
-        device.refuse_wrong_gradients(15)
+        refuse_wrong_gradients(15)

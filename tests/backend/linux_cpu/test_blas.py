@@ -3,7 +3,7 @@ import warnings
 
 import pytest
 
-from mlx_finbert import blas
+from mlx_finbert.backend.linux_cpu import blas
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the code runs on Linux alone")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from mlx_finbert.models import arithmetic
+from mlx_finbert.backend.linux_cpu import arithmetic
 
 MOST = float(np.finfo(np.float32).max)
 
