@@ -4,8 +4,7 @@
 #   scripts/test.sh [arguments for pytest]
 #
 # Without arguments it leaves the slow tests out; `scripts/test.sh tests` runs them too.
-# PyTorch is the reference of the parity tests; nothing else uses it. On Linux,
-# MLX_FINBERT_BACKEND=plain scripts/test.sh tests the path that Metal runs.
+# PyTorch is the reference of the parity tests; nothing else uses it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/venv.sh

@@ -1,0 +1,51 @@
+"""What an import leaves as it is, and what a command prepares."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mlx_finbert.backend.choice import VARIABLE
+
+REPORT = """
+import ctypes, os
+before = dict(os.environ)
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 2**20
+{what}
+import numpy as np
+arrays = [np.ones(2**18) for _ in range(160)]  # of 2 MB
+used = resident()
+del arrays
+is_same, has_blas = dict(os.environ) == before, hasattr(ctypes.CDLL(None), "cblas_sgemm")
+print(is_same, has_blas, used - resident() > 200)
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is changed")
+
+
+def leaves(what):
+    """Whether the environment is as before, there is a global BLAS, and freed memory goes back."""
+    environment = {k: v for k, v in os.environ.items() if k not in (VARIABLE, "MLX_BFS_MAX_WIDTH")}
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT.format(what=what)],
+        capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_an_import_leaves_the_process_as_it_is():
+    assert leaves("import mlx_finbert; mlx_finbert.__version__") == ["True", "False", "True"]
+    assert leaves("import mlx_finbert.train, mlx_finbert.evaluate") == ["True", "False", "True"]
+
+
+def test_the_first_function_brings_the_fast_blas_alone():
+    assert leaves("from mlx_finbert import load") == ["True", "True", "True"]
+
+
+def test_a_command_prepares_its_process():
+    prepare = "from mlx_finbert.backend.process import prepare_process; prepare_process()"
+    assert leaves(prepare) == ["False", "True", "False"]
