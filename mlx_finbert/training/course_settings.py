@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from mlx_finbert.settings import refuse_without, require, setting
+from mlx_finbert.training.args import TrainingArgs
 from mlx_finbert.training.early_stopping import (
     HIGHER_IS_BETTER,
     Best,
@@ -14,7 +15,6 @@ from mlx_finbert.training.early_stopping import (
     ReduceLROnPlateau,
 )
 from mlx_finbert.training.schedules import ScheduleName, make_schedule, warmup_steps_of
-from mlx_finbert.training.trainer import Plan
 
 
 @dataclass(kw_only=True)
@@ -64,7 +64,7 @@ class CourseSettings:
         require(delta >= 0, "--early-stopping-min-delta", delta, "at least 0")
         for names, other, given in self._dependent_flags():
             refuse_without(self, names, other, given)
-        self.plan(steps_per_epoch=1)
+        self.training_args(steps_per_epoch=1)
 
     def _dependent_flags(self) -> Iterator[tuple[list[str], str, bool]]:
         restarts, polynomial = "cosine_with_restarts", "polynomial"
@@ -77,11 +77,11 @@ class CourseSettings:
         stopping = self.early_stopping_patience is not None
         yield ["early_stopping_min_delta"], "--early-stopping-patience", stopping
 
-    def plan(self, steps_per_epoch: int, save_every: int = 0) -> Plan:
+    def training_args(self, steps_per_epoch: int, save_every: int = 0) -> TrainingArgs:
         """The course for a number of updates an epoch."""
         total = self.max_steps or self.epochs * steps_per_epoch
         warmup = warmup_steps_of(total, self.warmup_steps, self.warmup_ratio)
-        return Plan(
+        return TrainingArgs(
             total_steps=total,
             learning_rate=self.learning_rate,
             schedule=make_schedule(
@@ -96,7 +96,7 @@ class CourseSettings:
 
     def epochs_of(self, steps_per_epoch: int) -> int:
         """Passes over the rows; the last one may end before its end."""
-        return -(-self.plan(steps_per_epoch).total_steps // steps_per_epoch)
+        return -(-self.training_args(steps_per_epoch).total_steps // steps_per_epoch)
 
     def _plateau(self) -> ReduceLROnPlateau | None:
         if self.plateau_monitor is None:

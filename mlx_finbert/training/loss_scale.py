@@ -1,14 +1,11 @@
 """Half precision for the matrix products, float32 for the weights that are learned."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import mlx.core as mx
 
+from mlx_finbert.training.args import Precision
 from mlx_finbert.training.optimizer import Arrays
-
-Precision = Literal["float32", "bfloat16", "float16"]
-"""By MLX's names of the dtypes."""
 
 
 def cast(parameters: Arrays, dtype: mx.Dtype) -> Arrays:

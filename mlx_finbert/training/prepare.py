@@ -16,12 +16,14 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize, tokenize_in
+from mlx_finbert.errors import InputError
 from mlx_finbert.labels import match_labels, require_all_labels
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.lora import add_lora
 from mlx_finbert.settings import require
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.optimizer import make_groups
+from mlx_finbert.training.loss import Loss, class_weights
+from mlx_finbert.training.optimizer import Adam, FreezeSchedule, make_groups
 from mlx_finbert.training.step import TrainStep
 from mlx_finbert.training.trainer import Trainer
 from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary, trim
@@ -160,19 +162,49 @@ def make_trainer(
 ) -> tuple[Trainer, TrimmedVocabulary | None]:
     """The loop with its first step to come, over a model and loaders of a trimmed vocabulary."""
     steps_per_epoch, num_layers = len(loaders.train), len(model.encoder.layer)
-    schedule = settings.freeze_schedule(settings.learning_rate, num_layers, steps_per_epoch)
     trainable = dict(tree_flatten(model.trainable_parameters()))
-    groups, adam = make_groups(trainable, num_layers, schedule), settings.adam()
+    groups = make_groups(
+        trainable, num_layers, freeze_schedule_of(settings, num_layers, steps_per_epoch)
+    )
+    adam = Adam(
+        settings.weight_decay,
+        decoupled=settings.optimizer == "adamw",
+        betas=(settings.adam_beta1, settings.adam_beta2),
+        eps=settings.adam_epsilon,
+    )
+    weights = class_weights(settings.class_weights, model.args.labels, loaders.train.labels)
     vocabulary = trim(model, [loaders.train, loaders.validation], groups, adam)
     step = TrainStep(
         model,
         groups,
         adam,
-        settings.loss(model.args.labels, loaders.train.labels),
-        settings.max_grad_norm,
-        settings.dtype,
-        settings.seed,
-        processes,
+        Loss(weights, settings.label_smoothing),
+        max_grad_norm=settings.max_grad_norm,
+        precision=settings.dtype,
+        seed=settings.seed,
+        processes=processes,
     )
-    plan = settings.plan(steps_per_epoch, settings.save_every(steps_per_epoch))
-    return Trainer(step, loaders.train, loaders.validation, plan), vocabulary
+    args = settings.training_args(steps_per_epoch, settings.save_every(steps_per_epoch))
+    return Trainer(step, loaders.train, loaders.validation, args), vocabulary
+
+
+def freeze_schedule_of(
+    settings: TrainSettings, num_layers: int, steps_per_epoch: int
+) -> FreezeSchedule:
+    """What is frozen, and at which rates the depths learn.
+
+    Raises:
+        InputError: for more frozen layers than the model has.
+    """
+    if settings.freeze_layers > num_layers:
+        raise InputError(
+            f"--freeze-layers is {settings.freeze_layers}: the model has {num_layers} layers"
+        )
+    head = settings.head_learning_rate or settings.learning_rate
+    return FreezeSchedule(
+        layer_decay=settings.layer_decay,
+        head_rate=head / settings.learning_rate,
+        freeze_embeddings=settings.freeze_embeddings,
+        freeze_layers=settings.freeze_layers,
+        unfreeze_every=max(1, steps_per_epoch // 3) if settings.gradual_unfreezing else 0,
+    )

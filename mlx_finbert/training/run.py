@@ -126,7 +126,7 @@ def start_of(trainer: Trainer, settings: TrainSettings) -> str:
 
 def train(trainer: Trainer, settings: TrainSettings, say: Say) -> RunEnd:
     """Run the loop, its watchers told of start and end; returns how it ended."""
-    total = trainer.plan.total_steps
+    total = trainer.args.total_steps
     say(f"{total:,} steps of {trainer.train_loader.update_size} rows; {first_step_note()}")
     for callback in trainer.callbacks:
         callback.on_start(asdict(settings), total, trainer.run_state.step)

@@ -37,7 +37,7 @@ TRIANGLE_RATIO = 32
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScheduleArgs:
     """What the courses are made of; see `make_schedule`."""
 
     total_steps: int
@@ -52,7 +52,7 @@ class Plan:
         return min(1.0, (step - self.warmup_steps) / steps)
 
 
-Course = Callable[[Plan, int], float]
+Course = Callable[[ScheduleArgs, int], float]
 
 
 def make_schedule(
@@ -80,8 +80,9 @@ def make_schedule(
     if name == "polynomial":
         rule = f"must be above {POLYNOMIAL_END:g}, where --schedule polynomial ends"
         require(learning_rate > POLYNOMIAL_END, "--learning-rate", learning_rate, rule)
-    course, plan = COURSES[name], Plan(total_steps, warmup_steps, learning_rate, num_cycles, power)
-    return lambda step: course(plan, step)
+    course = COURSES[name]
+    args = ScheduleArgs(total_steps, warmup_steps, learning_rate, num_cycles, power)
+    return lambda step: course(args, step)
 
 
 def warmup_steps_of(total_steps: int, warmup_steps: int | None, warmup_ratio: float) -> int:
@@ -95,61 +96,61 @@ def after_warmup(course: Course) -> Course:
     """Rise from 0 to 1 in a straight line first."""
 
     @wraps(course)
-    def with_warmup(plan: Plan, step: int) -> float:
-        if step < plan.warmup_steps:
-            return step / plan.warmup_steps
-        return course(plan, step)
+    def with_warmup(args: ScheduleArgs, step: int) -> float:
+        if step < args.warmup_steps:
+            return step / args.warmup_steps
+        return course(args, step)
 
     return with_warmup
 
 
 @after_warmup
-def constant(plan: Plan, step: int) -> float:
+def constant(args: ScheduleArgs, step: int) -> float:
     """The peak to the end."""
     return 1.0
 
 
 @after_warmup
-def linear(plan: Plan, step: int) -> float:
+def linear(args: ScheduleArgs, step: int) -> float:
     """Down to 0 at the end."""
-    return max(0.0, (plan.total_steps - step) / max(1, plan.total_steps - plan.warmup_steps))
+    return max(0.0, (args.total_steps - step) / max(1, args.total_steps - args.warmup_steps))
 
 
 @after_warmup
-def cosine(plan: Plan, step: int) -> float:
+def cosine(args: ScheduleArgs, step: int) -> float:
     """Half a wave, down to 0 at the end."""
-    return 0.5 * (1 + math.cos(math.pi * plan.progress(step)))
+    return 0.5 * (1 + math.cos(math.pi * args.progress(step)))
 
 
 @after_warmup
-def cosine_with_restarts(plan: Plan, step: int) -> float:
+def cosine_with_restarts(args: ScheduleArgs, step: int) -> float:
     """Half waves of equal length, each starting at the peak (Loshchilov and Hutter 2017)."""
-    progress = plan.progress(step)
+    progress = args.progress(step)
     if progress == 1:
         return 0.0
-    return 0.5 * (1 + math.cos(math.pi * (plan.num_cycles * progress % 1)))
+    return 0.5 * (1 + math.cos(math.pi * (args.num_cycles * progress % 1)))
 
 
 @after_warmup
-def polynomial(plan: Plan, step: int) -> float:
+def polynomial(args: ScheduleArgs, step: int) -> float:
     """Down to `POLYNOMIAL_END` at the end."""
-    left = (1 - plan.progress(step)) ** plan.power
-    return ((plan.learning_rate - POLYNOMIAL_END) * left + POLYNOMIAL_END) / plan.learning_rate
+    left = (1 - args.progress(step)) ** args.power
+    return ((args.learning_rate - POLYNOMIAL_END) * left + POLYNOMIAL_END) / args.learning_rate
 
 
 @after_warmup
-def inverse_sqrt(plan: Plan, step: int) -> float:
+def inverse_sqrt(args: ScheduleArgs, step: int) -> float:
     """One over the square root of the time in units of the warm-up."""
-    timescale = plan.warmup_steps or INVERSE_SQRT_TIMESCALE
-    return 1 / math.sqrt((step + timescale - plan.warmup_steps) / timescale)
+    timescale = args.warmup_steps or INVERSE_SQRT_TIMESCALE
+    return 1 / math.sqrt((step + timescale - args.warmup_steps) / timescale)
 
 
-def slanted_triangular(plan: Plan, step: int) -> float:
+def slanted_triangular(args: ScheduleArgs, step: int) -> float:
     """Up and down in straight lines from and to 1/32 of the peak (Howard and Ruder 2018).
 
     Their `cut_frac` is the share of the warm-up; they take 0.1.
     """
-    return (1 + linear(plan, step) * (TRIANGLE_RATIO - 1)) / TRIANGLE_RATIO
+    return (1 + linear(args, step) * (TRIANGLE_RATIO - 1)) / TRIANGLE_RATIO
 
 
 COURSES: dict[str, Course] = {

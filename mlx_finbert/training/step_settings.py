@@ -3,14 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from mlx_finbert.data.grouping import RANDOM, Grouping, Way
-from mlx_finbert.errors import InputError
 from mlx_finbert.settings import refuse_without, require, setting
-from mlx_finbert.training.loss import Loss, class_weights
-from mlx_finbert.training.loss_scale import Precision
-from mlx_finbert.training.optimizer import Adam, FreezeSchedule
+from mlx_finbert.training.args import Precision
 
 
 @dataclass(kw_only=True)
@@ -89,33 +84,3 @@ class StepSettings:
     def grouping(self, epochs: int) -> Grouping:
         """How the batches of a run of so many epochs are made."""
         return Grouping(self.group_by_length, self.group_parts, self.group_window, epochs)
-
-    def adam(self) -> Adam:
-        """The optimizer."""
-        return Adam(
-            self.weight_decay,
-            self.optimizer == "adamw",
-            (self.adam_beta1, self.adam_beta2),
-            self.adam_epsilon,
-        )
-
-    def loss(self, label_names: list[str], labels: np.ndarray) -> Loss:
-        """The loss for training rows with these labels, in the order of the logits."""
-        return Loss(class_weights(self.class_weights, label_names, labels), self.label_smoothing)
-
-    def freeze_schedule(
-        self, learning_rate: float, num_layers: int, steps_per_epoch: int
-    ) -> FreezeSchedule:
-        """What is frozen and at which rate the depths learn, for a model and a run."""
-        if self.freeze_layers > num_layers:
-            raise InputError(
-                f"--freeze-layers is {self.freeze_layers}: the model has {num_layers} layers"
-            )
-        head = self.head_learning_rate or learning_rate
-        return FreezeSchedule(
-            layer_decay=self.layer_decay,
-            head_rate=head / learning_rate,
-            freeze_embeddings=self.freeze_embeddings,
-            freeze_layers=self.freeze_layers,
-            unfreeze_every=max(1, steps_per_epoch // 3) if self.gradual_unfreezing else 0,
-        )

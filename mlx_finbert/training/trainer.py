@@ -10,29 +10,11 @@ from mlx_finbert.data.loader import Loader, Update
 from mlx_finbert.evaluation.metrics import measure
 from mlx_finbert.inference.logits import Forward
 from mlx_finbert.interrupt import interrupt_noted
+from mlx_finbert.training.args import TrainingArgs
 from mlx_finbert.training.callbacks import Callback
-from mlx_finbert.training.early_stopping import BestMetric, EarlyStopping, ReduceLROnPlateau
 from mlx_finbert.training.failure import StepFailed
-from mlx_finbert.training.schedules import Schedule
 from mlx_finbert.training.state import Record, RunEnd, RunState, StepMetrics, StepOutput, Sums
 from mlx_finbert.training.step import TrainStep
-
-
-@dataclass
-class Plan:
-    """The course of a run."""
-
-    total_steps: int
-    learning_rate: float
-    """The peak."""
-    schedule: Schedule
-    eval_every: int = 0
-    """Evaluate each so many steps too; 0 for the ends of the epochs alone."""
-    save_every: int = 0
-    """Tell the callbacks to save each so many steps; 0 for never."""
-    best_metric: BestMetric = "last"
-    plateau: ReduceLROnPlateau | None = None
-    stopping: EarlyStopping | None = None
 
 
 @dataclass
@@ -48,7 +30,7 @@ class Trainer:
     """With a seed."""
     validation_loader: Loader
     """Without one."""
-    plan: Plan
+    args: TrainingArgs
     callbacks: Sequence[Callback] = ()
     run_state: RunState = field(default_factory=RunState)
 
@@ -64,11 +46,11 @@ class Trainer:
         Raises:
             StepFailed: for a step that could not be computed.
         """
-        if self.plan.stopping and self.plan.stopping.is_over:
+        if self.args.stopping and self.args.stopping.is_over:
             return RunEnd.STOPPED_EARLY
         end = None
         with interrupt_noted() as interrupted:
-            while end is None and self.run_state.step < self.plan.total_steps:
+            while end is None and self.run_state.step < self.args.total_steps:
                 end = self._stretch(interrupted)
         return end or RunEnd.FINISHED
 
@@ -130,29 +112,29 @@ class Trainer:
     def _is_boundary(self, step: int) -> bool:
         """Whether something is due after so many steps."""
         return self._is_end(step) or any(
-            every and step % every == 0 for every in (self.plan.eval_every, self.plan.save_every)
+            every and step % every == 0 for every in (self.args.eval_every, self.args.save_every)
         )
 
     def _is_end(self, step: int) -> bool:
         """Of the run, or of an epoch."""
-        return step == self.plan.total_steps or step % len(self.train_loader) == 0
+        return step == self.args.total_steps or step % len(self.train_loader) == 0
 
     def _after(self, rate: float, stop: bool, interrupted: Event) -> RunEnd | None:
         """Evaluate and save where that is due; returns how the run ends, where it does here."""
         end = None
-        if self._is_end(self.run_state.step) or self._is_due(self.plan.eval_every):
+        if self._is_end(self.run_state.step) or self._is_due(self.args.eval_every):
             end = self._evaluate(rate)
         if end == RunEnd.DIVERGED:
             return end
         # Ctrl-C may have come while validation rows were measured.
         stop = stop or self._was_interrupted(interrupted)
-        if self._is_due(self.plan.save_every) or stop:
+        if self._is_due(self.args.save_every) or stop:
             self._tell("on_save", self.state(), self.step.state.arrays())
         return RunEnd.INTERRUPTED if stop else end
 
     def learning_rate(self, number: int) -> float:
         """Of an update, by the schedule and by what plateaus have left of it."""
-        return self.plan.learning_rate * self.plan.schedule(number) * self.run_state.rate_factor
+        return self.args.learning_rate * self.args.schedule(number) * self.run_state.rate_factor
 
     def _is_due(self, every: int) -> bool:
         return every > 0 and self.run_state.step % every == 0
@@ -162,18 +144,18 @@ class Trainer:
         record = self._measured(rate)
         if not isfinite(record.val_loss):
             return RunEnd.DIVERGED
-        run_state, plan = self.run_state, self.plan
+        run_state, args = self.run_state, self.args
         # A killed run may have had this very evaluation before.
         again = record == run_state.best
-        is_best = again or record.is_better_than(run_state.best, plan.best_metric)
+        is_best = again or record.is_better_than(run_state.best, args.best_metric)
         run_state.best = record if is_best else run_state.best
         run_state.history.append(record)
         run_state.sums = Sums()
-        if plan.plateau and rate:
-            lowered = plan.plateau.update(getattr(record, plan.plateau.monitor), rate)
+        if args.plateau and rate:
+            lowered = args.plateau.update(getattr(record, args.plateau.monitor), rate)
             run_state.rate_factor *= lowered / rate
         self._tell("on_evaluation", record, is_best)
-        if plan.stopping and plan.stopping.update(getattr(record, plan.best_metric)):
+        if args.stopping and args.stopping.update(getattr(record, args.best_metric)):
             return RunEnd.STOPPED_EARLY
         return None
 
@@ -204,14 +186,14 @@ class Trainer:
         """What a checkpoint keeps beside weights and moments, for JSON."""
         return {
             "run_state": self.run_state.to_dict(),
-            "plateau": self.plan.plateau and self.plan.plateau.state(),
-            "early_stopping": self.plan.stopping and self.plan.stopping.state(),
+            "plateau": self.args.plateau and self.args.plateau.state(),
+            "early_stopping": self.args.stopping and self.args.stopping.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint's `state()`."""
         self.run_state = RunState.from_dict(state["run_state"])
-        if self.plan.plateau:
-            self.plan.plateau.restore(state["plateau"])
-        if self.plan.stopping:
-            self.plan.stopping.restore(state["early_stopping"])
+        if self.args.plateau:
+            self.args.plateau.restore(state["plateau"])
+        if self.args.stopping:
+            self.args.stopping.restore(state["early_stopping"])

@@ -81,7 +81,7 @@ class OurTraining:
         start = time.perf_counter()
         trainer = self.trainer
         trainer.train_loader, trainer.validation_loader = loaders.train, loaders.validation
-        trainer.plan.total_steps, trainer.run_state = steps, RunState()
+        trainer.args.total_steps, trainer.run_state = steps, RunState()
         if (end := trainer.train()) != RunEnd.FINISHED:
             raise RuntimeError(f"the epoch ended early: {end}")
         return time.perf_counter() - start

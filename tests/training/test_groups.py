@@ -5,8 +5,9 @@ from mlx.utils import tree_flatten
 
 import mlx_finbert
 from mlx_finbert.errors import InputError
+from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.optimizer import FreezeSchedule, depth, make_groups
-from mlx_finbert.training.step_settings import StepSettings
+from mlx_finbert.training.prepare import freeze_schedule_of
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta"])
@@ -54,10 +55,12 @@ def test_what_is_frozen_for_good_is_in_no_group():
 
 
 def test_the_settings_say_what_is_frozen():
-    settings = StepSettings(gradual_unfreezing=True, head_learning_rate=1e-3, freeze_layers=2)
-    assert settings.freeze_schedule(1e-4, 6, steps_per_epoch=100) == FreezeSchedule(
+    settings = TrainSettings(
+        learning_rate=1e-4, gradual_unfreezing=True, head_learning_rate=1e-3, freeze_layers=2
+    )
+    assert freeze_schedule_of(settings, 6, steps_per_epoch=100) == FreezeSchedule(
         head_rate=pytest.approx(10), freeze_layers=2, unfreeze_every=33
     )
-    assert settings.freeze_schedule(1e-4, 6, steps_per_epoch=2).unfreeze_every == 1
+    assert freeze_schedule_of(settings, 6, steps_per_epoch=2).unfreeze_every == 1
     with pytest.raises(InputError, match="--freeze-layers is 2: the model has 1 layers"):
-        settings.freeze_schedule(1e-4, 1, steps_per_epoch=100)
+        freeze_schedule_of(settings, 1, steps_per_epoch=100)

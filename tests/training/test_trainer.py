@@ -14,6 +14,7 @@ from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import tokenize
 from mlx_finbert.evaluation.metrics import measure
 from mlx_finbert.inference.logits import Forward
+from mlx_finbert.training.args import TrainingArgs
 from mlx_finbert.training.callbacks import Callback
 from mlx_finbert.training.early_stopping import Best, EarlyStopping, ReduceLROnPlateau
 from mlx_finbert.training.failure import StepFailed
@@ -21,7 +22,7 @@ from mlx_finbert.training.loss import Loss
 from mlx_finbert.training.optimizer import Adam, make_groups, named_parameters
 from mlx_finbert.training.state import Record
 from mlx_finbert.training.step import StepState, TrainStep
-from mlx_finbert.training.trainer import Plan, Trainer
+from mlx_finbert.training.trainer import Trainer
 
 TEXTS = ["profit rose", "sales fell", "orders unchanged"] * 11
 LABELS = np.array([2, 0, 1] * 11, np.int32)
@@ -60,7 +61,7 @@ def make_trainer(
         step,
         loader(tokenizer, seed=0),
         loader(tokenizer),
-        Plan(steps, rate, schedule, **plan),
+        TrainingArgs(steps, rate, schedule, **plan),
         (watch,) if watch else (),
     )
 
