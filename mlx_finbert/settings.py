@@ -8,8 +8,9 @@ beats the defaults.
 import dataclasses
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mlx_finbert.errors import InputError
@@ -109,13 +110,19 @@ def require_types(settings: Any) -> None:
             require(type(value) is hint, flag_of(field), value, f"of type {hint.__name__}")
 
 
-def read_config_file(path: Path, settings_class: type, skip_others: bool = False) -> dict[str, Any]:
+def read_config_file(
+    path: Path,
+    settings_class: type,
+    skip_others: bool = False,
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """The values of a YAML file, each checked against the type of its field.
 
     Args:
         path: of the file.
         settings_class: the dataclass whose fields are wanted.
         skip_others: pass over keys that are no field of it, which are refused otherwise.
+        renamed: fields by names that the file may have for them.
     """
     import yaml
 
@@ -133,6 +140,7 @@ def read_config_file(path: Path, settings_class: type, skip_others: bool = False
     values = {}
     for key, value in found.items():
         name = str(key).replace("-", "_")
+        name = renamed.get(name, name)
         if name not in fields:
             if skip_others:
                 continue

@@ -180,7 +180,7 @@ def test_every_flag_of_every_command_reaches_its_field(settings_class, needed):
     "argv",
     [
         ["--epochs", "0"], ["--batch-size", "0"], ["--learning-rate", "0"], ["--warmup-ratio", "2"],
-        ["--weight-decay", "-1"], ["--max-grad-norm", "0"], ["--eval-every", "-1"],
+        ["--weight-decay", "-1"], ["--max-grad-norm", "0"], ["--eval-steps", "-1"],
         ["--seed", "-1"], ["--seed", str(2**63)], ["--split-seed", "-1"],
         ["--test-fraction", "1"], ["--validation-fraction", "0"],
     ],

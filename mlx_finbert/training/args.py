@@ -18,9 +18,9 @@ class TrainingArgs:
     learning_rate: float
     """The peak."""
     schedule: Schedule
-    eval_every: int = 0
+    eval_steps: int = 0
     """Also evaluate every so many steps; 0 evaluates at the ends of the epochs alone."""
-    save_every: int = 0
+    save_steps: int = 0
     """Tell the callbacks to save every so many steps; 0 for never."""
     best_metric: BestMetric = "last"
     plateau: ReduceLROnPlateau | None = None

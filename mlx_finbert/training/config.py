@@ -27,7 +27,9 @@ class OutputSettings:
     )
     save_epochs: int = setting(1, "write a checkpoint each so many epochs; 0 for none")
     save_steps: int = setting(0, "write one each so many steps, in the place of --save-epochs")
-    keep: int = setting(2, "checkpoints that stay: the last so many, and that of the best model")
+    save_total_limit: int = setting(
+        2, "keep the last N checkpoints, and that of the best evaluation"
+    )
     resume: str | None = setting(
         None,
         "go on where a run's folder, or one of its checkpoints, left off; its settings count",
@@ -42,9 +44,11 @@ class OutputSettings:
         """Refuse values out of range."""
         require(self.save_epochs >= 0, "--save-epochs", self.save_epochs, "at least 0")
         require(self.save_steps >= 0, "--save-steps", self.save_steps, "at least 0")
-        require(self.keep >= 1, "--keep", self.keep, "at least 1")
+        require(
+            self.save_total_limit >= 1, "--save-total-limit", self.save_total_limit, "at least 1"
+        )
 
-    def save_every(self, steps_per_epoch: int) -> int:
+    def steps_between_checkpoints(self, steps_per_epoch: int) -> int:
         """Updates between two checkpoints; 0 for none."""
         return self.save_steps or self.save_epochs * steps_per_epoch
 

@@ -23,7 +23,7 @@ class CourseSettings:
 
     epochs: int = setting(5, "passes over the training rows")
     max_steps: int | None = setting(None, "updates of the whole run, in the place of --epochs")
-    eval_every: int = setting(0, "also evaluate each so many steps; 0 for epochs' ends alone")
+    eval_steps: int = setting(0, "also evaluate each so many steps; 0 for epochs' ends alone")
     best_metric: BestMetric = setting(
         "last", "which evaluation's model is kept: the last one's, or the best by this figure"
     )
@@ -53,7 +53,7 @@ class CourseSettings:
         patience, delta = self.early_stopping_patience, self.early_stopping_min_delta
         require(self.epochs >= 1, "--epochs", self.epochs, "at least 1")
         require(steps is None or steps >= 1, "--max-steps", steps, "at least 1")
-        require(self.eval_every >= 0, "--eval-every", self.eval_every, "at least 0")
+        require(self.eval_steps >= 0, "--eval-steps", self.eval_steps, "at least 0")
         require(self.learning_rate > 0, "--learning-rate", self.learning_rate, "must be above 0")
         require(0 <= self.warmup_ratio <= 1, "--warmup-ratio", self.warmup_ratio, "from 0 to 1")
         require(warmup is None or warmup >= 0, "--warmup-steps", warmup, "at least 0")
@@ -77,7 +77,7 @@ class CourseSettings:
         stopping = self.early_stopping_patience is not None
         yield ["early_stopping_min_delta"], "--early-stopping-patience", stopping
 
-    def training_args(self, steps_per_epoch: int, save_every: int = 0) -> TrainingArgs:
+    def training_args(self, steps_per_epoch: int, save_steps: int = 0) -> TrainingArgs:
         """The course for a number of updates an epoch."""
         total = self.max_steps or self.epochs * steps_per_epoch
         warmup = warmup_steps_of(total, self.warmup_steps, self.warmup_ratio)
@@ -87,8 +87,8 @@ class CourseSettings:
             schedule=make_schedule(
                 self.schedule, total, warmup, self.learning_rate, self.num_cycles, self.power
             ),
-            eval_every=self.eval_every,
-            save_every=save_every,
+            eval_steps=self.eval_steps,
+            save_steps=save_steps,
             best_metric=self.best_metric,
             plateau=self._plateau(),
             stopping=self._stopping(),

@@ -184,7 +184,8 @@ def make_trainer(
         seed=settings.seed,
         processes=processes,
     )
-    args = settings.training_args(steps_per_epoch, settings.save_every(steps_per_epoch))
+    save_steps = settings.steps_between_checkpoints(steps_per_epoch)
+    args = settings.training_args(steps_per_epoch, save_steps)
     return Trainer(step, loaders.train, loaders.validation, args), vocabulary
 
 

@@ -14,6 +14,9 @@ EARLIER = {"group_by_length": "windows", "group_window": 100}
 """What a run did whose `config.yaml` does not say how its batches are made; its head learned like
 the rest, where nothing is said of that."""
 
+RENAMED = {"keep": "save_total_limit", "eval_every": "eval_steps"}
+"""Names that earlier versions wrote into `config.yaml`."""
+
 
 def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> TrainSettings:
     """Settings from what was given; a run after `--resume` brings its own.
@@ -26,7 +29,9 @@ def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> Train
     if given.get("resume") is None:
         return TrainSettings(**given)
     checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser().absolute(), say)
-    recorded = EARLIER | read_config_file(checkpoint.path / "config.yaml", TrainSettings)
+    recorded = EARLIER | read_config_file(
+        checkpoint.path / "config.yaml", TrainSettings, renamed=RENAMED
+    )
     recorded.setdefault("head_learning_rate", recorded["learning_rate"])
     recorded |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
     recorded |= {name: given.pop(name) for name in ("data", "model") if name in given}

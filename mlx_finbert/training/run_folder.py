@@ -153,7 +153,7 @@ class RunFolder(Callback):
         step, best = state["run_state"]["step"], state["run_state"]["best"]
         state |= {"fingerprint": self.fingerprint}
         write_checkpoint(self.path, step, self.write_model, arrays, state)
-        rotate(self.path, self.settings.keep, best and best["step"])
+        rotate(self.path, self.settings.save_total_limit, best and best["step"])
 
     def save_model(
         self, outdated: Collection[str] = (), about: Callable[[Path], None] = lambda part: None

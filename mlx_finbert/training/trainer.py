@@ -112,7 +112,7 @@ class Trainer:
     def _is_boundary(self, step: int) -> bool:
         """Whether something is due after so many steps."""
         return self._is_end(step) or any(
-            every and step % every == 0 for every in (self.args.eval_every, self.args.save_every)
+            every and step % every == 0 for every in (self.args.eval_steps, self.args.save_steps)
         )
 
     def _is_end(self, step: int) -> bool:
@@ -122,13 +122,13 @@ class Trainer:
     def _after(self, rate: float, stop: bool, interrupted: Event) -> RunEnd | None:
         """Evaluate and save where that is due; returns how the run ends, where it does here."""
         end = None
-        if self._is_end(self.run_state.step) or self._is_due(self.args.eval_every):
+        if self._is_end(self.run_state.step) or self._is_due(self.args.eval_steps):
             end = self._evaluate(rate)
         if end == RunEnd.DIVERGED:
             return end
         # Ctrl-C may have come while validation rows were measured.
         stop = stop or self._was_interrupted(interrupted)
-        if self._is_due(self.args.save_every) or stop:
+        if self._is_due(self.args.save_steps) or stop:
             self._tell("on_save", self.state(), self.step.state.arrays())
         return RunEnd.INTERRUPTED if stop else end
 

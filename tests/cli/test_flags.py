@@ -51,7 +51,7 @@ def error_of(settings_class, *argv):
         (TrainSettings, "-o", "--output-dir"),
         (TrainSettings, "--input", "--data"),
         (TrainSettings, "--iters", "--max-steps"),
-        (TrainSettings, "--eval_steps", "--eval-every"),
+        (TrainSettings, "--eval_steps", "--eval-steps"),
         (TrainSettings, "--fp16", "--dtype"),
         (TrainSettings, "--no-calibrate", "--no-calibration"),
         (TrainSettings, "--resume_from_checkpoint", "--resume"),

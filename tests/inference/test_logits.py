@@ -9,6 +9,8 @@ from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import tokenize
 from mlx_finbert.inference.logits import Forward
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 
 @pytest.fixture
 def loader(tiny):

@@ -10,6 +10,8 @@ import pytest
 import mlx_finbert
 from mlx_finbert.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 TEXTS = ["profit rose", "", "sales fell by 12 percent , said the company in the quarter", "x"] * 20
 
 

@@ -13,6 +13,8 @@ import mlx_finbert
 from mlx_finbert.backend.linux_cpu import attention as attention_in_blocks
 from mlx_finbert.models import build
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 FAMILIES = ["bert", "distilbert", "roberta"]
 
 

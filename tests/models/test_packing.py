@@ -8,6 +8,8 @@ from mlx.utils import tree_flatten
 import mlx_finbert
 from mlx_finbert.models.packing import Packing
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 FAMILIES = ["bert", "roberta", "distilbert"]
 LENGTHS = [[5, 3, 7], [9, 4], [15]]
 """Of the examples in each row; a row holds at most three."""

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 import mlx_finbert
 from mlx_finbert.models import build
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 torch = pytest.importorskip("torch", reason="needs PyTorch, the reference: pip install torch")
 transformers = pytest.importorskip("transformers")
 

@@ -25,6 +25,8 @@ from mlx_finbert.models.quantization import (
     unpacked,
 )
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 SIZES = {
     "bert": {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128},
     "distilbert": {"dim": 64, "n_heads": 4, "hidden_dim": 128},

@@ -17,9 +17,11 @@ from mlx_finbert.training.loss import Loss
 from mlx_finbert.training.optimizer import Adam, make_groups
 from mlx_finbert.training.step import TrainStep
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 FLAGS = [
     "--lora-rank", "4", "--lora-dropout", "0.2", "--gradient-checkpointing", "--max-steps", "8",
-    "--eval-every", "4", "--save-steps", "4", "--learning-rate", "1e-2", "--max-length", "32",
+    "--eval-steps", "4", "--save-steps", "4", "--learning-rate", "1e-2", "--max-length", "32",
     "--batch-size", "8",
 ]  # fmt: skip
 

@@ -80,15 +80,15 @@ def test_a_fresh_head_learns_faster(checkpoint, flags, fresh, trained):
 def test_the_course(tiny):
     model, _ = tiny
     args = trainer_of(
-        model, epochs=3, eval_every=4, schedule="constant", warmup_steps=10, save_epochs=2,
+        model, epochs=3, eval_steps=4, schedule="constant", warmup_steps=10, save_epochs=2,
         best_metric="val_loss", early_stopping_patience=2, plateau_monitor="loss",
         plateau_cooldown=3,
     ).args  # fmt: skip
-    assert (args.total_steps, args.eval_every, args.save_every) == (90, 4, 60)
+    assert (args.total_steps, args.eval_steps, args.save_steps) == (90, 4, 60)
     assert [args.schedule(step) for step in (0, 5, 10, 80)] == [0, 0.5, 1, 1]
     assert (args.stopping.patience, args.stopping.best.higher_is_better) == (2, False)
     assert (args.plateau.monitor, args.plateau.cooldown) == ("loss", 3)
-    assert trainer_of(model, max_steps=7, save_steps=5).args.save_every == 5
+    assert trainer_of(model, max_steps=7, save_steps=5).args.save_steps == 5
     assert trainer_of(model, max_steps=7).args.total_steps == 7
 
 

@@ -30,7 +30,7 @@ def launched(argv, program=("-m", "mlx_finbert.train"), **environment):
 
 def arguments(model, out, *more):
     return [
-        "--model", str(model), "--output-dir", str(out), "--max-steps", "7", "--eval-every", "3",
+        "--model", str(model), "--output-dir", str(out), "--max-steps", "7", "--eval-steps", "3",
         "--batch-size", "8", "--max-length", "32", "--learning-rate", "1e-3",
         "--gradient-accumulation-steps", "2", *more,
     ]  # fmt: skip

@@ -23,7 +23,7 @@ from mlx_finbert.training.run_folder import RunFolder
 
 FLAGS = [
     "--epochs", "3", "--batch-size", "8", "--learning-rate", "1e-2", "--max-length", "32",
-    "--best-metric", "val_loss", "--save-epochs", "1", "--keep", "9",
+    "--best-metric", "val_loss", "--save-epochs", "1", "--save-total-limit", "9",
 ]  # fmt: skip
 LORA = ["--lora-rank", "4"]
 INTERRUPTED = 130

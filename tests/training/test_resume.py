@@ -25,8 +25,8 @@ from mlx_finbert.training.checkpoints import (
 from mlx_finbert.training.state import Record
 
 ARGUMENTS = [
-    "--max-steps", "40", "--batch-size", "4", "--learning-rate", "3e-3", "--eval-every", "7",
-    "--save-steps", "10", "--keep", "2", "--schedule", "cosine", "--dtype", "bfloat16",
+    "--max-steps", "40", "--batch-size", "4", "--learning-rate", "3e-3", "--eval-steps", "7",
+    "--save-steps", "10", "--save-total-limit", "2", "--schedule", "cosine", "--dtype", "bfloat16",
     "--plateau-monitor", "val_loss", "--plateau-patience", "1", "--plateau-factor", "0.5",
     "--early-stopping-patience", "30", "--gradient-accumulation-steps", "2",
     "--best-metric", "val_macro_f1",
@@ -71,6 +71,7 @@ def events(out):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("backend")
 def test_a_killed_run_goes_on_bit_for_bit(checkpoint, table, tmp_path):
     model = checkpoint()
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -96,7 +97,7 @@ def finished(checkpoint, table, tmp_path):
 
 def test_the_last_checkpoints_and_the_best_stay(checkpoint, table, tmp_path, monkeypatch):
     monkeypatch.setattr(Record, "is_better_than", lambda self, other, metric: other is None)
-    argv = command(checkpoint(), table, tmp_path / "out", "--batch-size", "1", "--eval-every", "10")
+    argv = command(checkpoint(), table, tmp_path / "out", "--batch-size", "1", "--eval-steps", "10")
     assert main([*argv, "--gradient-accumulation-steps", "1"]) == 0
     steps = [step_of(path) for path in checkpoints_of(tmp_path / "out")]
     assert steps == [10, 30, 40]
@@ -158,6 +159,7 @@ def test_data_that_has_changed_is_told_in_numbers(finished, table, capsys):
     assert main(["--resume", str(finished)]) == 0
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize(
     "more",
     [
@@ -171,7 +173,7 @@ def test_data_that_has_changed_is_told_in_numbers(finished, table, capsys):
 )
 def test_a_run_goes_on_from_any_checkpoint(checkpoint, table, tmp_path, more):
     out = tmp_path / "out"
-    argv = command(checkpoint(), table, out, "--keep", "9", *more)
+    argv = command(checkpoint(), table, out, "--save-total-limit", "9", *more)
     assert main(argv) == 0
     last = checkpoints_of(out)[-1]
     files = [out / name for name in SAME] + [last / "optimizer.safetensors", last / "state.json"]
@@ -184,12 +186,13 @@ def test_a_run_of_a_version_without_the_flag_goes_on_with_its_batches(checkpoint
     out = tmp_path / "out"
     earlier = ["--group-by-length", "windows", "--group-window", "100"]
     earlier += ["--head-learning-rate", "3e-3"]
-    assert main(command(checkpoint(), table, out, "--keep", "9", *earlier)) == 0
+    assert main(command(checkpoint(), table, out, "--save-total-limit", "9", *earlier)) == 0
     before = [(out / name).read_bytes() for name in SAME]
     first = checkpoints_of(out)[0]
     lines = (first / "config.yaml").read_text().splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith(("group_", "head_"))]
-    (first / "config.yaml").write_text("".join(kept))
+    text = "".join(kept).replace("save_total_limit:", "keep:").replace("eval_steps:", "eval_every:")
+    (first / "config.yaml").write_text(text)
     sums = json.loads((first / "checksums.json").read_text())
     sums["config.yaml"] = file_sha256(first / "config.yaml")
     (first / "checksums.json").write_text(json.dumps(sums))

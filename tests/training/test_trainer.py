@@ -84,7 +84,7 @@ def test_it_learns_and_records_every_epoch(tiny):
 
 
 def test_evaluation_between_the_ends_of_epochs_and_at_the_last_step(tiny):
-    _, state = run(*tiny, 8, eval_every=3)
+    _, state = run(*tiny, 8, eval_steps=3)
     assert [r.step for r in state.history] == [3, 5, 6, 8]
     assert [r.epoch for r in state.history] == [0.6, 1.0, 1.2, 1.6]
 
@@ -157,14 +157,14 @@ def test_early_stopping(tiny):
 
 def test_saving_is_told_when_it_is_due(tiny):
     watch = Watch()
-    run(*tiny, 10, watch=watch, save_every=4)
+    run(*tiny, 10, watch=watch, save_steps=4)
     assert watch.saves == [4, 8]
 
 
 def test_a_restored_run_goes_on_bit_for_bit(checkpoint):
     folder = checkpoint()
     plan = {
-        "eval_every": 4,
+        "eval_steps": 4,
         "schedule": lambda step: 1 / (1 + step),
         "best_metric": "val_macro_f1",
     }
@@ -185,7 +185,7 @@ def test_a_restored_run_goes_on_bit_for_bit(checkpoint):
             mx.eval(kept["weights"])
 
     whole = make_trainer(
-        *mlx_finbert.load(folder), 17, watch=Watch(on_save=keep), save_every=7, **plan, **parts()
+        *mlx_finbert.load(folder), 17, watch=Watch(on_save=keep), save_steps=7, **plan, **parts()
     )
     whole.train()
     again = make_trainer(*mlx_finbert.load(folder), 17, **plan, **parts())
