@@ -123,7 +123,7 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
             raise InputError(
                 f"--quantize: {settings.model} has no trained head: fine-tune it first"
             )
-        parameters = sum(value.size for _, value in tree_flatten(model.parameters()))
+        parameters = sum(value.size for value in dict(tree_flatten(model.parameters())).values())
         # transformers cannot open what is quantized.
         copy = Path(spare) / "copy" if quantization else output
         if quantization:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mlx_finbert.checkpoints.load import require_plain
 from mlx_finbert.checkpoints.training_run import TrainingRun
-from mlx_finbert.convert.coreml import ExportOptions, export
+from mlx_finbert.convert.coreml import export
 from mlx_finbert.convert.coreml.exporter import describe_export
 from mlx_finbert.convert.coreml.figures import PackageReport, verdict
 from mlx_finbert.convert.coreml.metadata import PREFIX
-from mlx_finbert.convert.coreml.options import PROGRAM_OPTIONS, SHORTEST
+from mlx_finbert.convert.coreml.options import PROGRAM_OPTIONS, SHORTEST, CompleteOptions
 from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.side_files import (
@@ -38,7 +38,7 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
         (model, tokenizer), rows = settings.load_model(), None
     else:
         model, tokenizer, run = settings.load_with_run()
-        rows = validation_rows(settings, run)
+        rows = validation_rows(settings.validate, settings, run)
     require_plain(model, settings.model)
     # The folder's name alone: a path of this machine has no place in a file that is shipped.
     source = Path(settings.model).expanduser()
@@ -53,17 +53,17 @@ def to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def validation_rows(settings: ToCoremlSettings, run: TrainingRun) -> LabelledTexts:
+def validation_rows(data: str, settings: ToCoremlSettings, run: TrainingRun) -> LabelledTexts:
     """The rows that `evaluate` measures of this data, a sample where there are many."""
     wanted = RowsWanted(
-        settings.validate,
+        data,
         include_seen=settings.include_seen,
         most=settings.validate_rows,
         data_flag="--validate",
         most_flag="--validate-rows",
         split_flag=None,
     )
-    return load_rows(lambda: load_texts(settings.validate, settings.columns()), wanted, run).rows
+    return load_rows(lambda: load_texts(data, settings.columns()), wanted, run).rows
 
 
 @dataclass
@@ -116,7 +116,7 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     return VerifyReport(report, missing_side_files(folder, description))
 
 
-def options_of(package: SavedPackage) -> ExportOptions:
+def options_of(package: SavedPackage) -> CompleteOptions:
     """What a package was asked to be, by its own account.
 
     Raises:
@@ -133,6 +133,6 @@ def options_of(package: SavedPackage) -> ExportOptions:
             " again with python -m mlx_finbert.convert.to_coreml"
         )
     try:
-        return ExportOptions(**told, lengths=lengths)
+        return CompleteOptions(**told, lengths=lengths)
     except InputError as error:
         raise InputError(f"{package.path}: what its metadata says cannot be: {error}") from None

@@ -7,15 +7,15 @@ from mlx_finbert.checkpoints.training_run import with_own_data
 from mlx_finbert.cli.model_flags import TrainedModelSettings
 from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.data.flags import INCLUDE_SEEN, ColumnSettings
-from mlx_finbert.settings import require, require_given, setting
+from mlx_finbert.settings import require, require_given, required, setting
 
 
 @dataclass(kw_only=True)
 class ToMlxSettings:
     """Which checkpoint becomes which folder."""
 
-    model: str | None = setting(None, "a checkpoint folder or hub id (required)")
-    output: str | None = setting(None, "folder to write (required)", metavar="DIR")
+    model: str = required("a checkpoint folder or hub id", "name a checkpoint folder or a hub id")
+    output: str = required("folder to write", "name the folder to write", metavar="DIR")
     revision: str | None = setting(None, "branch, tag or commit of the model on the hub")
     dtype: Literal["float32", "float16", "bfloat16"] | None = setting(
         None, "of the weights (default: as in the checkpoint)"
@@ -33,31 +33,33 @@ class ToMlxSettings:
     verify: bool = setting(False, "compare logits with transformers (needs PyTorch)")
 
     def __post_init__(self) -> None:
-        require_given(self.model, "--model", "name a checkpoint folder or a hub id")
-        require_given(self.output, "--output", "name the folder to write")
+        require_given(type(self), vars(self))
 
 
 @dataclass(kw_only=True)
 class FuseSettings:
     """Which adapters become which folder."""
 
-    model: str | None = setting(None, "a folder of adapters, left by train --lora-rank (required)")
-    output: str | None = setting(None, "folder to write (required)", metavar="DIR")
+    model: str = required(
+        "a folder of adapters, left by train --lora-rank", "name a folder of adapters"
+    )
+    output: str = required("folder to write", "name the folder to write", metavar="DIR")
     base_model: str | None = setting(
         None, "where the base model is now (default: where the adapters say)"
     )
     overwrite: bool = setting(False, "write into an --output that holds a model already")
 
     def __post_init__(self) -> None:
-        require_given(self.model, "--model", "name a folder of adapters")
-        require_given(self.output, "--output", "name the folder to write")
+        require_given(type(self), vars(self))
 
 
 @dataclass(kw_only=True)
 class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
     """Which model becomes which packages."""
 
-    output: str | None = setting(None, "NAME.mlpackage to write (required)", metavar="PATH")
+    output: str = required(
+        "NAME.mlpackage to write", "name the package to write, NAME.mlpackage", metavar="PATH"
+    )
     validate: str | None = setting(
         None,
         "measure the accuracy on this data, named as for train's --data, or on the test rows of the"
@@ -70,7 +72,6 @@ class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
     def __post_init__(self) -> None:
         TrainedModelSettings.__post_init__(self)
         ExportOptions.__post_init__(self)
-        require_given(self.output, "--output", "name the package to write, NAME.mlpackage")
         require(self.validate_rows >= 1, "--validate-rows", self.validate_rows, "at least 1")
 
 
@@ -89,8 +90,6 @@ def complete(given: dict[str, Any]) -> ToCoremlSettings:
 class VerifySettings(TrainedModelSettings):
     """Which package is held against which model."""
 
-    package: str | None = setting(None, "the .mlpackage to verify (required)", metavar="PATH")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_given(self.package, "--package", "name the .mlpackage to verify")
+    package: str = required(
+        "the .mlpackage to verify", "name the .mlpackage to verify", metavar="PATH"
+    )

@@ -15,7 +15,7 @@ def torch_hidden() -> Iterator[None]:
     if "torch" in sys.modules:
         yield
         return
-    sys.modules["torch"] = None
+    sys.modules["torch"] = None  # type: ignore[assignment]  # Python's mark of a barred module.
     try:
         yield
     finally:

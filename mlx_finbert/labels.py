@@ -54,7 +54,7 @@ def read_label_map(text: str) -> dict[str, str]:
     while at < len(text):
         entry = MAP_ENTRY.match(text, at)
         value, name = (_unquoted(part) for part in entry.groups()) if entry else ("", "")
-        if not value or not name:
+        if not entry or not value or not name:
             raise InputError(
                 f"--label-map is {text!r}, not understood from {text[at:]!r} on: write"
                 ' "-1=negative,0=neutral,1=positive", and names that hold , or = in double quotes'

@@ -6,6 +6,7 @@ Not for work with MLX, whose streams belong to a thread.
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -27,9 +28,14 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
     One item waits at most, beside the one in use. What making an item raises is raised where that
     item is asked for. Closing waits for the item that is being made.
     """
-    items, end = iter(items), object()
+    source = iter(items)
+
+    def next_one() -> list[T]:
+        """The next item alone; nothing after the last."""
+        return list(islice(source, 1))
+
     with background() as thread:
-        coming = thread.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = thread.submit(next, items, end)
-            yield item
+        coming = thread.submit(next_one)
+        while made := coming.result():
+            coming = thread.submit(next_one)
+            yield from made

@@ -29,9 +29,19 @@ def setting(default: Any, help: str, **more: Any) -> Any:
     return dataclasses.field(default=default, metadata={"help": help, **more})
 
 
+def required(help: str, advice: str, **more: Any) -> Any:
+    """A field that a command cannot do without; `advice` ends the sentence that refuses this."""
+    return dataclasses.field(metadata={"help": f"{help} (required)", "advice": advice, **more})
+
+
 def flag_of(field: dataclasses.Field) -> str:
     """`--learning-rate` for the field `learning_rate`."""
     return "--" + field.name.replace("_", "-")
+
+
+def is_required(field: dataclasses.Field) -> bool:
+    """Whether a field is made by `required`."""
+    return "advice" in field.metadata
 
 
 def bare(hint: Any) -> Any:
@@ -74,10 +84,11 @@ def require(condition: bool, flag: str, value: object, rule: str) -> None:
         raise InputError(f"{flag} is {value}: {rule}")
 
 
-def require_given(value: object, flag: str, advice: str) -> None:
-    """Refuse settings without a value that a command cannot do without."""
-    if not value:
-        raise InputError(f"{flag} is missing: {advice}")
+def require_given(settings_class: type, values: Mapping[str, Any]) -> None:
+    """Refuse values, by field, that lack a required one or leave it empty."""
+    for field in dataclasses.fields(settings_class):
+        if is_required(field) and not values.get(field.name):
+            raise InputError(f"{flag_of(field)} is missing: {field.metadata['advice']}")
 
 
 def refuse_without(settings: Any, names: Sequence[str], other: str, given: bool) -> None:
@@ -145,9 +156,12 @@ def read_config_file(
             if skip_others:
                 continue
             by_flag = {flag_of(field): field.name for field in fields.values()}
-            meant = by_flag.get(flag_meant(f"--{name}", by_flag))
-            advice = f"; did you mean {meant!r}?" if meant else ""
+            meant = flag_meant(f"--{name}", by_flag)
+            advice = f"; did you mean {by_flag[meant]!r}?" if meant else ""
             raise InputError(f"{path}: there is no setting {key!r}{advice}")
+        if value is None and is_required(fields[name]):
+            # `model:` without a value is as good as no line.
+            continue
         values[name] = _from_yaml(value, hints[name], f"{path}: {key}")
     return values
 

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import typing
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +16,7 @@ from mlx_finbert.convert.settings import (
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.config import EvaluateSettings
 from mlx_finbert.inference.config import PredictSettings
-from mlx_finbert.settings import config_text, flag_of, setting
+from mlx_finbert.settings import config_text, flag_of, require_given, required, setting
 from mlx_finbert.training.config import TrainSettings
 
 
@@ -113,6 +114,36 @@ def test_a_wrong_file_names_itself_and_the_key(tmp_path, text, words):
 def test_a_wrong_flag_is_one_sentence(argv, words):
     with pytest.raises(InputError, match=words):
         example(*argv)
+
+
+@dataclass(kw_only=True)
+class Needing:
+    steps: int = setting(3, "how many")
+    place: str = required("where to", "name a folder", metavar="DIR")
+
+    def __post_init__(self):
+        require_given(type(self), vars(self))
+
+
+def test_a_required_setting_is_refused_where_it_is_missing(tmp_path, capsys):
+    def needing(*argv):
+        return parse(Needing, "needing", "Needs a place.", argv)
+
+    sentence = "^--place is missing: name a folder$"
+    for argv in ([], ["--place", ""], config(tmp_path, "steps: 4")):
+        with pytest.raises(InputError, match=sentence):
+            needing(*argv)
+    for text in ("place:", "place: ''", "place: null\nsteps: 4"):
+        with pytest.raises(InputError, match=sentence):
+            needing(*config(tmp_path, text))
+    with pytest.raises(InputError, match=sentence):
+        Needing(place="")
+    assert needing("--place", "x") == Needing(place="x")
+    assert needing(*config(tmp_path, "place: x")) == Needing(place="x")
+    assert needing(*config(tmp_path, "place:"), "--place", "y") == Needing(place="y")
+    with pytest.raises(SystemExit):
+        needing("--help")
+    assert re.search(r"--place DIR +where to \(required\)\n", capsys.readouterr().out)
 
 
 VALUES = {int: "7", float: "0.25", str: "word", bool: None}

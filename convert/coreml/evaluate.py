@@ -7,6 +7,7 @@ not emulated.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class Evaluator:
         """Operations that gave NaN or infinity."""
         stored = stored_constants(function)
         self._constants = self._decoded(stored)
-        self._merged = self._unmerged(stored) if exact else {}
+        self._merged = self._unmerged(stored, exact) if exact else {}
 
     def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """The outputs by name; int32 feeds (B, S) by input name.
@@ -64,7 +65,7 @@ class Evaluator:
         values: dict[str, Any] = {}
         for tensor in self.function.inputs:
             feed = feeds.get(tensor.name)
-            if feed is None or not fits(feed.shape, tensor.shape):
+            if feed is None or tensor.shape is None or not fits(feed.shape, tensor.shape):
                 raise EvaluationError(f"the input {tensor.name} must be of shape {tensor.shape}")
             values[tensor.name] = feed
         with np.errstate(all="ignore"):
@@ -131,7 +132,9 @@ class Evaluator:
             constants[name] = _as_float32(decode() if exact is None else exact)
         return constants
 
-    def _unmerged(self, stored: Stored) -> dict[tuple[str, str], np.ndarray]:
+    def _unmerged(
+        self, stored: Stored, exact: Mapping[str, np.ndarray]
+    ) -> dict[tuple[str, str], np.ndarray]:
         """Exact constants by operation and parameter, where the file has another's in their place.
 
         coremltools stores constants once that are equal in the precision of the file, which they
@@ -142,10 +145,10 @@ class Evaluator:
             for parameter, suffix in PARAMETERS.items():
                 own = f"{operation.name}_{suffix}"
                 name = operation.inputs.get(parameter, [None])[0]
-                if own in self.exact and isinstance(name, Name) and original_name(name) != own:
+                if own in exact and isinstance(name, Name) and original_name(name) != own:
                     value = stored[name]()
-                    if np.array_equal(self.exact[own].astype(value.dtype), value):
-                        found[operation.name, parameter] = self.exact[own]
+                    if np.array_equal(exact[own].astype(value.dtype), value):
+                        found[operation.name, parameter] = exact[own]
         return found
 
 
@@ -176,7 +179,7 @@ def stored_constants(function: Function) -> Stored:
 
     for operation in function.operations:
         if operation.kind in CONSTANTS:
-            found[operation.name] = lambda operation=operation: decode(operation)
+            found[operation.name] = partial(decode, operation)
     return found
 
 

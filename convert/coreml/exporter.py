@@ -14,7 +14,7 @@ from mlx_finbert.convert.coreml.golden import write_golden
 from mlx_finbert.convert.coreml.graph import build
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.network import FP16_MAX, too_large_for_fp16
-from mlx_finbert.convert.coreml.options import ExportOptions
+from mlx_finbert.convert.coreml.options import CompleteOptions, ExportOptions
 from mlx_finbert.convert.coreml.package import convert, merge, write
 from mlx_finbert.convert.coreml.reference import Reference
 from mlx_finbert.convert.coreml.report import ExportReport
@@ -87,12 +87,17 @@ def verified(
     reports[0].faults += verifier.tokenizer_check.file_faults(folder, description.max_length)
     report = ExportReport.of(folder, description, reports)
     if rows is not None and report.passed:
-        functions = {n: packages[name].function(n) for name, own in names.items() for n in own}
+        functions = {
+            length: function
+            for name, own in names.items()
+            for length in own
+            if (function := packages[name].function(length))
+        }
         report.validation = validate(verifier, functions, rows)
     return report
 
 
-def package_names(path: Path, lengths: Lengths, options: ExportOptions) -> dict[str, Lengths]:
+def package_names(path: Path, lengths: Lengths, options: CompleteOptions) -> dict[str, Lengths]:
     """The packages of an export and the lengths that each holds.
 
     A package of fixed shapes for one length has it in its name: `NAME-32.mlpackage`.
@@ -138,7 +143,7 @@ def describe_export(
     Raises:
         InputError: names the weight, the label or the size that does not fit.
     """
-    options = options.with_defaults(lengths)
+    complete = options.with_defaults(lengths)
     masked = tokenizer.pad_token_id if options.shapes == "enumerated" else None
     reference = Reference(model, masked)
     if options.precision == "fp16" and (what := too_large_for_fp16(model, reference.network)):
@@ -154,7 +159,7 @@ def describe_export(
     reference.network.word_embeddings = embedding[: len(vocabulary.tokens)]
     rows_left_out = len(embedding) - len(vocabulary.tokens)
     max_length = min(tokenizer.model_max_length, model.args.max_length)
-    return Description(reference, vocabulary, options, lengths, max_length, source, rows_left_out)
+    return Description(reference, vocabulary, complete, lengths, max_length, source, rows_left_out)
 
 
 def write_package(path: Path, description: Description) -> None:

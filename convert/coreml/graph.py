@@ -7,7 +7,7 @@ import numpy as np
 from mlx_finbert.convert.coreml.layouts import LAYOUTS, Layout
 from mlx_finbert.convert.coreml.mil import Program, Var, ct, get_new_symbol, is_symbolic, mb, types
 from mlx_finbert.convert.coreml.network import Layer, Network
-from mlx_finbert.convert.coreml.options import ExportOptions
+from mlx_finbert.convert.coreml.options import CompleteOptions
 from mlx_finbert.errors import InputError
 
 ACTIVATIONS: dict[str, Callable[..., Var]] = {
@@ -26,7 +26,7 @@ INPUTS = {"fixed": ("input_ids", "attention_mask"), "enumerated": ("input_ids",)
 """Names of a program's inputs. Below iOS18, Core ML enumerates the shapes of one input alone."""
 
 
-def build(network: Network, length: int, options: ExportOptions) -> Program:
+def build(network: Network, length: int, options: CompleteOptions) -> Program:
     """A program with the inputs `input_ids` and `attention_mask`, int32 (B, S), and the outputs
     `logits` and `probabilities` (or `softmax`, see `SOFTMAX_NAMES`), float32 (B, num_labels).
     Where shapes are enumerated, S is open and `input_ids` is the only input.
@@ -36,7 +36,7 @@ def build(network: Network, length: int, options: ExportOptions) -> Program:
     Args:
         network: from `describe`.
         length: tokens a row, S, padding included; the most where shapes are enumerated.
-        options: layout, shapes, batch, precision, target and outputs count; from `with_defaults`.
+        options: layout, shapes, batch, precision, target and outputs count.
 
     Raises:
         InputError: for an activation that Core ML has no operation for.
@@ -59,6 +59,8 @@ def build(network: Network, length: int, options: ExportOptions) -> Program:
         )
 
     def derived(input_ids: Var) -> tuple[Var, Var]:
+        if network.masked_padding is None:
+            raise ValueError("the mask is derived from a padding id that the network does not have")
         return outputs(input_ids, differs(input_ids, network.masked_padding))
 
     fixed = options.shapes == "fixed"
@@ -96,10 +98,12 @@ def embed(network: Network, layout: Layout, input_ids: Var) -> Var:
     table = layout.const(network.word_embeddings, "word_embeddings")
     words = mb.gather(x=table, indices=input_ids, axis=0)
     if network.counted_padding is not None:
-        positions = counted_positions(network, layout, input_ids)
+        indices = counted_positions(input_ids, network.counted_padding)
+        rows = layout.const(network.position_embeddings, "position_embeddings")
+        positions = mb.gather(x=rows, indices=indices, axis=0)
     else:
-        rows = network.position_embeddings[: layout.length]
-        positions = layout.const(rows, "position_embeddings")
+        held = network.position_embeddings[: layout.length]
+        positions = layout.const(held, "position_embeddings")
         if is_symbolic(input_ids.shape[1]):
             positions = mb.gather(x=positions, indices=row_indices(input_ids), axis=0)
     return mb.add(x=words, y=positions)
@@ -119,13 +123,11 @@ def differs(input_ids: Var, token_id: int) -> Var:
     return mb.cast(x=mb.not_equal(x=input_ids, y=np.int32(token_id)), dtype="int32")
 
 
-def counted_positions(network: Network, layout: Layout, input_ids: Var) -> Var:
+def counted_positions(input_ids: Var, pad_token_id: int) -> Var:
     """RoBERTa's: tokens are counted from `pad_token_id` + 1, padding has `pad_token_id`."""
-    is_token = differs(input_ids, network.counted_padding)
+    is_token = differs(input_ids, pad_token_id)
     count = mb.cumsum(x=is_token, axis=1)
-    indices = mb.add(x=mb.mul(x=count, y=is_token), y=np.int32(network.counted_padding))
-    table = layout.const(network.position_embeddings, "position_embeddings")
-    return mb.gather(x=table, indices=indices, axis=0)
+    return mb.add(x=mb.mul(x=count, y=is_token), y=np.int32(pad_token_id))
 
 
 def transform(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlx_finbert._version import __version__
-from mlx_finbert.convert.coreml.options import PROGRAM_OPTIONS, ExportOptions
+from mlx_finbert.convert.coreml.options import PROGRAM_OPTIONS, CompleteOptions, ExportOptions
 from mlx_finbert.convert.coreml.reference import Reference
 from mlx_finbert.convert.coreml.vocabulary import Vocabulary
 
@@ -39,7 +39,7 @@ class Description:
 
     reference: Reference
     vocabulary: Vocabulary
-    options: ExportOptions
+    options: CompleteOptions
     lengths: list[int]
     """Of its functions."""
     max_length: int

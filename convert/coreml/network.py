@@ -4,6 +4,7 @@ Everything is float32 and on the host. What can be folded is folded here, once f
 the attention scale into the query's weights, the first token-type row into the positions.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +125,7 @@ def require_labels(labels: list[str], outputs: int) -> None:
 
 def too_large_for_fp16(model: Classifier, network: Network) -> str | None:
     """What of a model has a value beyond 65504, if anything has."""
-    for name, value in tree_flatten(model.parameters()):
+    for name, value in dict(tree_flatten(model.parameters())).items():
         if mx.abs(value.astype(mx.float32)).max() > FP16_MAX:
             return f"the weight {name}"
     if np.abs(network.position_embeddings).max() > FP16_MAX:
@@ -168,7 +169,7 @@ def _distilbert(model: DistilBertForSequenceClassification) -> Network:
     )
 
 
-DESCRIBERS = {
+DESCRIBERS: dict[type[nn.Module], Callable[[Any], Network]] = {
     BertForSequenceClassification: _bert,
     RobertaForSequenceClassification: _roberta,
     DistilBertForSequenceClassification: _distilbert,

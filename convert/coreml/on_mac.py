@@ -46,14 +46,14 @@ def run_core_ml(
         with quiet():
             model = ct.models.MLModel(str(path), function_name=function)
         found = infer(lambda feeds: _predict(model, feeds))
-        error, noise = np.abs(found - expected).max(), psnr(found, expected)
+        off, noise = np.abs(found - expected).max(), psnr(found, expected)
     except Exception as error:
         # coremltools raises bare Exceptions, whatever Core ML's reason.
         if _is_too_old(target, error):
             return f"Core ML on this Mac is too old for {target}: it did not run it", False, []
         return "", False, [f"Core ML on this Mac cannot run it: {first_line(error)}"]
     said = (
-        f"Core ML on this Mac: off from the evaluator by {error:.1e},"
+        f"Core ML on this Mac: off from the evaluator by {off:.1e},"
         f" {noise:.0f} dB; operations by device: {_devices(model, function)}"
     )
     if noise >= LEAST_PSNR:

@@ -77,7 +77,8 @@ def matmul(x: np.ndarray, y: np.ndarray, transpose_x: bool, transpose_y: bool) -
 
 def einsum(values: list[np.ndarray], equation: str) -> np.ndarray:
     """`nchw,nwhu->nchu`, the one form that Core ML's einsum has, in any letters."""
-    (n, c, h, w), second, out = (part.strip() for part in equation.replace("->", ",").split(","))
+    first, second, out = (part.strip() for part in equation.replace("->", ",").split(","))
+    n, c, h, w = list(first)
     u = second[3]
     require((second, out) == (n + w + h + u, n + c + h + u), f"einsum {equation}")
     x, y = (value.swapaxes(1, 2) for value in values)

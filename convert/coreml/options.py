@@ -1,7 +1,7 @@
 """What an export can be asked for; also the flags of `python -m mlx_finbert.convert.to_coreml`."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Literal, Self
+from dataclasses import dataclass, field, fields
+from typing import Literal
 
 import numpy as np
 
@@ -22,6 +22,8 @@ MULTIFUNCTION_TARGETS = ("iOS18", "iOS26")
 
 MOST_ENUMERATED = 128
 """Shapes that Core ML enumerates (coremltools' guide "Flexible Input Shapes")."""
+
+Outputs = Literal["classifier", "arrays"]
 
 NUMPY_DTYPES = {"fp16": np.float16, "fp32": np.float32}
 
@@ -48,7 +50,7 @@ class ExportOptions:
         "iOS16", "oldest system that runs it; macOS 13, 14, 15 and 26 go with these"
     )
     batch: int = setting(1, "rows of one prediction")
-    outputs: Literal["classifier", "arrays"] | None = setting(
+    outputs: Outputs | None = setting(
         None,
         "a label with its probabilities by name, or arrays (default: arrays with --multifunction"
         " and --batch above 1, else classifier)",
@@ -68,10 +70,10 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         require_types(self)
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for option in fields(self):
+            value = getattr(self, option.name)
             right = not isinstance(value, str) or is_encodable(value)
-            require(right, flag_of(field), repr(value), "it holds half a character")
+            require(right, flag_of(option), repr(value), "it holds half a character")
         require(self.batch >= 1, "--batch", self.batch, "at least 1")
         if self.batch > 1 and self.outputs == "classifier":
             raise InputError(
@@ -99,8 +101,9 @@ class ExportOptions:
             )
         if self.lengths == []:
             raise InputError("--lengths is empty: name one at least")
-        for length in self.lengths or ():
-            if self.lengths.count(length) > 1:
+        lengths = self.lengths or []
+        for length in lengths:
+            if lengths.count(length) > 1:
                 raise InputError(f"--lengths names {length} twice")
         if self.shapes == "enumerated" and self.lengths is not None:
             count, most = len(self.lengths), MOST_ENUMERATED
@@ -131,7 +134,7 @@ class ExportOptions:
                 )
         return sorted(lengths)
 
-    def with_defaults(self, lengths: list[int]) -> Self:
+    def with_defaults(self, lengths: list[int]) -> "CompleteOptions":
         """These options for such lengths, the defaults that depend on other options filled in.
 
         Args:
@@ -148,5 +151,18 @@ class ExportOptions:
                 and self.outputs != "classifier"
                 and len(lengths) > 1
             )
-        outputs = self.outputs or ("arrays" if multifunction or self.batch > 1 else "classifier")
-        return replace(self, lengths=lengths, multifunction=multifunction, outputs=outputs)
+        usual: Outputs = "arrays" if multifunction or self.batch > 1 else "classifier"
+        own = {option.name: getattr(self, option.name) for option in fields(ExportOptions)}
+        own |= {"lengths": lengths, "multifunction": multifunction}
+        own["outputs"] = self.outputs or usual
+        return CompleteOptions(**own)
+
+
+@dataclass(kw_only=True)
+class CompleteOptions(ExportOptions):
+    """The options of one export, in which nothing is left open that decides the program."""
+
+    lengths: list[int] = field()
+    """Ascending."""
+    outputs: Outputs = field()
+    multifunction: bool = field()

@@ -12,7 +12,7 @@ import numpy as np
 from mlx_finbert.convert.coreml.compress import compression_pass
 from mlx_finbert.convert.coreml.graph import SOFTMAX_NAMES
 from mlx_finbert.convert.coreml.mil import Program, ct, quiet
-from mlx_finbert.convert.coreml.options import ExportOptions
+from mlx_finbert.convert.coreml.options import CompleteOptions
 
 LABEL = "label"
 """The classifier's output that is the most probable label."""
@@ -28,7 +28,7 @@ MLModel = Any
 """coremltools' `MLModel`."""
 
 
-def convert(program: Program, options: ExportOptions, labels: list[str]) -> MLModel:
+def convert(program: Program, options: CompleteOptions, labels: list[str]) -> MLModel:
     """coremltools' model of a program, which is used up by it.
 
     Args:
@@ -55,7 +55,7 @@ def convert(program: Program, options: ExportOptions, labels: list[str]) -> MLMo
         )
 
 
-def _enumerated(options: ExportOptions) -> list[Any]:
+def _enumerated(options: CompleteOptions) -> list[Any]:
     """The input with a shape for each length.
 
     The longest is the default, as among functions: it holds every text that the package holds.
@@ -65,7 +65,7 @@ def _enumerated(options: ExportOptions) -> list[Any]:
     return [ct.TensorType("input_ids", shape, dtype=np.int32)]
 
 
-def _passes(options: ExportOptions) -> Any:
+def _passes(options: CompleteOptions) -> Any:
     """coremltools' own, and the compression."""
     passes = ct.PassPipeline()
     # Tokenizers make no negative ids; coremltools would guard against them from iOS17 on.

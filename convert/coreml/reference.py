@@ -10,7 +10,7 @@ from mlx.utils import tree_flatten
 from mlx_finbert.convert.coreml.network import Network, describe
 from mlx_finbert.files.hashes import weights_sha256
 from mlx_finbert.inference.logits import softmax
-from mlx_finbert.models import Classifier
+from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.precision import full_precision
 
 
@@ -40,7 +40,7 @@ class Reference:
         with full_precision():
             for length in np.unique(lengths):
                 alike = np.flatnonzero(lengths == length)
-                ids = mx.array([rows[i] for i in alike], mx.int32)
+                ids = mx.array([rows[i] for i in alike.tolist()], mx.int32)
                 found[alike] = np.array(self.model(ids, self._mask(ids)))
         return found
 
@@ -61,7 +61,7 @@ class Reference:
 
 
 def _in_float32(model: Classifier) -> Classifier:
-    weights = tree_flatten(model.parameters())
-    copy = type(model)(model.args)
-    copy.load_weights([(name, value.astype(mx.float32)) for name, value in weights])
+    weights = dict(tree_flatten(model.parameters()))
+    copy = build(model.args.to_config())
+    copy.load_weights([(name, value.astype(mx.float32)) for name, value in weights.items()])
     return copy

@@ -6,7 +6,7 @@ from pathlib import Path
 from mlx_finbert.convert.coreml.derived_mask import notice, shared_padding
 from mlx_finbert.convert.coreml.figures import PackageReport, verdict
 from mlx_finbert.convert.coreml.metadata import Description
-from mlx_finbert.convert.coreml.options import MULTIFUNCTION_TARGETS, ExportOptions
+from mlx_finbert.convert.coreml.options import MULTIFUNCTION_TARGETS, CompleteOptions
 from mlx_finbert.convert.coreml.validation import Validation
 from mlx_finbert.labels import are_generic
 
@@ -19,7 +19,7 @@ class ExportReport:
     source: str
     source_sha256: str
     labels: list[str]
-    options: ExportOptions
+    options: CompleteOptions
     packages: list[PackageReport]
     notice: str
     """Of the mask, where the packages derive it."""
@@ -70,7 +70,12 @@ class ExportReport:
 
     def __str__(self) -> str:
         options = self.options
-        parts = [options.layout, options.precision, options.compress, options.target]
+        parts: list[str | None] = [
+            options.layout,
+            options.precision,
+            options.compress,
+            options.target,
+        ]
         parts += ["arrays"] if options.outputs == "arrays" else []
         parts += ["multifunction"] if options.multifunction else []
         parts += ["enumerated shapes"] if options.shapes == "enumerated" else []

@@ -145,14 +145,14 @@ class SavedPackage:
         if value.type.WhichOneof("type") == "listType":
             return [self._value(item) for item in value.immediateValue.list.values]
         kind = MIL_pb2.DataType.Name(value.type.tensorType.dataType)
-        shape = _shape(value.type.tensorType)
+        shape = _known_shape(value.type.tensorType)
         if value.WhichOneof("value") == "blobFileValue":
             return self._blob(value.blobFileValue, kind, shape)
         tensor = value.immediateValue.tensor
         values = getattr(tensor, tensor.WhichOneof("value")).values
         if isinstance(values, bytes):
             return _from_bytes(np.frombuffer(values, np.uint8), kind, shape)
-        array = np.array(list(values), DTYPES[kind]).reshape(shape)
+        array: np.ndarray = np.array(list(values), DTYPES[kind]).reshape(shape)
         return array.item() if kind == "STRING" and not shape else array
 
     def _blob(self, blob: Any, kind: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -236,6 +236,15 @@ def _shape(tensor_type: Any) -> tuple[int | None, ...]:
         dimension.constant.size if dimension.WhichOneof("dimension") == "constant" else None
         for dimension in tensor_type.dimensions
     )
+
+
+def _known_shape(tensor_type: Any) -> tuple[int, ...]:
+    """The shape of a constant, which leaves no size open."""
+    shape = _shape(tensor_type)
+    known = tuple(size for size in shape if size is not None)
+    if len(known) < len(shape):
+        raise ValueError(f"a constant of the open shape {shape}")
+    return known
 
 
 def _from_bytes(data: np.ndarray, kind: str, shape: Sequence[int]) -> np.ndarray:

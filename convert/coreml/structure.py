@@ -9,9 +9,9 @@ import numpy as np
 from mlx_finbert.convert.coreml.graph import INPUTS, SOFTMAX_NAMES
 from mlx_finbert.convert.coreml.metadata import PREFIX, PROVENANCE, Description
 from mlx_finbert.convert.coreml.operations import CONSTANTS
-from mlx_finbert.convert.coreml.options import NUMPY_DTYPES, ExportOptions
+from mlx_finbert.convert.coreml.options import NUMPY_DTYPES, CompleteOptions
 from mlx_finbert.convert.coreml.package import LABEL, PROBABILITIES, function_name
-from mlx_finbert.convert.coreml.saved import Function, SavedPackage
+from mlx_finbert.convert.coreml.saved import Function, Operation, SavedPackage
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
 
 SPECIFICATION_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9, "iOS26": 10}
@@ -125,12 +125,11 @@ def _side_file_faults(folder: Path, description: Description) -> Iterator[str]:
 
 
 def function_faults(
-    function: Function, length: int, labels: list[str], options: ExportOptions
+    function: Function, length: int, labels: list[str], options: CompleteOptions
 ) -> Iterator[str]:
     """What is wrong with one function: operations, types, shapes, the wiring of its outputs."""
-    names, shape = INPUTS[options.shapes], (options.batch, length)
-    if options.shapes == "enumerated":
-        shape = (options.batch, None)
+    names = INPUTS[options.shapes]
+    shape = (options.batch, None if options.shapes == "enumerated" else length)
     inputs = {tensor.name: (tensor.dtype.name, tensor.shape) for tensor in function.inputs}
     if inputs != dict.fromkeys(names, ("int32", shape)):
         yield f"the inputs are {inputs}, not {' and '.join(names)}, int32 {shape}"
@@ -146,7 +145,7 @@ def function_faults(
     yield from _output_faults(function, labels, options)
 
 
-def _precision_faults(function: Function, options: ExportOptions) -> Iterator[str]:
+def _precision_faults(function: Function, options: CompleteOptions) -> Iterator[str]:
     """Nothing but the outputs themselves may be in another precision than asked for."""
     wanted = np.dtype(NUMPY_DTYPES[options.precision])
     outputs = {"logits", SOFTMAX_NAMES[options.outputs]}
@@ -156,7 +155,9 @@ def _precision_faults(function: Function, options: ExportOptions) -> Iterator[st
                 yield f"{tensor.name} is {tensor.dtype.name}, not {wanted.name}"
 
 
-def _output_faults(function: Function, labels: list[str], options: ExportOptions) -> Iterator[str]:
+def _output_faults(
+    function: Function, labels: list[str], options: CompleteOptions
+) -> Iterator[str]:
     """Logits and probabilities must be there, and the probabilities come from a softmax."""
     by_name = {tensor.name: op for op in function.operations for tensor in op.outputs}
     expected = {PROBABILITIES, "logits"} | ({LABEL} if options.outputs == "classifier" else set())
@@ -166,12 +167,13 @@ def _output_faults(function: Function, labels: list[str], options: ExportOptions
     (logits,) = (t for t in by_name["logits"].outputs if t.name == "logits")
     if logits.shape != (options.batch, len(labels)):
         yield f"the logits have the shape {logits.shape}, not {(options.batch, len(labels))}"
-    source = by_name[PROBABILITIES]
+    last = by_name[PROBABILITIES]
+    source: Operation | None = last
     if options.outputs == "classifier":
-        if source.kind != "classify" or source.inputs["classes"][0] != labels:
+        if last.kind != "classify" or last.inputs["classes"][0] != labels:
             yield f"the classifier's labels are not {labels}, in this order"
             return
-        source = by_name.get(source.inputs["probabilities"][0])
+        source = by_name.get(last.inputs["probabilities"][0])
     while source is not None and source.kind == "cast":
         source = by_name.get(source.inputs["x"][0])
     if source is None or source.kind != "softmax":

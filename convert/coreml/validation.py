@@ -68,7 +68,7 @@ def validate(
     for length in lengths:
         chosen = np.flatnonzero(at == length)
         if chosen.size:
-            token_ids = [tuple(tokens[i].tolist()) for i in chosen]
+            token_ids = [tuple(tokens[i].tolist()) for i in chosen.tolist()]
             outcome = verifier.infer(Evaluator(functions[length]), token_ids, length)
             found[chosen] = outcome.logits.argmax(axis=1)
     most = max(lengths[-1], verifier.description.max_length)

@@ -28,7 +28,7 @@ from mlx_finbert.convert.coreml.inference import Inference, Outcome
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.on_mac import run_core_ml
 from mlx_finbert.convert.coreml.operations import CONSTANTS, EvaluationError
-from mlx_finbert.convert.coreml.options import ExportOptions
+from mlx_finbert.convert.coreml.options import CompleteOptions
 from mlx_finbert.convert.coreml.package import function_name
 from mlx_finbert.convert.coreml.readback import read_back
 from mlx_finbert.convert.coreml.rows import Row, token_rows, verification_texts
@@ -128,10 +128,10 @@ class Verifier:
     def _examples(self, length: int, texts: dict[str, str]) -> Examples:
         """The texts, by name, that differ in their tokens."""
         rows = token_rows(self.tokenizer, list(texts.values()), length)
-        names = {row: name for name, row in zip(reversed(texts), reversed(rows), strict=True)}
-        rows = [row for name, row in zip(texts, rows, strict=True) if names[row] == name]
+        first = {row: name for name, row in zip(reversed(texts), reversed(rows), strict=True)}
+        rows = [row for name, row in zip(texts, rows, strict=True) if first[row] == name]
         logits = self.reference.logits(rows)
-        names = [names[row] for row in rows]
+        names = [first[row] for row in rows]
         return Examples(names, rows, logits, self.reference.probabilities(logits))
 
     def _measure_exact(self, function: Function, examples: Examples, figures: Figures) -> None:
@@ -146,7 +146,7 @@ class Verifier:
         figures.exact_padding_error = self._padding_error(evaluator, examples, found, figures)
         figures.faults += _not_finite(evaluator)
 
-    def _constants(self, length: int, options: ExportOptions) -> dict[str, np.ndarray]:
+    def _constants(self, length: int, options: CompleteOptions) -> dict[str, np.ndarray]:
         """Those of the graph that holds rows of this length."""
         most = max(self.options.lengths) if options.shapes == "enumerated" else length
         return constants(build(self.reference.network, most, options))

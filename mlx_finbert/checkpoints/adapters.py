@@ -109,8 +109,8 @@ def require_other_folder(folder: Path, base_model: str) -> None:
 def base_sha256(model: Classifier) -> str:
     """Of the names and float32 weights that a model with adapters has from its base."""
     own = adapter_parameters(model)
-    every = tree_flatten(model.parameters())
-    return weights_sha256({n: v.astype(mx.float32) for n, v in every if n not in own})
+    every = dict(tree_flatten(model.parameters()))
+    return weights_sha256({n: v.astype(mx.float32) for n, v in every.items() if n not in own})
 
 
 def require_base(model: Classifier, folder: Path) -> None:

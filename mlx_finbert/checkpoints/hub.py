@@ -57,7 +57,8 @@ def named_file(path: Path) -> str:
 
 
 def _packaged(revision: str | None) -> Path:
-    if spec := find_spec(PACKAGED_MODULE):
+    spec = find_spec(PACKAGED_MODULE)
+    if spec and spec.submodule_search_locations:
         return Path(spec.submodule_search_locations[0]) / "model"
     try:
         return download(PACKAGED_HUB_ID, revision)

@@ -272,4 +272,5 @@ def write_model(model: Classifier, folder: Path) -> None:
 
 def dtype_of(model: Classifier) -> mx.Dtype:
     """Of the weights, packed integers of quantized ones aside."""
-    return next(v.dtype for _, v in tree_flatten(model.parameters()) if is_floating(v))
+    weights = dict(tree_flatten(model.parameters()))
+    return next(value.dtype for value in weights.values() if is_floating(value))

@@ -19,7 +19,7 @@ import numpy as np
 from mlx_finbert.errors import InputError
 
 # bfloat16 is unknown to numpy: its bits travel as uint16.
-STORAGE_DTYPES = {
+STORAGE_DTYPES: dict[str, np.dtype] = {
     "FloatStorage": np.dtype("<f4"),
     "DoubleStorage": np.dtype("<f8"),
     "HalfStorage": np.dtype("<f2"),
@@ -129,7 +129,7 @@ class WeightsUnpickler(pickle.Unpickler):
         self.whole = class_of_root(file)
         super().__init__(file, encoding="utf-8")
         self.path = path
-        self.persistent_load = find_storage
+        self.find_storage = find_storage
         self.allowed = {
             ("collections", "OrderedDict"): OrderedDict,
             ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
@@ -139,6 +139,9 @@ class WeightsUnpickler(pickle.Unpickler):
             # Each under its own name, for messages.
             **{key: type(key[1], (Ignored,), {}) for key in IGNORED},
         }
+
+    def persistent_load(self, pid: Any) -> Any:
+        return self.find_storage(pid)
 
     def find_class(self, module: str, name: str) -> Any:
         try:
@@ -188,7 +191,7 @@ def steps_of(file: IO[bytes]) -> Iterator[tuple[str, str]]:
     """Names of a pickle's operations, with the name that a GLOBAL looks up; bookkeeping aside."""
     strings: list[str] = []
     for op, argument, _ in pickletools.genops(file):
-        if "UNICODE" in op.name:
+        if isinstance(argument, str) and "UNICODE" in op.name:
             strings.append(argument)
         elif op.name in ("GLOBAL", "STACK_GLOBAL"):
             yield "GLOBAL", argument.replace(" ", ".") if argument else ".".join(strings[-2:])

@@ -114,7 +114,7 @@ def with_own_data(given: Mapping[str, Any], settings_class: type, key: str) -> d
     if own is None or not is_same_data(own["data"], data):
         return dict(given)
     how = {f.name for f in fields(DataSettings)} & {f.name for f in fields(settings_class)} - {key}
-    return {name: own[name] for name in how if name in own} | given | {key: data}
+    return {**{name: own[name] for name in how if name in own}, **given, key: data}
 
 
 def run_files(folder: Path) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.flag_names import flag_meant
-from mlx_finbert.settings import bare, chosen, flag_of, kind_of, read_config_file
+from mlx_finbert.settings import bare, chosen, flag_of, kind_of, read_config_file, require_given
 
 Settings = TypeVar("Settings")
 
@@ -32,11 +32,16 @@ def parse(
 def parse_values(
     settings_class: type, module: str, description: str, argv: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """The values that were given, without the defaults of the others; as `parse`."""
+    """The values that were given, all that are required among them; as `parse`.
+
+    The defaults of the others are not there.
+    """
     given = read_flags(settings_class, module, description, argv)
     config = given.pop("config", None)
     values = read_config_file(Path(config), settings_class) if config else {}
-    return values | given
+    values |= given
+    require_given(settings_class, values)
+    return values
 
 
 def read_flags(
@@ -58,6 +63,8 @@ def read_flags(
     try:
         given, unknown = parser.parse_known_args(parser.with_values_joined(words))
     except argparse.ArgumentError as error:
+        if error.argument_name is None:
+            parser.error(error.message)
         parser.error(parser.explain_value(error.argument_name.split("/")[0]))
     if unknown:
         parser.error(parser.explain_unknown(unknown[0], words))
@@ -161,7 +168,7 @@ def _parser(settings_class: type, module: str, description: str) -> _Parser:
             parser.takes_words = True
             parser.add_argument(field.name, nargs="*", metavar=field.metadata["metavar"], help=text)
             continue
-        if default is not None and default is not False:
+        if not any(default is nothing for nothing in (None, False, dataclasses.MISSING)):
             text += f" (default: {default})"
         options: dict[str, Any] = {"help": text.replace("%", "%%")}
         if hint is bool:
@@ -180,7 +187,7 @@ def _groups(
     settings_class: type, parser: argparse.ArgumentParser
 ) -> dict[str, "argparse._ArgumentGroup"]:
     """A heading of the help page for each class that brings fields: what its docstring says."""
-    groups = {}
+    groups: dict[str, argparse._ArgumentGroup] = {}
     for owner in reversed(settings_class.__mro__):
         if names := vars(owner).get("__annotations__", {}):
             heading = (owner.__doc__ or "").partition("\n")[0].rstrip(".")

@@ -8,21 +8,21 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.models import Classifier
-from mlx_finbert.settings import require, require_given, setting
+from mlx_finbert.settings import require, require_given, required, setting
 
 
 @dataclass(kw_only=True)
 class TrainedModelSettings:
     """Which fine-tuned model."""
 
-    model: str | None = setting(None, "a fine-tuned folder or hub id (required)")
+    model: str = required("a fine-tuned folder or hub id", "name a fine-tuned folder or a hub id")
     revision: str | None = setting(None, "branch, tag or commit of the model on the hub")
     model_labels: list[str] | None = setting(
         None, "names of the head's outputs in their order, where the checkpoint has none"
     )
 
     def __post_init__(self) -> None:
-        require_given(self.model, "--model", "name a fine-tuned folder or a hub id")
+        require_given(type(self), vars(self))
 
     def load_model(self) -> tuple[Classifier, Tokenizer]:
         """The model and its tokenizer; a checkpoint without a trained head is refused."""

@@ -18,8 +18,8 @@ class LastingStream:
         self.stream = stream
         # A path or a text may hold characters that the terminal's encoding, or any, lacks. The
         # stream of a notebook has no such method.
-        with suppress(AttributeError):
-            stream.reconfigure(errors="backslashreplace")
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
         self.lost: OSError | None = None
         """Why text was lost; None also if the reader had closed the pipe, as `head` does."""
 

@@ -113,13 +113,14 @@ class SplitSettings:
         folds, fold = self.folds, self.fold
         require(folds is None or folds >= 2, "--folds", folds, "at least 2")
         refuse_without(self, ["fold"], "--folds", folds is not None)
-        require(fold is None or 1 <= fold <= folds, "--fold", fold, f"from 1 to {folds}")
+        if folds is not None and fold is not None:
+            require(1 <= fold <= folds, "--fold", fold, f"from 1 to {folds}")
         require_rows(self.max_train_rows, "--max-train-rows")
         require_rows(self.max_eval_rows, "--max-eval-rows")
 
     def draw(self, texts: LabelledTexts) -> Splits:
         """The parts; those of one fold where it is named."""
-        if self.fold:
+        if self.folds and self.fold:
             folds = make_folds(texts, self.folds, self.split_seed, self.validation_fraction)
             return folds[self.fold - 1]
         return make_splits(texts, self.split_seed, self.test_fraction, self.validation_fraction)

@@ -29,13 +29,14 @@ class Naming:
     """`--label-map`: names by `map_key` of the values."""
 
     def __post_init__(self) -> None:
-        check_names(self.names or ())
-        known = {canonical(name) for name in self.names or ()}
+        names = self.names or ()
+        check_names(names)
+        known = {canonical(name) for name in names}
         for name in (self.mapping or {}).values():
             if known and canonical(name) not in known:
                 raise InputError(
                     f"--label-map gives the name {name!r}, which is not one of --labels"
-                    f" {','.join(self.names)}"
+                    f" {','.join(names)}"
                 )
 
     def knows(self, label: str) -> bool:
@@ -46,8 +47,7 @@ class Naming:
 
 
 def name_rows(
-    values: Sequence[str | None],
-    rows: Sequence[int],
+    values: Mapping[int, str],
     naming: Naming,
     column: str,
     bad: BadRows,
@@ -55,8 +55,7 @@ def name_rows(
     """What each value of a label column is called; rows whose value has no name are bad rows.
 
     Args:
-        values: of all rows.
-        rows: those to look at.
+        values: of the rows to look at, by row.
         naming: of the user.
         column: what to call the column.
         bad: takes the rows with a value that has no name.
@@ -65,9 +64,9 @@ def name_rows(
         InputError: where the column does not hold classes, or the user's names do not fit it.
     """
     first_row: dict[str, str] = {}
-    for i in rows:
-        if values[i] not in first_row:
-            first_row[values[i]] = f"{bad.where(i)}, {column}"
+    for i, value in values.items():
+        if value not in first_row:
+            first_row[value] = f"{bad.where(i)}, {column}"
     unnamed = [value for value in first_row if not naming.knows(value)]
     lists = lists_of_labels(unnamed, [*first_row, *(naming.names or ())])
     if lists and not bad.drop:
@@ -78,11 +77,11 @@ def name_rows(
         )
     first_row = {value: row for value, row in first_row.items() if value not in lists}
     named = name_values(first_row, naming, f"{bad.name}, {column}") if first_row else {}
-    for i in rows:
-        if values[i] in lists:
-            bad.add(i, f", {column}: {values[i]!r} is a list of labels")
-        elif values[i] not in named:
-            bad.add(i, f", {column}: {unnamed_clause(values[i], naming)}")
+    for i, value in values.items():
+        if value in lists:
+            bad.add(i, f", {column}: {value!r} is a list of labels")
+        elif value not in named:
+            bad.add(i, f", {column}: {unnamed_clause(value, naming)}")
     return named
 
 

@@ -173,7 +173,8 @@ class Loader:
         rows, lengths = places[is_there], np.where(is_there, self.lengths[places], 0)
         is_token = np.arange(length) < lengths.sum(axis=1)[:, None]
         input_ids = np.full(is_token.shape, self.pad_token_id, np.int32)
-        input_ids[is_token] = np.concatenate([self.tokens[row] for row in rows] or [[]])
+        if len(rows):
+            input_ids[is_token] = np.concatenate([self.tokens[row] for row in rows])
         attention_mask = is_token.astype(np.int32)
         numbers = np.broadcast_to(np.arange(1, self.examples + 1), places.shape)
         attention_mask[is_token] = np.repeat(numbers.ravel(), lengths.ravel())

@@ -8,10 +8,13 @@ import re
 import unicodedata
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from mlx_finbert.data.text_hashes import fold
+
+Key = TypeVar("Key", bound=Hashable)
 
 WORD = re.compile(r"[^\W\d_]+|\d+")
 """A run of letters or a run of digits."""
@@ -117,9 +120,9 @@ class Groups:
         first, second = sorted((self.root(a), self.root(b)))
         self.parents[second] = first
 
-    def unite_equal(self, keys: Iterable[Hashable | None]) -> dict[Hashable, int]:
+    def unite_equal(self, keys: Iterable[Key | None]) -> dict[Key, int]:
         """Unite rows of equal keys, None being like no other; returns each key's first row."""
-        first: dict[Hashable, int] = {}
+        first: dict[Key, int] = {}
         for row, key in enumerate(keys):
             if key is not None:
                 self.unite(first.setdefault(key, row), row)

@@ -81,7 +81,8 @@ class SeenTexts:
                 f"{path} is damaged: it says which texts the model was trained on, so no row can be"
                 " called a test row without it; copy it again from where the model came from"
             )
-        return cls(frozenset(tuple(line.split("\t")) for line in lines.split("\n")[:-1]))
+        rows = (line.split("\t") for line in lines.split("\n")[:-1])
+        return cls(frozenset((key, part, label) for key, part, label in rows))
 
     def difference(self, now: "SeenTexts") -> str:
         """How the training and validation texts of `now` differ from these, as a clause."""

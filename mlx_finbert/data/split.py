@@ -27,8 +27,8 @@ class Splits:
     """Sentences on sizes, on rows left out, on duplicates and conflicting labels."""
     test_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     """int64: the rows of the source, counted from 0, that are the test rows."""
-    seen: SeenTexts | None = None
-    """By a model that is trained on these parts; None for parts that were only drawn."""
+    seen: SeenTexts = field(default_factory=lambda: SeenTexts(frozenset()))
+    """By a model that is trained on these parts; nothing in parts that were only drawn."""
 
     def part(self, name: str) -> LabelledTexts | None:
         """`train`, `validation` or `test`, where there are such rows."""
@@ -193,15 +193,15 @@ def label_notes(
     }
     lacking = [
         data.label_names[i]
-        for i in np.flatnonzero((counts["train"] == 0) & (sum(counts.values()) > 0))
+        for i in np.flatnonzero((counts["train"] == 0) & (np.sum([*counts.values()], axis=0) > 0))
     ]
     notes = [f"no training row is labelled {' or '.join(lacking)}"] if lacking else []
     drawn = [name for name in drawn if name in counts]
     if drawn:
-        pool = sum(counts[name] for name in ("train", *drawn))
+        pool = np.sum([counts[name] for name in ("train", *drawn)], axis=0)
         whole = pool / pool.sum()
         gaps = {name: np.abs(counts[name] / counts[name].sum() - whole).max() for name in drawn}
-        name = max(gaps, key=gaps.get)
+        name = max(gaps, key=gaps.__getitem__)
         share = counts[name] / counts[name].sum()
         label = np.abs(share - whole).argmax()
         notes.append(

@@ -129,30 +129,33 @@ def from_columns(
     values = [label_text(label) for label in labels]
     missing = without_label(values, own, naming.knows(UNLABELLED))
     bad = BadRows(name, where, drop_bad_rows, faults)
-    rows = np.flatnonzero(~missing).tolist()
-    for i in rows:
+    labelled: dict[int, str] = {}
+    for i in np.flatnonzero(~missing).tolist():
+        value = values[i]
         if not isinstance(texts[i], str) or not texts[i].strip():
             bad.add(i, f", column {columns[0]!r}: the text is empty or no text ({texts[i]!r})")
-        elif own and own[i] is None:
+        elif splits is not None and own is not None and own[i] is None:
             bad.add(i, f": the split {splits[i]!r} is not one of {', '.join(SPLIT_SPELLINGS)}")
-        elif values[i] is None:
+        elif value is None:
             bad.add(i, f", {column}: {labels[i]!r} is no label, neither a name nor a number")
-    named = name_rows(values, bad.without(rows), naming, column, bad)
+        else:
+            labelled[i] = value
+    named = name_rows(labelled, naming, column, bad)
     notes = unlabelled_notes(name, values, missing, own) + bad.settle(len(texts))
-    rows = bad.without(rows)
+    rows = bad.without(list(labelled))
     if not rows:
         raise InputError(nothing_left(name, column, notes, UNLABELLED in values))
-    occurring = list(dict.fromkeys(values[i] for i in rows))
+    occurring = list(dict.fromkeys(labelled[i] for i in rows))
     names = ordered(occurring, named, naming)
     check_names(names)
     ids = {canonical(label): i for i, label in enumerate(names)}
     at = np.arange(1, len(texts) + 1) if numbers is None else np.array(numbers, np.int64)
     return LabelledTexts(
         [texts[i] for i in rows],
-        np.array([ids[canonical(named[values[i]])] for i in rows], np.int32),
+        np.array([ids[canonical(named[labelled[i]])] for i in rows], np.int32),
         names,
         name,
-        own and [own[i] for i in rows],
+        None if own is None else [split for i in rows if (split := own[i])],
         licence,
         at[rows],
         others and [others[i] for i in rows],

@@ -5,7 +5,10 @@ from typing import Any
 
 from mlx_finbert.checkpoints.training_run import with_own_data
 from mlx_finbert.cli.model_flags import ModelSettings
-from mlx_finbert.data.flags import INCLUDE_SEEN, DataSettings, require_rows, require_split
+from mlx_finbert.data.flags import INCLUDE_SEEN, ColumnSettings, require_rows, require_split
+from mlx_finbert.data.sources import load_texts
+from mlx_finbert.data.texts import LabelledTexts
+from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.measured_rows import RowsWanted, Split
 from mlx_finbert.settings import setting
 
@@ -13,7 +16,7 @@ AS_TRAINED = "(default: as in the model's training run, else as train's default)
 
 
 @dataclass(kw_only=True)
-class EvaluateSettings(DataSettings, ModelSettings):
+class EvaluateSettings(ColumnSettings, ModelSettings):
     """The flags of `python -m mlx_finbert.evaluate`."""
 
     data: str | None = setting(
@@ -38,10 +41,21 @@ class EvaluateSettings(DataSettings, ModelSettings):
         require_split(self.split_seed, self.test_fraction, self.validation_fraction)
         require_rows(self.max_eval_rows, "--max-eval-rows")
 
+    @property
+    def named_data(self) -> str:
+        """The data that is measured; `complete` finds it where the flags do not name it."""
+        if self.data is None:
+            raise InputError("--data is missing: name the data to measure")
+        return self.data
+
+    def load_texts(self) -> LabelledTexts:
+        """The texts that the flags name."""
+        return load_texts(self.named_data, self.columns())
+
     def rows_wanted(self) -> RowsWanted:
         """Which rows the flags ask for."""
         return RowsWanted(
-            self.data,
+            self.named_data,
             self.split,
             self.split_seed,
             self.test_fraction,

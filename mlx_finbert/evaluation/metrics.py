@@ -108,7 +108,7 @@ class Metrics:
 
 def plain(values: np.ndarray) -> list[Any]:
     """Floats of any shape as nested lists, for JSON; None for NaN."""
-    return np.where(np.isnan(values), None, values).tolist()
+    return np.where(np.isnan(values), np.array(None), values).tolist()
 
 
 def dash(value: float, form: str) -> str:

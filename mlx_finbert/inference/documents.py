@@ -40,8 +40,10 @@ class Document:
 
     @property
     def strongest(self) -> tuple[str | None, str | None]:
-        """The sentence of the highest score above 0 and that of the lowest below 0."""
+        """The sentence of the highest score above 0 and that of the lowest below 0, if any is."""
         scores = self.scores
+        if scores is None:
+            return None, None
         high, low = self.sentences[scores.argmax()], self.sentences[scores.argmin()]
         return high if scores.max() > 0 else None, low if scores.min() < 0 else None
 

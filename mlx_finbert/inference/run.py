@@ -25,8 +25,8 @@ def run(settings: PredictSettings) -> Iterator[str]:
         settings.long_texts,
         settings.window_overlap,
     )
-    if settings.input:
-        report = score(predictor, settings)
+    if settings.input and settings.output:
+        report = score(predictor, settings.input, settings.output, settings)
         if report:
             yield from report_lines(report, settings.output)
             yield from long_lines(report.num_long, predictor, settings.by_sentence)
@@ -38,12 +38,14 @@ def run(settings: PredictSettings) -> Iterator[str]:
         yield from scale_lines(model.args.labels) if settings.by_sentence else ()
 
 
-def score(predictor: Predictor, settings: PredictSettings) -> FileReport | None:
+def score(
+    predictor: Predictor, file: str, output: str, settings: PredictSettings
+) -> FileReport | None:
     """Score a file as the settings say."""
     return score_file(
         predictor,
-        Path(settings.input).expanduser(),
-        Path(settings.output).expanduser(),
+        Path(file).expanduser(),
+        Path(output).expanduser(),
         settings.text_column,
         settings.read_options(),
         settings.by_sentence,

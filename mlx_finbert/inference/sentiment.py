@@ -66,8 +66,8 @@ def _stars(words: list[list[str]]) -> list[int] | None:
 
 
 def _degrees(words: list[list[str]]) -> list[int] | None:
-    levels = [_degree(label) for label in words]
-    if None in levels or len(set(levels)) < max(2, len(levels)):
+    levels = [level for label in words if (level := _degree(label)) is not None]
+    if len(levels) < len(words) or len(set(levels)) < max(2, len(levels)):
         return None
     return levels if set(levels) == {-level for level in levels} else None
 

@@ -1,15 +1,18 @@
 """The drawings of a report, each on the axes that it is given."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlx_finbert.evaluation.calibration import Reliability
 from mlx_finbert.evaluation.text import shortened
 
-Figure = Axes = Any
-"""matplotlib's; to import them here would make every `--help` slow."""
+if TYPE_CHECKING:
+    # To import matplotlib here would make every `--help` slow.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 Rows = list[dict[str, Any]]
 
 COLORS = {
@@ -29,7 +32,7 @@ MOST_MARKED = 40
 DARK_SHARE = 0.7
 """From this share on, a tile of the confusion matrix has a light number."""
 LONGEST_NAME = 24
-DASHED = {"linewidth": 0.8, "dashes": (3, 3)}
+DASHED: dict[str, Any] = {"linewidth": 0.8, "dashes": (3, 3)}
 
 
 @dataclass
@@ -52,7 +55,7 @@ PANELS = [
 
 def points(history: Rows, key: str | None) -> np.ndarray:
     """Epochs and values of a key, float64 (N, 2), where there are both."""
-    pairs = [(row.get("epoch"), row.get(key)) for row in history]
+    pairs = [(row.get("epoch"), row.get(key)) for row in history] if key else []
     known = [pair for pair in pairs if all(isinstance(x, int | float) for x in pair)]
     found = np.reshape(np.array(known, np.float64), (-1, 2))
     return found[np.isfinite(found).all(axis=1)]
@@ -63,7 +66,7 @@ def panels_of(history: Rows) -> list[Panel]:
     return [p for p in PANELS if any(len(points(history, k)) for k in (p.training, p.validation))]
 
 
-def draw_curves(figure: Figure, history: Rows, best_epoch: float | None) -> None:
+def draw_curves(figure: "Figure", history: Rows, best_epoch: float | None) -> None:
     """All panels in one picture, with a legend."""
     panels = panels_of(history)
     columns = min(3, len(panels))
@@ -75,11 +78,11 @@ def draw_curves(figure: Figure, history: Rows, best_epoch: float | None) -> None
         draw_panel(axes, panel, history, best_epoch)
     for axes in places[len(panels) :]:
         axes.remove()
-    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines}
+    lines = {str(line.get_label()): line for axes in figure.axes for line in axes.lines}
     figure.legend(lines.values(), lines.keys(), ncols=3, loc="outside lower center", frameon=False)
 
 
-def draw_panel(axes: Axes, panel: Panel, history: Rows, best_epoch: float | None) -> None:
+def draw_panel(axes: "Axes", panel: Panel, history: Rows, best_epoch: float | None) -> None:
     """Training in grey, validation in colour, a dashed line at the best evaluation."""
     from matplotlib.ticker import MaxNLocator
 
@@ -109,7 +112,7 @@ def confusion_size(count: int) -> tuple[float, float]:
     return side + 0.3, side
 
 
-def draw_confusion(axes: Axes, confusion: np.ndarray, names: list[str]) -> None:
+def draw_confusion(axes: "Axes", confusion: np.ndarray, names: list[str]) -> None:
     """Counts (num_labels, num_labels), coloured by each true label's share."""
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
@@ -128,19 +131,19 @@ def draw_confusion(axes: Axes, confusion: np.ndarray, names: list[str]) -> None:
         number_cells(axes, confusion, share)
         ticks, short = np.arange(count) + 0.5, [shortened(name, LONGEST_NAME) for name in names]
         level = count <= 4 and max(map(len, short)) <= 10
-        turned = {} if level else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-        axes.set_xticks(ticks, short, color=COLORS["ink"], **turned)
+        turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        axes.set_xticks(ticks, short, color=COLORS["ink"], **({} if level else turned))
         axes.set_yticks(ticks, short, color=COLORS["ink"])
 
 
-def number_cells(axes: Axes, confusion: np.ndarray, share: np.ndarray) -> None:
+def number_cells(axes: "Axes", confusion: np.ndarray, share: np.ndarray) -> None:
     """The counts, light on dark tiles and pale where there are none."""
     for (i, j), count in np.ndenumerate(confusion):
         color = "on-accent" if share[i, j] > DARK_SHARE else "ink" if count else "before"
         axes.text(j + 0.5, i + 0.5, f"{count:,}", ha="center", va="center", color=COLORS[color])
 
 
-def draw_reliability(axes: Axes, before: Reliability, after: Reliability | None) -> None:
+def draw_reliability(axes: "Axes", before: Reliability, after: Reliability | None) -> None:
     """Share that is right over the probability; a dot's area tells how many rows it stands for."""
     axes.plot([0, 1], [0, 1], color=COLORS["muted"], **DASHED)
     for table, color in ((before, "before"), (after, "accent")):

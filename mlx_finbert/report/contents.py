@@ -42,8 +42,8 @@ class Predictions:
     """Integers (N,), indices into the report's `label_names`."""
     logits: np.ndarray
     """float32 (N, num_labels), as the model gives them: not divided by the temperature."""
-    numbers: np.ndarray | None = None
-    """int64 (N,), of the rows in their file, from 1; 1 to N where None."""
+    numbers: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """int64 (N,), of the rows in their file, from 1; 1 to N where none are given."""
     others: list[dict[str, Any]] | None = None
     """The other columns of each row, where the source has some."""
     rows_in_all: int = 0
@@ -52,7 +52,7 @@ class Predictions:
     """Of these rows, those that were too long and were cut."""
 
     def __post_init__(self) -> None:
-        if self.numbers is None:
+        if not len(self.numbers):
             self.numbers = np.arange(1, len(self.texts) + 1)
         self.rows_in_all = self.rows_in_all or len(self.texts)
 
@@ -101,14 +101,16 @@ class Report:
     @cached_property
     def results(self) -> "Results | None":
         """What the predictions show; computed once."""
-        scored = self.predictions is not None and len(self.predictions.texts) > 0
-        return Results(self.predictions, self.temperature) if scored else None
+        if self.predictions is None or not self.predictions.texts:
+            return None
+        return Results(self.predictions, self.temperature)
 
 
 class Results:
     """What N predictions show after temperature scaling."""
 
     def __init__(self, predictions: Predictions, temperature: float) -> None:
+        self.predictions = predictions
         # In float64 no two logits become one by the division.
         logits, labels = predictions.logits.astype(np.float64), predictions.labels
         self.metrics: Metrics = measure(logits / temperature, labels)

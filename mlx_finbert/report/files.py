@@ -65,7 +65,7 @@ def metrics_of(report: Report) -> dict[str, Any]:
     if not (results := report.results):
         raise ValueError("the report has no predictions")
     uncalibrated = {"loss": results.raw_metrics.loss, "brier": results.raw_metrics.brier}
-    predictions = report.predictions
+    predictions = results.predictions
     return {
         "split": predictions.split,
         "rows": len(predictions.texts),
@@ -96,7 +96,7 @@ def mistakes_table(report: Report, results: Results) -> bytes:
         for m in results.mistakes
     )
     first, *ours = MISTAKE_COLUMNS
-    return table((first, *renamed(others), *ours), (row.values() for row in rows))
+    return table((first, *renamed(others), *ours), ([*row.values()] for row in rows))
 
 
 def renamed(names: Sequence[str]) -> list[str]:

@@ -4,12 +4,15 @@ import io
 import re
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from mlx_finbert.report.charts import COLORS
 
-Draw = Callable[[Any], None]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Draw = Callable[["Figure"], None]
 """Draws on matplotlib's empty figure."""
 
 STYLE = {

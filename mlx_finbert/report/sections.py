@@ -36,14 +36,14 @@ def result_sections(report: Report) -> list[str]:
     """The headline figures first; nothing where no rows were scored."""
     if not (results := report.results):
         return []
-    pictures = confusion(report, results), calibration(report, results)
+    pictures = [confusion(report, results), calibration(report, results)]
     if len(report.label_names) <= MOST_BESIDE:
-        pictures = (f"<div class=pair>{''.join(pictures)}</div>",)
+        pictures = [f"<div class=pair>{''.join(pictures)}</div>"]
     return [
         headline(report, results),
         by_label(report, results),
         *pictures,
-        mistakes(report, results.mistakes),
+        mistakes(report, results),
     ]
 
 
@@ -57,7 +57,7 @@ def headline(report: Report, results: Results) -> str:
     tiles.append(tile("Calibration error", results.calibrated.error, before))
     counts = results.metrics.confusion.sum(axis=1)
     usual, share = report.label_names[counts.argmax()], counts.max() / counts.sum()
-    predictions = report.predictions
+    predictions = results.predictions
     note = (
         f"{counts.sum():,} {predictions.split} rows; beneath the figures are 95% bootstrap"
         f" intervals. Always answering {usual} would be right for {share:.1%}."
@@ -73,7 +73,7 @@ def headline(report: Report, results: Results) -> str:
         note += f" {remark[0].upper()}{remark[1:]}."
     if scaled(report):
         note += " Loss, Brier score and calibration error are those after temperature scaling."
-    if report.predictions.split == "validation":
+    if predictions.split == "validation":
         note += " What was chosen on these rows, as the epoch, looks better here than elsewhere."
     return section("Results", note, f"<div class=tiles>{''.join(tiles)}</div>")
 
@@ -151,10 +151,10 @@ def calibration(report: Report, results: Results) -> str:
     return section("Calibration", note, key(legend), figure(picture))
 
 
-def mistakes(report: Report, found: list[Mistake]) -> str:
+def mistakes(report: Report, results: Results) -> str:
     """The most confident ones with their texts."""
+    found, total = results.mistakes, len(results.predictions.texts)
     shown = found[:MOST_MISTAKES]
-    total = len(report.predictions.texts)
     if not shown:
         return section("Mistakes", f"None: all {total:,} rows are right.")
     items = "".join(f"<li>{mistake(m, report.label_names)}</li>" for m in shown)

@@ -193,7 +193,7 @@ def test_the_same_flags_serve_validate_and_train(checkpoint, tmp_path, capsys):
     flags = ["--label-map", "-1=negative,0=neutral,1=positive"]
     argv = ["--model", folder, "--output", "T.mlpackage", "--validate", path, *flags]
     settings = parse(ToCoremlSettings, "to_coreml", "", argv)
-    rows = validation_rows(settings, TrainingRun.of(folder))
+    rows = validation_rows(path, settings, TrainingRun.of(folder))
     assert rows.ids_in(SENTIMENTS).tolist() == [int(text.split()[3]) % 3 for text in rows.texts]
     output = tmp_path / "run"
     argv = ["--model", folder, "--data", path, "--max-steps", "1", "--output-dir", str(output)]

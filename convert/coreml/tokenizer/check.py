@@ -65,7 +65,7 @@ class TokenizerCheck:
         golden = golden_texts(self._vocabulary)
         added = [token["content"] for token in self._vocabulary.rules["added_tokens"]]
         texts = [*golden, *random_texts(self._vocabulary.tokens, added)]
-        found = {}
+        found: dict[tuple[str, int], Row] = {}
         for length, these in ((CUT, golden), (NO_CUT, texts)):
             rows = token_rows(self._tokenizer, these, length)
             found |= {(text, length): row for text, row in zip(these, rows, strict=True)}

@@ -85,8 +85,8 @@ def is_same_data(one: str, other: str) -> bool:
     """Whether two specs name the same data: the same word, or the same path and variant."""
     if one == other:
         return True
-    (a, variant), (b, other_variant) = split_variant(one), split_variant(other)
-    a, b = Path(a).expanduser(), Path(b).expanduser()
+    (name, variant), (other_name, other_variant) = split_variant(one), split_variant(other)
+    a, b = Path(name).expanduser(), Path(other_name).expanduser()
     return variant == other_variant and a.exists() and b.exists() and a.samefile(b)
 
 

@@ -16,7 +16,10 @@ def stored_names(features: Mapping[str, Any], column: str) -> list[str] | None:
         column: of the labels.
     """
     feature = features.get(column)
-    return [str(name) for name in feature["names"]] if _is_class_label(feature) else None
+    if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
+        return None
+    names = feature.get("names")
+    return [str(name) for name in names] if isinstance(names, list) else None
 
 
 def named(
@@ -60,11 +63,3 @@ def _are_renamed(names: list[str], columns: Columns) -> bool:
         return columns.label_map.keys().isdisjoint(map(map_key, names))
     wished = {canonical(name) for name in columns.label_names or ()}
     return bool(wished) and wished.isdisjoint(map(canonical, names))
-
-
-def _is_class_label(feature: Any) -> bool:
-    return (
-        isinstance(feature, dict)
-        and feature.get("_type") == "ClassLabel"
-        and isinstance(feature.get("names"), list)
-    )

@@ -81,7 +81,7 @@ def split_told(path: Path) -> str | None:
         InputError: where it tells two.
     """
     words = re.split(r"[-_.\s]+", path.name.lower())
-    splits = sorted({split_of(word) for word in words} - {None})
+    splits = sorted({split for word in words if (split := split_of(word))})
     if len(splits) > 1:
         raise InputError(f"{path}: its name tells two splits, {' and '.join(splits)}: rename it")
     return splits[0] if splits else None
@@ -89,8 +89,8 @@ def split_told(path: Path) -> str | None:
 
 def require_one_table(paths: list[Path], split: str, folder: Path) -> None:
     """Refuse files that are not the shards of one table, all of them."""
-    shards = [SHARD.match(path.name) for path in paths]
-    if not all(shards):
+    shards = [shard for path in paths if (shard := SHARD.match(path.name))]
+    if len(shards) < len(paths):
         if len(paths) > 1:
             raise InputError(
                 f"{folder}: both {paths[0].name} and {paths[1].name} look like the {split} split;"

@@ -22,7 +22,12 @@ def load_hub(
     """
     found = open_dataset(repo_id, config)
     parts = usable_splits(found, repo_id, columns)
-    texts, labels, splits, where, numbers, others = [], [], [], [], [], []
+    texts: list[Any] = []
+    labels: list[Any] = []
+    splits: list[str] = []
+    where: list[str] = []
+    numbers: list[int] = []
+    others: list[dict[str, Any]] = []
     names = None
     for split, rows in parts.items():
         texts += list(rows[columns.text])

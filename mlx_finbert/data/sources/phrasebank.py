@@ -74,7 +74,8 @@ def agreement_bands(path: Path, data: LabelledTexts) -> np.ndarray:
         InputError: where a file is missing or a row is in none of them.
     """
     path = path.parent if path.name in LEVELS.values() else path
-    waiting, higher = {}, Counter()
+    waiting: dict[str, Counter[tuple[str, str]]] = {}
+    higher: Counter[tuple[str, str]] = Counter()
     for band, level in BANDS.items():
         rows = Counter(_pairs(load_phrasebank(path, level)))
         waiting[band] = rows - higher

@@ -5,15 +5,21 @@ import gzip
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.files import formats as file_formats
 
-OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+ByteStream = IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+
+OPENERS: dict[bytes, Callable[[Path], ByteStream]] = {
+    b"\x1f\x8b": gzip.GzipFile,
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+}
 """By a file's first bytes: what the endings `.gz`, `.bz2` and `.xz` promise."""
 
 ENDINGS = (".gz", ".bz2", ".xz", ".zip")
@@ -35,7 +41,7 @@ OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
+def open_bytes(path: Path) -> Iterator[ByteStream]:
     """The bytes of a file, or of what is compressed in it.
 
     Raises:
@@ -48,8 +54,8 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
             with zipfile.ZipFile(path) as archive, archive.open(member(path)) as file:
                 yield file
             return
-        opener = next((o for magic, o in OPENERS.items() if start.startswith(magic)), open)
-        with opener(path, "rb") as file:
+        opener = next((o for magic, o in OPENERS.items() if start.startswith(magic)), None)
+        with opener(path) if opener else open(path, "rb") as file:
             yield file
     except DAMAGE as error:
         raise InputError(

@@ -129,4 +129,9 @@ def missing_column(
 def repeated(names: Collection[str]) -> list[str]:
     """The names that occur more than once."""
     seen: set[str] = set()
-    return list(dict.fromkeys(name for name in names if name in seen or seen.add(name)))
+    again: dict[str, None] = {}
+    for name in names:
+        if name in seen:
+            again[name] = None
+        seen.add(name)
+    return list(again)

@@ -1,6 +1,6 @@
 """Text files as lines, and those with one text a line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -52,7 +52,7 @@ class TextLines(TableFile):
             for number, line in enumerate(file, 1):
                 yield Record(number, number, {TEXT: line.rstrip("\r\n")})
 
-    def require_columns(self, columns: dict[str, str]) -> None:
+    def require_columns(self, columns: Mapping[str, str]) -> None:
         for flag, column in columns.items():
             if column != TEXT:
                 raise missing_column([TEXT], column, f"{self.path} (one text a line)", flag)
