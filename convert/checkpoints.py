@@ -9,7 +9,6 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
-from mlx.utils import tree_flatten
 
 from mlx_finbert.backend.interface import adapt
 from mlx_finbert.checkpoints.files import MODEL_FILES
@@ -24,6 +23,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish, read_whole
 from mlx_finbert.files.folder_lock import claimed
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.models.quantization import (
     DEFAULT_GROUP_SIZE,
     Quantization,
@@ -123,7 +123,7 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
             raise InputError(
                 f"--quantize: {settings.model} has no trained head: fine-tune it first"
             )
-        parameters = sum(value.size for value in dict(tree_flatten(model.parameters())).values())
+        parameters = sum(value.size for value in named_parameters(model).values())
         # transformers cannot open what is quantized.
         copy = Path(spare) / "copy" if quantization else output
         if quantization:

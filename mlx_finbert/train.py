@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"\n{run_folds(settings)}")
         return 0
     result = run(settings)
-    if result.test:
+    if result.test and result.predictions:
         done, in_all = len(result.predictions.texts), result.predictions.rows_in_all
         measured = f" ({done:,} of {in_all:,} rows)" if result.predictions.interrupted else ""
         print(

@@ -20,6 +20,7 @@ ulimit -S -n 256
 
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .
+"$PYTHON" -m mypy -p mlx_finbert
 if [ $# -eq 0 ]; then
     set -- -m "not slow"
 fi

@@ -11,7 +11,6 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
-from mlx.utils import tree_flatten
 
 from mlx_finbert.checkpoints.into_model import require_finite
 from mlx_finbert.errors import InputError
@@ -25,6 +24,7 @@ from mlx_finbert.models.bert import (
 )
 from mlx_finbert.models.distilbert import DistilBertForSequenceClassification, TransformerBlock
 from mlx_finbert.models.encoder import Encoder
+from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.models.roberta import RobertaForSequenceClassification
 
 FP16_MAX = 65504.0
@@ -103,7 +103,7 @@ def describe(model: Classifier) -> Network:
             f"a {type(model).__name__} cannot be exported to Core ML;"
             f" these can: {', '.join(cls.__name__ for _, cls in FAMILIES.values())}"
         )
-    require_finite(dict(tree_flatten(model.parameters())))
+    require_finite(named_parameters(model))
     network = describer(model)
     if not network.layers:
         raise InputError("config.json: the model has no layers: there is nothing to export")
@@ -125,7 +125,7 @@ def require_labels(labels: list[str], outputs: int) -> None:
 
 def too_large_for_fp16(model: Classifier, network: Network) -> str | None:
     """What of a model has a value beyond 65504, if anything has."""
-    for name, value in dict(tree_flatten(model.parameters())).items():
+    for name, value in named_parameters(model).items():
         if mx.abs(value.astype(mx.float32)).max() > FP16_MAX:
             return f"the weight {name}"
     if np.abs(network.position_embeddings).max() > FP16_MAX:

@@ -5,12 +5,12 @@ from functools import cached_property
 
 import mlx.core as mx
 import numpy as np
-from mlx.utils import tree_flatten
 
 from mlx_finbert.convert.coreml.network import Network, describe
 from mlx_finbert.files.hashes import weights_sha256
 from mlx_finbert.inference.logits import softmax
 from mlx_finbert.models import Classifier, build
+from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.models.precision import full_precision
 
 
@@ -57,11 +57,11 @@ class Reference:
     @cached_property
     def sha256(self) -> str:
         """Of the names and weights, as float32; the config is not in it."""
-        return weights_sha256(dict(tree_flatten(self.model.parameters())))
+        return weights_sha256(named_parameters(self.model))
 
 
 def _in_float32(model: Classifier) -> Classifier:
-    weights = dict(tree_flatten(model.parameters()))
+    weights = named_parameters(model)
     copy = build(model.args.to_config())
     copy.load_weights([(name, value.astype(mx.float32)) for name, value in weights.items()])
     return copy

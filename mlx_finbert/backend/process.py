@@ -36,6 +36,6 @@ def hold_memory() -> None:
     import mlx.core as mx
 
     if mx.metal.is_available():
-        recommended = mx.device_info(mx.gpu)["max_recommended_working_set_size"]
+        recommended = int(mx.device_info(mx.gpu)["max_recommended_working_set_size"])
         mx.set_wired_limit(recommended)
         mx.set_cache_limit(recommended // 4)

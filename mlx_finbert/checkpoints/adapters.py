@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-from mlx.utils import tree_flatten, tree_unflatten
+from mlx.utils import tree_unflatten
 
 from mlx_finbert.checkpoints.files import (
     ADAPTER_CONFIG,
@@ -39,6 +39,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.files.hashes import weights_sha256
 from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.lora import LoraConfig, adapter_parameters, add_lora, has_lora
+from mlx_finbert.models.parameters import named_parameters
 
 
 @dataclass
@@ -109,7 +110,7 @@ def require_other_folder(folder: Path, base_model: str) -> None:
 def base_sha256(model: Classifier) -> str:
     """Of the names and float32 weights that a model with adapters has from its base."""
     own = adapter_parameters(model)
-    every = dict(tree_flatten(model.parameters()))
+    every = named_parameters(model)
     return weights_sha256({n: v.astype(mx.float32) for n, v in every.items() if n not in own})
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-from mlx.utils import tree_flatten, tree_unflatten
+from mlx.utils import tree_unflatten
 
 from mlx_finbert.checkpoints.files import Weights
 from mlx_finbert.checkpoints.key_names import is_leftover, other_tool
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier, family_of
+from mlx_finbert.models.parameters import named_parameters
 
 
 @dataclass
@@ -57,7 +58,7 @@ def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtyp
         InputError: for a shape that does not fit, a value that is NaN or infinite, a parameter
             outside the head that is missing, or a tensor that no part of the family explains.
     """
-    expected = dict(tree_flatten(model.parameters()))
+    expected = named_parameters(model)
     report.unused += explained(sorted(weights.keys() - expected.keys()), model, report.source)
     report.new += missing([key for key in expected if key not in weights], model, report.source)
     found = {key: value for key, value in weights.items() if key in expected}

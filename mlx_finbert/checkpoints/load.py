@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-from mlx.utils import tree_flatten
 
 from mlx_finbert.backend.interface import adapt
 from mlx_finbert.checkpoints.adapters import is_adapted, load_adapted
@@ -36,6 +35,7 @@ from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.id2label import fresh_id2label, id2label_of, kept_id2label
 from mlx_finbert.models.lora import has_lora
+from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.models.quantization import Quantization, pack, quantization_of
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def load_with_report(
         return model, load_tokenizer(folder, model), report
 
     model, tokenizer, report = read_whole(folder, read)
-    if dtype and (name := first_not_finite(dict(tree_flatten(model.parameters())))):
+    if dtype and (name := first_not_finite(named_parameters(model))):
         said = str(dtype).removeprefix("mlx.core.")
         raise InputError(f"{folder}: the weight {name} is too large for {said}: choose float32")
     return model, tokenizer, report
@@ -258,7 +258,7 @@ def save(
 
 def write_model(model: Classifier, folder: Path) -> None:
     """`model.safetensors` and `config.json`, as `transformers` names and reads them."""
-    weights = dict(tree_flatten(model.parameters()))
+    weights = named_parameters(model)
     write_safetensors(weights, folder / "model.safetensors")
     quantization = quantization_of(model)
     config = model.args.to_config() | {
@@ -272,5 +272,5 @@ def write_model(model: Classifier, folder: Path) -> None:
 
 def dtype_of(model: Classifier) -> mx.Dtype:
     """Of the weights, packed integers of quantized ones aside."""
-    weights = dict(tree_flatten(model.parameters()))
+    weights = named_parameters(model)
     return next(value.dtype for value in weights.values() if is_floating(value))

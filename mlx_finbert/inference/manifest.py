@@ -4,13 +4,12 @@ import hashlib
 import json
 from typing import Any
 
-from mlx.utils import tree_flatten
-
 from mlx_finbert._version import __version__
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.files.hashes import weights_sha256
 from mlx_finbert.inference.predictor import Predictor
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.parameters import named_parameters
 
 Manifest = dict[str, Any]
 """By the name under which the user knows it: `--max-length`."""
@@ -39,7 +38,7 @@ def make_manifest(predictor: Predictor, input_sha256: str, **settings: Any) -> M
 def model_sha256(model: Classifier, tokenizer: Tokenizer) -> str:
     """SHA-256 of a model's config, weights and tokenizer, wherever they were loaded from."""
     digest = hashlib.sha256(repr(model.args).encode())
-    digest.update(weights_sha256(dict(tree_flatten(model.parameters()))).encode())
+    digest.update(weights_sha256(named_parameters(model)).encode())
     digest.update(tokenizer.backend_tokenizer.to_str().encode())
     return digest.hexdigest()
 

@@ -1,5 +1,6 @@
 """Sequence classifiers, one file per `model_type` of the Hugging Face config."""
 
+from collections.abc import Callable
 from typing import Any
 
 from mlx_finbert.errors import InputError
@@ -39,7 +40,8 @@ def family_of(config: dict[str, Any]) -> tuple[type[ClassifierArgs], type[Classi
 def build(config: dict[str, Any]) -> Classifier:
     """A model of the config's architecture with random weights."""
     args_class, model_class = family_of(config)
-    return model_class(args_class.from_config(config))
+    make: Callable[[Any], Classifier] = model_class
+    return make(args_class.from_config(config))
 
 
 __all__ = ["FAMILIES", "Classifier", "ClassifierArgs", "build", "family_of"]

@@ -33,7 +33,6 @@ class BertArgs(ClassifierArgs):
     attention_probs_dropout_prob: float = 0.1
     classifier_dropout: float | None = None
     """Dropout before the classifier; `hidden_dropout_prob` where None."""
-    max_position_embeddings: int = 512
     type_vocab_size: int = 2
     layer_norm_eps: float = 1e-12
     pad_token_id: int = 0

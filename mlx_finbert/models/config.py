@@ -21,6 +21,7 @@ class ClassifierArgs:
     """Standard deviation of a fresh head's weights."""
     problem_type: str | None = None
     """`regression` where the config of a model with one output says so."""
+    max_position_embeddings: int = 512
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -109,7 +110,8 @@ def checked(key: str, value: Any, kinds: tuple[type, ...]) -> Any:
     """
     if float in kinds and type(value) is int:
         value = float(value)
-    if not isinstance(value, kinds) or isinstance(value, bool):
+    is_right = isinstance(value, kinds) and not isinstance(value, bool)
+    if not is_right:
         raise InputError(f"config.json: {key} = {value!r} is not of the kind {kinds[0].__name__}")
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"config.json: {key} = {value!r} is not a finite number")

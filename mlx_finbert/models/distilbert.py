@@ -35,7 +35,6 @@ class DistilBertArgs(ClassifierArgs):
     dropout: float = 0.1
     attention_dropout: float = 0.1
     seq_classif_dropout: float = 0.2
-    max_position_embeddings: int = 512
     pad_token_id: int = 0
 
     def __post_init__(self) -> None:

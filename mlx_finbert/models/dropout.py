@@ -82,7 +82,10 @@ class Dropout(nn.Module):
 
     def draw(self, shape: Sequence[int]) -> mx.array:
         """Which elements are kept, bool of that shape. For where it `is_on`."""
-        return random_levels(shape, next_key()) >= self.dropped
+        key = next_key()
+        if key is None:
+            raise RuntimeError("dropout is off here: it has no key to draw from")
+        return random_levels(shape, key) >= self.dropped
 
     def __call__(self, x: mx.array) -> mx.array:
         """Any shape and dtype; the same out."""

@@ -1,7 +1,8 @@
 """The stack of transformer layers that all families have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -13,9 +14,9 @@ from mlx_finbert.models.packing import Packing
 class Encoder(nn.Module):
     """Layers one after the other; `layer` is the name of the list in the checkpoints."""
 
-    def __init__(self, layers: list[nn.Module]) -> None:
+    def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__()
-        self.layer = layers
+        self.layer = list(layers)
         self.gradient_checkpointing = False
         """Keep only the layers' inputs for the backward pass, and compute each layer again there
         (Chen et al. 2016): less memory for about a third more work."""

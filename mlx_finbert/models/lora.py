@@ -8,11 +8,12 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx.utils import tree_flatten, tree_unflatten
+from mlx.utils import tree_unflatten
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.dropout import Dropout
+from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.models.precision import full_precision
 from mlx_finbert.models.quantization import quantization_of
 from mlx_finbert.settings import require
@@ -157,7 +158,7 @@ def adapter_parameters(model: Classifier) -> dict[str, mx.array]:
     """All that a run with adapters trains: theirs and the head's, by name."""
     return {
         name: value
-        for name, value in tree_flatten(model.parameters())
+        for name, value in named_parameters(model).items()
         if name.startswith(model.head) or name.rpartition(".")[2] in PARAMETERS
     }
 

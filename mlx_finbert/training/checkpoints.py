@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mlx.core as mx
-
-from mlx_finbert.checkpoints.files import write_safetensors
+from mlx_finbert.checkpoints.files import read_safetensors, write_safetensors
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish, written_beside
 from mlx_finbert.files.hashes import file_sha256
-from mlx_finbert.training.optimizer import Arrays
+from mlx_finbert.models.parameters import Arrays
 
 FOLDER = "checkpoints"
 UNCALIBRATED_HEAD = "uncalibrated_head.safetensors"
@@ -42,7 +40,7 @@ class Checkpoint:
     def optimizer_state(self) -> dict[str, Arrays]:
         """Adam's, by part and parameter."""
         state: dict[str, Arrays] = defaultdict(dict)
-        for key, value in mx.load(str(self.path / "optimizer.safetensors")).items():
+        for key, value in read_safetensors(self.path / "optimizer.safetensors").items():
             part, _, name = key.partition("/")
             state[part][name] = value
         return dict(state)

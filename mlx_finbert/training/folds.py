@@ -31,10 +31,12 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
             cross-validation already, or a fold whose run does not reach its end.
         KeyboardInterrupt: where Ctrl-C ended a fold's run.
     """
+    if not (folds := settings.folds):
+        raise InputError("--folds is missing: name how many")
     if ranks().size() > 1:
         raise InputError("--folds runs in one process: start --fold 1, --fold 2, ... with several")
     texts = settings.load_texts()
-    drawn = make_folds(texts, settings.folds, settings.split_seed, settings.validation_fraction)
+    drawn = make_folds(texts, folds, settings.split_seed, settings.validation_fraction)
     base = TrainingRun.of(settings.model, settings.revision)
     splits = [rows_of(settings, parts, base) for parts in drawn]
     for fold, parts in enumerate(splits, 1):
@@ -45,21 +47,20 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
             )
     with claimed_folder(settings) as folder:
         if settings.overwrite:
-            remove_earlier(folder, settings.folds)
+            remove_earlier(folder, folds)
         labels: list[str] = []
 
         def train_one(fold: int, parts: Splits) -> tuple[np.ndarray, np.ndarray]:
             own = replace(settings, fold=fold + 1, output_dir=str(folder / fold_name(fold + 1)))
             result = run(own, say, parts)
             if result.end == "interrupted":
-                say(f"fold {fold + 1} of {settings.folds} was interrupted: no summary")
+                say(f"fold {fold + 1} of {folds} was interrupted: no summary")
                 raise KeyboardInterrupt
-            if result.end not in ("finished", "stopped early"):
-                raise InputError(
-                    f"fold {fold + 1} of {settings.folds} was {result.end}: no summary"
-                )
+            predictions = result.predictions
+            if result.end not in ("finished", "stopped early") or predictions is None:
+                raise InputError(f"fold {fold + 1} of {folds} was {result.end}: no summary")
             labels[:] = result.labels
-            return result.predictions.logits / result.temperature, result.predictions.labels
+            return predictions.logits / result.temperature, predictions.labels
 
         validation = cross_validate(splits, train_one)
         for remark in validation.pooled.remarks(labels):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import mlx.core as mx
 
+from mlx_finbert.models.parameters import Arrays
 from mlx_finbert.training.args import Precision
-from mlx_finbert.training.optimizer import Arrays
 
 
 def cast(parameters: Arrays, dtype: mx.Dtype) -> Arrays:

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
-import mlx.nn as nn
 import numpy as np
-from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_finbert.backend.interface import scalar
-
-Arrays = dict[str, mx.array]
+from mlx_finbert.models.parameters import Arrays
 
 
 @dataclass(frozen=True)
@@ -233,13 +230,3 @@ def cut(array: mx.array, names: Sequence[str], like: Arrays) -> Arrays:
 def log(beta: float) -> float:
     """Natural logarithm; a decay rate of 0 forgets everything at once."""
     return math.log(beta) if beta else -math.inf
-
-
-def named_parameters(model: nn.Module) -> Arrays:
-    """All parameters of a model by their names in the checkpoint."""
-    return dict(tree_flatten(model.parameters()))
-
-
-def tree(parameters: Arrays) -> dict:
-    """What `Module.update` takes."""
-    return tree_unflatten(list(parameters.items()))

@@ -8,7 +8,6 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
-from mlx.utils import tree_flatten
 
 from mlx_finbert.backend.interface import adapt, pad_multiple, refuse_wrong_gradients
 from mlx_finbert.checkpoints.load import load_with_report, require_plain
@@ -20,6 +19,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.labels import match_labels, require_all_labels
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.lora import add_lora
+from mlx_finbert.models.parameters import trainable_parameters
 from mlx_finbert.settings import require
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.loss import Loss, class_weights
@@ -70,7 +70,7 @@ def load_model(
     model.encoder.gradient_checkpointing = settings.gradient_checkpointing
     if lora := settings.lora():
         add_lora(model, lora)
-        learning = sum(value.size for _, value in tree_flatten(model.trainable_parameters()))
+        learning = sum(value.size for value in trainable_parameters(model).values())
         say(f"adapters of rank {lora.rank}: {learning:,} numbers learn, with the head's")
         adapt(model)
     return model, tokenizer, bool(report.new)
@@ -131,10 +131,11 @@ def make_loaders(
         f" {train.padding_waste():.0%} of what a training epoch computes"
     )
     validation = loader(splits.validation, tokenize(tokenizer, splits.validation.texts, max_length))
-    if splits.test is None:
+    test = splits.test
+    if test is None:
         return Loaders(train, validation)
-    test_tokens = tokenize_in(thread, tokenizer, splits.test.texts, max_length)
-    return Loaders(train, validation, lambda: loader(splits.test, test_tokens()))
+    test_tokens = tokenize_in(thread, tokenizer, test.texts, max_length)
+    return Loaders(train, validation, lambda: loader(test, test_tokens()))
 
 
 def token_notes(tokens: Tokens, name: str, max_length: int, unk_token_id: int) -> list[str]:
@@ -162,7 +163,7 @@ def make_trainer(
 ) -> tuple[Trainer, TrimmedVocabulary | None]:
     """The loop with its first step to come, over a model and loaders of a trimmed vocabulary."""
     steps_per_epoch, num_layers = len(loaders.train), len(model.encoder.layer)
-    trainable = dict(tree_flatten(model.trainable_parameters()))
+    trainable = trainable_parameters(model)
     groups = make_groups(
         trainable, num_layers, freeze_schedule_of(settings, num_layers, steps_per_epoch)
     )

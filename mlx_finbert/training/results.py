@@ -132,11 +132,12 @@ def predictions_of(
     forward: Forward, loaders: Loaders, splits: Splits, interrupted: Event
 ) -> Predictions:
     """For the test rows, or the validation rows where there are none; those ready at Ctrl-C."""
-    name = "test" if loaders.test else "validation"
-    loader = loaders.test or loaders.validation
+    name, loader, texts = "validation", loaders.validation, splits.validation
+    if loaders.test and splits.test:
+        name, loader, texts = "test", loaders.test, splits.test
     ready, logits = forward.logits_until(interrupted, loader, f"{name} rows")
     require_finite(logits)
-    rows = splits.part(name).take(ready, name)
+    rows = texts.take(ready, name)
     return Predictions(
         split=name,
         texts=rows.texts,

@@ -29,7 +29,7 @@ def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> Train
     if given.get("resume") is None:
         return TrainSettings(**given)
     checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser().absolute(), say)
-    recorded = EARLIER | read_config_file(
+    recorded: dict[str, Any] = EARLIER | read_config_file(
         checkpoint.path / "config.yaml", TrainSettings, renamed=RENAMED
     )
     recorded.setdefault("head_learning_rate", recorded["learning_rate"])

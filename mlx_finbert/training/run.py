@@ -15,13 +15,13 @@ from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import Splits
 from mlx_finbert.distributed import barrier, guarded, ranks, require_same
 from mlx_finbert.files.hashes import weights_sha256
+from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.failure import StepFailed
 from mlx_finbert.training.integrations import check_services, reporters
-from mlx_finbert.training.optimizer import named_parameters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import Say, load_model, make_loaders, make_trainer
 from mlx_finbert.training.results import Result, finish
@@ -56,7 +56,7 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
     with guarded(remedy), background() as thread, ExitStack() as held:
         processes = ranks()
         is_first = processes.rank() == 0
-        resumed = checkpoint and checkpoint.run_folder
+        resumed = checkpoint.run_folder if checkpoint else None
         path = held.enter_context(claimed_folder(settings, resumed, is_first))
         say = say if is_first else silent
         if is_first:

@@ -26,6 +26,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import write_text
 from mlx_finbert.files.folder_commit import finish, written_beside
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.parameters import Arrays
 from mlx_finbert.report import Report, metrics_of, write_report
 from mlx_finbert.settings import config_text
 from mlx_finbert.training.callbacks import Callback, write_history
@@ -41,7 +42,6 @@ from mlx_finbert.training.checkpoints import (
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.integrations import LOG
 from mlx_finbert.training.model_card import model_card
-from mlx_finbert.training.optimizer import Arrays
 from mlx_finbert.training.output_dir import BEST, FILES, REPORTS
 from mlx_finbert.training.state import Record, RunState
 from mlx_finbert.training.step import StepState
@@ -122,7 +122,7 @@ class RunFolder(Callback):
             part.unlink()
         if resumed_at:
             for path in checkpoints_of(self.path):
-                if step_of(path) > resumed_at:
+                if (step := step_of(path)) is not None and step > resumed_at:
                     shutil.rmtree(path)
 
     def on_evaluation(self, record: Record, is_best: bool) -> None:
@@ -233,7 +233,7 @@ class RunFolder(Callback):
                 write_text(part / "metrics.json", text + "\n")
             write_text(part / "README.md", card)
 
-    def report_of(self, ending: str, best: Record, **more: object) -> Report:
+    def report_of(self, ending: str, best: Record, **more: Any) -> Report:
         """What the folder knows of a report's content."""
         settings, names = self.settings, fields(self.settings)
         return Report(

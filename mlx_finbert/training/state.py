@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
 from mlx_finbert.data.loader import Update
 from mlx_finbert.training.early_stopping import HIGHER_IS_BETTER, BestMetric
@@ -39,7 +40,7 @@ class StepOutput:
 
     @cached_property
     def _read(self) -> list[float]:
-        return self.computed.tolist()
+        return np.array(self.computed).tolist()
 
     @property
     def examples(self) -> int:

@@ -9,18 +9,12 @@ import numpy as np
 from mlx_finbert.backend.interface import compile_update, compiled_value_and_grad, squared_norm
 from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.parameters import Arrays, named_parameters, tree
 from mlx_finbert.training.args import Precision
 from mlx_finbert.training.failure import INTACT, LOST, named
 from mlx_finbert.training.loss import Loss, loss_of_parameters
 from mlx_finbert.training.loss_scale import LossScale
-from mlx_finbert.training.optimizer import (
-    Adam,
-    AdamState,
-    Arrays,
-    ParamGroup,
-    named_parameters,
-    tree,
-)
+from mlx_finbert.training.optimizer import Adam, AdamState, ParamGroup
 from mlx_finbert.training.state import StepOutput
 
 
@@ -150,7 +144,8 @@ class TrainStep:
         And (3,): the summed loss, how many examples were right, and whether to stop.
         """
         parameters, factor = self._learning(), self.state.scale.value / weight
-        gradients, sums = {}, mx.zeros(2)
+        gradients: Arrays = {}
+        sums = mx.zeros(2)
         for i, batch in enumerate(update.batches):
             if i:
                 # The activations of a batch are to be gone before those of the next one come.

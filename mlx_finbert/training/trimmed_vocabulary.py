@@ -16,7 +16,8 @@ import numpy as np
 
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.models import Classifier
-from mlx_finbert.training.optimizer import Adam, Arrays, ParamGroup
+from mlx_finbert.models.parameters import Arrays
+from mlx_finbert.training.optimizer import Adam, ParamGroup
 
 DECAY = "decay"
 TABLE = "embeddings"

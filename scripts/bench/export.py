@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.convert.without_torch import torch_hidden
+from mlx_finbert.models.parameters import named_parameters
 
 MODELS = ("distilbert", "bert")
 LAYOUTS = ("ane", "plain")
@@ -53,7 +54,6 @@ def in_a_process(model: str, layout: str) -> dict[str, Any]:
 def measure(name: str, layout: str) -> dict[str, Any]:
     """One export."""
     import mlx.core as mx
-    from mlx.utils import tree_flatten
 
     import mlx_finbert
     from mlx_finbert.convert.coreml import ExportOptions, export
@@ -69,7 +69,7 @@ def measure(name: str, layout: str) -> dict[str, Any]:
         seconds = time.perf_counter() - start
     if not report.passed:
         sys.exit(str(report))
-    weights = sum(value.size for _, value in tree_flatten(model.parameters()))
+    weights = sum(value.size for value in named_parameters(model).values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "model": name,

@@ -10,6 +10,7 @@ import prepared  # noqa: F401
 from mlx_finbert.backend.linux_cpu.process import prefer_memory
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.distributed import ranks
+from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
@@ -46,7 +47,6 @@ class Training:
 
 def train(folder: Path, case: Training) -> int:
     """Three steps with the checkpoint of a folder; returns the model's number of parameters."""
-    from mlx.utils import tree_flatten  # after mlx_finbert, which brings the fast BLAS
 
     if case.checkpointing:
         prefer_memory()
@@ -63,7 +63,7 @@ def train(folder: Path, case: Training) -> int:
     trainer, _ = make_trainer(settings, model, loaders, ranks())
     if (end := trainer.train()) != "finished":
         raise RuntimeError(f"training ended early: {end}")
-    return sum(value.size for _, value in tree_flatten(model.parameters()))
+    return sum(value.size for value in named_parameters(model).values())
 
 
 def made_up_splits(words: list[str], case: Training) -> Splits:

@@ -9,8 +9,8 @@ from mlx_finbert.backend.interface import compiled_value_and_grad
 from mlx_finbert.data.grouping import RANDOM, Grouping
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens
+from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.training.loss import Loss, loss_of_parameters
-from mlx_finbert.training.optimizer import named_parameters
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -7,8 +7,9 @@ import pytest
 import mlx_finbert
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens
+from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.training.loss import Loss
-from mlx_finbert.training.optimizer import Adam, make_groups, named_parameters
+from mlx_finbert.training.optimizer import Adam, make_groups
 from mlx_finbert.training.step import StepState, TrainStep
 from mlx_finbert.training.trimmed_vocabulary import trim
 

@@ -6,8 +6,12 @@ is a worse approximation. All errors are below 1e-6 (tests).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import mlx.core as mx
+
+custom_function: Any = mx.custom_function
+"""MLX declares what it returns as an object."""
 
 
 def apart(x: mx.array) -> mx.array:
@@ -44,7 +48,7 @@ def gelu(x: mx.array) -> mx.array:
     return _gelu(x)[0]
 
 
-@mx.custom_function
+@custom_function
 def _gelu(x: mx.array) -> tuple[mx.array, mx.array]:
     """Beside the result what its derivative needs again."""
     distance = mx.abs(x)
@@ -75,7 +79,7 @@ def tail_slope(t: mx.array) -> mx.array:
 
 def polynomial(coefficients: Sequence[float], t: mx.array) -> mx.array:
     """c0 + c1 t + c2 t^2 + ..., by Estrin's scheme, which is short enough for one kernel."""
-    terms = list(coefficients)
+    terms: list[Any] = list(coefficients)
     while len(terms) > 1:
         pairs = [low + high * t for low, high in zip(terms[::2], terms[1::2], strict=False)]
         terms, t = pairs + terms[2 * len(pairs) :], t * t
@@ -86,7 +90,7 @@ def power8(x: mx.array) -> mx.array:
     return mx.square(mx.square(mx.square(x)))
 
 
-@mx.custom_function
+@custom_function
 def softmax(x: mx.array) -> mx.array:
     """Over the last axis, float32."""
     e = inverse_exp(x.max(axis=-1, keepdims=True) - x)
@@ -136,7 +140,7 @@ def inverse_exp(t: mx.array) -> mx.array:
     return apart(1 / mx.square(1 + u))
 
 
-@mx.custom_function
+@custom_function
 def linear(x: mx.array, weight: mx.array, bias: mx.array) -> mx.array:
     """x W^T + b, for x (..., in), W (out, in) and b (out,), float32."""
     return mx.addmm(bias, x, weight.T)
@@ -159,7 +163,7 @@ def layer_norm(x: mx.array, weight: mx.array, bias: mx.array, eps: float) -> mx.
     return _layer_norm(rows, weight, bias, mx.array(eps))[0].reshape(x.shape)
 
 
-@mx.custom_function
+@custom_function
 def _layer_norm(
     x: mx.array, weight: mx.array, bias: mx.array, eps: mx.array
 ) -> tuple[mx.array, mx.array, mx.array]:

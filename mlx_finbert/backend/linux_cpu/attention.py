@@ -9,7 +9,13 @@ from math import prod
 
 import mlx.core as mx
 
-from mlx_finbert.backend.linux_cpu.arithmetic import apart, exp_below_max, row_sums, widened
+from mlx_finbert.backend.linux_cpu.arithmetic import (
+    apart,
+    custom_function,
+    exp_below_max,
+    row_sums,
+    widened,
+)
 
 FAR_BELOW = -1e9
 """Added to the scores of padding: in float32 next to nothing is left of the score."""
@@ -71,8 +77,8 @@ def attend_in_blocks(
     arrays = [x.flatten(-4, -3) for x in arrays]
     heads = max(1, BLOCK // bytes_of_a_head(queries, keys))
     context, turn = [], turn_after(arrays)
-    for q, k, v, *keep in zip(*(cut(x, heads) for x in arrays), strict=True):
-        found, turn, *_ = attend_block(q, k, v, keep, turn)
+    for q, k, v, *kept in zip(*(cut(x, heads) for x in arrays), strict=True):
+        found, turn, *_ = attend_block(q, k, v, kept, turn)
         context.append(found)
     joined = mx.concatenate(context, axis=-3).astype(values.dtype)
     return mx.unflatten(joined, -3, queries.shape[-4:-2])
@@ -84,18 +90,19 @@ def cut(x: mx.array, heads: int) -> list[mx.array]:
     MLX makes more than ten parts by slicing, where each gradient would become a whole array.
     """
 
-    @mx.custom_function
+    @custom_function
     def parts(x: mx.array) -> list[mx.array]:
-        return mx.split(x, list(range(heads, x.shape[-3], heads)), axis=-3)
+        return list(mx.split(x, list(range(heads, x.shape[-3], heads)), axis=-3))
 
     @parts.vjp
     def parts_vjp(_: mx.array, cotangents: list[mx.array], __: list[mx.array]) -> mx.array:
         return mx.concatenate(cotangents, axis=-3)
 
-    return parts(x)
+    found: list[mx.array] = parts(x)
+    return found
 
 
-@mx.custom_function
+@custom_function
 def attend_block(
     queries: mx.array, keys: mx.array, values: mx.array, keep: list[mx.array], turn: mx.array
 ) -> tuple[mx.array, mx.array, mx.array, mx.array]:

@@ -9,7 +9,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.backend.linux_cpu import arithmetic
-from mlx_finbert.backend.linux_cpu.arithmetic import apart
+from mlx_finbert.backend.linux_cpu.arithmetic import apart, custom_function
 from mlx_finbert.backend.linux_cpu.attention import (
     FAR_BELOW,
     as_numbers_again,
@@ -102,7 +102,7 @@ class Attention(attention.Attention):
         return apart(super().split_heads(x))
 
 
-FAST = {
+FAST: dict[type[nn.Module], type[nn.Module]] = {
     nn.Linear: Linear,
     nn.LayerNorm: LayerNorm,
     nn.GELU: GELU,
@@ -118,7 +118,7 @@ def swap(model: nn.Module) -> None:
         module.__class__ = FAST.get(type(module), type(module))
 
 
-@mx.custom_function
+@custom_function
 def merge_heads(x: mx.array) -> mx.array:
     """(B, num_heads, L, head_size) to (B, L, hidden_size)."""
     return x.swapaxes(-3, -2).flatten(-2)
@@ -129,7 +129,7 @@ def merge_heads_vjp(x: mx.array, cotangent: mx.array, _: mx.array) -> mx.array:
     return apart(mx.unflatten(cotangent, -1, (x.shape[-3], -1)).swapaxes(-3, -2))
 
 
-@mx.custom_function
+@custom_function
 def kept(x: mx.array, keep: mx.array, scale: mx.array) -> mx.array:
     """x times the scale where `keep`, and zero elsewhere.
 

@@ -30,7 +30,8 @@ def streams() -> list[mx.Stream]:
 
 def spread(sizes: dict[str, int]) -> list[list[str]]:
     """Names for each stream, so that all have about the same number of elements to do."""
-    loads, chosen = [0] * SHARES, [[] for _ in range(SHARES)]
+    loads = [0] * SHARES
+    chosen: list[list[str]] = [[] for _ in range(SHARES)]
     for name in sorted(sizes, key=sizes.__getitem__, reverse=True):
         least = loads.index(min(loads))
         chosen[least].append(name)
@@ -70,7 +71,7 @@ def value_and_grad_in_shares(loss: Callable[..., tuple[mx.array, Any]]) -> Calla
 
 def added(parts: list[Arrays]) -> Arrays:
     """The sum of each gradient over the parts."""
-    sums = {}
+    sums: Arrays = {}
     for stream, names in zip(streams(), spread(sizes_of(parts[0])), strict=True):
         with mx.stream(stream):
             sums |= {name: reduce(operator.add, [part[name] for part in parts]) for name in names}

@@ -11,8 +11,9 @@ from mlx_finbert.backend.linux_cpu import attention, layers
 from mlx_finbert.backend.linux_cpu.parallel import SHARES, spread
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens
+from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.training.loss import Loss, loss_of_parameters
-from mlx_finbert.training.optimizer import Adam, make_groups, named_parameters
+from mlx_finbert.training.optimizer import Adam, make_groups
 from mlx_finbert.training.step import TrainStep
 
 NO_DROPOUT = {
