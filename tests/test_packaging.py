@@ -37,6 +37,7 @@ def test_wheel(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"mlx_finbert"}
     assert {"mlx_finbert/convert/to_mlx.py", "mlx_finbert/data/sample.csv"} <= set(names)
+    assert "mlx_finbert/py.typed" in names
     assert any(name.endswith("sample.LICENSE") for name in names)
     assert "mlx_finbert/convert/coreml/tokenizer/unicode_tables.json" in names
     modules = {f"mlx_finbert/{p.relative_to(ROOT / 'mlx_finbert')}"
