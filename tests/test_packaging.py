@@ -43,6 +43,7 @@ def test_wheel(tmp_path):
     names = archive.namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"mlx_finbert"}
     assert {"mlx_finbert/convert/to_mlx.py", "mlx_finbert/data/sample.csv"} <= set(names)
+    assert "mlx_finbert/py.typed" in names
     assert any(name.endswith("sample.LICENSE") for name in names)
     assert "mlx_finbert/py.typed" in names
     (entry_points,) = (name for name in names if name.endswith("/entry_points.txt"))
