@@ -21,7 +21,7 @@ from mlx_finbert.training.schedules import ScheduleName, make_schedule, warmup_s
 class CourseSettings:
     """How long, how fast, and what is watched."""
 
-    epochs: int = setting(5, "passes over the training rows")
+    epochs: int = setting(4, "passes over the training rows")
     max_steps: int | None = setting(None, "updates of the whole run, in the place of --epochs")
     eval_steps: int = setting(0, "also evaluate each so many steps; 0 for epochs' ends alone")
     best_metric: BestMetric = setting(

@@ -47,7 +47,6 @@ class Training:
 
 def train(folder: Path, case: Training) -> int:
     """Three steps with the checkpoint of a folder; returns the model's number of parameters."""
-
     if case.checkpointing:
         prefer_memory()
     settings = TrainSettings(
@@ -60,10 +59,12 @@ def train(folder: Path, case: Training) -> int:
     splits = made_up_splits(words_of(tokenizer), case)
     with background() as thread:
         loaders = make_loaders(settings, splits, model, tokenizer, ranks(), silent, thread)
+    # Of the whole table of words: a smaller one is trained.
+    parameters = sum(value.size for value in named_parameters(model).values())
     trainer, _ = make_trainer(settings, model, loaders, ranks())
     if (end := trainer.train()) != "finished":
         raise RuntimeError(f"training ended early: {end}")
-    return sum(value.size for value in named_parameters(model).values())
+    return parameters
 
 
 def made_up_splits(words: list[str], case: Training) -> Splits:
