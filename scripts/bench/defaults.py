@@ -1,12 +1,17 @@
 """Which defaults suit: two values of each setting, measured without the test rows.
 
     python scripts/bench/defaults.py [--data NAME ...] [--results FILE] [--folder PATH]
+    python scripts/bench/defaults.py --setting epochs --values 5 3 4 --seeds 3 [...]
 
-Twelve runs for each set of data, after Plackett and Burman 1946: every setting has its second value
-in six of them, and among these six all others are half and half. So the mean of six runs less that
-of the other six is what the second value is worth, each run telling of all settings at once. A
-setting that does nothing shows what chance does. No test row is used: of the others a fifth is held
-out, one half of it to choose an epoch by where one is chosen, one to measure, before calibration.
+The first makes twelve runs for each set of data, after Plackett and Burman 1946: every setting has
+its second value in six of them, and among these six all others are half and half. So the mean of
+six runs less that of the other six is what the second value is worth, each run telling of all
+settings at once. A setting that does nothing shows what chance does. No test row is used: of the
+others a fifth is held out, one half of it to choose an epoch by where one is chosen, one to
+measure, before calibration.
+
+The second tries values of one setting, the others being as they are by default: means over seeds,
+measured on that whole fifth.
 """
 
 import argparse
@@ -14,15 +19,27 @@ import json
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
-from kept_runs import DATA, Kept, drawn_without_test_rows, figures_of, settings_of
+from kept_runs import (
+    DATA,
+    Kept,
+    drawn_without_test_rows,
+    figures_of,
+    fingerprint,
+    settings_of,
+)
 from machine import described, machine
+from rounds import count
 
 from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.cli.command import command
+from mlx_finbert.cli.flags import from_text
+from mlx_finbert.settings import require_given
+from mlx_finbert.training.config import TrainSettings
 
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "--learning-rate 1e-4, 2e-4": ({"learning_rate": 1e-4}, {"learning_rate": 2e-4}),
@@ -59,10 +76,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", nargs="+", choices=DATA, default=chosen, help="some alone")
     parser.add_argument("--results", metavar="FILE", help="keep the figures of runs here")
     parser.add_argument("--folder", metavar="PATH", help="of the data's files")
+    parser.add_argument("--setting", choices=get_type_hints(TrainSettings), metavar="NAME")
+    parser.add_argument("--values", nargs="+", default=[], metavar="VALUE", help="of --setting")
+    parser.add_argument("--seeds", type=count, default=3, metavar="N", help="runs of each value")
     arguments = parser.parse_args(argv)
+    if arguments.setting:
+        require_given(arguments.values, "--values", "name the values of --setting to compare")
     print(described(machine()))
     kept = Kept(arguments.results)
     for name in arguments.data:
+        if arguments.setting:
+            print(f"\n{name}: {DATA[name].about}\n{values_table(name, arguments, kept)}")
+            continue
         runs = [one_run(name, number, kept, arguments.folder) for number in range(len(DESIGN))]
         print(f"\n{name}: {DATA[name].about}, measured on {runs[0]['rows']} rows\n{table(runs)}")
 
@@ -86,6 +111,29 @@ def one_run(name: str, number: int, kept: Kept, folder: str | None) -> dict[str,
             return figures_of(settings, drawn_without_test_rows(settings))
 
     return kept.get(make, data=name, number=number, flags=flags)
+
+
+def values_table(name: str, arguments: argparse.Namespace, kept: Kept) -> str:
+    """Means over seeds, a line for each value of the setting."""
+    setting, folder = arguments.setting, arguments.folder
+    lines = [line(f"--{setting.replace('_', '-')}", *FIGURES)]
+    for text in arguments.values:
+        value = from_text(text, get_type_hints(TrainSettings)[setting], "--values")
+        runs = []
+        for seed in range(arguments.seeds):
+            own = {"seed": seed, "split_seed": seed, "validation_fraction": 0.2, setting: value}
+            settings = settings_of(name, seed, own, folder)
+            key = {"data": name, "seed": seed, "settings": fingerprint(settings)}
+            runs.append(kept.get(partial(of_held_out_rows, settings), **key))
+        means = (np.mean([run[figure] for run in runs]) for figure in FIGURES)
+        lines.append(line(text, *(f"{mean:.4f}" for mean in means)))
+    return "\n".join(lines)
+
+
+def of_held_out_rows(settings: TrainSettings) -> dict[str, Any]:
+    """The figures of a run on all rows that are held out."""
+    splits = drawn_without_test_rows(settings, share=1)
+    return figures_of(settings, splits)
 
 
 def with_dropout(rate: float, folder: Path) -> str:

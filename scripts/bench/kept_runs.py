@@ -85,18 +85,24 @@ def drawn(settings: TrainSettings) -> Splits:
     return rows_of(settings, settings.draw(settings.load_texts()), TrainingRun.of(settings.model))
 
 
-def drawn_without_test_rows(settings: TrainSettings) -> Splits:
+def drawn_without_test_rows(settings: TrainSettings, share: int = 2) -> Splits:
     """The same from the rows that are no test rows of `drawn`.
 
-    Validation rows are drawn anew, and every second one of them is what the run is measured by.
+    Validation rows are drawn again. Of two of them one is what the run is measured by, and no
+    longer a validation row; with a `share` of 1, all are both.
     """
     texts = settings.load_texts()
     if texts.splits:
         texts.splits = ["test" if split == "test" else "train" for split in texts.splits]
     splits = settings.draw(texts)
     held_out, rows = splits.validation, np.arange(len(splits.validation))
-    validation = held_out.take(rows[::2], held_out.name)
-    splits = replace(splits, validation=validation, test=held_out.take(rows[1::2], "held out"))
+    validation = held_out.take(rows[::share], held_out.name)
+    splits = replace(
+        splits, validation=validation, test=held_out.take(rows[share - 1 :: share], "held out")
+    )
+    if share == 1:
+        # Rows that the run is measured by are rows that it is chosen by.
+        settings = replace(settings, include_seen=True)
     return rows_of(settings, splits, TrainingRun.of(settings.model))
 
 

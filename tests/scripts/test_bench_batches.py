@@ -69,6 +69,22 @@ def test_the_head_learns_as_the_rest_where_the_design_says_so(monkeypatch, tmp_p
     assert rates == {(1e-4, 1e-4), (1e-4, 1e-3), (2e-4, 2e-4), (2e-4, 1e-3)}
 
 
+def test_values_of_one_setting_are_compared(monkeypatch, tmp_path, capsys):
+    (tmp_path / "fiqa").mkdir()
+    monkeypatch.setattr(defaults, "drawn_without_test_rows", lambda settings, share: settings)
+    monkeypatch.setattr(
+        defaults, "figures_of",
+        lambda own, _: dict.fromkeys(defaults.FIGURES, own.epochs + own.seed / 10),
+    )  # fmt: skip
+    argv = ["--data", "fiqa", "--folder", str(tmp_path), "--setting", "epochs", "--seeds", "2"]
+    assert defaults.main([*argv, "--values", "3", "7"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[-2:]] == [["3", "3.0500"], ["7", "7.0500"]]
+    assert defaults.main(argv) == 2
+    assert "--values is missing" in capsys.readouterr().err
+    assert defaults.main([*argv, "--values", "many"]) == 2
+
+
 def test_missing_data_is_named(capsys):
     assert batches.main(["--data", "fiqa", "--folder", "nowhere"]) == 2
     told = "nowhere/fiqa: there is no such file; give the path of the folder that holds fiqa as"
@@ -92,6 +108,9 @@ def test_the_rows_of_the_data(name):
     used = again.train.texts + again.validation.texts + again.test.texts
     assert not set(splits.test.texts) & set(used) - leaks(name)
     assert not set(again.test.texts) & set(again.validation.texts)
+    whole = drawn_without_test_rows(settings, share=1)
+    assert whole.test.texts == whole.validation.texts
+    assert set(whole.test.texts) == set(again.test.texts + again.validation.texts)
 
 
 def leaks(name):

@@ -147,9 +147,9 @@ def test_the_test_rows_are_tokenized_by_another_thread(tiny):
 @pytest.mark.parametrize(
     ("flags", "grouping"),
     [
-        ({}, Grouping("packed", epochs=5)),
-        ({"group_by_length": "no"}, Grouping("no", epochs=5)),
-        ({"group_by_length": "parts", "group_parts": 3}, Grouping("parts", 3, epochs=5)),
+        ({}, Grouping("packed", epochs=4)),
+        ({"group_by_length": "no"}, Grouping("no", epochs=4)),
+        ({"group_by_length": "parts", "group_parts": 3}, Grouping("parts", 3, epochs=4)),
         (
             {"group_by_length": "at-first", "group_window": 7, "max_steps": 11},
             Grouping("at-first", window=7, epochs=3),
