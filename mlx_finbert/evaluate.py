@@ -14,8 +14,8 @@ Measure accuracy, macro-F1, precision and recall per label, the confusion matrix
   python -m mlx_finbert.evaluate --model DIR --data DATA
 
 Without --data, this measures the test rows of the model's training run, read with the settings of
-that run. With --data, it measures all rows. In both cases it leaves out rows whose texts the model
-saw in training or validation. After Ctrl-C it prints the results of the rows finished so far.
+that run. Of other data, it measures all rows. In both cases it leaves out rows whose texts the
+model saw in training or validation. After Ctrl-C it prints the results of the rows finished so far.
 """
 
 
