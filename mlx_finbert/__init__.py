@@ -18,11 +18,11 @@ MODULES = {
     "predict_proba": "mlx_finbert.inference",
     "save": "mlx_finbert.checkpoints.load",
 }
-"""Where the functions and classes that need MLX are."""
+"""The modules of the functions and classes that need MLX."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import MLX for the first of these, on Linux with a fast BLAS before it."""
+    """Import MLX on first use; on Linux, load a fast BLAS before it."""
     if name not in MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from mlx_finbert.backend.linux_cpu.blas import use_fast_blas

@@ -1,8 +1,8 @@
-"""The processes that share one piece of work: `mlx.launch` starts them, MLX connects them.
+"""Processes that share one run: `mlx.launch` starts them and MLX connects them.
 
     mlx.launch -n 2 --python $(which python) -m mlx_finbert.predict ...
 
-Each process has a rank from 0. A process without a launcher is a group of one.
+Each process has a rank, counted from 0. A process without a launcher is a group of one.
 """
 
 from collections.abc import Iterator
@@ -13,32 +13,35 @@ import mlx.core as mx
 from mlx_finbert.errors import InputError, first_line
 
 BACKENDS = ("[ring]", "[mpi]", "[jaccl]", "[nccl]")
-"""How MLX's messages on lost connections begin."""
+"""The beginnings of MLX's messages about lost connections."""
 
 
 class LostRankError(InputError):
-    """Another process of the run has gone, so that this one cannot finish."""
+    """Another process of the run was lost, so this one cannot finish."""
 
 
 def ranks() -> mx.distributed.Group:
-    """The processes of this run, with `rank()` and `size()`; connects them at the first call."""
+    """Return the group of this run's processes; the first call connects them."""
     with guarded("start all processes together with mlx.launch"):
         return mx.distributed.init()
 
 
 def barrier(group: mx.distributed.Group) -> None:
-    """Wait until every process of the group is here."""
-    # Collectives are lazy: a process that does not evaluate its own would hold up the others.
+    """Wait until every process of the group gets here."""
+    # Collectives are lazy: a process that does not evaluate them would block the others.
     mx.eval(mx.distributed.all_sum(mx.array(1), group=group))
 
 
 def require_same(group: mx.distributed.Group, fingerprint: str, what: str) -> None:
-    """Refuse to go on where the processes do not have the same.
+    """Stop if the processes do not all have the same fingerprint.
 
     Args:
-        group: all processes.
-        fingerprint: a hash in hexadecimal.
-        what: what was hashed, for the sentence.
+        group: All processes.
+        fingerprint: A hash in hexadecimal.
+        what: What was hashed, as the subject of the error message.
+
+    Raises:
+        InputError: If the fingerprints differ.
     """
     own = mx.array([int(fingerprint[:7], 16)])
     if mx.any(mx.distributed.all_gather(own, group=group) != own).item():
@@ -47,13 +50,13 @@ def require_same(group: mx.distributed.Group, fingerprint: str, what: str) -> No
 
 @contextmanager
 def guarded(advice: str) -> Iterator[None]:
-    """One sentence in the place of MLX's exception where another process has gone.
+    """Replace MLX's exception for a lost process with a one-sentence error.
 
     Args:
-        advice: what to do then.
+        advice: What the user can do then.
 
     Raises:
-        LostRankError: in the place of the RuntimeError of a lost connection.
+        LostRankError: Instead of the RuntimeError of a lost connection.
     """
     try:
         yield

@@ -1,22 +1,22 @@
-"""The one exception for input that cannot be used, and what error messages are made of."""
+"""The exception for unusable input, and helpers for error messages."""
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used.
+    """An error in the user's input.
 
-    The message is one sentence that names the file, row, key or flag, says what is wrong with it
-    and what to do. The commands print it and exit with status 2.
+    The message is one sentence: it names the file, row, key or flag, says what is wrong and what to
+    do. The commands print it and exit with status 2.
     """
 
 
 def first_line(error: BaseException) -> str:
-    """What a library's exception says, in one line."""
+    """Return the first line of an exception's message, or its repr if the message is empty."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else repr(error)
 
 
 def is_encodable(text: str) -> bool:
-    """Whether a string holds characters alone, and no lone halves of a pair."""
+    """Whether a string can be written as UTF-8, that is, has no lone half of a surrogate pair."""
     try:
         return text.isascii() or bool(text.encode("utf-8"))
     except UnicodeEncodeError:

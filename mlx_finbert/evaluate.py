@@ -7,21 +7,21 @@ from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
 
 DESCRIPTION = """\
-Accuracy, macro-F1, precision and recall by label, the confusion matrix and the loss, with 95%
-bootstrap intervals:
+Measure accuracy, macro-F1, precision and recall per label, the confusion matrix and the loss, with
+95% bootstrap intervals:
 
   python -m mlx_finbert.evaluate --model DIR
   python -m mlx_finbert.evaluate --model DIR --data DATA
 
-Without --data, the data of the model's training run is read as it was then, and its test rows are
-measured. Other data is measured whole. Rows whose texts the model was trained on or chosen by are
-left out of both. Ctrl-C ends it with the figures of the rows that are ready.
+Without --data, this measures the test rows of the model's training run, read with the settings of
+that run. Of other data, it measures all rows. In both cases it leaves out rows whose texts the
+model saw in training or validation. After Ctrl-C it prints the results of the rows finished so far.
 """
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    # They import MLX, for which `command` has prepared the process.
+    # These import MLX, for which `command` has prepared the process.
     from mlx_finbert.evaluation.config import EvaluateSettings, complete
     from mlx_finbert.evaluation.evaluate import run
 

@@ -1,4 +1,4 @@
-"""Which flag is meant by a name that a command does not have."""
+"""Suggestions for flags that a command does not have."""
 
 import difflib
 from collections.abc import Collection
@@ -88,24 +88,24 @@ OTHER_NAMES = {
     ),
     "--weight-decay": ("--wd",),
 }
-"""Flags of the commands, and the names of similar ones in transformers, mlx-lm, scikit-learn,
-coremltools and our other commands."""
+"""The flags of the commands, each with the names of similar flags in transformers, mlx-lm,
+scikit-learn, coremltools and our other commands."""
 
 
 def flag_meant(name: str, flags: Collection[str]) -> str | None:
-    """The flag that an unknown name most likely means; None where none is near.
+    """Find the flag that an unknown name most likely means; None if none is similar.
 
     Args:
-        name: as it was written, `--lr` or `-o`.
-        flags: that there are.
+        name: The name as written, such as `--lr` or `-o`.
+        flags: The flags of the command.
     """
     name = name.lower().replace("_", "-")
     known = (own for own, others in OTHER_NAMES.items() if own in flags and name in others)
-    # Without the dashes, which all flags share.
+    # The dashes are removed because all flags share them.
     near = nearest(name.lstrip("-"), [flag.lstrip("-") for flag in flags])
     return next(known, None) or (near and f"--{near}")
 
 
 def nearest(word: str, words: Collection[str], cutoff: float = 0.6) -> str | None:
-    """The most similar word, if one is as similar as `cutoff`, from 0 to 1."""
+    """Find the most similar word; None if no similarity reaches `cutoff`, from 0 to 1."""
     return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), None)

@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to stop after the step or the batch under way."""
+"""Handling of Ctrl-C as a request to stop after the current step or batch."""
 
 import signal
 import threading
@@ -9,10 +9,10 @@ from types import FrameType
 
 @contextmanager
 def interrupt_noted() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event once; a second one interrupts as usual.
+    """Set the event on the first Ctrl-C; a second one interrupts as usual.
 
-    Nothing is installed off the main thread, which signals do not reach, and where the signal is
-    ignored, as under `nohup`.
+    The handler is not installed outside the main thread, where signals do not arrive, nor where the
+    signal is ignored, as under `nohup`.
     """
     noted = threading.Event()
     before = signal.getsignal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Label names: one spelling for the same label, and matching those of a model and of data."""
+"""Label names: one spelling for each label, and the match between a model's and the data's."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -15,39 +15,39 @@ SYNONYMS = {
 
 
 NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)(e[+-]\d+)?", flags=re.ASCII | re.IGNORECASE)
-"""Not `007` or `1E5`, which are codes."""
+"""A number; codes such as `007` and `1E5` do not match."""
 
 PART = r'\s*("(?:[^"]|"")*"|[^,="]*)\s*'
 LABELS_SHOWN = 10
-"""Labels that a message lists."""
+"""The most labels that a message lists."""
 
 MAP_ENTRY = re.compile(rf"{PART}={PART}(?:,|$)")
 
 
 def canonical(label: str) -> str:
-    """The name by which labels are compared: case aside, one for all spellings of a sentiment."""
+    """Return the name by which labels are compared, the same for all spellings of a sentiment."""
     name = plain_number(label.strip()).casefold()
     return next((one for one, names in SYNONYMS.items() if name in names), name)
 
 
 def plain_number(label: str) -> str:
-    """`1` for `1.0`, `+1` and `1.000e+00`; any other text as it is."""
+    """Return `1` for `1.0`, `+1` and `1.000e+00`, and any other text unchanged."""
     if NUMBER.fullmatch(label) and (number := float(label)).is_integer() and abs(number) < 2**53:
         return str(int(number))
     return label
 
 
 def read_label_map(text: str) -> dict[str, str]:
-    """The mapping that `--label-map` writes as `-1=negative,0=neutral,buy=positive`.
+    """Parse the value of `--label-map`, such as `-1=negative,0=neutral,buy=positive`.
 
-    A value or a name that holds a comma, `=` or a quotation mark stands in double quotes, a
-    quotation mark in it doubled as in CSV.
+    A value or name that contains a comma, `=` or a quotation mark must be in double quotes, with
+    the quotation mark doubled as in CSV.
 
     Returns:
-        Names by `map_key` of the values, in the order in which they are written.
+        The names by `map_key` of the values, in the order of the text.
 
     Raises:
-        InputError: for anything else, and for a value with two names.
+        InputError: If the text has another form, or a value has two names.
     """
     mapping: dict[str, str] = {}
     at = 0
@@ -56,11 +56,11 @@ def read_label_map(text: str) -> dict[str, str]:
         value, name = (_unquoted(part) for part in entry.groups()) if entry else ("", "")
         if not entry or not value or not name:
             raise InputError(
-                f"--label-map is {text!r}, not understood from {text[at:]!r} on: write"
-                ' "-1=negative,0=neutral,1=positive", and names that hold , or = in double quotes'
+                f"--label-map is {text!r}, which cannot be parsed at {text[at:]!r}: write"
+                ' "-1=negative,0=neutral,1=positive", and put names with , or = in double quotes'
             )
         if mapping.setdefault(map_key(value), name) != name:
-            raise InputError(f"--label-map gives {value!r} two names: leave one")
+            raise InputError(f"--label-map gives {value!r} two names: keep one")
         at = entry.end()
     if not mapping:
         raise InputError('--label-map is empty: write "-1=negative,0=neutral,1=positive"')
@@ -68,26 +68,26 @@ def read_label_map(text: str) -> dict[str, str]:
 
 
 def map_key(label: str) -> str:
-    """How `--label-map` compares values: case and the spelling of a number aside."""
+    """Return the form in which `--label-map` compares values: without case or number format."""
     label = label.strip()
     return repr(float(label) + 0.0) if NUMBER.fullmatch(label) else label.casefold()
 
 
 def label_map_of(labels: Sequence[str], names: Sequence[str] = ()) -> str:
-    """`--label-map "1=NAME,2=NAME"`, to show how to name these labels.
+    """Return an example flag for these labels: `--label-map "1=NAME,2=NAME"`.
 
     Args:
-        labels: the values; the first ten are shown.
-        names: of all of them, or of none.
+        labels: The values; the first ten are shown.
+        names: A name for each label, or none at all.
     """
     pairs = zip(labels, names or ["NAME"] * len(labels), strict=True)
     entries = [f"{_quoted(label)}={_quoted(name)}" for label, name in pairs]
-    told = entries[:LABELS_SHOWN] + ["..."] * (len(entries) > LABELS_SHOWN)
-    return f'--label-map "{",".join(told)}"'
+    listed = entries[:LABELS_SHOWN] + ["..."] * (len(entries) > LABELS_SHOWN)
+    return f'--label-map "{",".join(listed)}"'
 
 
 def shown(labels: Iterable[str]) -> str:
-    """`buy, hold, sell`: the first ten, and the number of the others."""
+    """List the first ten labels and the number of the others: `buy, hold and 3 more`."""
     labels = list(labels)
     more = f" and {len(labels) - LABELS_SHOWN} more" if labels[LABELS_SHOWN:] else ""
     return ", ".join(labels[:LABELS_SHOWN]) + more
@@ -100,55 +100,57 @@ def _unquoted(part: str) -> str:
 def _quoted(part: str) -> str:
     if re.search('[,="]', part):
         part = '"' + part.replace('"', '""') + '"'
-    # In the double quotes of a shell.
+    # Escape for the double quotes of a shell.
     return re.sub(r'([\\"$`])', r"\\\1", part)
 
 
 def generic_labels(num_labels: int) -> dict[int, str]:
-    """Hugging Face's names for labels that have none."""
+    """Return Hugging Face's default names: `LABEL_0`, `LABEL_1`, ..."""
     return {i: f"LABEL_{i}" for i in range(num_labels)}
 
 
 def are_generic(labels: Sequence[str]) -> bool:
-    """Whether these are `LABEL_0`, `LABEL_1`, ..., which mean nothing."""
+    """Whether the labels have default names: `LABEL_0`, `LABEL_1`, ..."""
     return all(re.fullmatch(r"LABEL_\d+", label) for label in labels)
 
 
 def check_names(labels: Sequence[str]) -> None:
-    """Refuse names that are empty or stand twice, also under another spelling."""
+    """Refuse names that are empty, not valid Unicode, or repeated, also in another spelling."""
     for label in labels:
         if not is_encodable(label):
-            raise InputError(f"the label {label!r} holds half a character: write it anew")
+            raise InputError(
+                f"the label {label!r} contains half of a surrogate pair: write it again"
+            )
     names = [canonical(label) for label in labels]
     if "" in names:
         raise InputError(f"a label name is empty: {list(labels)}")
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"the label {name!r} stands twice in {', '.join(labels)}")
+            raise InputError(f"the label {name!r} occurs twice in {', '.join(labels)}")
 
 
 def match_labels(data_labels: Sequence[str], model_labels: Sequence[str]) -> np.ndarray:
-    """The model's id for each of the data's labels, matched by name.
+    """Find the model's id of each of the data's labels, by name.
 
-    ProsusAI/finbert, finbert-tone and Financial PhraseBank order the same three labels in three
-    ways, so equal counts prove nothing. The data may lack labels of the model.
+    Labels are matched by name because ProsusAI/finbert, finbert-tone and Financial PhraseBank order
+    the same three labels in three ways. The data may lack labels of the model.
 
     Returns:
         int32 (number of data labels,).
 
     Raises:
-        InputError: lists both where the data has a label that the model lacks.
+        InputError: If the data has a label that the model lacks; lists the labels of both.
     """
     ids = {canonical(label): i for i, label in enumerate(model_labels)}
     lacking = [label for label in data_labels if canonical(label) not in ids]
     if lacking:
         if are_generic(model_labels):
-            advice = "name the head's outputs in their order with --model-labels"
+            advice = "name the head's outputs in order with --model-labels"
         else:
             own = ["NAME" if label in lacking else label for label in data_labels]
             advice = (
-                "say which of the model's labels each is with"
-                f" {label_map_of(data_labels, own)}, or train a fresh head with --new-head"
+                "map each to one of the model's labels with"
+                f" {label_map_of(data_labels, own)}, or train a new head with --new-head"
             )
         raise InputError(
             f"the labels of the data ({shown(data_labels)}) are not those of the model"
@@ -158,17 +160,17 @@ def match_labels(data_labels: Sequence[str], model_labels: Sequence[str]) -> np.
 
 
 def require_all_labels(data_labels: Sequence[str], model_labels: Sequence[str]) -> None:
-    """Refuse to train a head where some of its outputs have no label in the data.
+    """Refuse to train a head if some of its labels do not occur in the data.
 
-    Training would lower the probability of these outputs for every text.
+    Training would lower the probability of those labels for every text.
 
     Raises:
-        InputError: names them.
+        InputError: If the data lacks a label; names all that it lacks.
     """
     known = {canonical(label) for label in data_labels}
     if lacking := [label for label in model_labels if canonical(label) not in known]:
         raise InputError(
-            f"the data has no rows labelled {shown(lacking)}, a label of the model: train a fresh"
-            " head for the data's labels alone with --new-head, or keep the model's with --labels"
+            f"the data has no rows with the model's label {shown(lacking)}: train a new head for"
+            " the data's labels with --new-head, or keep the model's labels with --labels"
             f" {','.join(model_labels)}"
         )

@@ -6,14 +6,14 @@ from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse
 
 DESCRIPTION = """\
-Score texts with a fine-tuned classifier, or a whole file in constant memory:
+Score texts with a fine-tuned classifier, or score a whole file in constant memory:
 
   python -m mlx_finbert.predict --model DIR "Orders rose." "The plant will close."
   python -m mlx_finbert.predict --model DIR --by-sentence "$(cat article.txt)"
   python -m mlx_finbert.predict --model DIR --input news.csv --output scored.csv
 
-A run that was stopped goes on where it was when the same command is given again; what it has scored
-is in scored.csv.parts until the output is there. Several processes share a file under mlx.launch:
+To continue a stopped run, give the same command again; scored.csv.parts holds the rows scored so
+far until the output is complete. Under mlx.launch, several processes share a file:
 
   mlx.launch -n 2 -- python -m mlx_finbert.predict --model DIR --input news.csv --output scored.csv
 """
@@ -21,7 +21,7 @@ is in scored.csv.parts until the output is there. Several processes share a file
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    # They import MLX, for which `command` has prepared the process.
+    # These import MLX, for which `command` has prepared the process.
     from mlx_finbert.inference.config import PredictSettings
     from mlx_finbert.inference.run import run
 

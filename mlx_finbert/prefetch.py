@@ -1,6 +1,6 @@
-"""Work of another thread: the host reads and tokenizes while the device computes.
+"""Work in a background thread: the host reads and tokenizes while the device computes.
 
-Not for work with MLX, whose streams belong to a thread.
+Do not use this for work with MLX: its streams belong to one thread.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @contextmanager
 def background() -> Iterator[Executor]:
-    """A thread beside this one. What it has not begun at the end of the block is dropped."""
+    """Run a background thread; work that it has not begun when the block ends is cancelled."""
     thread = ThreadPoolExecutor(1, "background")
     try:
         yield thread
@@ -23,15 +23,15 @@ def background() -> Iterator[Executor]:
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
-    """The same items in the same order, the next one made by another thread while one is used.
+    """Yield the same items in the same order, and make the next one in a background thread.
 
-    One item waits at most, beside the one in use. What making an item raises is raised where that
-    item is asked for. Closing waits for the item that is being made.
+    At most one item waits, in addition to the one in use. An exception from making an item is
+    raised when that item is requested. Closing waits for the item that is being made.
     """
     source = iter(items)
 
     def next_one() -> list[T]:
-        """The next item alone; nothing after the last."""
+        """Return a list of the next item, empty after the last."""
         return list(islice(source, 1))
 
     with background() as thread:

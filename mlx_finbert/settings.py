@@ -1,8 +1,8 @@
-"""Settings of a command: one dataclass, from which its flags and its YAML file both come.
+"""Settings of a command: one dataclass that defines both its flags and its YAML file.
 
 Each field becomes a flag: `learning_rate: float = setting(5e-5, "peak of ...")` is
-`--learning-rate`, and `learning_rate:` in the file after `--config`. Flags beat the file, the file
-beats the defaults.
+`--learning-rate` on the command line and `learning_rate:` in the `--config` file. Flags override
+the file, and the file overrides the defaults.
 """
 
 import dataclasses
@@ -17,59 +17,59 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.flag_names import flag_meant, nearest
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-"""Types of settings, in words."""
+"""The types of settings, in words."""
 
 
 def setting(default: Any, help: str, **more: Any) -> Any:
-    """A field with its help text.
+    """Define a field with its help text.
 
-    `positional=True` is for arguments without a flag, `recorded=False` for what a written file
-    leaves out, `const=VALUE` for a flag that may stand without a value and then means this one.
+    Options: `positional=True` for arguments without a flag; `recorded=False` for fields that a
+    written file omits; `const=VALUE` for a flag whose value may be omitted and is then VALUE.
     """
     return dataclasses.field(default=default, metadata={"help": help, **more})
 
 
 def required(help: str, advice: str, **more: Any) -> Any:
-    """A field that a command cannot do without; `advice` ends the sentence that refuses this."""
+    """Define a required field; `advice` ends the error message if it is missing."""
     return dataclasses.field(metadata={"help": f"{help} (required)", "advice": advice, **more})
 
 
 def flag_of(field: dataclasses.Field) -> str:
-    """`--learning-rate` for the field `learning_rate`."""
+    """Return the flag of a field: `--learning-rate` for `learning_rate`."""
     return "--" + field.name.replace("_", "-")
 
 
 def is_required(field: dataclasses.Field) -> bool:
-    """Whether a field is made by `required`."""
+    """Whether a field was made by `required`."""
     return "advice" in field.metadata
 
 
 def bare(hint: Any) -> Any:
-    """`int` for `int | None`."""
+    """Return a type without None: `int` for `int | None`."""
     if is_optional(hint):
         return next(part for part in typing.get_args(hint) if part is not types.NoneType)
     return hint
 
 
 def is_optional(hint: Any) -> bool:
-    """Whether None is among the types of a field."""
-    # A Literal with `| None` comes back from get_type_hints as typing.Union.
+    """Whether a type allows None."""
+    # get_type_hints returns a Literal with `| None` as typing.Union.
     return typing.get_origin(hint) in (types.UnionType, typing.Union)
 
 
 def kind_of(hint: Any) -> str:
-    """What a value of a type is, in words."""
+    """Describe the values of a type in words."""
     if typing.get_origin(hint) is list:
         (item,) = typing.get_args(hint)
-        return f"a list A,B,... each of whose parts is {KINDS[item]}"
+        return f"a list A,B,... in which every item is {KINDS[item]}"
     return KINDS[hint]
 
 
 def chosen(value: Any, choices: Sequence[str], where: str) -> Any:
-    """A value that is one of several.
+    """Return a value if it is one of the choices.
 
     Raises:
-        InputError: lists them, and the one that may be meant.
+        InputError: If it is not; lists the choices and suggests the nearest one.
     """
     if value in choices:
         return value
@@ -79,30 +79,34 @@ def chosen(value: Any, choices: Sequence[str], where: str) -> Any:
 
 
 def require(condition: bool, flag: str, value: object, rule: str) -> None:
-    """Refuse a setting by its flag, its value and the rule that it breaks."""
+    """Refuse a setting unless the condition holds.
+
+    Raises:
+        InputError: Names the flag, its value and the rule.
+    """
     if not condition:
         raise InputError(f"{flag} is {value}: {rule}")
 
 
 def require_given(settings_class: type, values: Mapping[str, Any]) -> None:
-    """Refuse values, by field, that lack a required one or leave it empty."""
+    """Refuse values, keyed by field name, in which a required one is missing or empty."""
     for field in dataclasses.fields(settings_class):
         if is_required(field) and not values.get(field.name):
             raise InputError(f"{flag_of(field)} is missing: {field.metadata['advice']}")
 
 
 def refuse_without(settings: Any, names: Sequence[str], other: str, given: bool) -> None:
-    """Refuse flags that have no effect where another one is not given."""
+    """Refuse flags that have no effect unless another flag is given."""
     for field in dataclasses.fields(settings):
         if field.name in names and not given and getattr(settings, field.name) != field.default:
             raise InputError(f"{flag_of(field)} has no effect without {other}")
 
 
 def require_types(settings: Any) -> None:
-    """Check the types of values that a caller in Python gave.
+    """Check the types of values that were set from Python.
 
     Raises:
-        InputError: names the flag.
+        InputError: If a type is wrong; names the flag.
     """
     hints = typing.get_type_hints(type(settings))
     for field in dataclasses.fields(settings):
@@ -127,13 +131,13 @@ def read_config_file(
     skip_others: bool = False,
     renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The values of a YAML file, each checked against the type of its field.
+    """Read a YAML file and check each value against the type of its field.
 
     Args:
-        path: of the file.
-        settings_class: the dataclass whose fields are wanted.
-        skip_others: pass over keys that are no field of it, which are refused otherwise.
-        renamed: fields by names that the file may have for them.
+        path: The file.
+        settings_class: The dataclass whose fields are read.
+        skip_others: Skip keys that are not fields of the class instead of refusing them.
+        renamed: Field names by other names that the file may use for them.
     """
     import yaml
 
@@ -160,14 +164,14 @@ def read_config_file(
             advice = f"; did you mean {by_flag[meant]!r}?" if meant else ""
             raise InputError(f"{path}: there is no setting {key!r}{advice}")
         if value is None and is_required(fields[name]):
-            # `model:` without a value is as good as no line.
+            # `model:` without a value counts as missing.
             continue
         values[name] = _from_yaml(value, hints[name], f"{path}: {key}")
     return values
 
 
 def config_text(settings: Any) -> str:
-    """The settings as YAML that `--config` reads."""
+    """Write settings as YAML that `--config` can read."""
     import yaml
 
     values = {
@@ -193,7 +197,7 @@ def _from_yaml(value: Any, hint: Any, where: str) -> Any:
             return [item(str(part).strip()) for part in parts]
         except ValueError:
             raise InputError(f"{where} is {value!r}, not {kind_of(hint)}") from None
-    # YAML 1.1 reads 1e-5, which has no dot, as text.
+    # YAML 1.1 reads 1e-5 as text, because it has no dot.
     container = isinstance(value, list | dict | types.NoneType)
     right = isinstance(value, bool) == (hint is bool) and not container
     try:

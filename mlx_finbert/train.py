@@ -6,8 +6,8 @@ from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
 
 DESCRIPTION = """\
-Fine-tune a DistilBERT, BERT (FinBERT) or RoBERTa classifier with MLX. Without flags: the packaged
-MiniLM encoder on the embedded sample. The tutorial's run:
+Fine-tune a DistilBERT, BERT (FinBERT) or RoBERTa classifier with MLX. Without flags, this trains
+the packaged MiniLM encoder on the packaged sample. The run of the tutorial:
 
   python -m mlx_finbert.train --model distilbert-base-uncased --data imdb \\
       --learning-rate 1e-5 --epochs 3 --batch-size 16
@@ -16,7 +16,7 @@ MiniLM encoder on the embedded sample. The tutorial's run:
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    # They import MLX, for which `command` has prepared the process.
+    # These import MLX, for which `command` has prepared the process.
     from mlx_finbert.training.config import TrainSettings
     from mlx_finbert.training.folds import run_folds
     from mlx_finbert.training.resume import complete

@@ -33,7 +33,7 @@ def test_labels_are_matched_by_name(model, expected):
     [
         (PHRASEBANK, ["negative", "positive"], r"negative, neutral, positive.*negative, positive"),
         (["negative", "great"], PHRASEBANK, '--label-map "negative=negative,great=NAME"'),
-        (["up", "down"], PHRASEBANK, "fresh head"),
+        (["up", "down"], PHRASEBANK, "new head"),
         (PHRASEBANK, ["LABEL_0", "LABEL_1", "LABEL_2"], "--model-labels"),
         (["spam", "ham"], ["negative", "positive"], "spam, ham"),
     ],
@@ -51,7 +51,7 @@ def test_data_may_lack_labels_of_the_model():
 def test_training_a_head_wants_all_its_labels():
     require_all_labels(["pos", "neg", "neu"], PHRASEBANK)
     with pytest.raises(
-        InputError, match=r"no rows labelled neutral.*--new-head.*--labels negative"
+        InputError, match=r"no rows with the model's label neutral.*--new-head.*--labels negative"
     ):
         require_all_labels(["negative", "positive"], PHRASEBANK)
 

@@ -1,1 +1,1 @@
-"""What every command does around its work: flags, streams, exit status."""
+"""Code that all commands share: flags, output streams and exit status."""

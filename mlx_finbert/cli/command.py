@@ -1,4 +1,4 @@
-"""What every command does around its work."""
+"""The wrapper around every command: error messages and exit status."""
 
 import logging
 import sys
@@ -11,12 +11,13 @@ from mlx_finbert.errors import InputError
 
 
 def command(main: Callable[..., int | None]) -> Callable[..., int]:
-    """Print bad input as one sentence and return the exit status.
+    """Wrap a command so that it reports errors in one sentence and returns its exit status.
 
-    0 for success, 1 for work that failed, 2 for input that cannot be used, 130 after Ctrl-C.
+    The status is 0 for success, 1 for failed work, 2 for unusable input and 130 after Ctrl-C.
 
-    If nobody reads the output any more (`head`), the work continues and has its own status. If the
-    output cannot be written, as on a full disk, the work continues too, and the status is not 0.
+    If the reader of the output goes away (`head`), the work continues and its status is unchanged.
+    If the output cannot be written, as on a full disk, the work also continues, but the status is
+    not 0.
     """
 
     @wraps(main)
@@ -27,7 +28,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 
 
 def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
-    """Run a command's own work; print an exception as one sentence."""
+    """Run the command and return its status; print an exception as one sentence."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     try:
         prepare_process()
@@ -36,7 +37,7 @@ def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        # Of two, as in a copy, the second is the one that is written.
+        # Where there are two names, as in a copy, the second is the file that is written.
         name = error.filename2 or error.filename
         where = f"{name}: " if name else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
@@ -47,5 +48,5 @@ def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
     except SystemExit as end:
         if end.code:
             raise
-        # After --help.
+        # argparse exits with 0 after --help.
         return 0

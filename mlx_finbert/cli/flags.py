@@ -1,4 +1,4 @@
-"""The command line of a dataclass of settings: each field is a flag."""
+"""Command-line parsing for a dataclass of settings, where each field is a flag."""
 
 import argparse
 import dataclasses
@@ -21,10 +21,10 @@ def parse(
     description: str,
     argv: Sequence[str] | None = None,
 ) -> Settings:
-    """Settings from the command line and, where `--config` names one, a YAML file.
+    """Read settings from the command line and, with `--config`, from a YAML file.
 
     Raises:
-        InputError: names the flag, or the file and its key.
+        InputError: If a value is wrong; names the flag, or the file and the key.
     """
     return settings_class(**parse_values(settings_class, module, description, argv))
 
@@ -32,9 +32,10 @@ def parse(
 def parse_values(
     settings_class: type, module: str, description: str, argv: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """The values that were given, all that are required among them; as `parse`.
+    """Read the given values like `parse`, without the defaults of the other fields.
 
-    The defaults of the others are not there.
+    Raises:
+        InputError: As for `parse`, and if a required value is missing.
     """
     given = read_flags(settings_class, module, description, argv)
     config = given.pop("config", None)
@@ -47,16 +48,16 @@ def parse_values(
 def read_flags(
     settings_class: type, module: str, description: str, argv: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """The values that the flags give, by field, and `config`; nothing of the other fields.
+    """Read the values given by flags, keyed by field name, including `config`.
 
     Args:
-        settings_class: a dataclass whose fields are made by `setting`.
-        module: the command's, for the help page.
-        description: for the help page.
-        argv: the words after the command; those of this process where None.
+        settings_class: A dataclass whose fields are made by `setting`.
+        module: The command's module, for the help page.
+        description: The description on the help page.
+        argv: The words after the command; None takes those of this process.
 
     Raises:
-        InputError: names the flag, what is wrong with it and what to write.
+        InputError: If a flag is wrong; names the flag, the fault and the remedy.
     """
     parser = _parser(settings_class, module, description)
     words = list(sys.argv[1:] if argv is None else argv)
@@ -79,10 +80,10 @@ def read_flags(
 
 
 def from_text(text: str, hint: Any, flag: str) -> Any:
-    """The value of a word of the command line.
+    """Convert a word of the command line to the type of its flag.
 
     Raises:
-        InputError: where it is not of the type.
+        InputError: If the word does not have that type.
     """
     hint = bare(hint)
     if typing.get_origin(hint) is typing.Literal:
@@ -97,10 +98,10 @@ def from_text(text: str, hint: Any, flag: str) -> Any:
 
 
 class _Parser(argparse.ArgumentParser):
-    """One sentence for a wrong flag, without the page of usage before it."""
+    """An argument parser that reports a wrong flag in one sentence, without the usage page."""
 
     def __init__(self, settings_class: type, module: str, description: str) -> None:
-        # Flags that are not given must be absent here, so that the file and the defaults count.
+        # SUPPRESS leaves out flags that were not given, so that they do not override the file.
         super().__init__(
             prog=f"python -m {module}",
             usage=f"python -m {module} [--flag VALUE ...]",
@@ -111,17 +112,17 @@ class _Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         self.metavars = {"--config": "FILE"}
-        """By flag that takes a value."""
+        """The placeholder of each flag that takes a value."""
         self.switches: list[str] = []
         """Flags without a value."""
         self.takes_words = False
-        """Whether words without a flag are settings."""
+        """Whether the command takes words without a flag."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see {self.prog} --help)")
 
     def with_values_joined(self, words: list[str]) -> list[str]:
-        """`--labels=-1,0,1` for `--labels -1,0,1`, which argparse takes for two flags."""
+        """Join `--labels -1,0,1` to `--labels=-1,0,1`; argparse would read two flags."""
         joined: list[str] = []
         for word in words:
             is_value = word.startswith("-") and not word.startswith("--") and word != "-h"
@@ -132,28 +133,28 @@ class _Parser(argparse.ArgumentParser):
         return joined
 
     def explain_value(self, flag: str) -> str:
-        """What is wrong with a flag that has a value it does not take, or lacks one."""
+        """Describe the fault of a flag that lacks a value or has one that it does not take."""
         if flag in self.switches:
             positive = flag.replace("--no-", "--", 1)
             return f"{flag} takes no value: write {positive} or --no-{positive[2:]} alone"
-        return f"{flag} lacks its value: write {flag} {self.metavars.get(flag, 'VALUE')}"
+        return f"{flag} needs a value: write {flag} {self.metavars.get(flag, 'VALUE')}"
 
     def explain_unknown(self, word: str, words: list[str]) -> str:
-        """What is wrong with a word that is no flag and no value."""
+        """Describe the fault of a word that is neither a flag nor a value."""
         if word.startswith("-"):
             flag = word.partition("=")[0]
             names = [*self.metavars, *self.switches]
             meant = flag_meant(flag, names)
-            told = f"there is no flag {flag}" + (f"; did you mean {meant}?" if meant else "")
+            message = f"there is no flag {flag}" + (f"; did you mean {meant}?" if meant else "")
             if self.takes_words and not word.startswith("--"):
-                told += "; put -- before texts that begin with a dash"
-            return told
+                message += "; put -- before texts that begin with a dash"
+            return message
         before = words[words.index(word) - 1]
         if word in words[1:] and before in self.switches:
-            return f"{before} takes no value: leave {word!r} out"
+            return f"{before} takes no value: remove {word!r}"
         return (
-            f"{word!r} belongs to no flag: write --flag VALUE, with quotes around a value with"
-            " spaces in it"
+            f"{word!r} does not belong to any flag: write --flag VALUE, and put quotes around a"
+            " value that contains spaces"
         )
 
 
@@ -179,14 +180,14 @@ def _parser(settings_class: type, module: str, description: str) -> _Parser:
         if "const" in field.metadata:
             options |= {"nargs": "?", "const": field.metadata["const"]}
         groups[field.name].add_argument(flag, **options)
-    parser.add_argument("--config", metavar="FILE", help="YAML file of these settings")
+    parser.add_argument("--config", metavar="FILE", help="YAML file with these settings")
     return parser
 
 
 def _groups(
     settings_class: type, parser: argparse.ArgumentParser
 ) -> dict[str, "argparse._ArgumentGroup"]:
-    """A heading of the help page for each class that brings fields: what its docstring says."""
+    """Create a section of the help page for each class with fields, titled by its docstring."""
     groups: dict[str, argparse._ArgumentGroup] = {}
     for owner in reversed(settings_class.__mro__):
         if names := vars(owner).get("__annotations__", {}):

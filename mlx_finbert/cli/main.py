@@ -1,4 +1,4 @@
-"""The command `mlx-finbert`: `mlx-finbert train ...` is `python -m mlx_finbert.train ...`."""
+"""The command `mlx-finbert`; `mlx-finbert train ...` runs `python -m mlx_finbert.train ...`."""
 
 import importlib
 import sys
@@ -16,12 +16,16 @@ COMMANDS = {
     "verify": ("mlx_finbert.convert.verify", "compare a Core ML package with its model"),
     "fuse": ("mlx_finbert.convert.fuse", "merge LoRA adapters into their model"),
 }
-"""The module of each command, imported when it is called: most need MLX, the help page does not."""
+"""The module and the description of each command.
+
+A module is imported only when its command runs: most of them need MLX, the help page does not.
+"""
 
 HELP = """\
 usage: mlx-finbert COMMAND [--flag VALUE ...]
 
-Fine-tune DistilBERT, BERT (FinBERT) and RoBERTa text classifiers with MLX, ship them with Core ML.
+Fine-tune DistilBERT, BERT (FinBERT) and RoBERTa text classifiers with MLX and export them to
+Core ML.
 
 commands:
 {commands}
@@ -31,7 +35,7 @@ mlx-finbert COMMAND --help lists the flags of a command; mlx-finbert --version p
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Call the command that the first word names; returns its exit status."""
+    """Run the command that the first word names and return its exit status."""
     word, *rest = (sys.argv[1:] if argv is None else argv) or [""]
     if word in COMMANDS:
         module, _ = COMMANDS[word]
@@ -41,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def about(word: str) -> int:
-    """Print help, version, or what is wrong with a word that is no command."""
+    """Print the help page, the version, or an error for an unknown command."""
     if word in ("-h", "--help"):
         print(HELP, end="")
     elif word == "--version":
@@ -51,7 +55,7 @@ def about(word: str) -> int:
         return 2
     else:
         near = nearest(word, [*COMMANDS, "--help", "--version"])
-        advice = f"did you mean {near}?" if near else f"these are: {', '.join(COMMANDS)}"
+        advice = f"did you mean {near}?" if near else f"the commands are {', '.join(COMMANDS)}"
         print(f"error: there is no command {word}; {advice}", file=sys.stderr)
         return 2
     return 0

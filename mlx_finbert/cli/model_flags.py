@@ -1,4 +1,4 @@
-"""The flags by which commands name a fine-tuned model."""
+"""The flags that choose a fine-tuned model."""
 
 from dataclasses import dataclass
 
@@ -13,23 +13,25 @@ from mlx_finbert.settings import require, require_given, required, setting
 
 @dataclass(kw_only=True)
 class TrainedModelSettings:
-    """Which fine-tuned model."""
+    """Fine-tuned model."""
 
-    model: str = required("a fine-tuned folder or hub id", "name a fine-tuned folder or a hub id")
+    model: str = required(
+        "folder or hub id of a fine-tuned model", "name a folder or a hub id of a fine-tuned model"
+    )
     revision: str | None = setting(None, "branch, tag or commit of the model on the hub")
     model_labels: list[str] | None = setting(
-        None, "names of the head's outputs in their order, where the checkpoint has none"
+        None, "label names of the head's outputs, in order, if the checkpoint has none"
     )
 
     def __post_init__(self) -> None:
         require_given(type(self), vars(self))
 
     def load_model(self) -> tuple[Classifier, Tokenizer]:
-        """The model and its tokenizer; a checkpoint without a trained head is refused."""
+        """Load the model and its tokenizer; refuse a checkpoint without a trained head."""
         return load_trained(self.model, self.model_labels, self.revision)
 
     def load_with_run(self) -> tuple[Classifier, Tokenizer, TrainingRun]:
-        """As `load_model`, and the model's training run, both from one state of its folder."""
+        """Load the model, its tokenizer and its training run from one state of the folder."""
         return read_whole(
             resolve(self.model, self.revision),
             lambda: (*self.load_model(), TrainingRun.of(self.model, self.revision)),
@@ -38,10 +40,12 @@ class TrainedModelSettings:
 
 @dataclass(kw_only=True)
 class ModelSettings(TrainedModelSettings):
-    """Which fine-tuned model, and how it is run."""
+    """Batch size and length."""
 
-    batch_size: int = setting(32, "rows computed together")
-    max_length: int | None = setting(None, "cut rows to so many tokens (default: the model's most)")
+    batch_size: int = setting(32, "rows per batch")
+    max_length: int | None = setting(
+        None, "truncate rows to N tokens (default: the model's maximum)"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,7 +1,7 @@
-"""Standard output and error that outlast their readers.
+"""Standard output and error streams that survive a closed pipe and a full disk.
 
-A command that trains or converts must not end because `head` has read enough, the terminal is gone
-or a disk is full.
+A training or a conversion must not stop because `head` has read enough, the terminal is closed or
+a disk is full.
 """
 
 import os
@@ -12,19 +12,19 @@ from typing import Any, TextIO
 
 
 class LastingStream:
-    """A text stream that drops all further text after the first write that fails."""
+    """A text stream that discards all text after the first failed write."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        # A path or a text may hold characters that the terminal's encoding, or any, lacks. The
-        # stream of a notebook has no such method.
+        # A path or a text may hold characters that the terminal's encoding, or any encoding,
+        # lacks. The streams of a notebook have no such method.
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
         self.lost: OSError | None = None
-        """Why text was lost; None also if the reader had closed the pipe, as `head` does."""
+        """Why text was lost; None if the reader closed the pipe, as `head` does."""
 
     def write(self, text: str) -> int:
-        """Write, or drop, the text; returns its length."""
+        """Write or discard the text; return its length."""
         try:
             return self.stream.write(text)
         except OSError as error:
@@ -32,7 +32,7 @@ class LastingStream:
             return len(text)
 
     def flush(self) -> None:
-        """Write, or drop, what is buffered."""
+        """Write or discard the buffered text."""
         try:
             self.stream.flush()
         except OSError as error:
@@ -44,8 +44,8 @@ class LastingStream:
     def _give_up(self, error: OSError) -> None:
         if not isinstance(error, BrokenPipeError):
             self.lost = self.lost or error
-        # Also what is in the buffer now, which the interpreter would write at its exit, and what
-        # libraries write without Python.
+        # This also discards the present buffer, which the interpreter would write at exit, and
+        # the output of libraries that bypass Python.
         with suppress(OSError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self.stream.fileno())
@@ -54,10 +54,10 @@ class LastingStream:
 
 @contextmanager
 def lasting_streams() -> Iterator[LastingStream]:
-    """Replace `sys.stdout` and `sys.stderr` by such streams; yields the first."""
+    """Replace `sys.stdout` and `sys.stderr` with lasting streams; yield the new `sys.stdout`."""
     occupy_closed()
     before = sys.stdout, sys.stderr
-    # Without a file behind it, as with `>&-`, Python has None there.
+    # Python sets a closed stream (`>&-`) to None.
     sys.stdout, sys.stderr = (
         LastingStream(stream or open(os.devnull, "w"))  # noqa: SIM115
         for stream in before
@@ -71,30 +71,31 @@ def lasting_streams() -> Iterator[LastingStream]:
 
 
 def with_lasting_streams(work: Callable[[], int]) -> int:
-    """Do some work with such streams.
+    """Run `work` with lasting streams.
 
     Returns:
-        Its exit status; where output was lost, one that is not 0.
+        The exit status of `work`, or 1 if that is 0 and output was lost.
     """
     with lasting_streams() as output:
         status = work()
         output.flush()
         if output.lost:
             print(
-                f"error: standard output: {output.lost.strerror}; not all of it was written",
+                f"error: standard output: {output.lost.strerror}; part of it was not written",
                 file=sys.stderr,
             )
     return status or int(output.lost is not None)
 
 
 def occupy_closed() -> None:
-    """Open the null device for standard streams that are closed.
+    """Open the null device for each closed standard stream.
 
-    The next file to be opened would otherwise get the number of one, and what libraries print.
+    Otherwise the next file that is opened would get the stream's number, and libraries would print
+    into it.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest number that is free: this one.
+            # The system assigns the lowest free number, which is this one.
             os.open(os.devnull, os.O_RDWR)

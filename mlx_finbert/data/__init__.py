@@ -1,4 +1,4 @@
-"""Labelled texts: where they come from, how they are split, tokenized and batched."""
+"""Labelled texts: sources, splits, tokens and batches."""
 
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.split import Splits, make_splits

@@ -1,15 +1,15 @@
-"""Rows that cannot be used: all of them are listed at once, or left out where that is asked for."""
+"""Rows that cannot be used: listed in one error, or dropped with `--drop-bad-rows`."""
 
 from collections.abc import Callable, Sequence
 
 from mlx_finbert.errors import InputError
 
 ROWS_SHOWN = 10
-"""Rows that a message lists; the others are counted."""
+"""The most rows that a message lists; the others are counted."""
 
 
 class BadRows:
-    """What is wrong with the rows of one source, gathered while they are read and checked."""
+    """The faults of one source's rows, collected while the rows are read and checked."""
 
     def __init__(
         self,
@@ -20,42 +20,42 @@ class BadRows:
     ) -> None:
         """
         Args:
-            name: the source, for messages.
-            where: what to call row i, counted from 0.
-            drop: what `--drop-bad-rows` says; None for a source that does not take the flag.
-            unread: a clause, with its place, on each row that could not be read.
+            name: The source, for messages.
+            where: Returns the name of row i in messages, counted from 0.
+            drop: The value of `--drop-bad-rows`; None for a source that does not take the flag.
+            unread: A clause with place and fault for each row that could not be read.
         """
         self.name = name
         self.where = where
         self.drop = drop
         self.unread = unread
         self.clauses: dict[int, str] = {}
-        """By row, counted from 0 among those that could be read."""
+        """The faults by row, counted from 0 among the rows that could be read."""
 
     @property
     def or_drop(self) -> str:
-        """The end of a sentence that tells what to do."""
-        return "" if self.drop is None else ", or leave out such rows with --drop-bad-rows"
+        """The end of an error message: the flag that drops such rows, if the source takes it."""
+        return "" if self.drop is None else ", or skip such rows with --drop-bad-rows"
 
     def add(self, row: int, clause: str) -> None:
-        """Note what is wrong with a row, from a comma or a colon on."""
+        """Record the fault of a row, as a clause that begins with a comma or a colon."""
         self.clauses[row] = clause
 
     def without(self, rows: Sequence[int]) -> list[int]:
-        """Those of the rows with which nothing is wrong."""
+        """Return the rows that have no fault."""
         return [row for row in rows if row not in self.clauses]
 
     def settle(self, total: int) -> list[str]:
-        """Refuse the bad rows, or say that they are left out.
+        """Refuse the bad rows, or report that they are skipped.
 
         Args:
-            total: rows that could be read.
+            total: The number of rows that could be read.
 
         Returns:
             At most one sentence, for `LabelledTexts.notes`.
 
         Raises:
-            InputError: lists the first ten rows and counts the others.
+            InputError: If there are bad rows to refuse; lists the first ten and counts the others.
         """
         rows = sorted(self.clauses)
         found = [*self.unread, *(self.where(row) + self.clauses[row] for row in rows)]
@@ -64,7 +64,7 @@ class BadRows:
         if self.drop:
             return [
                 f"{self.name}: {len(found):,} of {total + len(self.unread):,} rows cannot be used"
-                f" and are left out (--drop-bad-rows); the first: {found[0]}"
+                f" and are skipped (--drop-bad-rows); the first: {found[0]}"
             ]
         if len(found) == 1:
             raise InputError(f"{found[0]}; correct it{self.or_drop}")

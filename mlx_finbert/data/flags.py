@@ -1,4 +1,4 @@
-"""The flags by which every command names its data."""
+"""The flags that choose a command's data."""
 
 from dataclasses import dataclass
 
@@ -16,44 +16,47 @@ from mlx_finbert.settings import refuse_without, require, setting
 
 @dataclass(kw_only=True)
 class ReadingSettings:
-    """How a table is written in its file."""
+    """Table format."""
 
     encoding: str | None = setting(
-        None, "encoding of a text file (default: found, from UTF-8, UTF-16 and Windows-1252)"
+        None, "encoding of a text file (default: detect UTF-8, UTF-16 or Windows-1252)"
     )
     delimiter: str | None = setting(
-        None, "what separates the columns of a text file (default: found, from , ; | and \\t)"
+        None, "column separator of a text file (default: detect one of , ; | and \\t)"
     )
     header: bool | None = setting(
-        None, "whether the first line names the columns; without, they are called 1, 2, ..."
+        None, "whether the first line names the columns; with --no-header they are 1, 2, ..."
     )
 
     def read_options(self) -> ReadOptions:
-        """As the readers of tables want it."""
+        """Return these settings for the table readers."""
         return ReadOptions(self.encoding, self.delimiter, self.header)
 
 
 @dataclass(kw_only=True)
 class ColumnSettings(ReadingSettings):
-    """How to read labelled texts."""
+    """Columns and labels."""
 
-    text_column: str = setting("text", "column of the texts")
-    label_column: str = setting("label", "column of the labels")
-    split_column: str | None = setting(None, "column that says train, validation or test")
+    text_column: str = setting("text", "column with the texts")
+    label_column: str = setting("label", "column with the labels")
+    split_column: str | None = setting(
+        None, "column with the part of each row: train, validation or test"
+    )
     labels: list[str] | None = setting(
-        None, "names of the data's labels, in their order; for integers that begin at 0, theirs"
+        None, "label names, in order; integer labels from 0 up get these names"
     )
     label_map: str | None = setting(
         None,
-        'names by value: "-1=negative,0=neutral,1=positive", or "buy=positive,sell=negative"',
+        'label name of each value: "-1=negative,0=neutral,1=positive" or'
+        ' "buy=positive,sell=negative"',
         metavar="A=B,...",
     )
     drop_bad_rows: bool = setting(
-        False, "leave out the rows that cannot be used, and say how many, instead of stopping"
+        False, "skip rows that cannot be used and report how many, instead of stopping"
     )
 
     def columns(self) -> Columns:
-        """As the readers of data want it."""
+        """Return these settings for the data readers."""
         return Columns(
             text=self.text_column,
             label=self.label_column,
@@ -69,46 +72,47 @@ class ColumnSettings(ReadingSettings):
 
 @dataclass(kw_only=True)
 class DataSettings(ColumnSettings):
-    """Which labelled texts, and how to read them."""
+    """Data."""
 
     data: str = setting(
         "sample",
-        "sample, financial_phrasebank[:allagree|75agree|66agree|50agree|araci], imdb, fiqa, a hub"
-        " data set, or a path: CSV, TSV, JSONL, Parquet, a PhraseBank zip, an aclImdb or FiQA"
-        " folder",
+        "sample, financial_phrasebank[:allagree|75agree|66agree|50agree|araci], imdb, fiqa, a data"
+        " set on the hub, or the path of a CSV, TSV, JSONL or Parquet file, a PhraseBank zip, or an"
+        " aclImdb or FiQA folder",
     )
 
     def load_texts(self) -> LabelledTexts:
-        """The texts that the flags name."""
+        """Load the texts that the flags choose."""
         return load_texts(self.data, self.columns())
 
 
-INCLUDE_SEEN = "count test rows whose texts the model was trained on or chosen by"
+INCLUDE_SEEN = "include test rows whose texts the model saw in training or validation"
 
 
 @dataclass(kw_only=True)
 class SplitSettings:
-    """Which rows are training, validation and test rows."""
+    """Training, validation and test rows."""
 
-    split_seed: int = setting(0, "of the split into training, validation and test rows")
-    test_fraction: float = setting(TEST_FRACTION, "share of the rows that become test rows")
+    split_seed: int = setting(0, "seed of the split into training, validation and test rows")
+    test_fraction: float = setting(TEST_FRACTION, "share of all rows to use for testing")
     validation_fraction: float = setting(
-        VALIDATION_FRACTION, "share of the other rows that become validation rows"
+        VALIDATION_FRACTION, "share of the remaining rows to use for validation"
     )
     folds: int | None = setting(
-        None, "cross-validate: so many runs, each with other test rows, near duplicates together"
+        None,
+        "cross-validate in N runs, each with different test rows; near duplicates stay together",
     )
-    fold: int | None = setting(None, "run this one of the --folds alone, from 1 on")
+    fold: int | None = setting(None, "run only fold N of --folds, counted from 1")
     max_train_rows: int | None = setting(
-        None, "use at most N of the training rows, a sample drawn by --split-seed"
+        None, "use at most N training rows, a sample drawn with --split-seed"
     )
     max_eval_rows: int | None = setting(
-        None, "use at most N of the validation rows and of the test rows"
+        None, "use at most N validation rows and at most N test rows"
     )
     include_seen: bool = setting(False, INCLUDE_SEEN)
 
     def check_split(self) -> None:
-        """Refuse values out of range and flags that would have no effect."""
+        """Refuse values out of range and flags without effect."""
         require_split(self.split_seed, self.test_fraction, self.validation_fraction)
         folds, fold = self.folds, self.fold
         require(folds is None or folds >= 2, "--folds", folds, "at least 2")
@@ -119,14 +123,14 @@ class SplitSettings:
         require_rows(self.max_eval_rows, "--max-eval-rows")
 
     def draw(self, texts: LabelledTexts) -> Splits:
-        """The parts; those of one fold where it is named."""
+        """Split the texts into parts; with `fold`, return the parts of that fold."""
         if self.folds and self.fold:
             folds = make_folds(texts, self.folds, self.split_seed, self.validation_fraction)
             return folds[self.fold - 1]
         return make_splits(texts, self.split_seed, self.test_fraction, self.validation_fraction)
 
     def use(self, splits: Splits, base: SeenTexts | None = None) -> Splits:
-        """The parts as a run uses them, after a base model that has seen some texts."""
+        """Select the rows that a run uses, given the texts that its base model has seen."""
         return usable(
             splits,
             base,
@@ -139,13 +143,13 @@ class SplitSettings:
 
 @dataclass(kw_only=True)
 class TrainedDataSettings(SplitSettings, DataSettings):
-    """What `config.yaml` says about the data of a training run."""
+    """The data settings that a training run records in `config.yaml`."""
 
 
 def require_split(
     split_seed: int | None, test_fraction: float | None, validation_fraction: float | None
 ) -> None:
-    """Refuse a seed or a fraction out of range; None is a choice that was left open."""
+    """Refuse a seed or a fraction out of range; None means that it was not given."""
     require(split_seed is None or split_seed >= 0, "--split-seed", split_seed, "at least 0")
     for flag, fraction in (
         ("--test-fraction", test_fraction),
@@ -155,5 +159,5 @@ def require_split(
 
 
 def require_rows(most: int | None, flag: str) -> None:
-    """Refuse a largest number of rows below 1; None is no limit."""
+    """Refuse a limit of rows below 1; None means no limit."""
     require(most is None or most >= 1, flag, most, "at least 1")

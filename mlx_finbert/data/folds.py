@@ -1,4 +1,4 @@
-"""Cross-validation: every row is a test row once, and near duplicates stay together."""
+"""Cross-validation folds: every row is a test row once, and near duplicates stay together."""
 
 import numpy as np
 
@@ -23,28 +23,28 @@ def make_folds(
     seed: int = 0,
     validation_fraction: float = VALIDATION_FRACTION,
 ) -> list[Splits]:
-    """Stratified folds of whole groups of near duplicates.
+    """Make stratified folds of whole groups of near duplicates.
 
-    Of a repeated text one row takes part, and none where its labels differ: counted twice it would
-    weigh twice, and with two labels no answer to it is right. The notes say how many rows that
-    leaves out.
+    A repeated text is used once, or not at all if its labels differ: used twice it would have
+    double weight, and with two labels no prediction could be right. The notes say how many rows
+    this leaves out.
 
-    The folds do not depend on the order of the rows. Unlike `make_splits`, which looks at each text
-    alone, folds that are even by label depend on all rows: where some are added, removed or
-    relabelled, many others may move to another fold. Validation rows are drawn by a hash, so their
-    number and label shares vary by chance.
+    The folds do not depend on the order of the rows. They do depend on all rows, because they are
+    balanced by label: if rows are added, removed or relabelled, many others may move to another
+    fold. (`make_splits`, in contrast, looks at each text alone.) Validation rows are drawn by a
+    hash, so their number and label shares vary by chance.
 
     Args:
-        data: N texts without splits of their own.
+        data: N texts without their own splits.
         folds: K, at least 2.
-        seed: of the folds and of the validation rows.
-        validation_fraction: of the rows that are not test rows.
+        seed: The seed of the folds and of the validation rows.
+        validation_fraction: The share of the rows that are not test rows.
 
     Returns:
-        K splits. The first note of each is its own; the others are the same for all.
+        K splits. The first note of each is specific to it; the others are the same for all.
 
     Raises:
-        InputError: where the data cannot be split so.
+        InputError: If the data cannot be split into these folds.
     """
     require_unsplit(data)
     rows, notes = one_of_each(data)
@@ -70,28 +70,31 @@ def make_folds(
 
 
 def lowest_of_each(groups: np.ndarray, odds: np.ndarray) -> np.ndarray:
-    """int64 (num_groups,): the row of each group with the lowest chance, which speaks for it.
+    """Find the row with the lowest random number in each group; it represents the group.
 
     Args:
         groups: int64 (N,), from 0 without gaps.
-        odds: float64 (N,).
+        odds: float64 (N,), a random number for each row.
+
+    Returns:
+        int64 (num_groups,).
     """
     by_group = np.lexsort((odds, groups))
     return by_group[np.unique(groups[by_group], return_index=True)[1]]
 
 
 def deal(labels: np.ndarray, groups: np.ndarray, folds: int, order: np.ndarray) -> np.ndarray:
-    """The fold of each row.
+    """Assign each row to a fold.
 
-    Groups go, the largest first, to the fold that has least of their labels; single rows then level
-    out what they can, one label after the other, so that labels and sizes differ by one row at most
-    where the groups allow it.
+    Groups are dealt largest first, each to the fold with the fewest rows of its labels. Single rows
+    come last, label by label, and even out the folds: label counts and sizes differ by at most one
+    row if the groups allow it.
 
     Args:
         labels: int (N,).
         groups: int64 (N,), from 0 without gaps.
         folds: K.
-        order: float64 (num_groups,): groups of one size and label are dealt in this order.
+        order: float64 (num_groups,); groups of the same size and label are dealt in this order.
 
     Returns:
         int64 (N,), from 0 to K - 1.
@@ -103,7 +106,7 @@ def deal(labels: np.ndarray, groups: np.ndarray, folds: int, order: np.ndarray) 
     chosen = np.zeros(len(counts), np.int64)
     for group in dealing_order(counts, order):
         crowded = held @ (counts[group] * rarity)
-        # Rows of the labels to come are left out of the size: they are levelled later.
+        # The size ignores rows of later labels, which are evened out when those are dealt.
         size = held[:, : counts[group].argmax() + 1].sum(axis=1)
         chosen[group] = np.lexsort((size, crowded))[0]
         held[chosen[group]] += counts[group]
@@ -111,30 +114,30 @@ def deal(labels: np.ndarray, groups: np.ndarray, folds: int, order: np.ndarray) 
 
 
 def dealing_order(counts: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Groups by size, the largest first, then by label, then in the order given.
+    """Sort groups by size, largest first, then by label, then by `order`.
 
     Args:
-        counts: int64 (num_groups, num_labels), rows of each label.
+        counts: int64 (num_groups, num_labels), the rows of each label.
         order: float64 (num_groups,).
     """
     return np.lexsort((order, counts.argmax(axis=1), -counts.sum(axis=1)))
 
 
 def one_of_each(data: LabelledTexts) -> tuple[np.ndarray, list[str]]:
-    """The rows (int64) to use, and a sentence on the others where there are any."""
+    """Return the rows (int64) to use, and a sentence about the others if there are any."""
     alike = rows_by_group(group_alike(data.texts), range(len(data)))
     clear = [rows for rows in alike if len(set(data.labels[rows])) == 1]
     repeats = sum(len(rows) - 1 for rows in clear)
     left_out = len(data) - len(clear)
     note = (
-        f"{left_out:,} of {len(data):,} rows take no part: {repeats:,} repeat the text of another,"
-        f" {left_out - repeats:,} have a text that has several labels"
+        f"{left_out:,} of {len(data):,} rows are not used: {repeats:,} repeat the text of another"
+        f" row, {left_out - repeats:,} have a text with several labels"
     )
     return np.array([rows[0] for rows in clear], np.int64), [note] if left_out else []
 
 
 def sizes_of_groups(groups: np.ndarray) -> str:
-    """A sentence on the near duplicates."""
+    """Return a sentence about the near duplicates."""
     sizes = np.bincount(groups)
     several = sizes[sizes > 1]
     if not len(several):
@@ -146,16 +149,16 @@ def sizes_of_groups(groups: np.ndarray) -> str:
 
 
 def require_unsplit(data: LabelledTexts) -> None:
-    """Refuse a source that says itself which rows are test rows."""
+    """Refuse a source that has its own splits."""
     if data.splits and set(data.splits) != {"train"}:
         raise InputError(
-            f"{data.name} brings its own splits, which cross-validation would mix: leave out"
-            " --folds (or --split-column)"
+            f"{data.name} has its own splits, which cross-validation would mix: remove --folds (or"
+            " --split-column)"
         )
 
 
 def require_enough(data: LabelledTexts, labels: np.ndarray, groups: np.ndarray, folds: int) -> None:
-    """Refuse more folds than there are groups, of all rows or of a label."""
+    """Refuse more folds than there are groups of near duplicates, in total or with one label."""
     if folds < 2:
         raise InputError(f"--folds is {folds}: at least 2")
     if (found := len(np.unique(groups))) < folds:

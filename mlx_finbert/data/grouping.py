@@ -1,9 +1,9 @@
-"""Which examples make a batch, and how a batch is laid out with little padding.
+"""Grouping of examples into batches with little padding.
 
-A batch is padded to its longest example, so random batches of sentences are half padding. The plain
-remedy, batches of examples of like length, has a price: what is of like length is of like kind, and
-such a batch is no sample of the data. Two ways leave the batches random: `packed` and `parts`. What
-each costs, measured: docs/training.md.
+A batch is padded to its longest example, so about half of a random batch of sentences is padding.
+The usual remedy is batches of examples with similar lengths. But examples of similar length are
+also similar in kind, so such a batch is not a random sample of the data. Two ways keep the batches
+random: `packed` and `parts`. docs/training.md has measurements of all ways.
 """
 
 from dataclasses import dataclass
@@ -13,63 +13,71 @@ from typing import Literal
 import numpy as np
 
 Way = Literal["packed", "parts", "no", "windows", "jittered", "dealt", "at-first"]
-"""`no`: random batches. `packed`: random batches, several short examples to a row. `parts`: random
-batches, each computed in parts of like length whose gradients are added. `windows`: like lengths
-together, as transformers' Trainer groups them: examples are sorted within windows of so many
-batches. `jittered`: windows in which each length is multiplied by a random factor before that.
-`dealt`: windows in which each label is spread evenly over the batches. `at-first`: windows, and
-random batches in the last third of the epochs."""
+"""The ways to group examples:
+
+- `no`: random batches.
+- `packed`: random batches, with several short examples in a row.
+- `parts`: random batches, each computed in parts of similar length whose gradients are added.
+- `windows`: examples of similar length together, as in transformers' Trainer: they are sorted by
+  length within windows of several batches.
+- `jittered`: `windows`, with each length multiplied by a random factor before sorting.
+- `dealt`: `windows`, with each label spread evenly over the batches.
+- `at-first`: `windows`, but random batches in the last third of the epochs.
+"""
 
 RANDOM = ("packed", "parts", "no")
 """The ways whose batches are random samples."""
 
 ATTENTION = 1500
-"""In a row of so many tokens attention costs as much as all else: twice the head's width, more or
-less, times the 12 products of a layer. An estimate, by which rows are packed more or less full."""
+"""The number of tokens in a row at which attention costs as much as everything else.
+
+It is roughly twice the head's width times the 12 products of a layer. This is an estimate, which
+decides how full the rows are packed.
+"""
 
 BATCHES_TRIED = 16
-"""So many random batches tell how many rows cost least."""
+"""The number of random batches from which the cheapest number of rows is estimated."""
 
 NUMBERS_TRIED = 64
-"""About so many numbers of rows are tried, as trying them all takes seconds for large batches."""
+"""The approximate number of row counts to try; trying all takes seconds for large batches."""
 
 JITTER = 0.25
-"""The factors of `jittered` lie within this of 1."""
+"""The factors of `jittered` differ from 1 by at most this much."""
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """How an epoch is cut into updates."""
+    """The way to group an epoch's examples into updates."""
 
     way: Way
     number_of_parts: int = 4
-    """Of a batch, where the way is `parts`."""
+    """Parts per batch, for the way `parts`."""
     window: int = 50
-    """Batches a window, for the other ways."""
+    """Batches per window, for the ways with windows."""
     epochs: int = 1
-    """Of the whole run."""
+    """Epochs of the whole run."""
 
     @property
     def parts(self) -> int:
-        """Into so many parts each batch is cut."""
+        """The number of parts of each batch."""
         return self.number_of_parts if self.way == "parts" else 1
 
     @property
     def sampled_epochs(self) -> list[int]:
-        """Epochs that stand for all: where the way is `at-first`, the last one is among them."""
+        """A few epochs that represent all; with `at-first`, the last epoch is one of them."""
         return [0, 1, self.epochs - 1 if self.way == "at-first" else 2]
 
     def rows_of(self, lengths: np.ndarray, batch_size: int, ranks: int) -> tuple[int, int]:
-        """How many rows a batch takes, and how many examples a row holds at most.
+        """Choose the number of rows of a batch and the most examples that a row may hold.
 
-        Where batches are packed, as many as cost least for lengths like these, two at least and by
-        twos, which a CPU computes side by side; one example more than would do lets rows fill more
-        evenly.
+        For packed batches, choose the number of rows that costs least for lengths like these. It is
+        even and at least two, because a CPU computes rows in pairs. A row may hold one example more
+        than needed, so that rows fill more evenly.
 
         Args:
             lengths: int (N,), tokens of each example.
-            batch_size: examples a batch.
-            ranks: divides both numbers of a batch.
+            batch_size: Examples per batch.
+            ranks: The number of processes; it divides the rows and the examples of a batch.
         """
         if self.way != "packed":
             return batch_size, 1
@@ -96,14 +104,14 @@ class Grouping:
         rng: np.random.Generator,
         epoch: int,
     ) -> list[np.ndarray]:
-        """The examples of each update of an epoch, every example once.
+        """Return the examples of each update of an epoch, every example once.
 
         Args:
             lengths: int (N,), tokens of each example.
             labels: int (N,).
-            size: examples an update; the last one may have fewer.
-            rng: decides the order.
-            epoch: its number, from 0.
+            size: Examples per update; the last update may have fewer.
+            rng: Decides the order.
+            epoch: The number of the epoch, from 0.
         """
         order = rng.permutation(len(lengths))
         if not self._groups_in(epoch):
@@ -117,7 +125,7 @@ class Grouping:
         return [updates[i] for i in rng.permutation(len(updates))]
 
     def _groups_in(self, epoch: int) -> bool:
-        """Whether examples of like length go together in an epoch."""
+        """Whether an epoch groups examples of similar length."""
         if self.way == "at-first":
             return epoch < self.epochs - max(1, round(self.epochs / 3))
         return self.way not in RANDOM
@@ -125,7 +133,7 @@ class Grouping:
     def _keys(
         self, lengths: np.ndarray, labels: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """What the examples of a window are sorted by."""
+        """Return the keys by which the examples of a window are sorted."""
         if self.way == "jittered":
             return lengths * rng.uniform(1 - JITTER, 1 + JITTER, len(lengths))
         if self.way == "dealt":
@@ -134,18 +142,18 @@ class Grouping:
 
 
 def packed(lengths: np.ndarray, rows: int, examples: int) -> np.ndarray:
-    """A place for each example in rows that hold about as many tokens as each other.
+    """Place examples in rows so that all rows hold about the same number of tokens.
 
-    The longest example first, each goes to the row with the fewest tokens that has room (Graham
-    1969).
+    In order of length, longest first, each example goes to the row that has the fewest tokens and
+    still has room (Graham 1969).
 
     Args:
         lengths: int (N,), N at most rows * examples.
-        rows: how many there are.
-        examples: as many as a row may hold.
+        rows: The number of rows.
+        examples: The most examples that a row may hold.
 
     Returns:
-        int64 (rows, examples), numbers of examples; -1 where there is none.
+        int64 (rows, examples), the indices of the examples; -1 for an empty place.
     """
     found = np.full((rows, examples), -1)
     free = [(0, row, 0) for row in range(rows)]
@@ -158,14 +166,17 @@ def packed(lengths: np.ndarray, rows: int, examples: int) -> np.ndarray:
 
 
 def fullest(lengths: np.ndarray, places: np.ndarray) -> int:
-    """Tokens of the fullest row, for the lengths (N,) of examples and their `packed` places."""
+    """Return the tokens of the fullest row, from the lengths (N,) and the `packed` places."""
     return int(np.where(places >= 0, lengths[places], 0).sum(axis=1).max())
 
 
 def quantiles(lengths: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Where each example stands among those of its own label, by length: float64, from 0 to 1.
+    """Return the quantile of each example's length among examples of the same label.
 
-    Examples next to each other in this order have labels in the shares of all of them.
+    Sorted by this value, neighbouring examples have labels in about the shares of the whole.
+
+    Returns:
+        float64 (N,), from 0 to 1.
     """
     found = np.empty(len(lengths))
     for label in np.unique(labels):
@@ -176,5 +187,5 @@ def quantiles(lengths: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    """Examples in parts of one size, the last of what is left."""
+    """Cut examples into parts of one size; the last part holds the rest."""
     return [rows[i : i + size] for i in range(0, len(rows), size)]

@@ -1,4 +1,4 @@
-"""What the values of a label column are called: by the user's word, or by themselves."""
+"""Names for the values of a label column: those that the user gives, or the values themselves."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from mlx_finbert.labels import canonical, check_names, label_map_of, map_key, sh
 SENTIMENT_ORDER = ["negative", "neutral", "positive"]
 
 MAX_LABELS = 200
-"""A column with more values than this is no label column, unless --labels names them."""
+"""A column with more values than this is not taken as a label column, unless --labels is given."""
 
 
 @dataclass(frozen=True)
 class Naming:
-    """What the user says about the labels."""
+    """The label names that the user gives."""
 
     names: Sequence[str] | None = None
-    """`--labels`: the names that may occur, in their order, or the names of 0, 1, 2, ..."""
+    """`--labels`: the names that may occur, in order, or the names of 0, 1, 2, ..."""
     mapping: Mapping[str, str] | None = None
-    """`--label-map`: names by `map_key` of the values."""
+    """`--label-map`: the names by `map_key` of the values."""
 
     def __post_init__(self) -> None:
         names = self.names or ()
@@ -52,16 +52,19 @@ def name_rows(
     column: str,
     bad: BadRows,
 ) -> dict[str, str]:
-    """What each value of a label column is called; rows whose value has no name are bad rows.
+    """Name each value of a label column; rows whose value has no name become bad rows.
 
     Args:
-        values: of the rows to look at, by row.
-        naming: of the user.
-        column: what to call the column.
-        bad: takes the rows with a value that has no name.
+        values: The values to name, by row.
+        naming: The user's names.
+        column: The name of the column in messages.
+        bad: Takes the rows with a value that has no name.
+
+    Returns:
+        The name of each value.
 
     Raises:
-        InputError: where the column does not hold classes, or the user's names do not fit it.
+        InputError: If the column does not hold classes, or the user's names do not fit it.
     """
     first_row: dict[str, str] = {}
     for i, value in values.items():
@@ -72,8 +75,8 @@ def name_rows(
     if lists and not bad.drop:
         value = next(value for value in first_row if value in lists)
         raise InputError(
-            f"{first_row[value]}: {value!r} is a list of labels, and a classifier needs one class a"
-            f" row: keep one label of each row, choose another --label-column{bad.or_drop}"
+            f"{first_row[value]}: {value!r} is a list of labels, but a classifier needs one class"
+            f" per row: keep one label in each row, choose another --label-column{bad.or_drop}"
         )
     first_row = {value: row for value, row in first_row.items() if value not in lists}
     named = name_values(first_row, naming, f"{bad.name}, {column}") if first_row else {}
@@ -86,12 +89,12 @@ def name_rows(
 
 
 def name_values(first_row: Mapping[str, str], naming: Naming, where: str) -> dict[str, str]:
-    """What each value is called; those that have no name are left out.
+    """Name each value, and leave out those without a name.
 
     Args:
-        first_row: where each value occurs first, by value.
-        naming: of the user.
-        where: what to call the column.
+        first_row: The place where each value occurs first, by value.
+        naming: The user's names.
+        where: The name of the column in messages.
     """
     unnamed = {value: row for value, row in first_row.items() if not naming.knows(value)}
     if not naming.mapping or len(unnamed) == len(first_row):
@@ -103,7 +106,7 @@ def name_values(first_row: Mapping[str, str], naming: Naming, where: str) -> dic
     if (count := len({canonical(value) for value in first_row})) > MAX_LABELS:
         raise InputError(
             f"{where} has {count} different values, too many for labels:"
-            " choose another --label-column or name the labels with --labels"
+            " choose another --label-column, or list the labels with --labels"
         )
     return {value: value for value in first_row if not is_quantity(value)}
 
@@ -111,11 +114,11 @@ def name_values(first_row: Mapping[str, str], naming: Naming, where: str) -> dic
 def by_map(
     values: Mapping[str, str], unnamed: Mapping[str, str], mapping: Mapping[str, str], where: str
 ) -> dict[str, str]:
-    """Names by `--label-map`, which has to name one of the values at least."""
+    """Name values by `--label-map`, which must name at least one of them."""
     if len(unnamed) == len(values):
         raise InputError(
-            f"{where} holds {shown(values)}, and --label-map names none of these: name them, for"
-            f" instance with {example_map(values)}"
+            f"{where} contains {shown(values)}, and --label-map names none of these: name them, for"
+            f" example with {example_map(values)}"
         )
     return {value: mapping[map_key(value)] for value in values if value not in unnamed}
 
@@ -123,7 +126,7 @@ def by_map(
 def by_names(
     values: Mapping[str, str], unnamed: Mapping[str, str], names: Sequence[str], where: str
 ) -> dict[str, str]:
-    """Names by `--labels`: those that the values are, or else those of the integers from 0."""
+    """Name values by `--labels`: the values are the names themselves, or integers from 0."""
     if len(unnamed) < len(values):
         of_canonical = {canonical(name): name for name in names}
         return {v: of_canonical[canonical(v)] for v in values if v not in unnamed}
@@ -131,21 +134,21 @@ def by_names(
     within = range(len(names))
     if not integers:
         first = next(iter(values))
-        why = f"{first!r} is not one of {shown(names)}, nor is any other: correct --labels, or"
+        why = f"no value is one of {shown(names)} (the first is {first!r}): correct --labels, or"
     elif 0 not in integers:
-        why = f"--labels {','.join(names)} names integers from 0 on, and no row has 0:"
+        why = f"--labels {','.join(names)} names integers from 0 up, and no row has 0:"
     elif not set(integers) <= set(within) and not set(within) <= set(integers):
-        why = f"--labels {','.join(names)} names the integers from 0 to {len(names) - 1} alone:"
+        why = f"--labels {','.join(names)} names only the integers from 0 to {len(names) - 1}:"
     else:
         return {str(i): names[i] for i in integers if i in within}
     raise InputError(
-        f"{where} holds {shown(values)}, but {why} say which is which, for instance with"
+        f"{where} contains {shown(values)}, but {why} give the name of each value, for example with"
         f" {example_map(values, names)}"
     )
 
 
 def example_map(values: Iterable[str], names: Sequence[str] = ()) -> str:
-    """`--label-map` for these values, with the names where there is one for each integer."""
+    """Return an example `--label-map`, with the given names if there is one for each integer."""
     values = list(values)
     if len(values) == len(names) and all(map(is_integer, values)):
         return label_map_of(sorted(values, key=int), names)
@@ -153,23 +156,25 @@ def example_map(values: Iterable[str], names: Sequence[str] = ()) -> str:
 
 
 def unnamed_clause(value: str, naming: Naming) -> str:
-    """What is wrong with a label that has no name among others that have one."""
+    """Describe the fault of a label that has no name while others have one."""
     if naming.mapping:
         return f"the label {value!r} is not in --label-map"
     if naming.names:
         return f"the label {value!r} is not one of {shown(naming.names)} (--labels, --label-map)"
-    return f"the label {value!r} is a number among names (--label-map names it)"
+    return f"the label {value!r} is a number among names (name it with --label-map)"
 
 
 def ordered(values: Iterable[str], named: Mapping[str, str], naming: Naming) -> list[str]:
-    """The names that occur, in the order of their ids.
+    """Return the names that occur, in the order of their ids.
 
-    That of `--labels`, where all names are kept; sentiments as negative, neutral, positive; names
-    of `--label-map` as it lists them; integers in their own order; other names alphabetically.
+    With `--labels`, the order is that of the flag, and all names are kept. Otherwise sentiments are
+    negative, neutral, positive; names of `--label-map` are in its order; integers are ascending;
+    other names are alphabetical.
 
     Args:
-        values: that occur, in the order in which they do.
-        named: what they are called.
+        values: The values that occur, in order of first occurrence.
+        named: The name of each value.
+        naming: The user's names.
     """
     if naming.names:
         return list(naming.names)
@@ -192,7 +197,7 @@ def naming_notes(
     naming: Naming,
     names: Sequence[str],
 ) -> list[str]:
-    """Sentences on spellings that were taken for one label, and on names without rows."""
+    """Return sentences about spellings that count as one label, and about names without rows."""
     spellings: dict[str, list[str]] = {canonical(name): [] for name in names}
     for value in values:
         spellings[canonical(named[value])].append(value)
@@ -203,6 +208,6 @@ def naming_notes(
         elif len(found) > 1 and not naming.mapping:
             said = " and ".join(map(repr, found))
             notes.append(
-                f"{where}: {said} are taken for one label, {name!r}; --label-map tells them apart"
+                f"{where}: {said} count as one label, {name!r}; use --label-map to separate them"
             )
     return notes

@@ -1,8 +1,8 @@
-"""Padded batches of a closed set of shapes.
+"""Padded batches with a small set of shapes.
 
 A batch, or a part of one, is padded to the next of a few fixed lengths, so the compiled step is
-traced a handful of times. Which rows go together: `grouping.py`. Everything here is numpy: MLX
-arrays belong to the thread that computes.
+traced only a few times. `grouping.py` decides which rows go together. Everything here is numpy,
+because MLX arrays belong to the thread that computes.
 """
 
 from collections.abc import Iterator
@@ -19,20 +19,20 @@ from mlx_finbert.data.tokens import Tokens
 class Batch:
     """The examples of a batch, or of a part of it, in R rows of L tokens with E places each.
 
-    E is 1 but where examples are packed. A place without an example has weight zero.
+    E is 1 unless examples are packed. A place without an example has weight zero.
     """
 
     input_ids: np.ndarray
     """int32 (R, L)."""
     attention_mask: np.ndarray
-    """int32 (R, L): 1 for the tokens of a row's first example, 2 for those of the second one,
-    and so on; 0 for padding."""
+    """int32 (R, L): 1 for the tokens of a row's first example, 2 for those of the second, and so
+    on; 0 for padding."""
     labels: np.ndarray
     """int32 (R * E,)."""
     weights: np.ndarray
     """float32 (R * E,), 1 for an example and 0 for a place without one."""
     rows: np.ndarray
-    """int64 (<= R * E,): which examples these are."""
+    """int64 (<= R * E,): the indices of the examples."""
 
     @property
     def num_tokens(self) -> int:
@@ -41,30 +41,29 @@ class Batch:
 
 @dataclass
 class Update:
-    """What one update of the weights is computed from."""
+    """The input of one update of the weights."""
 
     rows: np.ndarray
-    """int64: the examples, of all processes together."""
+    """int64: the indices of the examples, of all processes together."""
     numbers: np.ndarray
     """int64: the numbers of these rows in their file."""
     labels: np.ndarray
     """int32: the labels of these rows."""
     batches: list[Batch]
-    """This process's share of them, one batch after the other, or one part of it."""
+    """This process's share of the examples, as batches or parts of batches."""
 
 
 def padded_length(longest: int, multiple: int) -> int:
-    """Where no lengths were chosen: the next multiple up to 96, the next fourth one beyond."""
+    """Return the default padded length: a multiple up to 96, and four times that beyond."""
     step = multiple if longest <= 96 else 4 * multiple
     return -(-longest // step) * step
 
 
 class Loader:
-    """Batches over N examples, every example exactly once an epoch.
+    """Batches over N examples, with every example exactly once per epoch.
 
-    Training batches (`seed` given) differ from epoch to epoch and are made as `grouping` says.
-    Without a seed rows of like length go together and the batches are the same each time, longest
-    last.
+    Training batches (`seed` given) differ from epoch to epoch and follow `grouping`. Without a
+    seed, rows of similar length go together, and the batches are always the same, longest last.
     """
 
     def __init__(
@@ -85,18 +84,18 @@ class Loader:
         """
         Args:
             tokens: N rows of token ids.
-            labels: int32 (N,), or None where there are none (they are then 0).
-            batch_size: examples a batch.
-            pad_token_id: fills `input_ids`.
-            max_length: no batch is longer, unless its rows are packed.
-            seed: of the shuffle.
-            multiple: of which every length is one.
-            accumulation: batches an update. The rows of an update depend on their number alone:
-                4 batches of 4 rows hold what one of 16 holds.
-            rank: which of the processes this is, of `ranks` that share every batch; `ranks`
-                divides batch_size.
-            numbers: int64 (N,), of the examples in their file; 1 to N where None.
-            grouping: of training batches; random ones where None.
+            labels: int32 (N,); None if there are none, which gives labels of 0.
+            batch_size: Examples per batch.
+            pad_token_id: The token that fills `input_ids`.
+            max_length: The most tokens of a row, unless rows are packed.
+            seed: The seed of the shuffle.
+            multiple: Every padded length is a multiple of this.
+            accumulation: Batches per update. The rows of an update depend only on their number:
+                4 batches of 4 rows hold the same rows as one batch of 16.
+            rank: The number of this process, from 0.
+            ranks: The number of processes that share every batch; it divides `batch_size`.
+            numbers: int64 (N,), the row numbers of the examples in their file; None means 1 to N.
+            grouping: The way to make training batches; None means random batches.
         """
         self.tokens = tokens
         self.lengths = tokens.lengths
@@ -110,9 +109,9 @@ class Loader:
         self.update_size = batch_size * accumulation
         self.grouping = grouping or Grouping("no")
         self.part_size = self.part_rows = batch_size
-        """Examples and rows of a part, or of a whole batch, of all processes together."""
+        """The examples and the rows of a part or a whole batch, of all processes together."""
         self.examples = 1
-        """As many as a row may hold."""
+        """The most examples that a row may hold."""
         if seed is not None:
             self.part_size = ranks * -(-batch_size // (ranks * self.grouping.parts))
             self.part_rows, self.examples = self.grouping.rows_of(
@@ -123,49 +122,50 @@ class Loader:
         self.chosen_lengths: np.ndarray | None = None
 
     def choose_lengths(self) -> None:
-        """Pad to the few lengths that suit these rows best.
+        """Pad to the few lengths that fit these rows best.
 
-        For a loader that is gone through often; without, the lengths are the same for all data.
+        This pays off for a loader that is used for several epochs. Without this call the lengths do
+        not depend on the data.
         """
         longest = [fullest(self.lengths, self._places(rows)) for rows in self._sampled_parts()]
         self.chosen_lengths = best_lengths(np.array([*longest, self.lengths.max()]), self.multiple)
 
     def __len__(self) -> int:
-        """Updates an epoch: the batches, where there is no accumulation."""
+        """The number of updates per epoch; without accumulation, the number of batches."""
         return -(-len(self.tokens) // self.update_size)
 
     def epoch(self, number: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch, or their parts; number and seed alone decide their order."""
+        """Yield the batches of an epoch, or their parts, in an order set by number and seed."""
         return (self.batch(rows) for rows in self._parts(number))
 
     def updates(self, number: int = 0, start: int = 0) -> Iterator[Update]:
-        """The updates of one epoch from the one numbered `start` on, where a run goes on."""
+        """Yield the updates of an epoch; a resumed run begins with number `start`."""
         for rows in self.plan(number)[start:]:
             batches = [self.batch(part) for part in self._cut(rows)]
             yield Update(rows, self.numbers[rows], self.labels[rows], batches)
 
     def sampled(self, seed: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch in a random order, so that the first ones are a fair sample.
+        """Yield the batches of an epoch in random order, so that the first ones are a fair sample.
 
-        In the order of `epoch` without a seed they would be the shortest rows.
+        In the order of `epoch` without a seed, the first batches hold the shortest rows.
         """
         batches = self._parts(0)
         for i in np.random.default_rng(seed).permutation(len(batches)):
             yield self.batch(batches[i])
 
     def plan(self, number: int = 0) -> list[np.ndarray]:
-        """The rows of each update of an epoch."""
+        """Return the rows of each update of an epoch."""
         if self.seed is None:
             return cut(np.argsort(self.lengths, kind="stable"), self.update_size)
         rng = np.random.default_rng([self.seed, number])
         return self.grouping.updates(self.lengths, self.labels, self.update_size, rng, number)
 
     def length(self, rows: np.ndarray) -> int:
-        """L of a part of these examples."""
+        """Return the padded length L of a part with these examples."""
         return self._padded(fullest(self.lengths, self._places(rows)))
 
     def batch(self, rows: np.ndarray) -> Batch:
-        """This process's share of these examples, as long as the longest row of all of them."""
+        """Make this process's share of these examples, padded for the longest row of all."""
         places = self._places(rows)
         length = self._padded(fullest(self.lengths, places))
         places = places[self.rank :: self.ranks]
@@ -184,20 +184,20 @@ class Loader:
         return Batch(input_ids, attention_mask, labels.ravel(), weights.ravel(), rows)
 
     def padding_waste(self) -> float:
-        """Share of the positions of all epochs that hold no token, between 0 and 1."""
+        """Return the share of positions in all epochs that hold padding, between 0 and 1."""
         parts = self._sampled_parts()
         positions = sum(self.part_rows * self.length(rows) for rows in parts)
         return 1 - sum(self.lengths[rows].sum() for rows in parts) / positions
 
     def _places(self, rows: np.ndarray) -> np.ndarray:
-        """int64 (rows of the part, E): the example at each place, -1 where there is none."""
+        """Return the example at each place, -1 for an empty place: int64 (rows of the part, E)."""
         if self.examples > 1:
             order = packed(self.lengths[rows], self.part_rows, self.examples)
             return np.where(order >= 0, rows[order], -1)
         return np.pad(rows, (0, self.part_rows - len(rows)), constant_values=-1)[:, None]
 
     def _padded(self, longest: int) -> int:
-        """L for a longest row of so many tokens."""
+        """Return the padded length L for a longest row of `longest` tokens."""
         chosen = self.chosen_lengths
         if chosen is None or longest > chosen[-1]:
             length = padded_length(longest, self.multiple)
@@ -206,15 +206,15 @@ class Loader:
         return length if self.examples > 1 else min(length, self.max_length)
 
     def _cut(self, rows: np.ndarray) -> list[np.ndarray]:
-        """The examples of an update in batches, or in parts of like length."""
+        """Cut the examples of an update into batches, or into parts of similar length."""
         if self.part_size < self.batch_size:
             rows = rows[np.argsort(self.lengths[rows], kind="stable")]
         return cut(rows, self.part_size)
 
     def _parts(self, number: int) -> list[np.ndarray]:
-        """The examples of each batch, or part of it, of an epoch."""
+        """Return the examples of each batch, or of each part, of an epoch."""
         return [part for rows in self.plan(number) for part in self._cut(rows)]
 
     def _sampled_parts(self) -> list[np.ndarray]:
-        """Those of the few epochs that stand for all."""
+        """Return the batches or parts of the few epochs that represent all."""
         return [rows for epoch in self.grouping.sampled_epochs for rows in self._parts(epoch)]

@@ -1,7 +1,8 @@
-"""Groups of texts that are nearly the same, found exactly and fast.
+"""Exact and fast search for groups of nearly identical texts.
 
-Reports repeat themselves with other figures ("net sales rose by 5 % to EUR 12 mn"). A test row of
-which such a twin is a training row tests memory, so whole groups go to one side of a split.
+Reports repeat sentences with other figures ("net sales rose by 5 % to EUR 12 mn"). If a near
+duplicate of a test row is a training row, the test measures memory. So whole groups go to one side
+of a split.
 """
 
 import re
@@ -21,14 +22,17 @@ WORD = re.compile(r"[^\W\d_]+|\d+")
 
 
 def near_duplicates(texts: Sequence[str]) -> np.ndarray:
-    """int64 (N,): rows of one group have the same number, 0 being the first row's.
+    """Group near duplicates.
 
-    Two texts are near duplicates where they fold alike (case, white space); where they have
-    the same `masked` key; or where their sets of words overlap by 0.8 or more (see `similar`).
-    What is near to the same text is in the same group.
+    Two texts are near duplicates if they fold alike (case, white space), if they have the same
+    `masked` key, or if their sets of words overlap by 0.8 or more (see `similar`). Texts that are
+    near duplicates of the same text are in the same group.
 
     Args:
         texts: N strings.
+
+    Returns:
+        int64 (N,), the group number of each row; the first row's group is 0.
     """
     groups = Groups(len(texts))
     words = [word_set(text) for text in texts]
@@ -44,12 +48,12 @@ def near_duplicates(texts: Sequence[str]) -> np.ndarray:
 
 
 def masked(text: str) -> str:
-    """The text with every number as 0 and whatever is no letter or number as one space."""
+    """Replace every number with 0, and every run of non-alphanumeric characters with a space."""
     return re.sub(r"[\W_]+", " ", re.sub(r"\d+", "0", _normal(text))).strip()
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The different words and numbers of a text."""
+    """Return the distinct words and numbers of a text."""
     return frozenset(WORD.findall(_normal(text)))
 
 
@@ -59,20 +63,20 @@ def _normal(text: str) -> str:
 
 def similar(a: frozenset[str], b: frozenset[str]) -> bool:
     """Whether the Jaccard index is 0.8 or more: s / (|a| + |b| - s) for s shared words."""
-    # In integers, so that the border itself is exact.
+    # Integers keep the comparison exact at 0.8 itself.
     return 9 * len(a & b) >= 4 * (len(a) + len(b))
 
 
 def candidate_pairs(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]:
-    """Pairs of positions among which are all pairs of `similar` sets, and few others.
+    """Yield pairs of positions that include all pairs of `similar` sets and few others.
 
-    With the words of each set in one order, rarest first, two sets that share so much share a word
-    among the first fifth of each (prefix filter: Bayardo, Ma and Srikant 2007, section 4), the
-    smaller has 0.8 times the words of the larger, and enough words follow the first one shared
-    (positional filter: Xiao et al. 2008, section 3).
+    The words of each set are sorted, rarest first. Two similar sets share a word in the first fifth
+    of each (prefix filter: Bayardo, Ma and Srikant 2007, section 4), the smaller set has at least
+    0.8 times the words of the larger, and enough words follow the first shared one (positional
+    filter: Xiao et al. 2008, section 3).
 
     Args:
-        sets: without empty ones.
+        sets: Sets of words, none of them empty.
     """
     ranked = rarest_first(sets)
     sizes = [len(ranks) for ranks in ranked]
@@ -81,7 +85,7 @@ def candidate_pairs(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]
         size, found = sizes[row], set()
         for place, rank in enumerate(ranked[row][: size // 5 + 1]):
             smaller = holders[rank]
-            # Sets come by size: what is too small for this one is too small for all to come.
+            # Sets come in order of size, so a set too small for this one is too small for the rest.
             while smaller and 5 * sizes[smaller[0][0]] < 4 * size:
                 smaller.popleft()
             for other, other_place in smaller:
@@ -93,7 +97,7 @@ def candidate_pairs(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]
 
 
 def rarest_first(sets: Sequence[frozenset[str]]) -> list[list[int]]:
-    """Each set as the ranks of its words by how many sets have them, ascending."""
+    """Return each set as the sorted ranks of its words; rank 0 is the rarest word."""
     counts: dict[str, int] = defaultdict(int)
     for words in sets:
         for word in words:
@@ -103,25 +107,25 @@ def rarest_first(sets: Sequence[frozenset[str]]) -> list[list[int]]:
 
 
 class Groups:
-    """Sets of rows that grow together (union-find)."""
+    """Groups of rows that can be merged (union-find)."""
 
     def __init__(self, rows: int) -> None:
         self.parents = list(range(rows))
 
     def root(self, row: int) -> int:
-        """The row that stands for the group."""
+        """Return the first row of the group, which identifies it."""
         while self.parents[row] != row:
             self.parents[row] = self.parents[self.parents[row]]
             row = self.parents[row]
         return row
 
     def unite(self, a: int, b: int) -> None:
-        """Make one group of two; its first row stands for it."""
+        """Merge two groups; the first row of both identifies the result."""
         first, second = sorted((self.root(a), self.root(b)))
         self.parents[second] = first
 
     def unite_equal(self, keys: Iterable[Key | None]) -> dict[Key, int]:
-        """Unite rows of equal keys, None being like no other; returns each key's first row."""
+        """Merge rows with equal keys, except None; return the first row of each key."""
         first: dict[Key, int] = {}
         for row, key in enumerate(keys):
             if key is not None:
@@ -129,6 +133,6 @@ class Groups:
         return first
 
     def numbers(self) -> np.ndarray:
-        """int64 (N,): each row's group, in order of the groups' first rows."""
+        """Number the groups in the order of their first rows: int64 (N,), each row's group."""
         roots = [self.root(row) for row in range(len(self.parents))]
         return np.unique(np.array(roots, dtype=np.int64), return_inverse=True)[1]

@@ -1,9 +1,9 @@
-"""The file `seen_texts.tsv`: hashes of the texts that a model was trained on or chosen by.
+"""The file `seen_texts.tsv`: hashes of the texts that a model saw in training or validation.
 
-It is saved with the model's weights, so that these texts are never counted as test rows, whatever
-has become of the file that they came from. Each line has the hash of a folded text, `train`,
-`validation` or `base` (seen by the model that the run started from), and the label as JSON; the
-first line has the checksum of the others. The texts themselves cannot be read from it.
+The file is saved with the model's weights. It keeps these texts out of test rows, even if the data
+file has changed since. Each line has the hash of a folded text, a part (`train`, `validation`, or
+`base` for texts seen by the model that the run started from), and the label as JSON. The first line
+has the checksum of the others. The texts themselves cannot be recovered from the file.
 """
 
 import hashlib
@@ -21,54 +21,54 @@ from mlx_finbert.errors import InputError
 
 HEADER = "mlx-finbert seen texts 1 sha256 "
 NOT_RECORDED = "-"
-"""In the place of a hash: the model that the run started from was trained on texts not recorded."""
+"""The hash that marks training texts which were not recorded."""
 
 Row = tuple[str, str, str]
-"""Hash of the text, part, label; a base's texts have no label."""
+"""The hash of a text, its part and its label; the label is empty for part `base`."""
 
 
 @dataclass(frozen=True)
 class SeenTexts:
-    """The texts that a model has seen, by their hashes."""
+    """The hashes of the texts that a model has seen."""
 
     rows: frozenset[Row]
 
     @classmethod
     def of(cls, train: LabelledTexts, validation: LabelledTexts) -> "SeenTexts":
-        """Of a training run, by its training and validation rows."""
+        """Record the texts of a run's training and validation rows."""
         return cls(frozenset([*_rows_of(train, "train"), *_rows_of(validation, "validation")]))
 
     @classmethod
     def not_recorded(cls) -> "SeenTexts":
-        """Of a model whose training texts are not known."""
+        """Make the record of a model whose training texts are not known."""
         return cls(frozenset([(NOT_RECORDED, "train", "")]))
 
     def after(self, base: "SeenTexts | None") -> "SeenTexts":
-        """These, and those of the model that the run started from."""
+        """Add the texts seen by the model that the run started from."""
         inherited = {(key, "base", "") for key, _, _ in base.rows} if base else set()
         return SeenTexts(self.rows | inherited)
 
     @property
     def is_complete(self) -> bool:
-        """Whether all texts are recorded, those of the model that the run started from included."""
+        """Whether all texts are recorded, including those seen by the run's base model."""
         return all(key != NOT_RECORDED for key, _, _ in self.rows)
 
     def holds(self, texts: Sequence[str]) -> np.ndarray:
-        """bool (N,): which of N texts have been seen."""
+        """Return which of N texts have been seen: bool (N,)."""
         keys = {key for key, _, _ in self.rows}
         return np.array([text_hash(text) in keys for text in texts], bool)
 
     def to_bytes(self) -> bytes:
-        """The file; the same texts give the same bytes."""
+        """Return the content of the file; the same texts give the same bytes."""
         lines = "".join(f"{key}\t{part}\t{label}\n" for key, part, label in sorted(self.rows))
         return (HEADER + _checksum(lines) + "\n" + lines).encode()
 
     @classmethod
     def read(cls, path: Path) -> "SeenTexts | None":
-        """From a file; None where there is none.
+        """Read a file; return None if it does not exist.
 
         Raises:
-            InputError: for a damaged file.
+            InputError: If the file is damaged.
         """
         if not path.exists():
             return None
@@ -78,14 +78,15 @@ class SeenTexts:
             header, lines = "", ""
         if header != HEADER + _checksum(lines):
             raise InputError(
-                f"{path} is damaged: it says which texts the model was trained on, so no row can be"
-                " called a test row without it; copy it again from where the model came from"
+                f"{path} is damaged: without this record of the texts that the model was trained"
+                " on, no row can be used as a test row; copy it again from where the model came"
+                " from"
             )
         rows = (line.split("\t") for line in lines.split("\n")[:-1])
         return cls(frozenset((key, part, label) for key, part, label in rows))
 
     def difference(self, now: "SeenTexts") -> str:
-        """How the training and validation texts of `now` differ from these, as a clause."""
+        """Describe how the training and validation texts of `now` differ from these."""
         clauses = [c for part in ("train", "validation") for c in self._differences(now, part)]
         return ", ".join(clauses) or (
             "it has the same texts and labels, but in another order or number, or with other tokens"

@@ -1,9 +1,9 @@
-"""Splitting English texts into sentences by rules, for news and company reports.
+"""Rules that split English texts into sentences, for news and company reports.
 
-A sentence ends at a stop that white space follows, or at a line break. Whether a full stop is one
-of an abbreviation is told from the word that it stands at and from the word after it: "sold to
-Nokia Corp. The price" ends a sentence, "Nokia Corp. Chief Executive" does not. Where a rule cannot
-tell, the sentence goes on: two sentences scored as one cost less than half a sentence scored alone.
+A sentence ends at a stop followed by white space, or at a line break. The words before and after a
+full stop decide whether it belongs to an abbreviation: "sold to Nokia Corp. The price" ends a
+sentence, "Nokia Corp. Chief Executive" does not. If no rule decides, the sentence continues,
+because scoring two sentences as one does less harm than scoring half a sentence.
 """
 
 import re
@@ -16,7 +16,7 @@ def _listed(words: str) -> frozenset[str]:
 
 
 NEVER_LAST = _listed("e.g i.e vs v cf ca approx mr mrs ms messrs dr prof st")
-"""Abbreviations that end no sentence, without their last stop."""
+"""Abbreviations that never end a sentence, without their last stop."""
 
 SELDOM_LAST = _listed("""
     inc corp co cos ltd llc plc oyj oy abp ab asa as sa nv ag kg gmbh pvt pty bros jr sr ph.d
@@ -25,12 +25,14 @@ SELDOM_LAST = _listed("""
     ala ariz ark calif colo conn fla ga kan ky md mich minn mont neb nev okla penn tenn tex va vt
     wis wyo
 """)
-"""Abbreviations that end a sentence only where one of `STARTERS` follows; so do initials."""
+"""Abbreviations that end a sentence only if one of `STARTERS` follows; the same holds for initials.
+"""
 
 NUMBERED = _listed("""
     no nos fig figs sec art p pp tel ext jan feb mar apr jun jul aug sep sept oct nov dec
 """)
-"""Abbreviations that end no sentence where a digit follows; so do the numbers of a date."""
+"""Abbreviations that do not end a sentence if a digit follows; the same holds for the numbers of a
+date."""
 
 STARTERS = _listed("""
     the a an this that these those such there here it its he she his her they their we our i you
@@ -41,7 +43,7 @@ STARTERS = _listed("""
     according any both each all some many most several other another no not only what which who
     how why
 """)
-"""Words that begin a sentence far more often than a name."""
+"""Words that begin a sentence far more often than they begin a name."""
 
 STOPS = ".?!…"
 CLOSING = "\"'”’»)]}"
@@ -52,11 +54,11 @@ MIXED_CASE = re.compile(r"[a-z]+[A-Z]")
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences of a text, white space inside them as single spaces.
+    """Split a text into sentences, with single spaces between their words.
 
-    Every character but white space is in exactly one sentence, in its order. Texts are cut at
-    white space alone, and a piece without a letter or digit joins a neighbour. A small letter tells
-    that a sentence goes on, except in texts that have no capital at all.
+    Every character except white space is in exactly one sentence, in the original order. Texts are
+    cut only at white space, and a piece without a letter or digit joins a neighbour. A lower-case
+    word continues the sentence, except in texts without any capital letter.
     """
     found = [_Sentence()]
     is_cased = any(map(str.isupper, text))
@@ -76,11 +78,11 @@ class _Sentence:
 
     words: list[str] = field(default_factory=list)
     content: int = 0
-    """How many of the words have a letter or digit."""
+    """The number of words with a letter or digit."""
     last: str = ""
-    """The last word that is more than closing marks."""
+    """The last word that does not consist of closing marks only."""
     is_ellipsis: bool = False
-    """Whether the last word is one of several stops set apart: `. . .`"""
+    """Whether the last word is one of several separate stops: `. . .`"""
     in_quotes: bool = False
 
     def add(self, word: str) -> None:
@@ -93,7 +95,7 @@ class _Sentence:
 
 
 def _words(text: str) -> Iterator[tuple[str, int]]:
-    """Each word, and how many line breaks stand before it."""
+    """Yield each word and the number of line breaks before it."""
     breaks = 0
     for line in text.splitlines():
         for word in line.split():
@@ -103,7 +105,7 @@ def _words(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _begins(sentence: _Sentence, word: str, breaks: int, goes_on: bool) -> bool:
-    """Whether a word, which may look as in the midst of a sentence, begins a new one."""
+    """Whether a word begins a new sentence; `goes_on` means that its case suggests otherwise."""
     if breaks:
         return breaks > 1 or not goes_on or bool(ENUMERATOR.fullmatch(word))
     is_closing = not word.strip(CLOSING) and (word != '"' or sentence.in_quotes)
@@ -111,7 +113,7 @@ def _begins(sentence: _Sentence, word: str, breaks: int, goes_on: bool) -> bool:
         return False
     last = sentence.last.rstrip(CLOSING)
     if last == "." and not sentence.is_ellipsis:
-        return True  # set apart from its word, as in tokenized corpora
+        return True  # a separate stop, as in tokenized corpora
     body = last.rstrip(STOPS)
     if goes_on or body == last:
         return False
@@ -121,13 +123,13 @@ def _begins(sentence: _Sentence, word: str, breaks: int, goes_on: bool) -> bool:
 
 
 def _is_lower(word: str) -> bool:
-    """Whether a word is in lower case; iPhone and eBay are not."""
+    """Whether a word begins in lower case; iPhone and eBay do not count."""
     first = next((char for char in word if char.isalnum()), "")
     return first.islower() and not MIXED_CASE.match(word.lstrip(OPENING))
 
 
 def _is_abbreviation(sentence: _Sentence, body: str, following: str) -> bool:
-    """Whether the full stop after `body`, a sentence's last word, leaves it open to go on."""
+    """Whether the full stop after `body`, the last word so far, marks an abbreviation."""
     name = body.casefold()
     if name in NEVER_LAST or (sentence.content == 1 and ENUMERATOR.fullmatch(sentence.last)):
         return True
@@ -138,5 +140,5 @@ def _is_abbreviation(sentence: _Sentence, body: str, following: str) -> bool:
 
 
 def _bare(word: str) -> str:
-    """A word for look-up: without the marks around it and without what an apostrophe adds."""
+    """Return a word for lookup, without surrounding marks and the part after an apostrophe."""
     return re.split(r"['’]", word.strip(OPENING + CLOSING + ".,;:?!"))[0].casefold()

@@ -1,4 +1,4 @@
-"""Training, validation and test rows: each text's side follows from a hash of the text."""
+"""The split into training, validation and test rows, by a hash of each text."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,25 +13,25 @@ from mlx_finbert.errors import InputError
 
 TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.1
-"""Of the rows that are not test rows."""
+"""The share of the rows that are not test rows."""
 
 
 @dataclass
 class Splits:
-    """The three parts; `test` is None where there are no test rows."""
+    """The three parts of the data; `test` is None if there are no test rows."""
 
     train: LabelledTexts
     validation: LabelledTexts
     test: LabelledTexts | None
     notes: list[str]
-    """Sentences on sizes, on rows left out, on duplicates and conflicting labels."""
+    """Sentences about sizes, unused rows, duplicates and conflicting labels."""
     test_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """int64: the rows of the source, counted from 0, that are the test rows."""
+    """int64: the positions of the test rows in the source, from 0."""
     seen: SeenTexts = field(default_factory=lambda: SeenTexts(frozenset()))
-    """By a model that is trained on these parts; nothing in parts that were only drawn."""
+    """The texts seen by a model trained on these parts; empty before `usable` is called."""
 
     def part(self, name: str) -> LabelledTexts | None:
-        """`train`, `validation` or `test`, where there are such rows."""
+        """Return the part `train`, `validation` or `test`; None if it has no rows."""
         return getattr(self, name)
 
 
@@ -43,24 +43,24 @@ def make_splits(
 ) -> Splits:
     """Draw test and validation rows by a hash of each text.
 
-    A text's side depends on the text and the seed alone: it stays where it is when other rows are
+    A text's part depends only on the text and the seed. It stays in its part when other rows are
     added, removed, relabelled or sorted, and a larger test fraction keeps the test rows of a
-    smaller one. Texts that fold alike (see `fold`) are on one side. In exchange, sizes and label
-    shares vary by chance; the notes give the largest difference. One exception: so that a label
-    with three texts or more has rows in every part, and every label training rows, the texts of a
-    rare label that are nearest to the limit are moved (see `draw`).
+    smaller one. Texts that fold alike (see `fold`) are in the same part. In exchange, sizes and
+    label shares vary by chance; the notes give the largest difference. There is one exception: a
+    label with three or more texts gets rows in every part, and every label gets training rows. For
+    this, the texts of a rare label that are nearest to the limit are moved (see `draw`).
 
-    A source's own splits are kept; validation rows are drawn from its training rows where it has
-    none. Each part has its rows in the order of the source.
+    A source's own splits are kept; if it has no validation rows, they are drawn from its training
+    rows. The rows of each part are in the order of the source.
 
     Args:
         data: N texts.
-        split_seed: of the draws.
-        test_fraction: of all rows.
-        validation_fraction: of the rows that are not test rows.
+        split_seed: The seed of the draws.
+        test_fraction: The share of all rows.
+        validation_fraction: The share of the rows that are not test rows.
 
     Raises:
-        InputError: where no training or no validation row is left.
+        InputError: If no training row or no validation row is left.
     """
     groups = group_alike(data.texts)
     side = np.array(data.splits or ["train"] * len(data), dtype=object)
@@ -88,20 +88,20 @@ def draw(
     groups: np.ndarray,
     spared: int,
 ) -> None:
-    """Move the training rows whose chance is below the fraction to another side, in place.
+    """Move training rows with random numbers below the fraction to another part, in place.
 
-    Of a label with more texts than are spared one at least moves, that with the lowest chance; of
-    every label the spared number of texts stays, those with the highest. A text with several labels
-    counts for the first of them.
+    Of every label, at least `spared` texts stay, those with the highest numbers. If a label has
+    more texts than that, at least one moves, the one with the lowest number. A text with several
+    labels counts for the first of them.
 
     Args:
-        side: object (N,), the part of each row.
-        name: of the part to move to.
-        odds: float64 (N,) in [0, 1), the same for all rows of a group.
-        fraction: share to move.
+        side: object (N,), the part of each row; changed in place.
+        name: The part to move rows to.
+        odds: float64 (N,) in [0, 1), the random number of each row, equal within a group.
+        fraction: The share to move.
         labels: int (N,).
-        groups: int64 (N,), of the rows that stay together.
-        spared: texts (groups) of a label that stay at least, where it has as many.
+        groups: int64 (N,), the groups of rows that stay together.
+        spared: The number of texts (groups) of each label that must stay.
     """
     rows = np.flatnonzero(side == "train")
     found, first, of_row = np.unique(groups[rows], return_index=True, return_inverse=True)
@@ -121,45 +121,45 @@ def draw(
 def require_rows(
     data: LabelledTexts, parts: dict[str, np.ndarray], name: str, validation_fraction: float
 ) -> None:
-    """Refuse parts without a training or a validation row.
+    """Refuse parts without a training row or a validation row.
 
     Args:
-        data: what was split.
+        data: The data that was split.
         parts: int64 rows by the name of the part.
-        name: what to call the whole of them.
-        validation_fraction: by which validation rows were drawn.
+        name: The name of the data in messages.
+        validation_fraction: The fraction by which validation rows were drawn.
 
     Raises:
-        InputError: names what to do.
+        InputError: If there is no such row; names the remedy.
     """
     if not len(parts["train"]):
         raise InputError(f"{name} has no training row ({len(data):,} rows): add some")
     if not len(parts["validation"]):
         raise InputError(
-            f"{name} has too few rows ({len(data):,}): no validation row is left, for"
-            f" --validation-fraction {validation_fraction:g} draws them from labels with at least"
-            " two different texts among the training rows; add rows, or mark validation rows of"
-            " your own in a column (--split-column)"
+            f"{name} has too few rows ({len(data):,}): no validation row is left, because"
+            f" --validation-fraction {validation_fraction:g} draws them only from labels with at"
+            " least two different texts among the training rows; add rows, or mark your own"
+            " validation rows in a column (--split-column)"
         )
 
 
 def take_parts(
     data: LabelledTexts, parts: dict[str, np.ndarray], name: str, notes: list[str]
 ) -> Splits:
-    """The parts, by their rows.
+    """Make the parts from their rows.
 
     Args:
         data: N texts.
         parts: int64 rows of `train`, `validation` and `test`; the last may be empty.
-        name: what to call the whole of them.
-        notes: for the result.
+        name: The name of the data in messages.
+        notes: The notes of the result.
     """
     train, validation, test = (data.take(parts[p], f"{name} ({p})") for p in SPLIT_SPELLINGS)
     return Splits(train, validation, test if len(test) else None, notes, parts["test"])
 
 
 def rows_by_group(groups: np.ndarray, rows: Iterable[int]) -> list[list[int]]:
-    """The rows of each group, those of the first row's group first."""
+    """Return the rows of each group, in the order of the groups' first rows."""
     members = defaultdict(list)
     for row in rows:
         members[groups[row]].append(row)
@@ -167,7 +167,7 @@ def rows_by_group(groups: np.ndarray, rows: Iterable[int]) -> list[list[int]]:
 
 
 def sizes(data: LabelledTexts, parts: dict[str, np.ndarray]) -> str:
-    """A sentence on rows, labels and parts."""
+    """Return a sentence about rows, labels and parts."""
     shares = ", ".join(
         f"{name} {count:,}"
         for name, count in zip(
@@ -178,14 +178,14 @@ def sizes(data: LabelledTexts, parts: dict[str, np.ndarray]) -> str:
 
 
 def part_sizes(parts: dict[str, np.ndarray]) -> str:
-    """`3,488 train, 388 validation, 970 test`."""
+    """List the sizes of the parts: `3,488 train, 388 validation, 970 test`."""
     return ", ".join(f"{len(rows):,} {name}" for name, rows in parts.items() if len(rows))
 
 
 def label_notes(
     data: LabelledTexts, parts: dict[str, np.ndarray], drawn: Sequence[str]
 ) -> list[str]:
-    """Sentences on labels without training rows, and on label shares in the parts drawn by hash."""
+    """Return sentences about labels without training rows and label shares in the drawn parts."""
     counts = {
         name: np.bincount(data.labels[rows], minlength=len(data.label_names))
         for name, rows in parts.items()
@@ -213,7 +213,7 @@ def label_notes(
 
 
 def duplicate_notes(data: LabelledTexts, groups: np.ndarray, side: np.ndarray) -> list[str]:
-    """Sentences on duplicates, with the row numbers, in their file, of the first few."""
+    """Return sentences about duplicates, with the row numbers of the first few conflicts."""
     alike = [rows for rows in rows_by_group(groups, range(len(data))) if len(rows) > 1]
     conflicting = [rows for rows in alike if len(set(data.labels[rows])) > 1]
     crossing = [rows for rows in alike if len(set(side[rows])) > 1]
@@ -221,7 +221,7 @@ def duplicate_notes(data: LabelledTexts, groups: np.ndarray, side: np.ndarray) -
     if crossing:
         notes.append(
             f"{len(alike):,} texts occur more than once, {len(crossing):,} of them in several of"
-            " its own splits"
+            " the source's own splits"
         )
     elif alike:
         notes.append(f"{len(alike):,} texts occur more than once, each in one part of the split")
@@ -230,13 +230,13 @@ def duplicate_notes(data: LabelledTexts, groups: np.ndarray, side: np.ndarray) -
         rows = "; ".join(", ".join(of_file[r] for r in rows) for rows in conflicting[:5])
         notes.append(
             f"{len(conflicting):,} texts have conflicting labels (rows {rows}):"
-            " correct or drop them"
+            " correct or remove them"
         )
     return notes
 
 
 def row_names(data: LabelledTexts) -> list[str]:
-    """Each row's number in its file; with its split where several files have such a row."""
+    """Return each row's number in its file, with its split if a number occurs in several files."""
     numbers = list(map(str, data.numbers))
     if data.splits is None or len(set(numbers)) == len(numbers):
         return numbers

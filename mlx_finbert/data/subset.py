@@ -1,4 +1,4 @@
-"""Which rows of a part are used: those that a model has not seen, and a sample by hash."""
+"""The rows of a part that are used: those that a model has not seen, and samples by hash."""
 
 from dataclasses import replace
 
@@ -10,19 +10,19 @@ from mlx_finbert.data.text_hashes import chances
 from mlx_finbert.data.texts import LabelledTexts
 
 Chosen = tuple[np.ndarray, list[str]]
-"""int64 positions, ascending, and sentences on what was left out."""
+"""int64 positions, ascending, and sentences about the rows that were left out."""
 
 
 def sample(rows: LabelledTexts, most: int | None, seed: int, flag: str) -> Chosen:
-    """The rows whose texts have the lowest hashes.
+    """Choose the rows whose texts have the lowest hashes.
 
     A smaller sample is part of a larger one, and neither depends on the order of the rows.
 
     Args:
         rows: N texts.
-        most: how many rows to take; all where None.
-        seed: of the split.
-        flag: that limits them, for the sentence.
+        most: The number of rows to take; None takes all.
+        seed: The seed of the split.
+        flag: The flag that sets the limit, for the note.
     """
     if most is None or len(rows) <= most:
         return np.arange(len(rows)), []
@@ -31,12 +31,12 @@ def sample(rows: LabelledTexts, most: int | None, seed: int, flag: str) -> Chose
 
 
 def unseen(rows: LabelledTexts, seen: SeenTexts, include_seen: bool) -> Chosen:
-    """The rows whose texts a model was neither trained on nor chosen by.
+    """Choose the rows whose texts a model did not see in training or validation.
 
     Args:
         rows: N texts.
-        seen: by the model.
-        include_seen: keep the others too, and say so.
+        seen: The texts that the model has seen.
+        include_seen: Keep the seen rows too, and say so in the note.
     """
     known = seen.holds(rows.texts)
     count = np.count_nonzero(known)
@@ -44,11 +44,11 @@ def unseen(rows: LabelledTexts, seen: SeenTexts, include_seen: bool) -> Chosen:
         return np.arange(len(rows)), []
     found = f"{rows.name}: {count:,} of {len(rows):,} rows"
     if include_seen:
-        note = f"{found} have texts that the model was trained on or chosen by (--include-seen)"
+        note = f"{found} have texts that the model saw in training or validation (--include-seen)"
         return np.arange(len(rows)), [note]
     note = (
-        f"{found} were left out: the model was trained on their texts or chosen by them;"
-        " --include-seen counts them"
+        f"{found} were left out, because the model saw their texts in training or validation;"
+        " --include-seen includes them"
     )
     return np.flatnonzero(~known), [note]
 
@@ -61,15 +61,15 @@ def usable(
     max_eval_rows: int | None,
     seed: int,
 ) -> Splits:
-    """The parts as a run uses them: samples where wished, and test rows that it does not see.
+    """Select the rows that a run uses: samples if limits are given, and only unseen test rows.
 
     Args:
-        splits: as drawn.
-        base: texts that the model which the run starts from has seen.
-        include_seen: keep test rows whose texts have been seen.
-        max_train_rows: of the training part.
-        max_eval_rows: of the validation part, and of the test part.
-        seed: of the split.
+        splits: The parts as drawn.
+        base: The texts seen by the model that the run starts from.
+        include_seen: Keep test rows whose texts have been seen.
+        max_train_rows: The limit of the training part.
+        max_eval_rows: The limit of the validation part, and of the test part.
+        seed: The seed of the split.
     """
     at, notes = sample(splits.train, max_train_rows, seed, "--max-train-rows")
     train = splits.train.take(at, splits.train.name)

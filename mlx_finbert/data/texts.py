@@ -1,4 +1,4 @@
-"""Texts with integer labels and label names, and how raw label values become that."""
+"""Texts with integer labels and label names, and their construction from raw columns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,17 +30,17 @@ class LabelledTexts:
     """int32 (N,), indices into `label_names`."""
     label_names: list[str]
     name: str
-    """What to call the data in messages."""
+    """The name of the data in messages."""
     splits: list[str] | None = None
-    """`train`, `validation` or `test` of each row, where the source has splits of its own."""
+    """`train`, `validation` or `test` for each row, if the source has its own splits."""
     licence: str = ""
     numbers: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """int64 (N,): each row's number in its file (or its split of a hub data set), from 1, as
-    messages count it; 1 to N where none are given."""
+    """int64 (N,): each row's number in its file (or in its split of a hub data set), from 1, as
+    used in messages; 1 to N if none are given."""
     others: list[dict[str, Any]] | None = None
-    """The other columns of each row, where the source is a table that has some."""
+    """The other columns of each row, if the source is a table that has some."""
     notes: list[str] = field(default_factory=list)
-    """Sentences on what reading left out, and on how it understood the labels."""
+    """Sentences about rows that were left out and about the interpretation of the labels."""
 
     def __post_init__(self) -> None:
         if not len(self.numbers):
@@ -50,7 +50,7 @@ class LabelledTexts:
         return len(self.texts)
 
     def take(self, rows: np.ndarray, name: str) -> "LabelledTexts":
-        """The given rows, under a name of their own."""
+        """Return the given rows under a new name."""
         return replace(
             self,
             texts=[self.texts[i] for i in rows],
@@ -62,21 +62,21 @@ class LabelledTexts:
         )
 
     def ids_in(self, model_labels: Sequence[str]) -> np.ndarray:
-        """The model's id for the label of each row, matched by name.
+        """Return the model's id for the label of each row, matched by name.
 
         Args:
-            model_labels: in the order of the model's logits; it may have more than occur here.
+            model_labels: The labels in the order of the model's logits; some may not occur here.
 
         Returns:
             int32 (N,).
 
         Raises:
-            InputError: where a row has a label that the model lacks.
+            InputError: If a row has a label that the model lacks.
         """
         occurring = np.unique(self.labels)
         known = {canonical(label) for label in model_labels}
         if any(canonical(self.label_names[i]) not in known for i in occurring):
-            # --label-map has to name the labels of rows that were left out too.
+            # --label-map must also name the labels of rows that were left out.
             occurring = np.arange(len(self.label_names))
         ids = np.zeros(len(self.label_names), np.int32)
         ids[occurring] = match_labels([self.label_names[i] for i in occurring], model_labels)
@@ -98,28 +98,28 @@ def from_columns(
     label_map: Mapping[str, str] | None = None,
     drop_bad_rows: bool | None = None,
 ) -> LabelledTexts:
-    """Check two raw columns and make labelled texts of them.
+    """Check two raw columns and convert them to labelled texts.
 
     Rows without a label are left out, and the notes of the result say how many.
 
     Args:
-        texts: strings.
-        labels: names, or integers.
-        name: the file or data set, for messages.
-        columns: the names of the two columns, for messages.
-        label_names: the names that may occur, in their order, or those of the integers from 0.
-        splits: each row's own split, where the source marks it.
-        licence: of the data.
-        where: what to call row i, counted from 0, in messages; `NAME, row i + 1` where None.
-        numbers: of the rows in their files, from 1.
-        others: the other columns of each row.
-        faults: a clause, with its place, on each row that could not be read.
-        label_map: names by `map_key` of the labels.
-        drop_bad_rows: leave out the rows that cannot be used, which is an error otherwise; None
-            for a source that does not take the flag `--drop-bad-rows`.
+        texts: Strings.
+        labels: Names or integers.
+        name: The file or data set, for messages.
+        columns: The names of the two columns, for messages.
+        label_names: The names that may occur, in order, or the names of the integers from 0.
+        splits: The split of each row, if the source marks it.
+        licence: The licence of the data.
+        where: Returns the name of row i in messages, counted from 0; None gives `NAME, row i + 1`.
+        numbers: The numbers of the rows in their files, from 1.
+        others: The other columns of each row.
+        faults: A clause with place and fault for each row that could not be read.
+        label_map: The names by `map_key` of the labels.
+        drop_bad_rows: Skip rows that cannot be used instead of refusing them; None for a source
+            that does not take the flag `--drop-bad-rows`.
 
     Raises:
-        InputError: names the rows (the header not counted) and the column.
+        InputError: If rows cannot be used; names the rows (not counting the header) and the column.
     """
     where = where or (lambda i: f"{name}, row {i + 1}")
     if not len(texts) and not faults:
@@ -133,11 +133,11 @@ def from_columns(
     for i in np.flatnonzero(~missing).tolist():
         value = values[i]
         if not isinstance(texts[i], str) or not texts[i].strip():
-            bad.add(i, f", column {columns[0]!r}: the text is empty or no text ({texts[i]!r})")
+            bad.add(i, f", column {columns[0]!r}: the text is empty or not a text ({texts[i]!r})")
         elif splits is not None and own is not None and own[i] is None:
             bad.add(i, f": the split {splits[i]!r} is not one of {', '.join(SPLIT_SPELLINGS)}")
         elif value is None:
-            bad.add(i, f", {column}: {labels[i]!r} is no label, neither a name nor a number")
+            bad.add(i, f", {column}: {labels[i]!r} is not a label: neither a name nor a number")
         else:
             labelled[i] = value
     named = name_rows(labelled, naming, column, bad)
@@ -164,15 +164,15 @@ def from_columns(
 
 
 def nothing_left(name: str, column: str, notes: Sequence[str], minus_one: bool) -> str:
-    """The error for a source of which all rows are left out.
+    """Return the error message for a source whose rows are all left out.
 
     Args:
-        name: of the source.
-        column: what to call the column of labels.
-        notes: why they are left out.
-        minus_one: whether the column holds -1, which could be a label.
+        name: The name of the source.
+        column: The name of the label column in messages.
+        notes: The reasons why rows are left out.
+        minus_one: Whether the column contains -1, which could be a label.
     """
-    map_it = ' name -1 with --label-map "-1=NAME" where it is a label,' if minus_one else ""
+    map_it = ' name -1 with --label-map "-1=NAME" if it is a label,' if minus_one else ""
     return (
         f"{name} has no row with a text and a label in {column} ({'; '.join(notes)}): choose"
         f" another --label-column,{map_it} or score the texts with python -m mlx_finbert.predict"
@@ -180,11 +180,11 @@ def nothing_left(name: str, column: str, notes: Sequence[str], minus_one: bool) 
 
 
 def relabelled(data: LabelledTexts, label_map: Mapping[str, str]) -> LabelledTexts:
-    """The same rows with other names of their labels, for a source that has names of its own.
+    """Rename the labels of a source that has its own label names.
 
     Args:
         data: N texts.
-        label_map: names by `map_key` of the present ones, of which it has to name all.
+        label_map: The new names by `map_key` of the present names; all must be included.
     """
     fresh = from_columns(
         data.texts,
@@ -197,11 +197,11 @@ def relabelled(data: LabelledTexts, label_map: Mapping[str, str]) -> LabelledTex
 
 
 def require_trainable(data: LabelledTexts) -> None:
-    """Refuse data from which no classifier learns, or not all the labels that it is measured on.
+    """Refuse data from which a classifier cannot learn all the labels that it is measured on.
 
     Raises:
-        InputError: where the training rows have less than two labels, or the validation or test
-            rows of the source have one that the training rows lack.
+        InputError: If the training rows have fewer than two labels, or the source's validation or
+            test rows have a label that the training rows lack.
     """
     splits = np.array(data.splits or ["train"] * len(data))
     learned = np.unique(data.labels[splits == "train"])
@@ -209,21 +209,21 @@ def require_trainable(data: LabelledTexts) -> None:
         raise InputError(f"{data.name} has no labelled training row ({'; '.join(data.notes)})")
     if len(learned) == 1:
         raise InputError(
-            f"{data.name}: its training rows have one label only"
-            f" ({data.label_names[learned[0]]}): nothing to tell apart"
+            f"{data.name}: its training rows have only one label"
+            f" ({data.label_names[learned[0]]}): add rows with another label"
         )
     for split in SPLIT_SPELLINGS:
         rows = np.flatnonzero((splits == split) & ~np.isin(data.labels, learned))
         if len(rows):
             unknown = shown(data.label_names[i] for i in np.unique(data.labels[rows]))
             raise InputError(
-                f"{data.name}: no training row is labelled {unknown}, as row"
-                f" {data.numbers[rows[0]]} of the {split} split is, {len(rows):,} in all: correct"
-                " them, say with --label-map which label they have, or leave them out by naming"
-                " the other labels with --labels, and --drop-bad-rows"
+                f"{data.name}: no training row is labelled {unknown}, but {len(rows):,} of the"
+                f" {split} split are, the first in row {data.numbers[rows[0]]}: correct them, map"
+                " them to another label with --label-map, or skip them by listing the other labels"
+                " with --labels and adding --drop-bad-rows"
             )
 
 
 def split_of(spelling: str) -> str | None:
-    """`train`, `validation` or `test` for one of the spellings in use, None for another word."""
+    """Return `train`, `validation` or `test` for one of its usual spellings; None otherwise."""
     return next((s for s, spellings in SPLIT_SPELLINGS.items() if spelling in spellings), None)

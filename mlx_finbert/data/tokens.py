@@ -11,23 +11,23 @@ import numpy as np
 from mlx_finbert.errors import InputError
 
 CHUNK = 1024
-"""Texts a call of the tokenizer, which spreads them over the cores."""
+"""Texts per call of the tokenizer, which distributes them over the cores."""
 
 
 @dataclass
 class Tokens:
-    """The rows of token ids of N texts, one after the other."""
+    """The token ids of N texts."""
 
     ids: np.ndarray
-    """int32, all rows end to end."""
+    """int32: all rows, concatenated."""
     offsets: np.ndarray
     """int64 (N + 1,): row i is `ids[offsets[i]:offsets[i + 1]]`."""
     cut: np.ndarray
-    """bool (N,): which rows were cut."""
+    """bool (N,): which rows were truncated."""
 
     @property
     def truncated(self) -> int:
-        """How many rows were cut."""
+        """The number of truncated rows."""
         return int(np.count_nonzero(self.cut))
 
     def __len__(self) -> int:
@@ -38,26 +38,35 @@ class Tokens:
 
     @property
     def lengths(self) -> np.ndarray:
-        """int64 (N,), special tokens included."""
+        """The lengths of the rows, including special tokens: int64 (N,)."""
         return np.diff(self.offsets)
 
 
 def checked_max_length(max_length: int | None, default: int, most: int) -> int:
-    """The longest row that is asked for, at most what the model has positions for."""
+    """Return the maximum length of a row.
+
+    Args:
+        max_length: The length that the user asks for; None takes the default.
+        default: The default length.
+        most: The model's maximum.
+
+    Raises:
+        InputError: If `max_length` is out of range.
+    """
     if max_length is None:
         return default
     if not 3 <= max_length <= most:
-        raise InputError(f"--max-length is {max_length}: from 3 to {most}, the model's most")
+        raise InputError(f"--max-length is {max_length}: from 3 to {most}, the model's maximum")
     return max_length
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
-    """Token ids of texts, cut to `max_length` so that the last special token stays.
+    """Tokenize texts, and truncate rows to `max_length` but keep the last special token.
 
     Args:
-        tokenizer: a fast tokenizer of transformers.
+        tokenizer: A fast tokenizer of transformers.
         texts: N strings.
-        max_length: the longest row, special tokens included.
+        max_length: The most tokens of a row, including special tokens.
     """
     return _joined(map(partial(_encode, tokenizer, max_length), _chunks(texts)))
 
@@ -65,7 +74,7 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
 def tokenize_in(
     thread: Executor, tokenizer: Any, texts: Sequence[str], max_length: int
 ) -> Callable[[], Tokens]:
-    """Begin to `tokenize` in another thread; what is returned waits for the tokens, once."""
+    """Start `tokenize` in another thread; the returned function, called once, gives the tokens."""
     return partial(_joined, thread.map(partial(_encode, tokenizer, max_length), _chunks(texts)))
 
 
@@ -76,9 +85,9 @@ def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
 def _encode(
     tokenizer: Any, max_length: int, texts: list[str]
 ) -> tuple[list[np.ndarray], list[bool]]:
-    """The rows of a chunk, and which of them were cut."""
-    # The tokenizer is not asked to cut: it would not say how often it did, and the setting would
-    # stay in an object that is shared.
+    """Tokenize a chunk; return its rows and whether each was truncated."""
+    # The tokenizer itself does not truncate: it would not report how often, and the setting would
+    # remain in a shared object.
     encoded = tokenizer(
         texts, return_attention_mask=False, return_token_type_ids=False, verbose=False
     )

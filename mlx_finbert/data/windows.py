@@ -1,4 +1,4 @@
-"""Rows of tokens longer than a model's most, cut into windows that overlap."""
+"""Overlapping windows for rows that are longer than a model's maximum."""
 
 from dataclasses import dataclass
 
@@ -7,30 +7,30 @@ import numpy as np
 from mlx_finbert.data.tokens import Tokens
 
 SPECIAL = 2
-"""Special tokens of a row: one at each end, with BERT, DistilBERT and RoBERTa alike."""
+"""The special tokens of a row, one at each end, in BERT, DistilBERT and RoBERTa."""
 
 
 @dataclass
 class Windows:
-    """M windows of N texts, those of a text one after the other."""
+    """M windows of N texts, in the order of the texts."""
 
     tokens: Tokens
     """M rows, each with the special tokens at its ends."""
     texts: np.ndarray
-    """int64 (M,), ascending: which text each window is of."""
+    """int64 (M,), ascending: the text of each window."""
     weights: np.ndarray
-    """float64 (M,): the share of its text's tokens that no earlier window holds."""
+    """float64 (M,): the share of the text's tokens that no earlier window contains."""
 
     @property
     def num_divided(self) -> int:
-        """How many texts have more than one window."""
+        """The number of texts with more than one window."""
         return int((np.bincount(self.texts) > 1).sum())
 
     def mean(self, values: np.ndarray) -> np.ndarray:
-        """float64 (N, K): values (M, K) of the windows, averaged for each text by the weights.
+        """Average the windows' values (M, K) for each text by the weights: float64 (N, K).
 
-        So each token counts once, with the first window that holds it: a last window that brings
-        ten new tokens has the say of ten tokens, however many it repeats for context.
+        With these weights each token counts once, in the first window that contains it. A last
+        window with ten new tokens has the weight of ten tokens, however many it repeats as context.
         """
         means = np.zeros((self.texts.max(initial=-1) + 1, values.shape[1]))
         np.add.at(means, self.texts, values * self.weights[:, None])
@@ -38,13 +38,13 @@ class Windows:
 
 
 def cut_into_windows(tokens: Tokens, max_length: int, overlap: int) -> Windows:
-    """Windows of at most `max_length` tokens; a row that is no longer is one window as it is.
+    """Cut rows into windows of at most `max_length` tokens; a shorter row is one window.
 
     Args:
         tokens: N rows with a special token at each end.
-        max_length: of a window, special tokens included.
-        overlap: how many tokens neighbouring windows share, special tokens not counted, below
-            `max_length - 2`. The last window ends with its text and shares more.
+        max_length: The most tokens of a window, including special tokens.
+        overlap: The tokens that neighbouring windows share, without special tokens; below
+            `max_length - 2`. The last window ends with its text and may share more.
     """
     rows, texts, weights = [], [], []
     room = max_length - SPECIAL
@@ -65,6 +65,6 @@ def cut_into_windows(tokens: Tokens, max_length: int, overlap: int) -> Windows:
 
 
 def window_starts(length: int, room: int, overlap: int) -> list[int]:
-    """Where windows of `room` tokens begin in a text of `length` tokens."""
+    """Return the starts of windows of `room` tokens in a text of `length` tokens."""
     last = max(length - room, 0)
     return [*range(0, last, room - overlap), last]

@@ -1,1 +1,1 @@
-"""Files and folders that appear whole, and who may write them."""
+"""Files and folders that are written completely or not at all, and locks on folders."""

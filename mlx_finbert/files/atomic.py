@@ -1,4 +1,4 @@
-"""Files that are either complete or absent, also after a kill or a power cut."""
+"""Files that are either complete or absent, even after a kill or a power cut."""
 
 import errno
 import fcntl
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A path next to `path` to write to; it replaces `path` when the block succeeds."""
+    """Yield a temporary path to write to; it replaces `path` if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -25,7 +25,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def failures_named(path: Path) -> Iterator[None]:
-    """Have errors of the block name `path` where they name no file, as those of a full disk."""
+    """Add `path` to errors of the block that name no file, such as those of a full disk."""
     try:
         yield
     except OSError as error:
@@ -35,24 +35,24 @@ def failures_named(path: Path) -> Iterator[None]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """A whole file at once."""
+    """Write a whole file atomically."""
     with replaced(path) as part:
         part.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """A whole file at once, in UTF-8."""
+    """Write a whole file in UTF-8 atomically."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def flush(*paths: Path) -> None:
-    """Force files and folders to disk; otherwise a rename may get there before the content."""
+    """Force files and folders to disk; otherwise a rename may reach the disk before the content."""
     for path in paths:
         file = os.open(path, os.O_RDONLY)
         try:
             _fsync(file)
-            # macOS's fsync(2) leaves the data in the drive's own memory; this empties all of that,
-            # so that once is enough. Some disks do not offer it.
+            # On macOS, fsync(2) leaves the data in the drive's cache. F_FULLFSYNC flushes the whole
+            # cache, so one call is enough. Some disks do not support it.
             if hasattr(fcntl, "F_FULLFSYNC") and path == paths[-1]:
                 with suppress(OSError):
                     fcntl.fcntl(file, fcntl.F_FULLFSYNC)
@@ -64,6 +64,6 @@ def _fsync(file: int) -> None:
     try:
         os.fsync(file)
     except OSError as error:
-        # Some network disks do not know it for folders.
+        # Some network disks do not support fsync for folders.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise

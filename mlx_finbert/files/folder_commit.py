@@ -1,11 +1,12 @@
-"""Files of a folder that are replaced as one, such as a model's config and weights.
+"""Atomic replacement of several files in a folder, such as a model's config and weights.
 
-The new files are written into a subfolder `.part-*`. One rename of that to `.committed` decides:
-before it the old files count, after it the new ones. These then move to their places. If a process
-is killed during the move, the next one that writes or reads here finishes it (`finish`).
+The new files are written into a subfolder `.part-*`, which is then renamed to `.committed`. Before
+the rename the old files count, after it the new ones. The new files then move up into the folder.
+If a process is killed during the move, the next one that writes or reads the folder completes it
+(`finish`).
 
-While a reader holds the folder's lock, no writer moves files. Some disks have no locks: readers
-therefore also compare the state of the folder before and after.
+While a reader holds the folder's lock, no writer moves files. Some disks have no locks, so readers
+also compare the state of the folder before and after reading.
 """
 
 import fcntl
@@ -26,25 +27,29 @@ Found = TypeVar("Found")
 
 COMMITTED = ".committed"
 OUTDATED = ".outdated.json"
-"""In a folder of new files: names of old files to remove."""
+"""The file in a folder of new files that lists the old files to remove."""
 REPLACED = ".replaced"
-"""In a committed folder: the old folders, since no rename replaces a folder with content."""
+"""The subfolder of a committed folder that takes the old folders.
+
+They are moved away first, because a rename cannot replace a folder that is not empty.
+"""
 
 LOCK_SECONDS = 10
-"""How long a writer waits for readers: one that hangs must not stop a training."""
+"""The longest time that a writer waits for readers: a reader that hangs must not stop a training.
+"""
 TRIES, PAUSE = 20, 0.05
-"""Readings before a reader gives up, and the seconds between two."""
+"""Attempts before a reader gives up, and the seconds between two attempts."""
 READ_SUFFIXES = (".json", ".safetensors", ".bin", ".txt", ".yaml", ".tsv")
-"""Of a model's files; a log in its folder may grow while the model is read."""
+"""The endings of a model's files; other files, such as logs, may change while it is read."""
 
 
 @contextmanager
 def written_beside(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path]:
-    """A new folder inside `folder`, whose content moves up, as one, when the block succeeds.
+    """Yield a new folder inside `folder`; its content moves up atomically if the block succeeds.
 
     Args:
-        folder: made where it is missing.
-        outdated: paths in `folder` to remove, unless the block writes new ones by these names.
+        folder: The folder; created if it is missing.
+        outdated: Paths in `folder` to remove, unless the block writes files with these names.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with failures_named(folder), _new_part(folder) as part:
@@ -61,7 +66,7 @@ def written_beside(folder: Path, outdated: Collection[str] = ()) -> Iterator[Pat
 
 @contextmanager
 def _new_part(folder: Path) -> Iterator[Path]:
-    """An empty folder `.part-*`, locked while it is written; those of killed processes go."""
+    """Create a locked, empty folder `.part-*`; remove those that killed processes left."""
     with _locked(folder, fcntl.LOCK_EX):
         for left in folder.glob(".part-*"):
             _remove_unlocked(left)
@@ -77,7 +82,7 @@ def _new_part(folder: Path) -> Iterator[Path]:
 
 
 def _remove_unlocked(part: Path) -> None:
-    # Without locks, nothing tells whether it is still being written.
+    # On a disk without locks it may still be in use, so it stays.
     with suppress(OSError):
         file = os.open(part, os.O_RDONLY)
         try:
@@ -88,10 +93,10 @@ def _remove_unlocked(part: Path) -> None:
 
 
 def finish(folder: Path) -> None:
-    """Finish the move that a killed process had begun.
+    """Complete the move that a killed process began.
 
     Raises:
-        InputError: where this process may not write there.
+        InputError: If this process may not write to the folder.
     """
     if not (folder / COMMITTED).is_dir():
         return
@@ -101,19 +106,24 @@ def finish(folder: Path) -> None:
     except OSError as error:
         raise InputError(
             f"{folder} is being written, or the command that wrote it was killed, and its files"
-            f" cannot be put in place ({error.strerror}): open it once from where it can be written"
+            f" cannot be moved into place ({error.strerror}): open it once from an account or"
+            " computer that can write to it"
         ) from error
 
 
 def read_whole(folder: Path, read: Callable[[], Found]) -> Found:
-    """The result of `read`, which reads files of a folder, from one state of these files.
+    """Read files of a folder that all belong to one state of it.
 
     Args:
-        folder: in which any process may be replacing files by `written_beside`.
-        read: called again if files were replaced meanwhile; it may itself call `read_whole`.
+        folder: The folder; any process may be replacing its files with `written_beside`.
+        read: Reads the files. It is called again if files were replaced meanwhile, and may itself
+            call `read_whole`.
+
+    Returns:
+        The result of `read`.
 
     Raises:
-        InputError: if files are replaced again and again.
+        InputError: If files were replaced during every attempt.
     """
     for _ in range(TRIES):
         finish(folder)
@@ -128,11 +138,11 @@ def read_whole(folder: Path, read: Callable[[], Found]) -> Found:
                 if _state(folder) == before and not (folder / COMMITTED).exists():
                     return found
         time.sleep(PAUSE)
-    raise InputError(f"{folder} is being written again and again: read it when that has ended")
+    raise InputError(f"{folder} keeps being rewritten: read it after the writing has ended")
 
 
 def _state(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """What changes when a file is replaced, by name."""
+    """Return the inode, size and time of each file, which change when a file is replaced."""
     state = {}
     for path in folder.iterdir():
         if path.suffix in READ_SUFFIXES:
@@ -143,9 +153,9 @@ def _state(folder: Path) -> dict[str, tuple[int, int, int]]:
 
 
 def _move_up(folder: Path) -> None:
-    """Move the committed files to their places; some may be there already."""
+    """Move the committed files into the folder; some may already have moved."""
     committed = folder / COMMITTED
-    # On a disk without locks another process may be doing the same.
+    # On a disk without locks another process may do the same at this moment.
     with suppress(FileNotFoundError):
         for name in json.loads((committed / OUTDATED).read_text(encoding="utf-8")):
             _remove(folder / name)
@@ -159,7 +169,7 @@ def _move_up(folder: Path) -> None:
 
 
 def _put(new: Path, place: Path) -> None:
-    """Rename over what is there; where either is a folder, the old one is moved away first."""
+    """Rename `new` to `place`; if either is a folder, move the old one away first."""
     if not place.is_dir() and not (new.is_dir() and place.exists()):
         os.replace(new, place)
         return
@@ -183,7 +193,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path, operation: int) -> Iterator[None]:
-    """Hold the lock of a folder (flock(2)): LOCK_EX to move its files, LOCK_SH to read them."""
+    """Hold a folder's lock (flock(2)): LOCK_EX to move its files, LOCK_SH to read them."""
     file = os.open(folder, os.O_RDONLY)
     try:
         deadline = time.monotonic() + LOCK_SECONDS

@@ -1,7 +1,7 @@
 """Exclusive use of a folder by one process.
 
-The lock is the kernel's (flock(2)): it ends with the process, however that ends, so that a killed
-command leaves nothing to clear up. The lock file only says who holds it.
+The lock is a lock of the kernel (flock(2)). It ends with the process, however the process ends, so
+a killed command leaves nothing to clean up. The lock file only names the owner.
 """
 
 import errno
@@ -22,10 +22,10 @@ from mlx_finbert.files.atomic import failures_named
 log = logging.getLogger(__name__)
 
 LOCK = ".lock"
-"""The file in the folder that is locked and that names the owner."""
+"""The file in the folder that is locked and names the owner."""
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
-"""Errors of flock(2) on a disk without locks, as some network disks are."""
+"""The errors of flock(2) on disks without locks, such as some network disks."""
 
 
 class FolderInUse(InputError):
@@ -54,21 +54,20 @@ class Owner:
 def claimed(folder: Path, remedy: str) -> Iterator[Path]:
     """Hold a folder exclusively while the block runs; other calls fail, in any process.
 
-    The folder is made if it is missing, and removed again if the block leaves it empty. On a disk
-    without locks, or if a process of another host left its lock file, one logged sentence says what
-    is not known.
+    The folder is created if it is missing, and removed again if the block leaves it empty. On a
+    disk without locks, or if a process on another host left its lock file, a warning is logged.
 
     Args:
-        folder: to hold.
-        remedy: what to do instead, as the end of a sentence: "name another --output".
+        folder: The folder to hold.
+        remedy: What to do instead, as the end of a sentence: "name another --output".
 
     Yields:
         The folder.
 
     Raises:
-        FolderInUse: names the owner and the remedy.
-        InputError: where the folder, or one that it is in, is a file.
-        OSError: where the folder cannot be written.
+        FolderInUse: If another process holds the folder; names the owner and the remedy.
+        InputError: If the folder or one of its parents is a file.
+        OSError: If the folder cannot be written.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -81,7 +80,8 @@ def claimed(folder: Path, remedy: str) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            # Before the lock ends: whoever opened this file meanwhile sees that it is gone.
+            # Removed before the lock ends, so that a process that has opened the file meanwhile
+            # sees that it is gone.
             lock.unlink(missing_ok=True)
             os.close(file)
     finally:
@@ -91,7 +91,7 @@ def claimed(folder: Path, remedy: str) -> Iterator[Path]:
 
 
 def owner_of(folder: Path) -> Owner | None:
-    """Who holds a folder, or was killed while holding it; None where nothing says so."""
+    """Return the process that holds a folder, or was killed while it did; None if not known."""
     try:
         return Owner(**json.loads((folder / LOCK).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -99,13 +99,13 @@ def owner_of(folder: Path) -> Owner | None:
 
 
 def _locked(lock: Path, remedy: str) -> int:
-    """The lock file, open and locked; it is closed to release the lock."""
+    """Open and lock the lock file; closing it releases the lock."""
     while True:
         file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             _lock(file, lock, remedy)
             if not _is_still(file, lock):
-                # The owner before removed it between the two calls above.
+                # The previous owner removed it between the two calls above.
                 os.close(file)
                 continue
             _warn_of_other_host(lock)
@@ -131,8 +131,8 @@ def _lock(file: int, lock: Path, remedy: str) -> None:
         if error.errno not in NO_LOCKS:
             raise
         log.warning(
-            "%s is on a disk without file locks (%s): start no other command that writes there"
-            " until this one has ended",
+            "%s is on a disk without file locks (%s): do not start another command that writes"
+            " there until this one has ended",
             lock.parent,
             error.strerror,
         )
@@ -146,12 +146,12 @@ def _is_still(file: int, lock: Path) -> bool:
 
 
 def _warn_of_other_host(lock: Path) -> None:
-    """Some network disks lock only within one host."""
+    """Warn if another host left the lock file: some network disks lock only within one host."""
     left = owner_of(lock.parent)
     if left and left.host != socket.gethostname():
         log.warning(
-            "%s was in use by %s, which did not say that it ended: if it still runs there, stop"
-            " this command",
+            "%s was in use by %s, which may not have ended: if that process still runs, stop this"
+            " command",
             lock.parent,
             left,
         )

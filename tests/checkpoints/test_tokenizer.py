@@ -38,7 +38,9 @@ def test_a_byte_order_mark_and_bytes_that_are_not_utf8(checkpoint):
     folder = checkpoint()
     good = (folder / "vocab.txt").read_bytes()
     (folder / "vocab.txt").write_bytes(b"\xef\xbb\xbf" + good)
-    refused(folder, r"vocab\.txt begins with a byte order mark, .* save it as UTF-8 without one")
+    refused(
+        folder, r"vocab\.txt begins with a byte order mark, .* save it as UTF-8 without the mark"
+    )
     (folder / "vocab.txt").write_bytes(good.replace(b"loss\n", b"lo\xffss\n"))
     refused(folder, r"vocab\.txt, line 7: not UTF-8: fetch the file again")
 

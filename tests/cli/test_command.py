@@ -76,7 +76,7 @@ def test_a_full_disk_behind_the_output_is_no_success(tmp_path, more, status):
     assert done.returncode == status
     last = done.stderr.splitlines()[-1]
     assert last == (
-        f"error: standard output: {os.strerror(errno.ENOSPC)}; not all of it was written"
+        f"error: standard output: {os.strerror(errno.ENOSPC)}; part of it was not written"
     )
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
 

@@ -99,10 +99,10 @@ def test_other_names_are_of_flags_that_exist_and_are_not_flags_beside_them():
         (["--epochs", "2.5"], "--epochs is '2.5', not a whole number"),
         (["--epochs="], "--epochs is '', not a whole number"),
         (["--learning-rate", "fast"], "--learning-rate is 'fast', not a number"),
-        (["--epochs"], "--epochs lacks its value: write --epochs N"),
-        (["--epochs", "--overwrite"], "--epochs lacks its value: write --epochs N"),
-        (["--config"], "--config lacks its value: write --config FILE"),
-        (["--labels"], "--labels lacks its value: write --labels A,B,..."),
+        (["--epochs"], "--epochs needs a value: write --epochs N"),
+        (["--epochs", "--overwrite"], "--epochs needs a value: write --epochs N"),
+        (["--config"], "--config needs a value: write --config FILE"),
+        (["--labels"], "--labels needs a value: write --labels A,B,..."),
         (
             ["--dtype", "fp16"],
             "--dtype is 'fp16', not one of float32, bfloat16, float16; did you mean float16?",
@@ -112,9 +112,12 @@ def test_other_names_are_of_flags_that_exist_and_are_not_flags_beside_them():
             ["--overwrite=yes"],
             "--overwrite takes no value: write --overwrite or --no-overwrite alone",
         ),
-        (["--overwrite", "true"], "--overwrite takes no value: leave 'true' out"),
-        (["--data", "my", "news.csv"], "'news.csv' belongs to no flag: write --flag VALUE"),
-        (["runs/x"], "'runs/x' belongs to no flag: write --flag VALUE"),
+        (["--overwrite", "true"], "--overwrite takes no value: remove 'true'"),
+        (
+            ["--data", "my", "news.csv"],
+            "'news.csv' does not belong to any flag: write --flag VALUE",
+        ),
+        (["runs/x"], "'runs/x' does not belong to any flag: write --flag VALUE"),
         (["--epoch", "3"], "there is no flag --epoch; did you mean --epochs?"),
     ],
 )
@@ -126,7 +129,7 @@ def test_a_wrong_value_is_told_in_one_sentence(argv, words):
 
 def test_lists_of_numbers_name_their_kind():
     told = error_of(ToCoremlSettings, "--lengths", "3,x")
-    assert told == "--lengths is '3,x', not a list A,B,... each of whose parts is a whole number"
+    assert told == "--lengths is '3,x', not a list A,B,... in which every item is a whole number"
 
 
 def test_values_may_begin_with_a_dash():

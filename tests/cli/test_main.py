@@ -98,7 +98,7 @@ def test_the_version(called, capsys):
         ("trian", "did you mean train?"),
         ("eval", "did you mean evaluate?"),
         ("--verison", "did you mean --version?"),
-        ("tokenize", "these are: train, evaluate, predict, convert, export, verify, fuse"),
+        ("tokenize", "the commands are train, evaluate, predict, convert, export, verify, fuse"),
     ],
 )
 def test_a_misspelt_command_is_one_sentence(called, capsys, word, advice):

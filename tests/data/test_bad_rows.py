@@ -52,8 +52,8 @@ def test_the_flag_leaves_them_out(checkpoint, path, capsys):
     assert data.numbers.tolist() == [1, 7] and data.others == [{"id": 1}, {"id": 7}]
     assert data.splits == ["train", "test"]
     unlabelled, left_out, unused = data.notes
-    assert unlabelled.endswith("1 of 2 rows of no split have no label and are left out")
-    assert "5 of 8 rows cannot be used and are left out (--drop-bad-rows)" in left_out
+    assert unlabelled.endswith("1 of 2 rows of no split have no label and are skipped")
+    assert "5 of 8 rows cannot be used and are skipped (--drop-bad-rows)" in left_out
     assert re.search(r"row 2\)?, column 'text'", left_out)
     assert "no row is labelled 'negative'" in unused
 
@@ -71,7 +71,7 @@ def test_the_first_ten_are_shown(count):
 
 
 def test_rows_that_could_not_be_read_are_counted_with_the_others():
-    faults = ["news.csv, line 4: 3 fields where the header has 2"]
+    faults = ["news.csv, line 4: 3 fields, but the header has 2"]
     with pytest.raises(InputError, match="2 rows cannot be used") as caught:
         from_columns(["a", ""], ["x", "y"], "news.csv", faults=faults, drop_bad_rows=False)
     assert faults[0] in str(caught.value)

@@ -73,10 +73,10 @@ NUMBERS = "--no-header --text-column 2 --label-column 1"
 KINDS = [
     # Separators.
     Kind("comma.csv", COMMA, TWO),
-    Kind("semicolon.csv", SEMICOLON, TWO, note="a semicolon separates its columns"),
+    Kind("semicolon.csv", SEMICOLON, TWO, note="its columns are separated by a semicolon"),
     Kind("tab.tsv", TAB, TWO),
-    Kind("tab.csv", TAB, TWO, note="a tab separates"),
-    Kind("comma.tsv", COMMA, TWO, note="a comma separates"),
+    Kind("tab.csv", TAB, TWO, note="separated by a tab"),
+    Kind("comma.tsv", COMMA, TWO, note="separated by a comma"),
     Kind("a.tab", TAB, TWO),
     Kind("bar.psv", TAB.replace(b"\t", b"|"), TWO),
     Kind("bar.csv", TAB.replace(b"\t", b"|"), TWO, note="a vertical bar"),
@@ -90,13 +90,13 @@ KINDS = [
     Kind("given-tab.txt", TAB, TWO, "--delimiter tab"),
     Kind("given-tab2.txt", TAB, TWO, "--delimiter \\t"),
     Kind("unclear.csv", b"text,a;label\nx,1;2\ny,3;4\n",
-         error="a comma or a semicolon may separate its columns: say which with --delimiter"),
+         error="may be separated by a comma or a semicolon: choose one with --delimiter"),
     Kind("unclear-given.csv", b"text,a;label\nx,1;2\ny,3;1\n", [("x,1", "2"), ("y,3", "1")],
          "--delimiter ; --text-column text,a"),
     Kind("two.csv", COMMA, flags="--delimiter ab", error="--delimiter 'ab' is not one character"),
     Kind("one.csv", b"text\nSales fell\nProfit rose\n", error="has no column 'label'"),
     Kind("unquoted.csv", b"text,label\nSales fell, again,down\nProfit rose,up\n",
-         error=r"line 2 \(row 1\): 3 fields where the header has 2; quote texts that hold"),
+         error=r"line 2 \(row 1\): 3 fields, but the header has 2; quote texts that contain"),
     # Quotation marks and line ends.
     Kind("cr.csv", COMMA.replace(b"\n", b"\r"), TWO),
     Kind("crlf.csv", COMMA.replace(b"\n", b"\r\n"), TWO),
@@ -113,20 +113,20 @@ KINDS = [
     Kind("stray.csv", b'text,label\n"Sales" fell,down\nProfit rose,up\n',
          error=r"line 2 \(row 1\): a quotation mark inside a quoted field is not doubled"),
     Kind("stray-open.csv", b'text,label\na,up\n"Sales fell,down\nb,up\nProfit "rose",up\n',
-         error=r"line 3 \(row 2\): .*the quotation mark of line 3 takes in 3 lines"),
+         error=r"line 3 \(row 2\): .*the quotation mark in line 3 spans 3 lines"),
     Kind("never-closed.csv", b'text,label\na,up\n"Sales fell,down\nb,up\n',
          error=r"line 3 \(row 2\): the quotation mark that opens a field is never closed"),
     Kind("swallowed.csv", b'text,label\n"a,up\nb",down\nc,up\n', [("a,up\nb", "down"), ("c", "up")],
-         note=r"line 2 \(row 1\): a quoted field holds lines that read as rows of their own"),
+         note=r"line 2 \(row 1\): a quoted field contains lines that look like separate rows"),
     Kind("literal.tsv", b'text\tlabel\none\tup\n"two\tdown\n"three" or\tup\nfour\tdown\n',
          [("one", "up"), ('"two', "down"), ('"three" or', "up"), ("four", "down")],
          note="quotation marks were read as part of the texts"),
     Kind("two-ways.tsv", b'text\tlabel\none\tup\n"two\tdown\nthree"\tup\nfour\tdown\n',
-         error=r"line 3 .row 2.: the quotation mark of line 3 takes in 2 lines that read as rows"),
+         error=r"line 3 .row 2.: the quotation mark in line 3 spans 2 lines that look like rows"),
     Kind("quoted.tsv", b'text\tlabel\n"a ""b"" c"\tup\n"d"\tdown\n', [('a "b" c', "up"),
          ("d", "down")]),
     Kind("swallowed.tsv", b'text\tlabel\n"two\tdown\nthree"\tup\nfour\n',
-         error="the quotation mark of line 2 takes in 2 lines that read as rows"),
+         error="the quotation mark in line 2 spans 2 lines that look like rows"),
     Kind("zero.csv", COMMA.replace(b"Profit", b"Pro\0it"), error="line 3: a zero byte"),
     Kind("blank-lines.csv", COMMA.replace(b"\nP", b"\n\n\nP") + b"\n\n", TWO),
     Kind("blank-first.csv", b"\n\n" + COMMA, TWO),
@@ -139,7 +139,7 @@ KINDS = [
     Kind("utf-16-bare-be.csv", text(GERMAN, "utf-16-be", "\r\n"), UMLAUT),
     Kind("utf-16.tsv", text([line.replace(",", "\t") for line in GERMAN], "utf-16"), UMLAUT),
     Kind("utf-16-cut.csv", text(GERMAN, "utf-16")[:-1],
-         error="line 3: not utf-16, though the file begins as utf-16"),
+         error="line 3: not utf-16, although the file begins as utf-16"),
     Kind("utf-32.csv", text(GERMAN, "utf-32"), UMLAUT),
     Kind("windows.csv", text(GERMAN, "cp1252"), UMLAUT,
          note=r"is not UTF-8 \(line 2\) and was read as Windows-1252; .*--encoding"),
@@ -149,35 +149,35 @@ KINDS = [
     Kind("latin-given.csv", text(["text,label", "f\xfcr,up", "b,down"], "latin-1"),
          [("für", "up"), ("b", "down")], "--encoding latin-1"),
     Kind("utf-8-given.csv", text(GERMAN, "cp1252"), flags="--encoding utf-8",
-         error="line 2: not utf-8; leave --encoding out"),
+         error="line 2: not utf-8; remove --encoding"),
     Kind("neither.csv", b"text,label\nf\xfc\x81r,up\nb,down\n",
-         error="line 2: neither UTF-8 nor Windows-1252: name its encoding with --encoding"),
+         error="line 2: neither UTF-8 nor Windows-1252: give its encoding with --encoding"),
     Kind("damaged.csv", text(["text,label", "für Ä Ö,up"]) * 9 + b"text,label\nf\xfcr,up\n",
          error="line 20: not UTF-8, but 27 other characters of the file are"),
     Kind("halves.csv", text(["text,label", "Ä 🚀,up", "b,down"]).replace(
          "🚀".encode(), "\ud83d\ude80".encode("utf-8", "surrogatepass")),
-         error="line 2: not UTF-8 but CESU-8, with emojis in two halves"),
+         error="line 2: not UTF-8 but CESU-8, .* splits emojis in two"),
     Kind("cyrillic.csv", text(["text,label", "Прибыль выросла,up", "b,down"], "cp1251"),
          error="not the Western text of Windows-1252 either"),
     Kind("cyrillic-given.csv", text(["text,label", "Прибыль,up", "b,down"], "cp1251"),
          [("Прибыль", "up"), ("b", "down")], "--encoding cp1251"),
-    Kind("unknown.csv", COMMA, flags="--encoding utf-9", error="Python knows no such encoding"),
+    Kind("unknown.csv", COMMA, flags="--encoding utf-9", error="Python has no such encoding"),
     # Headers.
     Kind("all-data.csv", NO_HEADER,
-         error="first line reads as data .'neutral' occurs again in column 1.: add --no-header and"
-         " name the columns by number, for instance --text-column 2 --label-column 1"),
+         error="first line looks like data .'neutral' occurs again in column 1.: add --no-header"
+         " and name the columns by number, for example --text-column 2 --label-column 1"),
     Kind("all-data-given.csv", NO_HEADER, NO_HEADER_ROWS, NUMBERS),
     Kind("by-row.csv", NO_HEADER, flags="--label-column neutral --text-column "
-         "Technopolis_plans_to_develop_in_stages_an_area", error="first line reads as data"),
+         "Technopolis_plans_to_develop_in_stages_an_area", error="first line looks like data"),
     Kind("spam-by-name.csv", b"text,spam\nx,spam\ny,ham\n", flags="--label-column spam",
-         error="reads as data .'spam' occurs again in column 2.: .*or add --header if it does"),
+         error="looks like data .'spam' occurs again in column 2.: .*or add --header if it does"),
     Kind("spam-by-header.csv", b"text,spam\nx,spam\ny,ham\n", [("x", "spam"), ("y", "ham")],
          "--label-column spam --header"),
     Kind("SMSSpamCollection", SMS_FILE, SMS, NUMBERS, note="part of the texts"),
-    Kind("SMSSpamCollection.tsv", SMS_FILE, error="reads as data .*--text-column 2 --label"),
+    Kind("SMSSpamCollection.tsv", SMS_FILE, error="looks like data .*--text-column 2 --label"),
     Kind("SMSSpamCollection.txt", SMS_FILE, SMS, NUMBERS, note="part of the texts"),
-    Kind("bare.txt", SMS_FILE, error="one text a line and no labels; .*--delimiter tab"),
-    Kind("sentiment140.csv", TWEETS, error="reads as data .*--text-column [36] --label-column 4"),
+    Kind("bare.txt", SMS_FILE, error="one text per line without labels; .*--delimiter tab"),
+    Kind("sentiment140.csv", TWEETS, error="looks like data .*--text-column [36] --label-column 4"),
     Kind("sentiment140-given.csv", TWEETS, [("is upset, again", "0"), ("loves it", "4")],
          "--no-header --text-column 6 --label-column 1"),
     Kind("with-header.csv", COMMA, flags=NUMBERS, error="the first line names the columns .text"),
@@ -191,18 +191,18 @@ KINDS = [
     Kind("index.csv", b",text,label\n0,a,up\n1,b,down\n", [("a", "up"), ("b", "down")]),
     Kind("indices.csv", b",Unnamed: 0,text,label\n0,0,a,up\n1,1,b,down\n", [("a", "up"),
          ("b", "down")]),
-    Kind("joined.csv", COMMA + COMMA, error=r"line 4 \(row 3\): the header again; remove it"),
+    Kind("joined.csv", COMMA + COMMA, error=r"line 4 \(row 3\): this line repeats the header"),
     Kind("joined-marks.csv", (b"\xef\xbb\xbf" + COMMA) * 2, TWO * 2, "--drop-bad-rows",
          note="1 of 5 rows cannot be used"),
     Kind("joined-ends.csv", (b"text,label\n" + b"x,up,\ny,down,\n" * 150) * 2,
-         error=r"line 302 \(row 301\): the header again"),
+         error=r"line 302 \(row 301\): this line repeats the header"),
     Kind("ends.csv", b'text,label\n"Sales fell, again",down,\nProfit rose,up,\n', TWO),
     Kind("some-ends.csv", b"text,label\nProfit rose,up\nSales,fell,\n",
-         error=r"line 3 \(row 2\): 3 fields where the header has 2"),
+         error=r"line 3 \(row 2\): 3 fields, but the header has 2"),
     Kind("blanks-at-end.csv", COMMA + b"\n  \r\n \n", TWO),
     Kind("tabs-at-end.tsv", TAB + b"\t\n", TWO, note="1 of 3 rows have no label"),
     Kind("short-row.csv", b"up,Profit rose\ndown,Sales fell\n",
-         error="name one with --text-column, or add --no-header where the first line is a row"),
+         error="choose one with --text-column, or add --no-header if the first line is a row"),
     Kind("short-row-given.csv", b"up,Profit rose\ndown,Sales fell\n",
          [("Profit rose", "up"), ("Sales fell", "down")], NUMBERS),
     Kind("mysql.tsv", TAB + b"Orders\t\\N\n", TWO, note="1 of 3 rows have no label"),
@@ -213,7 +213,7 @@ KINDS = [
     Kind("never-closed-header.csv", b'"text,label\na,up\n', error="first line: the quotation"),
     Kind("same-name.csv", b"text,label,text\na,up,b\n", error="two columns have one name, 'text'"),
     Kind("marked.csv", text(GERMAN, "utf-8-sig"), flags="--encoding windows-1252",
-         error="--encoding windows-1252: .* begins with the mark of utf-8: leave it out"),
+         error="--encoding windows-1252: .* begins with the byte order mark of utf-8: remove"),
     Kind("empty.csv", b"", error="is empty"),
     Kind("header-only.csv", b"text,label\n", error="has no rows"),
     # JSON.
@@ -233,7 +233,7 @@ KINDS = [
     Kind("empty.json", b" [ ]\n", error="has no rows"),
     Kind("lines-of.json", b'[{"text": "a", "label": "up"},\n{"text": "b", "label": "down"},\n7]',
          error=r"line 3 \(row 3\): not a JSON object"),
-    Kind("pretty.json", json.dumps(JSON_ROWS[0], indent=2).encode(), error="one object a line"),
+    Kind("pretty.json", json.dumps(JSON_ROWS[0], indent=2).encode(), error="one object per line"),
     Kind("answer.json", json.dumps({"status": "ok", "articles": JSON_ROWS}).encode(),
          error="one object with its rows in the list 'articles': save that list"),
     Kind("lists.jsonl", b'{"text": "a", "label": "up", "urls": [{"u": 1}]}\n', [("a", "up")]),
@@ -251,9 +251,9 @@ KINDS = [
     Kind("twice.jsonl", b'{"text": "a", "label": "up", "m": {"k": 1, "k": 2}}\n' + JSONL,
          error=r"line 1 \(row 1\): not valid JSON: two values for the key 'k'"),
     Kind("infinite.jsonl", b'{"text": "a", "label": "up", "x": -Infinity}\n' + JSONL,
-         error="-Infinity is no JSON number"),
+         error="-Infinity is not a JSON number"),
     Kind("huge.jsonl", b'{"text": "a", "label": "up", "x": 1e999}\n' + JSONL,
-         error="1e999 is too large a number"),
+         error="the number 1e999 is too large"),
     Kind("nan.jsonl", b'{"text": "a", "label": NaN}\n' + JSONL, TWO,
          note="1 of 3 rows have no label"),
     Kind("names.jsonl", b'{"text": "nan", "label": "up"}\n{"text": "None", "label": "down"}\n',
@@ -268,15 +268,15 @@ KINDS = [
     Kind("a.gz", gzip.compress(COMMA), TWO),
     Kind("misnamed.csv", gzip.compress(COMMA), TWO),
     Kind("windows.csv.gz", gzip.compress(text(GERMAN, "cp1252")), UMLAUT, note="Windows-1252"),
-    Kind("cut.csv.gz", gzip.compress(COMMA * 50)[:-9], error="is damaged .*fetch it"),
+    Kind("cut.csv.gz", gzip.compress(COMMA * 50)[:-9], error="is damaged .*download or compress"),
     Kind("crc.csv.gz", gzip.compress(COMMA)[:-8] + b"12345678", error="is damaged"),
     Kind("one.zip", zipped(("a/", ""), ("a/b.csv", COMMA), ("__MACOSX/a/._b.csv", b"\0"),
          ("readme.txt", "x")), TWO),
     Kind("sms.zip", zipped(("SMSSpamCollection", SMS_FILE), ("readme", "x")), SMS, NUMBERS,
          note="part of the texts"),
     Kind("two.zip", zipped(("train.csv", COMMA), ("test.csv", COMMA)),
-         error="holds 2 tables .train.csv, test.csv.: unpack it"),
-    Kind("none.zip", zipped(("__MACOSX/x.csv", "")), error="holds no table"),
+         error="contains 2 tables .train.csv, test.csv.: unpack it"),
+    Kind("none.zip", zipped(("__MACOSX/x.csv", "")), error="contains no table"),
     Kind("bad.zip", b"PK\x03\x04 and nothing more", error="not a readable zip file"),
     Kind("no.zip", COMMA, error="not a readable zip file"),
     Kind("book.xlsx", zipped(("[Content_Types].xml", ""), ("xl/workbook.xml", "")),
@@ -293,8 +293,8 @@ KINDS = [
          error="is a web page .HTML. and not the file itself: .*Raw link"),
     Kind("page.pdf", b"%PDF", error="the ending is not one of"),
     Kind("news.csv.txt", COMMA, TWO),
-    Kind("flags.jsonl", JSONL, flags="--delimiter ;", error="--delimiter has no meaning"),
-    Kind("flags2.jsonl", JSONL, flags="--no-header", error="--no-header has no meaning"),
+    Kind("flags.jsonl", JSONL, flags="--delimiter ;", error="--delimiter has no effect"),
+    Kind("flags2.jsonl", JSONL, flags="--no-header", error="--no-header has no effect"),
 ]  # fmt: skip
 
 
@@ -400,7 +400,9 @@ def test_predict_copies_what_stands_for_null(checkpoint, tmp_path, capsys):
 
 def test_a_pipe_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match="pipe cannot be read twice, as is needed: save it"):
+    with pytest.raises(
+        InputError, match="pipe must be read twice, which a pipe does not allow: save"
+    ):
         load(tmp_path / "pipe")
 
 
@@ -420,7 +422,7 @@ def test_lines_with_one_text_in_a_csv_file(checkpoint, tmp_path, capsys):
     source.write_bytes(b"text\nprofit rose, again\nsales fell\n")
     flags = ["--model", str(checkpoint()), "--input", str(source), "--output", str(target)]
     assert predict(flags) == 2
-    assert "or add --delimiter tab where each line is one text" in capsys.readouterr().err
+    assert "or add --delimiter tab if each line is one text" in capsys.readouterr().err
     assert predict([*flags, "--delimiter", "tab"]) == 0
     assert json.loads(target.read_text().splitlines()[0])["text"] == "profit rose, again"
 

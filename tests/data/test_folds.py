@@ -117,7 +117,7 @@ def test_repeated_and_conflicting_texts_take_no_part():
     rows = np.concatenate([fold.test_rows for fold in splits])
     assert sorted(rows) == sorted(set(range(100)) - {3, 7, 9, 11})
     expected = (
-        "4 of 100 rows take no part: 2 repeat the text of another, 2 have a text that has several"
+        "4 of 100 rows are not used: 2 repeat the text of another row, 2 have a text with several"
         " labels"
     )
     assert all(fold.notes[1] == expected for fold in splits)
@@ -140,7 +140,7 @@ def refusal(data, folds=5, **options):
 def test_bad_input():
     assert refusal(make(), 1) == "--folds is 1: at least 2"
     own = make(splits=["train"] * 200 + ["test"] * 100)
-    assert "made brings its own splits" in refusal(own)
+    assert "made has its own splits" in refusal(own)
     assert "made has 4 groups of near duplicates, too few for --folds 5" in refusal(make(4))
     few = make()
     few.labels[:] = [0] * 3 + [1] * 297

@@ -111,7 +111,7 @@ def test_values_are_named_as_the_flags_say(measured, labels, flags, expected):
 )
 def test_labels_name_integers_only_from_0(measured, labels, example):
     message = measured(labels, "--labels", "negative,neutral,positive")
-    assert f"holds {', '.join(labels)}, but --labels" in message and example in message
+    assert f"contains {', '.join(labels)}, but --labels" in message and example in message
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_value_without_a_name_is_a_bad_row(measured, labels, odd):
 def test_flags_that_do_not_fit_name_the_labels_that_are_there(measured):
     for flags in (["--labels", "negative,positive"], ["--label-map", "by=positive"]):
         message = measured(["buy", "sell", "hold"], *flags)
-        assert "holds buy, sell, hold" in message and flags[0] in message
+        assert "contains buy, sell, hold" in message and flags[0] in message
         assert '--label-map "buy=NAME,sell=NAME,hold=NAME"' in message
     message = measured(["buy", "sell"], "--label-map", "buy=up,sell=down", "--labels", "up,dwn")
     assert "--label-map gives the name 'down', which is not one of --labels up,dwn" in message
@@ -223,7 +223,7 @@ def test_a_kept_head_is_trained_on_all_its_labels(checkpoint, tmp_path, capsys):
     argv = ["--model", str(checkpoint()), "--data", path, "--max-steps", "1"]
     assert train([*argv, "--output-dir", str(tmp_path / "no")]) == 2
     message = capsys.readouterr().err
-    assert "no rows labelled neutral" in message and not (tmp_path / "no").exists()
+    assert "no rows with the model's label neutral" in message and not (tmp_path / "no").exists()
     for flags in (["--new-head"], ["--labels", "negative,neutral,positive"]):
         assert flags[0] in message
         assert train([*argv, "--output-dir", str(tmp_path / flags[0]), *flags]) == 0
@@ -255,10 +255,10 @@ def test_the_order_of_names(tmp_path):
 def test_what_was_taken_for_one_label_is_said(tmp_path):
     path = write(tmp_path / "a.csv", ["Bullish", "bearish", "pos", "positive", "BEARISH"])
     assert load_texts(str(path)).notes == [
-        f"{path}, column 'label': 'bearish' and 'BEARISH' are taken for one label, 'bearish';"
-        " --label-map tells them apart",
-        f"{path}, column 'label': 'Bullish' and 'pos' and 'positive' are taken for one label,"
-        " 'Bullish'; --label-map tells them apart",
+        f"{path}, column 'label': 'bearish' and 'BEARISH' count as one label, 'bearish';"
+        " use --label-map to separate them",
+        f"{path}, column 'label': 'Bullish' and 'pos' and 'positive' count as one label,"
+        " 'Bullish'; use --label-map to separate them",
     ]
     given = read_label_map("bullish=up,pos=up,positive=up,bearish=down")
     assert load_texts(str(path), Columns(label_map=given)).notes == []

@@ -32,7 +32,7 @@ def test_a_blank_cell_is_no_label(blank):
     data = from_columns(list("abcd"), ["x", blank, "y", blank], "news.csv", others=list("1234"))
     assert (data.texts, data.numbers.tolist(), data.others) == (["a", "c"], [1, 3], ["1", "3"])
     assert data.label_names == ["x", "y"]
-    assert data.notes == ["news.csv: 2 of 4 rows have no label and are left out"]
+    assert data.notes == ["news.csv: 2 of 4 rows have no label and are skipped"]
 
 
 def test_evaluate_leaves_unlabelled_rows_out(checkpoint, tmp_path, capsys):
@@ -58,7 +58,7 @@ def test_a_split_of_minus_ones_is_left_out(checkpoint, tmp_path, capsys):
     found = load_texts(str(data))
     assert found.label_names == ["0", "1"] and set(found.splits) == {"train", "validation"}
     assert found.notes == [
-        f"{data}: none of its 7 test rows has a label (-1 stands for none): they are left out"
+        f"{data}: none of its 7 test rows has a label (-1 means none); they are skipped"
     ]
     named = load_texts(str(data), Columns(label_names=["no", "yes"]))
     assert (named.label_names, np.bincount(named.labels).tolist()) == (["no", "yes"], [23, 23])
@@ -100,7 +100,10 @@ def test_training_rows_need_labels(checkpoint, tmp_path, capsys):
 def test_a_label_that_training_lacks_names_the_split(checkpoint, tmp_path, capsys):
     data = folder_of(tmp_path / "news", train=["up", "down"] * 9, test=["up", "mixed", "mixed"])
     message = trained(checkpoint, data, capsys)
-    assert "no training row is labelled mixed, as row 2 of the test split is, 2 in all" in message
+    assert (
+        "no training row is labelled mixed, but 2 of the test split are, the first in row 2"
+        in message
+    )
     assert "--label-map" in message and "--labels" in message and "--drop-bad-rows" in message
 
 
@@ -118,10 +121,10 @@ def test_what_that_message_advises_works(checkpoint, tmp_path, flags):
 
 def test_training_needs_two_labels(checkpoint, tmp_path, capsys):
     data = folder_of(tmp_path / "news", train=["up"] * 9, test=["up", "down"])
-    assert "one label only (up): nothing to tell apart" in trained(checkpoint, data, capsys)
+    assert "only one label (up): add rows with another label" in trained(checkpoint, data, capsys)
 
 
 def test_what_cannot_be_a_label():
     for value in (b"up", float("inf"), object()):
-        with pytest.raises(InputError, match=r"row 2, column 'label': .* is no label, neither"):
+        with pytest.raises(InputError, match=r"row 2, column 'label': .* is not a label: neither"):
             from_columns(["a", "b"], ["x", value], "news.parquet")

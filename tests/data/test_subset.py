@@ -47,8 +47,8 @@ def test_seen_rows_are_left_out_or_told():
     at, notes = unseen(rows, seen, include_seen=False)
     assert at.tolist() == [0, 2, 3, 5]
     assert notes == [
-        "made: 2 of 6 rows were left out: the model was trained on their texts or chosen by them;"
-        " --include-seen counts them"
+        "made: 2 of 6 rows were left out, because the model saw their texts in training or"
+        " validation; --include-seen includes them"
     ]
     at, notes = unseen(rows, seen, include_seen=True)
     assert at.tolist() == list(range(6)) and "2 of 6 rows have texts that" in notes[0]

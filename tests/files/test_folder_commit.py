@@ -159,7 +159,9 @@ def test_a_reader_gives_up_with_one_sentence(tmp_path, unlocked):
         save(tmp_path, str(next(texts)))
 
     save(tmp_path, "first")
-    with pytest.raises(InputError, match="written again and again: read it when that has ended"):
+    with pytest.raises(
+        InputError, match="keeps being rewritten: read it after the writing has ended"
+    ):
         read_whole(tmp_path, read)
     assert next(texts) == folder_commit.TRIES
 
@@ -185,7 +187,7 @@ def test_what_a_killed_command_left_may_be_beyond_this_process(tmp_path, monkeyp
         patch.setattr(os, "replace", refused)
         save(tmp_path, "new")
     monkeypatch.setattr(os, "replace", refused)
-    with pytest.raises(InputError, match=r"Permission denied.*open it once from where it can be"):
+    with pytest.raises(InputError, match=r"Permission denied.*open it once from an account"):
         read_whole(tmp_path, lambda: None)
     monkeypatch.undo()
     assert read_whole(tmp_path, lambda: tree(tmp_path)) == {"a.json": "new", "b.json": "new"}

@@ -40,7 +40,7 @@ def tarred():
 CONTENTS = {
     "pointer": (POINTER, "is a git-LFS pointer and not the file itself: run `git lfs pull`"),
     "page": (PAGE, r"is a web page \(HTML\)"),
-    "empty": (b"", "is empty: fetch it again"),
+    "empty": (b"", "is empty: download it again"),
     "zip": (zipped(), r"is an archive \(zip\): unpack it"),
     "gzip": (gzip.compress(b"x" * 99), r"is an archive \(gzip\): unpack it"),
     "tar": (tarred(), r"is an archive \(tar\): unpack it"),
@@ -110,7 +110,7 @@ def test_each_form_of_weights_under_the_name_of_the_other(checkpoint, zip_format
     torch.save(state, folder / "model.safetensors", _use_new_zipfile_serialization=zip_format)
     with pytest.raises(
         InputError,
-        match=r"is a file of torch\.save by its content: rename it to pytorch_model\.bin",
+        match=r"is a torch\.save file by its content: rename it to pytorch_model\.bin",
     ):
         mlx_finbert.load(folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")

@@ -99,7 +99,7 @@ def test_one_fold_alone(table):
         (["--folds", "1"], "--folds is 1: at least 2"),
         (["--fold", "2"], "--fold has no effect without --folds"),
         (["--folds", "3", "--fold", "4"], "--fold is 4: from 1 to 3"),
-        (["--folds", "3"], "brings its own splits"),
+        (["--folds", "3"], "has its own splits"),
     ],
 )
 def test_folds_that_cannot_be(flags, words, capsys):

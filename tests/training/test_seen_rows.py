@@ -134,7 +134,7 @@ def test_published_test_rows_that_are_training_rows_too(phrasebank, checkpoint, 
     assert "5 of 970 rows were left out" in (tmp_path / "a" / "report.html").read_text()
     assert measured(tmp_path / "a", capsys=capsys)["seen_rows_left_out"] == 5
     assert train([*argv, "--output-dir", str(tmp_path / "b"), "--include-seen"]) == 0
-    assert "5 of 970 rows have texts that the model was trained on" in capsys.readouterr().out
+    assert "5 of 970 rows have texts that the model saw" in capsys.readouterr().out
     metrics = json.loads((tmp_path / "b" / "metrics.json").read_text())
     assert metrics["rows"] == 970
     assert yaml.safe_load((tmp_path / "b" / "config.yaml").read_text())["include_seen"] is True

@@ -1,4 +1,4 @@
-"""From the word after `--data` to labelled texts."""
+"""The sources of labelled texts that `--data` can name."""
 
 from pathlib import Path
 
@@ -15,18 +15,18 @@ SAMPLE_LICENCE = "CC0 1.0"
 
 
 def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
-    """Labelled texts by name or path.
+    """Load labelled texts by name or path.
 
     Args:
-        spec: `sample`; `financial_phrasebank[:LEVEL]`, `imdb` or `fiqa`, from the hub; the path of
-            Financial PhraseBank's zip or folder (`PATH[:LEVEL]`), of an `aclImdb` folder, of a
-            folder with FiQA's JSON files, of a CSV, TSV, JSON or Parquet file, packed or not, or
-            of a folder with one such file a split, or its shards; or any data set id of the hub
-            (`ID[:CONFIG]`).
-        columns: for files and hub data sets.
+        spec: One of: `sample`; `financial_phrasebank[:LEVEL]`, `imdb` or `fiqa`, which come from
+            the hub; the path of Financial PhraseBank's zip or folder (`PATH[:LEVEL]`), of an
+            `aclImdb` folder, of a folder with FiQA's JSON files, of a CSV, TSV, JSON or Parquet
+            file, compressed or not, or of a folder with one such file, or its shards, per split;
+            or the id of a data set on the hub (`ID[:CONFIG]`).
+        columns: The column settings for files and hub data sets.
 
     Raises:
-        InputError: one sentence that names the file, row and column, or the flag.
+        InputError: If the data cannot be read; names the file, row and column, or the flag.
     """
     columns = columns or Columns()
     path, variant = split_variant(spec)
@@ -44,13 +44,13 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
 
 
 def looks_like_a_path(spec: str) -> bool:
-    """Whether a word that is no path of this machine was surely meant as one."""
+    """Whether a word looks like a path, although no such file exists."""
     endings = (*ENDINGS, *PACKED, *SPREADSHEETS)
     return Path(spec).suffix.lower() in endings or spec.startswith((".", "/", "~"))
 
 
 def _mapped(data: LabelledTexts, columns: Columns) -> LabelledTexts:
-    """The rows of a source with label names of its own, under those of `--label-map`."""
+    """Apply `--label-map` to a source that has its own label names."""
     return relabelled(data, columns.label_map) if columns.label_map else data
 
 
@@ -69,7 +69,7 @@ NAMED = {
 
 
 def split_variant(spec: str) -> tuple[str, str | None]:
-    """`NAME:VARIANT` in two, unless the whole of it is a path."""
+    """Split `NAME:VARIANT` into name and variant, unless the whole word is an existing path."""
     name, colon, variant = spec.rpartition(":")
     if not colon or Path(spec).expanduser().exists():
         return spec, None
@@ -77,7 +77,7 @@ def split_variant(spec: str) -> tuple[str, str | None]:
 
 
 def is_here(spec: str) -> bool:
-    """Whether a spec names a path of this machine."""
+    """Whether a spec names an existing path on this machine."""
     return Path(split_variant(spec)[0]).expanduser().exists()
 
 
@@ -106,7 +106,7 @@ def _from_path(path: Path, variant: str | None, columns: Columns) -> LabelledTex
         columns.require_unused(str(path), (*hub.HUB_COLUMNS, *OF_FORMS))
         return files.load_folder(path, columns)
     raise InputError(
-        f"--data {path}: not a folder that is known: Financial PhraseBank, aclImdb, FiQA, or one"
-        " with train.csv (.tsv, .jsonl, .parquet, or shards such as train-00000-of-00002.parquet);"
-        " name one file for a table alone"
+        f"--data {path}: the folder is not one of Financial PhraseBank, aclImdb or FiQA, and has no"
+        " train.csv (.tsv, .jsonl, .parquet, or shards such as train-00000-of-00002.parquet);"
+        " to read a single table, give its file"
     )

@@ -1,4 +1,4 @@
-"""Names that `datasets` stores for the integers of a `ClassLabel` column."""
+"""The names that `datasets` stores for the integers of a `ClassLabel` column."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from mlx_finbert.labels import canonical, map_key
 
 
 def stored_names(features: Mapping[str, Any], column: str) -> list[str] | None:
-    """The names of a `ClassLabel` column, in the order of its ids; None for another column.
+    """Return the names of a `ClassLabel` column, in the order of the ids; None for other columns.
 
     Args:
-        features: what `datasets` has stored with a table, by column.
-        column: of the labels.
+        features: The information that `datasets` has stored about each column.
+        column: The name of the label column.
     """
     feature = features.get(column)
     if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
@@ -25,18 +25,18 @@ def stored_names(features: Mapping[str, Any], column: str) -> list[str] | None:
 def named(
     labels: Iterable[Any], names: list[str] | None, columns: Columns, where: str
 ) -> list[Any]:
-    """Labels by name, where the column has names and the user does not name the integers.
+    """Replace integers with their stored names, unless the user names the integers.
 
-    -1 is how `datasets` marks a row without a label.
+    `datasets` marks a row without a label with -1.
 
     Args:
-        labels: as they are stored.
-        names: of 0, 1, 2, ...; None where there are none.
-        columns: what the user says.
-        where: what to call the column, for messages.
+        labels: The labels as stored.
+        names: The names of 0, 1, 2, ...; None if there are none.
+        columns: The user's settings.
+        where: The name of the column in messages.
 
     Raises:
-        InputError: for an integer that has no name.
+        InputError: If an integer has no name.
     """
     labels = list(labels)
     if names is None or not all(label is None or type(label) is int for label in labels):
@@ -45,7 +45,8 @@ def named(
     for label in labels:
         if label is not None and not 0 <= label < len(names):
             raise InputError(
-                f"{where} holds {label}, but the names stored with it are of 0 to {len(names) - 1}"
+                f"{where} contains {label}, but its file stores names only for 0 to"
+                f" {len(names) - 1}: correct the row, or name the integers with --label-map"
             )
     if _are_renamed(names, columns):
         return labels
@@ -53,13 +54,13 @@ def named(
 
 
 def in_order(names: list[str] | None, columns: Columns) -> Sequence[str] | None:
-    """The labels in the order that the user gives, or else that of the stored names."""
+    """Return the label names in the user's order, or else in the order of the stored names."""
     return columns.label_names or (None if columns.label_map else names)
 
 
 def _are_renamed(names: list[str], columns: Columns) -> bool:
-    """Whether the user names the integers, as no name of `--labels` or `--label-map` is stored."""
+    """Whether the user names the integers: no stored name is in `--labels` or `--label-map`."""
     if columns.label_map:
         return columns.label_map.keys().isdisjoint(map(map_key, names))
-    wished = {canonical(name) for name in columns.label_names or ()}
-    return bool(wished) and wished.isdisjoint(map(canonical, names))
+    given = {canonical(name) for name in columns.label_names or ()}
+    return bool(given) and given.isdisjoint(map(canonical, names))

@@ -1,4 +1,4 @@
-"""How to read a table, and the refusal of what a source would not read."""
+"""Settings for reading a table, and checks that a source uses them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -19,19 +19,19 @@ FLAGS = {
 }
 
 OF_FORMS = ("encoding", "delimiter", "header")
-"""The fields that only files have a use for."""
+"""The fields that apply only to files."""
 
 
 @dataclass
 class Columns:
-    """The flags that say how to read a table that is not one of the named sources."""
+    """The flags for reading a table that is not one of the named sources."""
 
     text: str = "text"
     label: str = "label"
     split: str | None = None
     label_names: Sequence[str] | None = None
     label_map: Mapping[str, str] | None = None
-    """As `read_label_map` reads it."""
+    """The result of `read_label_map`."""
     drop_bad_rows: bool = False
     encoding: str | None = None
     delimiter: str | None = None
@@ -39,19 +39,19 @@ class Columns:
 
     @property
     def options(self) -> ReadOptions:
-        """What of this is on the form of a file."""
+        """The settings for the format of a file."""
         return ReadOptions(self.encoding, self.delimiter, self.header)
 
     def by_flag(self) -> dict[str, str]:
-        """The columns that are wanted, by the flags that name them."""
+        """Return the columns to read, by the flags that name them."""
         columns = {FLAGS[name]: getattr(self, name) for name in ("text", "label", "split")}
         return {flag: name for flag, name in columns.items() if name}
 
     def require_unused(self, source: str, used: Collection[str] = ()) -> None:
-        """Refuse a flag that says something about columns that the source does not have."""
+        """Refuse a flag that the source does not use."""
         for field in fields(self):
-            # Runs of earlier versions have recorded their default encoding.
+            # Earlier versions recorded their default encoding with a run.
             usual = (field.default, "utf-8") if field.name == "encoding" else (field.default,)
             if field.name not in used and getattr(self, field.name) not in usual:
                 flag = "--no-header" if getattr(self, field.name) is False else FLAGS[field.name]
-                raise InputError(f"{flag} has no meaning for --data {source}: leave it out")
+                raise InputError(f"{flag} has no effect on --data {source}: remove it")

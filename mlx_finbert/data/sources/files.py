@@ -1,4 +1,4 @@
-"""The user's own tables: one file, or a folder with one file a split."""
+"""The user's own tables: one file, or a folder with one file per split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,36 +17,42 @@ from mlx_finbert.errors import InputError
 
 @dataclass
 class RawRows:
-    """The columns of one or more files, and where each row stands."""
+    """The columns of one or more files, with the place of each row."""
 
     texts: list[Any] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
     splits: list[Any] = field(default_factory=list)
     class_names: list[str] = field(default_factory=list)
-    """Of the labels, where the file stores names for its integers."""
+    """The label names, if the file stores names for its integers."""
     where: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
-    """Of the rows in their file, from 1; they continue across the shards of a split."""
+    """The row numbers in the file, from 1; they continue across the shards of a split."""
     others: list[dict[str, Any]] = field(default_factory=list)
-    """The columns that are neither text nor label nor split."""
+    """The columns except text, label and split."""
     faults: list[str] = field(default_factory=list)
-    """A clause, with its place, on each row that could not be read."""
+    """A clause with place and fault for each row that could not be read."""
     notes: list[str] = field(default_factory=list)
-    """Sentences on what reading found."""
+    """Sentences about findings while reading."""
 
     def add(self, paths: Sequence[Path], columns: Columns, split: str | None = None) -> None:
-        """Append the rows of a file or of all its shards, of one split or each with its own."""
+        """Append the rows of a file or of all its shards.
+
+        Args:
+            paths: The file or its shards.
+            columns: The columns to read.
+            split: The split of all rows; None takes it from the split column, if one is given.
+        """
         before = 0
         for path in paths:
             table = open_table(path, columns.options)
             if isinstance(table, TextLines):
                 raise InputError(
-                    f"{path}: a .txt file has one text a line and no labels; where its lines have"
-                    " columns, say what separates them, for instance --delimiter tab, and add"
-                    " --no-header where the first line is a row"
+                    f"{path}: a .txt file is read as one text per line without labels; if its"
+                    " lines have columns, give their separator, for example --delimiter tab, and"
+                    " add --no-header if the first line is a row"
                 )
             wanted = columns.by_flag()
-            # Published test files have no labels: their rows count as unlabelled.
+            # Published test files often have no label column; their rows count as unlabelled.
             if split == "test" and not any(
                 has_column(record.values, columns.label) for record in table.records()
             ):
@@ -77,10 +83,10 @@ class RawRows:
         split: str | None,
         wanted: Mapping[str, str],
     ) -> None:
-        """Take one row, or what is wrong with it.
+        """Append one row, or its fault.
 
         Raises:
-            MissingColumnError: where it lacks a column.
+            MissingColumnError: If the row lacks a column.
         """
         if record.fault:
             self.faults.append(f"{where}: {record.fault}")
@@ -98,13 +104,13 @@ class RawRows:
     def _name_labels(
         self, start: int, names: list[str] | None, path: Path, columns: Columns
     ) -> None:
-        """Replace integers from a row on by the names that their file stores."""
+        """Replace the integer labels from row `start` on with the names that their file stores."""
         column = f"{path}, column {columns.label!r}"
         self.labels[start:] = named(self.labels[start:], names, columns, column)
         self.class_names += [name for name in names or () if name not in self.class_names]
 
     def labelled(self, name: str, columns: Columns) -> LabelledTexts:
-        """Checked, with integer labels."""
+        """Check the rows and convert them to labelled texts."""
         texts = from_columns(
             self.texts,
             self.labels,
@@ -124,7 +130,7 @@ class RawRows:
 
 
 def load_file(path: Path, columns: Columns) -> LabelledTexts:
-    """A table with a column of texts and a column of labels."""
+    """Load a table with a column of texts and a column of labels."""
     rows = RawRows()
     rows.add([path], columns)
     if (count := shards_beside(path)) > 1:
@@ -133,7 +139,7 @@ def load_file(path: Path, columns: Columns) -> LabelledTexts:
 
 
 def load_folder(folder: Path, columns: Columns) -> LabelledTexts:
-    """A folder with a training file and, where they exist, a validation and a test file."""
+    """Load a folder with a training file and, if they exist, a validation and a test file."""
     rows, found = RawRows(), split_files(folder, columns.options)
     for split, paths in found.items():
         rows.add(paths, columns, split)
@@ -141,6 +147,6 @@ def load_folder(folder: Path, columns: Columns) -> LabelledTexts:
     if unused := unused_tables(folder, columns.options, used):
         rows.notes.append(
             f"{folder}: {', '.join(unused)} {'is' if len(unused) == 1 else 'are'} not used:"
-            f" {', '.join(path.name for path in used[:10])} tell the splits by their names"
+            f" the splits are read from {', '.join(path.name for path in used[:10])}"
         )
     return rows.labelled(str(folder), columns)

@@ -1,8 +1,8 @@
 """FiQA 2018, task 1: financial headlines and posts with a sentiment score from -1 to 1.
 
-The organisers define no classes. Here a sentence is neutral where |score| <= 0.1 and otherwise has
-the sign of its score; a sentence with several targets gets the mean of their scores, so that no
-sentence stands twice. The official test files have no scores and are not read.
+The organisers define no classes. Here a sentence is neutral if |score| <= 0.1, and otherwise has
+the sign of its score. A sentence with several targets gets the mean of their scores, so that each
+sentence occurs once. The official test files have no scores and are not read.
 """
 
 import json
@@ -20,17 +20,17 @@ LICENCE = "research use, by the terms of the shared task"
 
 
 def is_fiqa(path: Path) -> bool:
-    """Whether a folder holds the organisers' JSON files."""
+    """Whether a folder contains the organisers' JSON files."""
     return any((path / name).is_file() for name in FILES)
 
 
 def load_fiqa(path: Path) -> LabelledTexts:
-    """The organisers' training files in a folder."""
+    """Load the organisers' training files from a folder."""
     return from_scores(_scores(path), str(path))
 
 
 def from_scores(scores: Iterable[tuple[str, float]], name: str) -> LabelledTexts:
-    """Three classes from pairs of sentence and score, one row a sentence."""
+    """Convert pairs of sentence and score to three classes, with one row per sentence."""
     by_sentence: dict[str, list[float]] = {}
     for sentence, score in scores:
         by_sentence.setdefault(sentence, []).append(score)
@@ -41,7 +41,7 @@ def from_scores(scores: Iterable[tuple[str, float]], name: str) -> LabelledTexts
 
 
 def sentiment(score: float) -> str:
-    """The class of a mean score."""
+    """Return the class of a mean score."""
     if abs(score) <= NEUTRAL_BELOW:
         return "neutral"
     return "positive" if score > 0 else "negative"
@@ -50,7 +50,7 @@ def sentiment(score: float) -> str:
 def _scores(path: Path) -> Iterable[tuple[str, float]]:
     for name in FILES:
         if not (path / name).is_file():
-            raise InputError(f"{path} lacks {name}: FiQA needs both {' and '.join(FILES)}")
+            raise InputError(f"{path} has no {name}: FiQA needs both {' and '.join(FILES)}")
         try:
             records = json.loads((path / name).read_text(encoding="utf-8"))
             for record in records.values():
@@ -58,5 +58,6 @@ def _scores(path: Path) -> Iterable[tuple[str, float]]:
                     yield record["sentence"], float(info["sentiment_score"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
-                f"{path / name} is not FiQA's file of sentences and scores ({first_line(error)})"
+                f"{path / name} is not FiQA's file of sentences and scores ({first_line(error)}):"
+                " download it again"
             ) from None

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, through `datasets`."""
+"""Data sets on the Hugging Face hub, read with `datasets`."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ HUB_COLUMNS = "text", "label", "label_names", "label_map", "drop_bad_rows"
 def load_hub(
     repo_id: str, config: str | None, columns: Columns, licence: str = ""
 ) -> LabelledTexts:
-    """A data set with a column of texts and a column of labels; its own splits are kept.
+    """Load a data set with a column of texts and a column of labels, and keep its splits.
 
-    Names of a `ClassLabel` column are used. Splits without the two columns (GLUE's `test` in some
-    data sets) are left out, and so are splits of other names (IMDB's `unsupervised`) unless there
-    is only one; the notes say which.
+    Names of a `ClassLabel` column are used. Splits without the two columns are left out (`test` in
+    some data sets of GLUE). Splits with other names are also left out (IMDB's `unsupervised`),
+    unless there is only one split. The notes name the splits that are left out.
     """
     found = open_dataset(repo_id, config)
     parts = usable_splits(found, repo_id, columns)
@@ -60,7 +60,7 @@ def load_hub(
 
 
 def usable_splits(found: dict[str, Any], repo_id: str, columns: Columns) -> dict[str, Any]:
-    """The splits with both columns, under the names train, validation and test."""
+    """Return the splits that have both columns, under the names train, validation and test."""
     parts: dict[str, Any] = {}
     for name, rows in found.items():
         split = split_of(name)
@@ -80,7 +80,7 @@ def usable_splits(found: dict[str, Any], repo_id: str, columns: Columns) -> dict
 
 
 def other_columns(rows: Any, columns: Columns) -> list[dict[str, Any]]:
-    """The plain values of each row, without text and label; no pictures, sounds or lists."""
+    """Return the plain values of each row without text and label; no images, audio or lists."""
     import datasets
 
     names = [
@@ -92,20 +92,20 @@ def other_columns(rows: Any, columns: Columns) -> list[dict[str, Any]]:
 
 
 def load_imdb_from_hub() -> LabelledTexts:
-    """IMDB as Stanford's NLP group publishes it."""
+    """Load IMDB as published by Stanford's NLP group."""
     columns = Columns(label_names=imdb.LABELS)
     return load_hub(imdb.HUB_REPOSITORY, None, columns, imdb.LICENCE)
 
 
 def load_fiqa_from_hub() -> LabelledTexts:
-    """FiQA's scored sentences, all splits together: some sentences stand in several."""
+    """Load FiQA's scored sentences from all splits; some sentences occur in several."""
     found = open_dataset(fiqa.HUB_REPOSITORY, None)
     pairs = ((row["sentence"], float(row["score"])) for rows in found.values() for row in rows)
     return fiqa.from_scores(pairs, fiqa.HUB_REPOSITORY)
 
 
 def open_dataset(repo_id: str, config: str | None) -> dict[str, Any]:
-    """`datasets.load_dataset`, with its many exceptions told in one sentence."""
+    """Call `datasets.load_dataset` and report any of its many exceptions in one sentence."""
     import datasets
 
     try:
@@ -113,6 +113,6 @@ def open_dataset(repo_id: str, config: str | None) -> dict[str, Any]:
     except Exception as error:
         # It raises its own classes, the hub's, OSError, ValueError and RuntimeError.
         raise InputError(
-            f"--data {repo_id}: neither a file or folder here nor a data set that the hub gave:"
+            f"--data {repo_id} is not a file or folder here, and could not be loaded from the hub:"
             f" {first_line(error)}"
         ) from error

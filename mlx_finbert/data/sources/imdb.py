@@ -17,7 +17,10 @@ def is_acl_imdb(path: Path) -> bool:
 
 
 def load_acl_imdb(path: Path) -> LabelledTexts:
-    """The folder `aclImdb`: one review a file in `{train,test}/{pos,neg}`, in order of name."""
+    """Load the folder `aclImdb`, with one review per file in `{train,test}/{pos,neg}`.
+
+    The reviews of each folder are in order of file name.
+    """
     texts, labels, splits = [], [], []
     for split in ("train", "test"):
         for folder, label in FOLDERS.items():

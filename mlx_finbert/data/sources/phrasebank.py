@@ -1,9 +1,9 @@
 """Financial PhraseBank v1.0 (Malo et al. 2014), read from its own files.
 
-The archive holds one file for each level of agreement between the annotators; the files are nested
-(all-agree lies inside 75, 66 and 50), so no two of them may be mixed. Each line is
+The archive has one file for each level of agreement between the annotators. The files are nested
+(all-agree is contained in 75, 66 and 50), so no two of them may be mixed. Each line is
 `sentence@label` in ISO-8859-1. The data set's loading script on the hub no longer runs in
-datasets >= 4; the archive itself still lies in its repository.
+datasets >= 4, but the archive itself is still in its repository.
 """
 
 import zipfile
@@ -29,30 +29,31 @@ LEVELS = {
 }
 ARACI = "araci"
 BANDS = {"100%": "allagree", "75-99%": "75agree", "66-74%": "66agree", "50-65%": "50agree"}
-"""Shares of annotators that agree, each with the first level whose file has such sentences."""
+"""The shares of annotators that agree, each with the strictest level that has such sentences."""
 LABELS = ["negative", "neutral", "positive"]
 
 
 def load_phrasebank(path: Path, level: str | None = None) -> LabelledTexts:
-    """The sentences of one level of agreement.
+    """Load the sentences of one level of agreement.
 
     Args:
-        path: the zip archive, the folder of its files, or one `Sentences_*.txt`.
-        level: `allagree` (the default), `75agree`, `66agree`, `50agree`, or `araci` for the last
-            of these with the split on which FinBERT was published.
+        path: The zip archive, the folder of its files, or one `Sentences_*.txt`.
+        level: `allagree` (the default), `75agree`, `66agree`, `50agree`, or `araci`, which is
+            `50agree` with the split for which FinBERT's results were published.
 
     Raises:
-        InputError: names the file and the line.
+        InputError: If the data cannot be read; names the file and the line.
     """
     if level == ARACI:
         return with_araci_split(load_phrasebank(path, "50agree"))
     if level is not None and level not in LEVELS:
         raise InputError(
-            f"Financial PhraseBank has no {level!r}: choose one of {', '.join((*LEVELS, ARACI))}"
+            f"Financial PhraseBank has no level {level!r}: choose one of"
+            f" {', '.join((*LEVELS, ARACI))}"
         )
     if path.name in LEVELS.values():
         if level is not None and LEVELS[level] != path.name:
-            raise InputError(f"{path} is not the file of {level!r}: leave the level out")
+            raise InputError(f"{path} is not the file of level {level!r}: remove the level")
         return parse(path.read_bytes(), str(path))
     level = level or "allagree"
     name = LEVELS[level]
@@ -61,17 +62,17 @@ def load_phrasebank(path: Path, level: str | None = None) -> LabelledTexts:
 
 
 def agreement_bands(path: Path, data: LabelledTexts) -> np.ndarray:
-    """How many annotators agreed on each row: the difference of the nested files.
+    """Find the share of annotators that agreed on each row, by comparing the nested files.
 
     Args:
-        path: the zip archive, the folder of its files, or one file beside the three others.
-        data: N rows of any of these levels, in any order.
+        path: The zip archive, the folder of its files, or one file next to the three others.
+        data: N rows of any level, in any order.
 
     Returns:
         str (N,), keys of `BANDS`.
 
     Raises:
-        InputError: where a file is missing or a row is in none of them.
+        InputError: If a file is missing, or a row is in none of them.
     """
     path = path.parent if path.name in LEVELS.values() else path
     waiting: dict[str, Counter[tuple[str, str]]] = {}
@@ -90,7 +91,7 @@ def _pairs(data: LabelledTexts) -> list[tuple[str, str]]:
 def _take_band(
     waiting: dict[str, Counter[tuple[str, str]]], pair: tuple[str, str], path: Path
 ) -> str:
-    """The highest band with such a row; a sentence that stands there twice has a row in each."""
+    """Take a row from the highest band that has it; repeated sentences take one row each."""
     for band, rows in waiting.items():
         if rows[pair]:
             rows[pair] -= 1
@@ -99,14 +100,14 @@ def _take_band(
 
 
 def download() -> Path:
-    """The archive from the hub, or from its cache."""
+    """Download the archive from the hub, or find it in the cache."""
     from huggingface_hub import hf_hub_download
 
     try:
         return Path(hf_hub_download(HUB_REPOSITORY, HUB_FILE, repo_type="dataset"))
     except OSError as error:
         raise InputError(
-            "Financial PhraseBank could not be fetched from the hub: download"
+            "Financial PhraseBank could not be downloaded from the hub: download"
             f" https://huggingface.co/datasets/{HUB_REPOSITORY}/resolve/main/{HUB_FILE}"
             " and give the file's path as --data"
         ) from error
@@ -118,27 +119,28 @@ def is_phrasebank(path: Path) -> bool:
         return any(path.glob("**/Sentences_*Agree.txt"))
     if path.name in LEVELS.values():
         return True
-    # A look into a pipe would wait for ever.
+    # Opening a pipe would wait forever.
     return path.is_file() and zipfile.is_zipfile(path) and _holds_levels(path)
 
 
 def _holds_levels(path: Path) -> bool:
-    """Whether a zip has a file of the data set."""
+    """Whether a zip contains a file of the data set."""
     with zipfile.ZipFile(path) as archive:
         return bool({name.rpartition("/")[2] for name in archive.namelist()} & {*LEVELS.values()})
 
 
 def parse(data: bytes, name: str) -> LabelledTexts:
-    """Lines of `sentence@label`; only the last @ separates."""
+    """Parse lines of `sentence@label`, split at the last @."""
     texts, labels, numbers = [], [], []
-    # Not splitlines(): in latin-1 it would also break at bytes that are no line ends.
+    # splitlines() would also break latin-1 text at bytes that are not line ends.
     for number, line in enumerate(data.decode("latin-1").split("\n"), 1):
         if not line.strip():
             continue
         text, at, label = line.rpartition("@")
         if not at or label.strip() not in LABELS:
             raise InputError(
-                f"{name}, line {number}: does not end in @negative, @neutral or @positive"
+                f"{name}, line {number}: the line does not end in @negative, @neutral or @positive:"
+                " correct it"
             )
         texts.append(text.strip())
         labels.append(label.strip())
@@ -161,13 +163,13 @@ def _from_zip(path: Path, name: str) -> bytes:
                 if member.rpartition("/")[2] == name and not member.startswith("__MACOSX"):
                     return archive.read(member)
     except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-        reason = f"{path} is not a readable zip file: {first_line(error)}"
+        reason = f"{path} is not a readable zip file ({first_line(error)}): download it again"
         raise InputError(reason) from None
-    raise InputError(f"{path} holds no {name}: it is not the archive of Financial PhraseBank")
+    raise InputError(f"{path} contains no {name}: it is not the archive of Financial PhraseBank")
 
 
 def _from_folder(path: Path, name: str) -> bytes:
     found = sorted(path.glob(f"**/{name}"))
     if not found:
-        raise InputError(f"{path} holds no {name}")
+        raise InputError(f"{path} contains no {name}: give the folder of the unpacked archive")
     return found[0].read_bytes()

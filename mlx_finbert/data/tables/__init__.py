@@ -1,4 +1,4 @@
-"""Tables on disk, read row by row: CSV, TSV, JSON, Parquet, and one text a line."""
+"""Tables on disk, read row by row: CSV, TSV, JSON, Parquet, and one text per line."""
 
 import json
 from pathlib import Path, PurePosixPath
@@ -22,27 +22,29 @@ ENDINGS = (*DELIMITED, *JSON, *PARQUET, *LINES)
 PARQUET_MARK = b"PAR1"
 
 BY_CONTENT = ("", ".data", ".dat")
-"""Endings that say nothing of what is in a file."""
+"""Endings that do not reveal the format of a file."""
 
 
 def open_table(path: Path, options: ReadOptions | None = None) -> TableFile:
-    """A table, its form found from its name and its first lines, and from what the user says.
+    """Open a table and detect its format from its name, its first lines and the options.
 
     Args:
-        path: one of `ENDINGS` or `BY_CONTENT`, plain or packed with gzip, bzip2, xz or in a zip
-            with one table. `.txt` has one text a line, in a column `text`, unless the options
-            speak of columns.
-        options: what the user says of a file in text form.
+        path: A file with one of `ENDINGS` or `BY_CONTENT`, plain, compressed with gzip, bzip2 or
+            xz, or in a zip with one table. `.txt` has one text per line, in a column `text`,
+            unless the options set a separator or a header.
+        options: The user's settings for a text file.
 
     Raises:
-        InputError: for what cannot be read, with the remedy.
+        InputError: If the file cannot be read; names the remedy.
     """
     options = options or ReadOptions()
     name = inner_name(path)
     ending = ending_of(name)
     is_parquet = ending in PARQUET or start_of(path).startswith(PARQUET_MARK)
     if ending not in (*ENDINGS, *BY_CONTENT) and not is_parquet:
-        raise InputError(f"{path}: the ending is not one of {', '.join(ENDINGS)}")
+        raise InputError(
+            f"{path}: the ending is not one of {', '.join(ENDINGS)}: convert or rename the file"
+        )
     if is_parquet:
         refuse_options(path, options)
         return ParquetRecords(path, is_packed=name != path.name)
@@ -56,21 +58,21 @@ def open_table(path: Path, options: ReadOptions | None = None) -> TableFile:
 
 
 def ending_of(name: str) -> str:
-    """The ending that says what a file is; `.csv.txt` is how Windows may save a `.csv`."""
+    """Return the ending that gives a file's format; `.csv.txt`, as saved by Windows, is `.csv`."""
     *_, inner, ending = ["", "", *PurePosixPath(name.lower()).suffixes]
     return inner if ending in LINES and inner in (*DELIMITED, *JSON) else ending
 
 
 def refuse_options(path: Path, options: ReadOptions) -> None:
-    """Refuse flags that say something of columns of text which the file does not have."""
+    """Refuse flags for text files, which do not apply to this file."""
     for flag, value in (("--delimiter", options.delimiter), ("--header", options.header)):
         if value is not None:
             flag = "--no-header" if value is False else flag
-            raise InputError(f"{flag} has no meaning for {path}: leave it out")
+            raise InputError(f"{flag} has no effect on {path}: remove it")
 
 
 def begins_as_json(path: Path, form: TextFormat) -> bool:
-    """Whether a file's first line is a JSON object, or the beginning of an array of them."""
+    """Whether a file's first line is a JSON object or begins an array of objects."""
     line = next((line for line in first_lines(path, form) if line.strip()), "").strip()
     if line.startswith("["):
         return line == "[" or line[1:].lstrip().startswith("{")

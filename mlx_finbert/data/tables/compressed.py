@@ -1,4 +1,4 @@
-"""Files as bytes, out of gzip, bzip2, xz and zip, and what a file is called inside of these."""
+"""The bytes of files compressed with gzip, bzip2, xz or zip, and the names of the files inside."""
 
 import bz2
 import gzip
@@ -20,7 +20,7 @@ OPENERS: dict[bytes, Callable[[Path], ByteStream]] = {
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": lzma.LZMAFile,
 }
-"""By a file's first bytes: what the endings `.gz`, `.bz2` and `.xz` promise."""
+"""Functions that open `.gz`, `.bz2` and `.xz` files, by the first bytes of the file."""
 
 ENDINGS = (".gz", ".bz2", ".xz", ".zip")
 
@@ -35,17 +35,17 @@ SPREADSHEETS = {
     ".numbers": "a Numbers spreadsheet",
 }
 MARKS_IN_ZIP = {"xl/": ".xlsx", "mimetype": ".ods", "Index/": ".numbers"}
-"""A member, or the folder of one, by which a spreadsheet is told from another zip."""
+"""A member or folder that distinguishes a spreadsheet from other zip files."""
 
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[ByteStream]:
-    """The bytes of a file, or of what is compressed in it.
+    """Open a file for reading bytes, decompressed if it is compressed.
 
     Raises:
-        InputError: for a spreadsheet, for a zip without one clear table, and, at any time while
+        InputError: For a spreadsheet or a zip without exactly one table, and, at any time while
             the bytes are read, for damage.
     """
     start = start_of(path)
@@ -59,34 +59,34 @@ def open_bytes(path: Path) -> Iterator[ByteStream]:
             yield file
     except DAMAGE as error:
         raise InputError(
-            f"{path} is damaged ({first_line(error)}): fetch it or pack it again"
+            f"{path} is damaged ({first_line(error)}): download or compress it again"
         ) from None
     except RuntimeError as error:
         if not isinstance(error, NotImplementedError) and "encrypted" not in str(error):
             raise
         raise InputError(
-            f"{path} cannot be unpacked here ({first_line(error)}): unpack it and name the file"
+            f"{path} cannot be unpacked here ({first_line(error)}): unpack it and give the file"
             " inside"
         ) from None
 
 
 def start_of(path: Path) -> bytes:
-    """The first bytes, as they lie on the disk."""
+    """Return the first bytes of a file as stored on disk."""
     if path.is_dir():
-        raise InputError(f"{path} is a folder: name a file in it")
+        raise InputError(f"{path} is a folder: give a file in it")
     if not path.is_file():
         if path.exists():
-            raise InputError(f"{path} cannot be read twice, as is needed: save it as a file")
+            raise InputError(f"{path} must be read twice, which a pipe does not allow: save a file")
         raise InputError(f"{path}: there is no such file")
     return file_formats.start_of(path)
 
 
 def inner_name(path: Path) -> str:
-    """What the file is called without compression: `news.csv` for `news.csv.gz`.
+    """Return the file's name without compression: `news.csv` for `news.csv.gz`.
 
     Raises:
-        InputError: for a spreadsheet, what a failed download leaves, and a zip without one clear
-            table.
+        InputError: For a spreadsheet, the remains of a failed download, and a zip without exactly
+            one table.
     """
     start = start_of(path)
     if said := file_formats.not_fetched(start):
@@ -97,30 +97,35 @@ def inner_name(path: Path) -> str:
     if start.startswith(b"PK\x03\x04"):
         return PurePosixPath(member(path)).name
     if path.suffix.lower() == ".zip":
-        raise InputError(f"{path} is not a readable zip file: fetch it or pack it again")
+        raise InputError(f"{path} is not a readable zip file: download or compress it again")
     return path.stem if path.suffix.lower() in ENDINGS else path.name
 
 
 def refuse_spreadsheet(path: Path, ending: str) -> None:
-    """Say how to save a spreadsheet as a text file."""
+    """Refuse a spreadsheet; the message says how to save it as a text file."""
     if ending in SPREADSHEETS:
         raise InputError(
             f"{path} is {SPREADSHEETS[ending]}: save its sheet as CSV (in Excel: File, Save As,"
-            " 'CSV UTF-8'; elsewhere: File, Export, CSV) and name that file"
+            " 'CSV UTF-8'; elsewhere: File, Export, CSV) and give that file"
         )
 
 
 def member(path: Path) -> str:
-    """The one table in a zip; folders, macOS's shadows and files on the data do not count.
+    """Return the name of the only table in a zip.
+
+    Folders, hidden files of macOS and files about the data do not count.
 
     Raises:
-        InputError: where there is none, or several.
+        InputError: If there is no table, or more than one.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
     except DAMAGE as error:
-        raise InputError(f"{path} is not a readable zip file: {first_line(error)}") from None
+        raise InputError(
+            f"{path} is not a readable zip file ({first_line(error)}): download or compress it"
+            " again"
+        ) from None
     for mark, ending in MARKS_IN_ZIP.items():
         if any(name == mark or (mark.endswith("/") and name.startswith(mark)) for name in names):
             refuse_spreadsheet(path, ending)
@@ -129,24 +134,27 @@ def member(path: Path) -> str:
     if len(tables) == 1:
         return tables[0]
     if not tables:
-        raise InputError(f"{path} holds no table: {', '.join(names[:10]) or 'it is empty'}")
+        raise InputError(
+            f"{path} contains no table ({', '.join(names[:10]) or 'it is empty'}): give a zip with"
+            " one table"
+        )
     raise InputError(
-        f"{path} holds {len(tables)} tables ({', '.join(tables[:10])}): unpack it and name one of"
-        " them, or the folder where they are the splits of one data set"
+        f"{path} contains {len(tables)} tables ({', '.join(tables[:10])}): unpack it and give one"
+        " of them, or the folder if they are the splits of one data set"
     )
 
 
 def is_shadow(name: str) -> bool:
-    """Whether a member is what macOS adds of its own."""
+    """Whether a member is a hidden file, such as those that macOS adds."""
     return name.startswith("__MACOSX/") or PurePosixPath(name).name.startswith(".")
 
 
 def is_table(name: str) -> bool:
-    """Whether a name ends as those of tables do; texts one a line are as often on the data."""
+    """Whether a name has the ending of a table; `.txt` is left out, as it is often a README."""
     ending = PurePosixPath(name).suffix.lower()
     return ending in (".csv", ".tsv", ".tab", ".psv", ".json", ".jsonl", ".ndjson", ".parquet")
 
 
 def about_data(name: str) -> bool:
-    """Whether a file is on the data and not of it: README, LICENSE."""
+    """Whether a file is about the data, such as README or LICENSE, and not the data itself."""
     return PurePosixPath(name).stem.lower().startswith(("readme", "license", "licence"))

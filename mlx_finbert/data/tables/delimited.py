@@ -1,4 +1,4 @@
-"""Tables in text form, with a character between the columns: CSV, TSV and the like."""
+"""Text tables with a separator between the columns, such as CSV and TSV."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ from mlx_finbert.data.tables.records import Record, Row, TableFile
 from mlx_finbert.data.tables.text_files import first_lines, open_text
 from mlx_finbert.errors import InputError
 
-# A cell may hold a whole report; csv's own limit is 128 KiB.
+# A cell may hold a whole report; the default limit of csv is 128 KiB.
 csv.field_size_limit(2**31 - 1)
 
 REASONS = {
@@ -28,28 +28,28 @@ REASONS = {
         "a quotation mark inside a quoted field is not doubled; double those that belong to texts"
     ),
     "unexpected end": "the quotation mark that opens a field is never closed",
-    "new-line character": "a carriage return within the line; quote the field that holds it",
+    "new-line character": "a carriage return within the line; quote the field that contains it",
 }
-"""By words of `csv.Error`."""
+"""Our descriptions of faults, by words in the message of `csv.Error`."""
 
 BACKSLASHES = 'quotation marks are escaped by a backslash (\\"); double them instead ("")'
 
 
 class Delimited(TableFile):
-    """A table whose columns one character separates."""
+    """A table whose columns are separated by one character."""
 
     def __init__(
         self, path: Path, form: TextFormat, options: ReadOptions, ending: str = ".csv"
     ) -> None:
         """
         Args:
-            path: the file.
-            form: its encoding and line ends.
-            options: what the user says of it.
-            ending: of its name without compression, in lower case.
+            path: The file.
+            form: The file's encoding and line ends.
+            options: The user's settings for the file.
+            ending: The ending of the file's name without compression, in lower case.
 
         Raises:
-            InputError: where the separator is not clear, the file is empty, or its header is bad.
+            InputError: If the separator is not clear, the file is empty, or its header is bad.
         """
         self.path, self.form, self.options = path, form, options
         lines = first_lines(path, form)
@@ -73,7 +73,7 @@ class Delimited(TableFile):
         self.first_like_rows = ""
 
     def _spaces_and_quotes(self, lines: list[str]) -> dict[str, Any]:
-        """Whether a space follows each separator, and whether quotation marks quote."""
+        """Detect spaces after separators and quotation marks that do not quote, as csv settings."""
         first = next(iter(self._parsed(lines)), [])
         if len(first) > 1 and all(cell.startswith(" ") for cell in first[1:]):
             return {"skipinitialspace": True}
@@ -86,14 +86,14 @@ class Delimited(TableFile):
         return {}
 
     def _parsed(self, lines: list[str]) -> list[list[str]]:
-        """Rows of the first lines, up to one that is malformed or cut off."""
+        """Parse rows from the first lines, up to one that is malformed or incomplete."""
         rows: list[list[str]] = []
         with suppress(csv.Error):
             rows.extend(filter(None, csv.reader(lines, **self.dialect)))
         return rows
 
     def _refuse_first(self, lines: list[str]) -> NoReturn:
-        """Say why the first line is not even a header."""
+        """Raise an error that says why the first line cannot be parsed."""
         try:
             list(csv.reader(lines, **self.dialect))
         except csv.Error as error:
@@ -111,7 +111,7 @@ class Delimited(TableFile):
             reader = csv.reader(remembering(file, raw), **self.dialect)
             for _ in range(self.skipped):
                 next(file)
-            # Blank lines before the header are none.
+            # Skip blank lines before the header, and the header itself.
             while self.header.is_there and not next(reader):
                 pass
             number = 0
@@ -122,12 +122,12 @@ class Delimited(TableFile):
                     values = next(reader)
                     fault = self._width_fault(values)
                     if self.header.is_there and self.header.is_again(values):
-                        fault = "the header again; remove it"
+                        fault = "this line repeats the header"
                 except StopIteration:
                     return
                 except csv.Error as error:
                     values, fault = [], csv_fault(error)
-                # A blank line is a row where there is one column, and nothing where there are more.
+                # A blank line is a row of a table with one column, and is skipped in other tables.
                 is_blank = len(values) < 2 and not "".join(raw).strip(" \r\n")
                 if is_blank and len(self.columns) > 1:
                     continue
@@ -140,19 +140,20 @@ class Delimited(TableFile):
                 yield record
 
     def _width_fault(self, values: list[str]) -> str:
-        """What is wrong with the number of fields."""
+        """Describe a wrong number of fields; "" if the number is right."""
         found, wanted = len(values), len(self.columns)
         if found in (0, wanted):
             return ""
-        # Excel leaves out the separators of empty cells at the end; without a name nobody asks.
+        # Excel omits the separators of empty cells at the end; columns without a name may be
+        # missing, because they are not used.
         if found < wanted and {*range(found, wanted)} <= {*self.unnamed}:
             return ""
-        told = "the header" if self.header.is_there else "the first line"
-        said = f"{found} field{'s' * (found != 1)} where {told} has {wanted}"
+        first = "the header" if self.header.is_there else "the first line"
+        said = f"{found} field{'s' * (found != 1)}, but {first} has {wanted}"
         if found < wanted:
             return said
-        each_line = ", or add --delimiter tab where each line is one text" * (wanted == 1)
-        return f"{said}; quote texts that hold the separator{each_line}"
+        each_line = ", or add --delimiter tab if each line is one text" * (wanted == 1)
+        return f"{said}; quote texts that contain the separator{each_line}"
 
     def _row(self, values: list[str]) -> Row:
         values += [""] * (len(self.columns) - len(values))
@@ -160,23 +161,23 @@ class Delimited(TableFile):
         return dict(zip(self.columns, values, strict=True))
 
     def _check(self, record: Record, raw: list[str]) -> None:
-        """Refuse a row after which none can be trusted, and count those that are suspicious.
+        """Refuse a row that makes all later rows unreliable, and count suspicious rows.
 
         Raises:
-            InputError: where a quotation mark may have swallowed rows.
+            InputError: If a quotation mark may have swallowed rows.
         """
         where, separator = record.where(self.path), self.dialect["delimiter"]
         if record.fault and any('\\"' in line for line in raw):
             raise InputError(f"{where}: {BACKSLASHES}")
         if len(raw) < 2:
             return
-        lines = f"the quotation mark of line {record.line} takes in {len(raw)} lines"
+        lines = f"the quotation mark in line {record.line} spans {len(raw)} lines"
         if record.fault:
             raise InputError(f"{where}: {record.fault}: {lines}")
         others = len(self.columns) - 1
         if others and all(line.count(separator) == others for line in raw):
             if separator == "\t":
-                raise InputError(f"{where}: {lines} that read as rows: remove or double it")
+                raise InputError(f"{where}: {lines} that look like rows: remove or double it")
             self.first_like_rows = self.first_like_rows or where
             self.like_rows += 1
 
@@ -185,7 +186,7 @@ class Delimited(TableFile):
         notes = [self.form.note] if self.form.note else []
         separator = self.dialect["delimiter"]
         if self.is_unusual and len(self.columns) > 1:
-            notes.append(f"{self.path}: {NAMES[separator]} separates its columns")
+            notes.append(f"{self.path}: its columns are separated by {NAMES[separator]}")
         if "quoting" in self.dialect:
             notes.append(f"{self.path}: quotation marks were read as part of the texts")
         if self.in_unnamed:
@@ -197,25 +198,25 @@ class Delimited(TableFile):
             )
         if self.like_rows:
             notes.append(
-                f"{self.first_like_rows}: a quoted field holds lines that read as rows of their own"
-                f" ({self.like_rows:,} such rows): check the quotation marks"
+                f"{self.first_like_rows}: a quoted field contains lines that look like separate"
+                f" rows ({self.like_rows:,} such rows): check the quotation marks"
             )
         return notes
 
 
 def ends_left_out(first: list[str], sample: list[list[str]]) -> int:
-    """How many separators end every other line, with nothing behind them, and not the first."""
+    """Count the empty fields at the end of every other line that the first line lacks."""
     ends = [cell for row in sample for cell in row[len(first) :]]
     return 0 if any(map(str.strip, ends)) else max(0, min(map(len, sample), default=0) - len(first))
 
 
 def remembering(lines: Iterator[str], raw: list[str]) -> Iterator[str]:
-    """The lines, each appended to a list as well."""
+    """Yield the lines and also append each one to a list."""
     for line in lines:
         raw.append(line)
         yield line
 
 
 def csv_fault(error: csv.Error) -> str:
-    """What `csv` found wrong, in our words."""
+    """Describe a fault that `csv` found."""
     return next((reason for words, reason in REASONS.items() if words in str(error)), str(error))

@@ -1,8 +1,8 @@
-"""Which character separates the columns of a table in text form.
+"""Detection of the character that separates the columns of a text table.
 
-The header decides: a candidate that it does not hold separates nothing. Where it holds several,
-the rows below decide: the right one gives each of them the header's number of fields. A file with
-tabs may hold quotation marks that quote nothing, so its tabs are counted with and without them.
+A separator must occur in the header. If several candidates do, the rows below decide: the right one
+gives each row the same number of fields as the header. A file with tabs may contain quotation marks
+that do not quote, so its tabs are counted both with and without quoting.
 """
 
 import csv
@@ -15,31 +15,33 @@ from mlx_finbert.errors import InputError
 CANDIDATES = ",;\t|"
 
 BY_ENDING = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
-"""What an ending promises, a comma where it is another: the separator where the header has only one
-column, while any other than this is worth a sentence."""
+"""The usual separator of an ending; a comma for all others.
+
+It is used if the header has only one column. A note reports any other separator.
+"""
 
 NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 
 SEP_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
-"""The first line by which Excel is told the separator."""
+"""The first line that sets the separator for Excel."""
 
 
 def separator_line(lines: Sequence[str]) -> str | None:
-    """The separator that the first line sets, where it is Excel's `sep=;`."""
+    """Return the separator that a first line like Excel's `sep=;` sets; None otherwise."""
     found = SEP_LINE.fullmatch(lines[0]) if lines else None
     return found and found[1]
 
 
 def find_delimiter(lines: Sequence[str], ending: str, path: Path) -> str:
-    """The separator of a table.
+    """Detect the separator of a table.
 
     Args:
-        lines: the first lines, with their line ends; the first is the header, or a row.
-        ending: of the file's name, in lower case.
-        path: for messages.
+        lines: The first lines, with their line ends; the first is the header or a row.
+        ending: The ending of the file's name, in lower case.
+        path: The file, for messages.
 
     Raises:
-        InputError: where two candidates separate the rows equally well.
+        InputError: If two candidates separate the rows equally well.
     """
     default = BY_ENDING.get(ending, ",")
     agreement = {}
@@ -55,20 +57,20 @@ def find_delimiter(lines: Sequence[str], ending: str, path: Path) -> str:
     found = [candidate for candidate in agreement if agreement[candidate] == best]
     if len(found) > 1:
         raise InputError(
-            f"{path}: {' or '.join(NAMES[c] for c in found)} may separate its columns: say which"
-            " with --delimiter"
+            f"{path}: its columns may be separated by {' or '.join(NAMES[c] for c in found)}:"
+            " choose one with --delimiter"
         )
     return found[0]
 
 
 def share_alike(counts: Sequence[int]) -> float:
-    """The share of rows with as many fields as the first one, which does not count itself."""
+    """Return the share of the other rows that have as many fields as the first one."""
     first, *others = counts
     return sum(found == first for found in others) / max(1, len(others))
 
 
 def field_counts(lines: Iterable[str], delimiter: str) -> Iterator[int]:
-    """The number of fields of each row that is not blank; -1 where the quotation is wrong."""
+    """Yield the number of fields of each row that is not blank; -1 if its quoting is wrong."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         try:
@@ -81,14 +83,14 @@ def field_counts(lines: Iterable[str], delimiter: str) -> Iterator[int]:
 
 
 def has_literal_quotes(lines: Iterable[str], delimiter: str) -> bool:
-    """Whether quotation marks are part of the texts, as in a TSV file that quotes nothing.
+    """Whether quotation marks are part of the texts, as in a TSV file without quoting.
 
-    So it is where every line has the same number of separators, one at least, but not every row
-    the same number of fields once quotation marks quote.
+    This is the case if every line has the same number of separators, at least one, but the rows
+    have different numbers of fields when quotation marks are taken as quoting.
 
     Args:
-        lines: of the whole file.
-        delimiter: what separates the fields.
+        lines: The lines of the whole file.
+        delimiter: The separator of the fields.
     """
     separators: set[int] = set()
 

@@ -1,4 +1,4 @@
-"""Whether a table's first line names its columns, and what columns without a name are called."""
+"""The header of a text table: its detection, and names for columns that have none."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ WORDS_OF_HEADERS = {
     *("score", "rating", "stars", "id", "index", "date", "time", "source", "url", "ticker"),
     *("company", "split", "v1", "v2"),
 }
-"""What the columns of texts and labels are usually called."""
+"""The usual names of columns in tables of labelled texts."""
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
@@ -21,11 +21,11 @@ WORDS_OF_A_TEXT = 6
 """A cell with this many words is a text, not a name."""
 
 MOST_QUOTED = 40
-"""Characters of a cell in a message."""
+"""The most characters of a cell that a message quotes."""
 
 
 class Header:
-    """The names of a table's columns: its first line, or numbers where that is a row."""
+    """The names of a table's columns: the first line, or numbers if the first line is a row."""
 
     def __init__(
         self,
@@ -36,26 +36,29 @@ class Header:
     ) -> None:
         """
         Args:
-            path: for messages.
-            first: the cells of the first line.
-            sample: those of some rows below it.
-            said: whether the first line is a header, where the user says so.
+            path: The file, for messages.
+            first: The cells of the first line.
+            sample: The cells of some rows below it.
+            said: Whether the first line is a header; None if the user does not say.
 
         Raises:
-            InputError: where two columns have one name, or the user is surely wrong.
+            InputError: If two columns have one name, or the user is clearly wrong.
         """
         self.path, self.first, self.said = path, first, said
         self.names = [cell.strip() for cell in first]
         self.sample = [row for row in sample if not self.is_again(row)]
         self.is_there = said is not False
         self.unnamed: list[int] = []
-        """The positions of the columns without a name, from 0; the first is the index of pandas."""
+        """The positions of the columns without a name, from 0.
+
+        The first column is not included: without a name it is the index of pandas.
+        """
         if not self.is_there:
             self.columns = [str(i + 1) for i in range(len(first))]
             if names_columns(first, sample):
                 raise InputError(
                     f"{path}: --no-header was given, but the first line names the columns"
-                    f" ({', '.join(filter(None, first))}): leave --no-header out"
+                    f" ({', '.join(filter(None, first))}): remove --no-header"
                 )
             return
         if twice := repeated([name for name in self.names if name]):
@@ -66,35 +69,35 @@ class Header:
         self.unnamed = [i for i, name in enumerate(self.names) if i and not name]
 
     def is_again(self, row: Sequence[str]) -> bool:
-        """Whether a row is the first line of a second file that was put behind the first."""
+        """Whether a row repeats the header, as in files that were joined."""
         cells = [cell.strip("\ufeff ") for cell in row]
         return len(row) > 1 and [*filter(None, cells)] == [*filter(None, self.names)]
 
     def require(self, columns: Mapping[str, str]) -> None:
-        """Refuse a table without one of the columns, or whose header is a row.
+        """Refuse a table that lacks one of the columns, or whose header is a row.
 
         Args:
-            columns: their names, by the flags that give them.
+            columns: The names of the columns, by the flags that give them.
 
         Raises:
-            InputError: with the flags that mend it.
+            InputError: If the table does not fit; names the flags that correct this.
         """
         lacking = [flag for flag, name in columns.items() if name not in self.columns]
         reason = reads_as_data(self.first, self.sample) if self.said is None else None
         if reason and (lacking or self._is_named_by_a_row(columns)):
             raise InputError(
-                f"{self.path}: the first line reads as data ({reason}): add --no-header and name"
-                f" the columns by number, for instance {self._suggestion(columns)}; or add --header"
+                f"{self.path}: the first line looks like data ({reason}): add --no-header and name"
+                f" the columns by number, for example {self._suggestion(columns)}; or add --header"
                 " if it does name the columns"
             )
         for flag in lacking:
             error = missing_column(self.columns, columns[flag], str(self.path), flag)
             if self.said is None and not names_columns(self.first, self.sample):
-                error.args = (f"{error}, or add --no-header where the first line is a row",)
+                error.args = (f"{error}, or add --no-header if the first line is a row",)
             raise error
 
     def _is_named_by_a_row(self, columns: Mapping[str, str]) -> bool:
-        """Whether the name of the label column is the label of a first row."""
+        """Whether the name of the label column also occurs as a label in it."""
         label = columns.get("--label-column")
         if label not in self.columns:
             return False
@@ -102,7 +105,7 @@ class Header:
         return label in [row[at].strip() for row in self.sample if len(row) > at]
 
     def _suggestion(self, columns: Mapping[str, str]) -> str:
-        """The flags that probably name the columns."""
+        """Return flags that probably name the right columns."""
         rows = [row for row in [self.first, *self.sample] if len(row) == len(self.first)]
         text, label = likely_columns(rows)
         flags = f"--text-column {text}"
@@ -112,7 +115,7 @@ class Header:
 
 
 def column_names(header: Sequence[str]) -> list[str]:
-    """A name for each column; those without are called as pandas does: `Unnamed: 0`, ..."""
+    """Return a name for each column; columns without one get pandas' names: `Unnamed: 0`, ..."""
     names = [cell.strip() for cell in header]
     for i, name in enumerate(names):
         if not name:
@@ -123,11 +126,11 @@ def column_names(header: Sequence[str]) -> list[str]:
 
 
 def reads_as_data(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str | None:
-    """What shows that a first line is a row and no header; None where nothing does.
+    """Return the reason why a first line is a row and not a header; None if there is none.
 
     Args:
-        first: its cells.
-        rows: those of some rows below it.
+        first: The cells of the first line.
+        rows: The cells of some rows below it.
     """
     for i, cell in enumerate(first):
         below = [row[i].strip() for row in rows if len(row) == len(first)]
@@ -137,12 +140,12 @@ def reads_as_data(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str | 
             beginning = cell if len(cell) <= MOST_QUOTED else f"{cell[: MOST_QUOTED - 3]}..."
             return f"column {i + 1} begins with {beginning!r}"
         if NUMBER.fullmatch(cell.strip()) and below and all(map(NUMBER.fullmatch, below)):
-            return f"column {i + 1} has numbers alone"
+            return f"column {i + 1} has only numbers"
     return None
 
 
 def names_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a first line is surely a header: usual names that do not occur below."""
+    """Whether a first line is clearly a header: most names are usual ones that occur in no row."""
     cells = [cell.strip().casefold() for cell in first if cell.strip()]
     known = [cell for cell in cells if cell in WORDS_OF_HEADERS]
     if not cells or 2 * len(known) <= len(cells):
@@ -152,10 +155,13 @@ def names_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 
 def likely_columns(rows: Sequence[Sequence[str]]) -> tuple[int, int | None]:
-    """Of the numbers to suggest, from 1: that of the most words and of the fewest values.
+    """Guess the text column (most words) and the label column (fewest values).
 
     Args:
-        rows: cells of some rows of one width; the second number is None for one column.
+        rows: The cells of some rows, all of one width.
+
+    Returns:
+        The numbers of the two columns, from 1; the second is None if there is only one column.
     """
     columns = list(zip(*rows, strict=True))
     words = [sum(len(cell.split()) for cell in cells) for cells in columns]

@@ -1,4 +1,4 @@
-"""JSON lines, and JSON files with one array of objects, read strictly."""
+"""Strict readers for JSON lines and for JSON files with one array of objects."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,23 +15,23 @@ from mlx_finbert.errors import InputError, is_encodable
 
 
 class JsonRecords(TableFile):
-    """Objects, one a line or all in one array; an array is read into memory as a whole."""
+    """Objects, one per line or all in one array; an array is read into memory as a whole."""
 
     def __init__(self, path: Path, form: TextFormat) -> None:
         """
         Args:
-            path: the file.
-            form: its encoding and line ends.
+            path: The file.
+            form: The file's encoding and line ends.
 
         Raises:
-            InputError: where it begins as neither.
+            InputError: If the file begins with an object over several lines.
         """
         self.path, self.form = path, form
         start = "".join(first_lines(path, form)).lstrip()
         self.is_array = start.startswith("[")
         if start.partition("\n")[0].strip() == "{":
             raise InputError(
-                f"{path}: an object over several lines: write one object a line, or one array of"
+                f"{path}: an object over several lines: write one object per line, or one array of"
                 " objects, such as a list inside this object"
             )
 
@@ -43,7 +43,7 @@ class JsonRecords(TableFile):
                 yield from line_records(file)
 
     def require_columns(self, columns: Mapping[str, str]) -> None:
-        """Refuse an answer of a web service: one object with the rows in a list."""
+        """Refuse the response of a web service: one object with the rows in a list."""
         lines = [line for line in first_lines(self.path, self.form) if line.strip()]
         if self.is_array or len(lines) != 1:
             return
@@ -53,7 +53,7 @@ class JsonRecords(TableFile):
             if is_table and not all(has_column(record.values, c) for c in columns.values()):
                 raise InputError(
                     f"{self.path}: one object with its rows in the list {name!r}: save that list"
-                    " as a file of its own"
+                    " as a separate file"
                 )
 
     @property
@@ -62,7 +62,7 @@ class JsonRecords(TableFile):
 
 
 def line_records(lines: Iterator[str]) -> Iterator[Record]:
-    """A row for each line that is not blank."""
+    """Yield a row for each line that is not blank."""
     numbers = count(1)
     for line, text in enumerate(lines, 1):
         if not text.strip():
@@ -76,10 +76,10 @@ def line_records(lines: Iterator[str]) -> Iterator[Record]:
 
 
 def array_records(text: str, path: Path) -> Iterator[Record]:
-    """A row for each element of an array.
+    """Yield a row for each element of an array.
 
     Raises:
-        InputError: where it is not valid JSON, for then nobody knows where the next row begins.
+        InputError: If an element is not valid JSON, because the next row cannot be found then.
     """
     start = skip_space(text, 0) + 1
     at, line, seen = skip_space(text, start), 1, 0
@@ -98,16 +98,18 @@ def array_records(text: str, path: Path) -> Iterator[Record]:
             break
         at = skip_space(text, at + 1)
     if text[at : at + 1] != "]" or text[at + 1 :].strip():
-        raise InputError(f"{path}: its array does not end after its last row: it is damaged")
+        raise InputError(
+            f"{path}: its array does not end after its last row: it is damaged, save it again"
+        )
 
 
 def fill(record: Record, value: Any, text: str) -> None:
-    """Put what was decoded into a record, or what is wrong with it."""
+    """Put the decoded value, or its fault, into a record."""
     if not isinstance(value, dict):
         record.fault = "not a JSON object"
     elif "\\ud" in text.lower() and (broken := columns_with_half_pairs(value)):
         record.fault = (
-            f"column {broken[0]!r}: half of a surrogate pair, as of an emoji cut in two;"
+            f"column {broken[0]!r}: half of a surrogate pair, as in an emoji cut in two;"
             " remove it or write the whole pair"
         )
     else:
@@ -115,13 +117,13 @@ def fill(record: Record, value: Any, text: str) -> None:
 
 
 def columns_with_half_pairs(values: Row) -> list[str]:
-    """The columns whose name or value, at any depth, holds what is no character."""
+    """Return the columns with half of a surrogate pair in their name or, at any depth, value."""
     dump = partial(json.dumps, ensure_ascii=False)
     return [name for name in values if not is_encodable(dump({name: values[name]}))]
 
 
 def json_fault(error: BaseException) -> str:
-    """A clause on why a row is no JSON."""
+    """Return a clause that says why a row is not JSON."""
     if isinstance(error, RecursionError):
         return "JSON nested too deep"
     if isinstance(error, json.JSONDecodeError):
@@ -130,7 +132,7 @@ def json_fault(error: BaseException) -> str:
 
 
 def skip_space(text: str, at: int) -> int:
-    """The place of the next character that is no white space."""
+    """Return the position of the next character that is not white space."""
     while text[at : at + 1].isspace():
         at += 1
     return at
@@ -145,14 +147,14 @@ def _object(pairs: list[tuple[str, Any]]) -> Row:
 
 
 def _constant(name: str) -> None:
-    # pandas and Python write NaN for a missing value; infinity is a number that JSON lacks.
+    # pandas and Python write NaN for a missing value. JSON has no infinity.
     if name != "NaN":
-        raise ValueError(f"{name} is no JSON number")
+        raise ValueError(f"{name} is not a JSON number")
 
 
 def _float(digits: str) -> float:
     if not isfinite(value := float(digits)):
-        raise ValueError(f"{digits} is too large a number")
+        raise ValueError(f"the number {digits} is too large")
     return value
 
 

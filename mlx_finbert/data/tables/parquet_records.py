@@ -1,4 +1,4 @@
-"""Parquet files."""
+"""The reader of Parquet files."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet
 
 PARQUET_ROWS = 4096
-"""Rows in memory at a time."""
+"""The number of rows in memory at a time."""
 
 
 class ParquetRecords(TableFile):
@@ -32,11 +32,11 @@ class ParquetRecords(TableFile):
     def __init__(self, path: Path, is_packed: bool = False) -> None:
         """
         Args:
-            path: the file.
-            is_packed: whether it lies in a zip, gzip, ... file.
+            path: The file.
+            is_packed: Whether the file is compressed (zip, gzip, ...).
 
         Raises:
-            InputError: where it cannot be read, or two columns have one name.
+            InputError: If the file cannot be read, or two columns have one name.
         """
         self.path, self.is_packed = path, is_packed
         with self._file() as file:
@@ -67,13 +67,13 @@ class ParquetRecords(TableFile):
         try:
             with pyarrow.parquet.ParquetFile(self._source()) as file:
                 yield file
-        # A string that is no UTF-8, or an object with one key twice, is a ValueError.
-        # A date outside the years 1 to 9999 is an OverflowError.
+        # ValueError: a string that is not UTF-8, or an object with a repeated key.
+        # OverflowError: a date outside the years 1 to 9999.
         except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
-                f"{self.path} is not a readable Parquet file: {first_line(error)}"
+                f"{self.path} is not a readable Parquet file ({first_line(error)}): save it again"
             ) from None
 
     def _source(self) -> Path | BytesIO:
@@ -84,7 +84,7 @@ class ParquetRecords(TableFile):
 
 
 def features_of(schema: "pyarrow.Schema") -> dict[str, Any]:
-    """What `datasets` stores about the columns, as JSON in the metadata of the schema."""
+    """Return what `datasets` stores about the columns as JSON in the metadata of the schema."""
     stored = (schema.metadata or {}).get(b"huggingface", b"{}")
     try:
         return dict(json.loads(stored)["info"]["features"])
@@ -93,7 +93,7 @@ def features_of(schema: "pyarrow.Schema") -> dict[str, Any]:
 
 
 def parts_of(kind: "pyarrow.DataType") -> Row | Any:
-    """The fields of a struct, which are reached by a dot; the type itself for any other."""
+    """Return the fields of a struct, which a dot selects, or any other type itself."""
     import pyarrow
 
     if not pyarrow.types.is_struct(kind):

@@ -1,4 +1,4 @@
-"""Writing Parquet files, whose columns have one type each that fits all rows."""
+"""The writer of Parquet files, in which each column has one type that fits all rows."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ from mlx_finbert.errors import InputError, first_line
 
 ADDED = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
 
-# RecursionError is of values nested too deep, UnicodeEncodeError (a ValueError) of half characters.
+# RecursionError: values nested too deep. UnicodeEncodeError, a ValueError: half a surrogate pair.
 UNFIT = (pyarrow.ArrowException, ValueError, TypeError, OverflowError, RecursionError)
 
 
 class ParquetWriter(TableWriter):
-    """Keeps the column types of a Parquet source, and finds those of other sources in `check`."""
+    """A writer that keeps the types of a Parquet source and derives those of others in `check`."""
 
     def __init__(self, added: dict[str, type], schema: pyarrow.Schema | None = None) -> None:
         super().__init__(added)
         self.fields: dict[str, pyarrow.Field] = {field.name: field for field in schema or ()}
-        """Of the columns of a Parquet source."""
+        """The columns of a Parquet source."""
         self.types: dict[str, pyarrow.DataType] = {}
-        """Of the other columns, by the rows seen so far."""
+        """The types of the other columns, from the rows seen so far."""
 
     def check(self, rows: list[Row], where: Where) -> None:
         super().check(rows, where)
@@ -38,9 +38,9 @@ class ParquetWriter(TableWriter):
             except UNFIT as error:
                 index = self._first_unfit(name, values)
                 raise InputError(
-                    f"{where(index)}, column {name!r}: {values[index]!r:.60} does not fit the one"
-                    f" type that a column has in Parquet ({first_line(error)}); write .jsonl"
-                    " instead"
+                    f"{where(index)}, column {name!r}: {values[index]!r:.60} does not fit the"
+                    f" single type that a Parquet column must have ({first_line(error)}); write"
+                    " .jsonl instead"
                 ) from None
 
     def _see(self, name: str, values: list[Any]) -> None:
@@ -50,7 +50,7 @@ class ParquetWriter(TableWriter):
             self.types[name] = wider(self.types.get(name, pyarrow.null()), values)
 
     def _first_unfit(self, name: str, values: list[Any]) -> int:
-        """The index of the value with which the shortest beginning ends that fails."""
+        """Return the index of the first value that does not fit those before it."""
 
         def fails(count: int) -> bool:
             try:
@@ -62,7 +62,7 @@ class ParquetWriter(TableWriter):
         return bisect_left(range(len(values)), True, lo=1, key=fails) - 1
 
     def schema(self) -> pyarrow.Schema:
-        """Of the file to write; a column without any value is one of strings."""
+        """Return the schema of the file to write; a column without any value has type string."""
         fields = [self._field(name) for name in self.columns]
         fields += [pyarrow.field(name, ADDED[kind]) for name, kind in self.added.items()]
         return pyarrow.schema(fields)
@@ -85,12 +85,12 @@ def _table(rows: list[Row], schema: pyarrow.Schema) -> pyarrow.Table:
 
 
 def wider(kind: pyarrow.DataType, values: list[Any]) -> pyarrow.DataType:
-    """The type of a column with these values after others of a type.
+    """Return the type of a column that has values of type `kind` and these values.
 
     Raises:
-        UNFIT: where no type keeps every value as it is.
+        UNFIT: If no type keeps every value unchanged.
     """
-    # Arrow itself turns true after 2.5 into 1.0.
+    # Arrow would turn true after 2.5 into 1.0.
     if bool in (kinds := {type(value) for value in values if value is not None}) and len(kinds) > 1:
         raise TypeError("true or false among other values")
     found = _merged(kind, pyarrow.array(values).type)
@@ -100,7 +100,7 @@ def wider(kind: pyarrow.DataType, values: list[Any]) -> pyarrow.DataType:
 
 
 def _merged(left: pyarrow.DataType, right: pyarrow.DataType) -> pyarrow.DataType:
-    """The type of the values of both; lists and structs may have parts without a value."""
+    """Merge two types; lists and structs may have parts without a value."""
     if left == right or pyarrow.types.is_null(right):
         return left
     if pyarrow.types.is_null(left):

@@ -1,29 +1,29 @@
-"""What a user may say about the form of a table: encoding, separator, header."""
+"""The user's settings for the format of a table: encoding, separator and header."""
 
 from dataclasses import dataclass
 
 from mlx_finbert.errors import InputError
 
 SPELLED = {"\\t": "\t", "tab": "\t"}
-"""Separators that a shell makes hard to type."""
+"""Spellings of separators that are hard to type in a shell."""
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How to read a text file with a table; None is found from the file itself."""
+    """The format of a text file with a table; None means that it is detected."""
 
     encoding: str | None = None
     delimiter: str | None = None
     """One character, `\\t` or `tab`."""
     header: bool | None = None
-    """Whether the first line names the columns; without names they are called 1, 2, ..."""
+    """Whether the first line names the columns; otherwise they are called 1, 2, ..."""
 
     @property
     def separator(self) -> str | None:
         """The delimiter as one character.
 
         Raises:
-            InputError: where it is none.
+            InputError: If the delimiter is not one character.
         """
         if self.delimiter is None:
             return None

@@ -1,4 +1,4 @@
-"""A row of a table with its place in the file, and how a column of it is found by name."""
+"""The rows of tables, with their place in the file, and access to columns by name."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
@@ -16,70 +16,70 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 NULL = "\\N"
-"""How databases export null into text."""
+"""The text that databases export for null."""
 
 
 @dataclass(slots=True)
 class Record:
-    """One row, or why it could not be read."""
+    """One row, or the fault that makes it unreadable."""
 
     number: int
-    """From 1; a header is no row."""
+    """The number of the row, from 1, without counting a header."""
     line: int | None
-    """Where the row begins in its file, from 1; None in Parquet, which has no lines."""
+    """The line in the file where the row begins, from 1; None in Parquet, which has no lines."""
     values: Row
     fault: str = ""
-    """What is wrong with the row, without its place; `values` is then empty."""
+    """The fault of the row, without its place; `values` is then empty."""
 
     def where(self, name: object) -> str:
-        """The row's place: `news.csv, line 7 (row 5)`."""
+        """Return the row's place: `news.csv, line 7 (row 5)`."""
         if self.line is None:
             return f"{name}, row {self.number}"
         return f"{name}, line {self.line} (row {self.number})"
 
 
 class TableFile(ABC):
-    """A table on disk whose form is known; its rows can be read as often as needed."""
+    """A table on disk with a known format; its rows can be read as often as needed."""
 
     path: Path
     features: Mapping[str, Any] = MappingProxyType({})
-    """What `datasets` has stored about the columns, such as the names of labels."""
+    """The information that `datasets` has stored about the columns, such as label names."""
     schema: "pyarrow.Schema | None" = None
-    """The types of the columns, where the file stores them."""
+    """The types of the columns, if the file stores them."""
 
     @abstractmethod
     def records(self) -> Iterator[Record]:
-        """The rows in their order, bad ones too, in constant memory.
+        """Yield the rows in order, including bad ones, in constant memory.
 
         Raises:
-            InputError: where nothing that follows can be trusted.
+            InputError: If a fault makes all later rows unreliable.
         """
 
     def require_columns(self, columns: Mapping[str, str]) -> None:  # noqa: B027
-        """Refuse a table without one of the columns, given by the flags that name them.
+        """Refuse a table that lacks one of the columns, which are keyed by their flags.
 
-        Where each row has columns of its own nothing can be said before they are read.
+        A format in which each row has its own columns cannot be checked before the rows are read.
         """
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on what was guessed or is unusual; complete once the rows were read."""
+        """Sentences about guesses and unusual findings; complete after the rows have been read."""
         return []
 
 
 class MissingColumnError(InputError):
-    """A row, or a whole table, lacks a column that a flag names."""
+    """An error for a row or a table that lacks a column named by a flag."""
 
 
 def value_of(row: Row, column: str) -> Any:
-    """The value of a column; `data.text` is also the key `text` of the object `data`.
+    """Return the value of a column; `data.text` can also mean the key `text` of the object `data`.
 
-    A key with dots in it comes before what its parts would name. What lies inside a null is null,
-    and so are the number NaN, by which pandas marks a missing value, and `\\N`, by which MySQL and
-    Hive do; the text "nan" is a text.
+    A key that contains the dot itself takes precedence. Anything inside a null is null. The number
+    NaN, with which pandas marks a missing value, and `\\N`, with which MySQL and Hive do, are also
+    null; the text "nan" is a text.
 
     Raises:
-        KeyError: where there is no such column.
+        KeyError: If there is no such column.
     """
     if column in row:
         value = row[column]
@@ -105,10 +105,10 @@ def has_column(row: Row, column: str) -> bool:
 
 
 def require_column(row: Row, column: str, where: str, flag: str) -> Any:
-    """The value of a column.
+    """Return the value of a column.
 
     Raises:
-        MissingColumnError: lists the columns that there are.
+        MissingColumnError: If the row lacks the column; lists the columns that it has.
     """
     try:
         return value_of(row, column)
@@ -119,15 +119,15 @@ def require_column(row: Row, column: str, where: str, flag: str) -> Any:
 def missing_column(
     columns: Collection[str], column: str, where: str, flag: str
 ) -> MissingColumnError:
-    """The error that names the columns there are, and the flag that chooses one."""
+    """Make the error that lists the existing columns and names the flag that chooses one."""
     return MissingColumnError(
         f"{where} has no column {column!r}; its columns are {', '.join(map(repr, columns))}:"
-        f" name one with {flag}"
+        f" choose one with {flag}"
     )
 
 
 def repeated(names: Collection[str]) -> list[str]:
-    """The names that occur more than once."""
+    """Return the names that occur more than once."""
     seen: set[str] = set()
     again: dict[str, None] = {}
     for name in names:

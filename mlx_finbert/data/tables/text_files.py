@@ -1,4 +1,4 @@
-"""Text files as lines, and those with one text a line."""
+"""Text files read as lines, and tables with one text per line."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,15 +12,15 @@ from mlx_finbert.data.tables.records import Record, TableFile, missing_column
 
 SAMPLE_LINES = 200
 SAMPLE_CHARACTERS = 1 << 20
-"""Of the beginning of a file, from which its form is found."""
+"""The limits of the beginning of a file from which its format is detected."""
 
 TEXT = "text"
-"""What the only column of a file with one text a line is called."""
+"""The name of the only column of a file with one text per line."""
 
 
 @contextmanager
 def open_text(path: Path, form: TextFormat) -> Iterator[TextIO]:
-    """The lines of a file that is known to be decodable, with their line ends."""
+    """Open a file that is known to be decodable; its lines keep their line ends."""
     with (
         open_bytes(path) as file,
         TextIOWrapper(file, form.encoding, newline=form.newline) as lines,
@@ -29,7 +29,7 @@ def open_text(path: Path, form: TextFormat) -> Iterator[TextIO]:
 
 
 def first_lines(path: Path, form: TextFormat) -> list[str]:
-    """The lines from which the form of a table is found."""
+    """Return the lines from which the format of a table is detected."""
     lines: list[str] = []
     size = 0
     with open_text(path, form) as file:
@@ -42,7 +42,7 @@ def first_lines(path: Path, form: TextFormat) -> list[str]:
 
 
 class TextLines(TableFile):
-    """A file with one text a line; a blank line is a row without a text."""
+    """A file with one text per line; a blank line is a row without a text."""
 
     def __init__(self, path: Path, form: TextFormat) -> None:
         self.path, self.form = path, form
@@ -55,7 +55,7 @@ class TextLines(TableFile):
     def require_columns(self, columns: Mapping[str, str]) -> None:
         for flag, column in columns.items():
             if column != TEXT:
-                raise missing_column([TEXT], column, f"{self.path} (one text a line)", flag)
+                raise missing_column([TEXT], column, f"{self.path} (one text per line)", flag)
 
     @property
     def notes(self) -> list[str]:
@@ -64,7 +64,7 @@ class TextLines(TableFile):
         tabs = {line.count("\t") for line in lines}
         if len(lines) > 1 and len(tabs) == 1 and tabs != {0}:
             notes.append(
-                f"{self.path}: all lines have tabs but each was read as one text, as in every .txt"
-                " file; add --delimiter tab for columns"
+                f"{self.path}: all lines have tabs, but each line was read as one text, as in every"
+                " .txt file; to read columns, add --delimiter tab"
             )
         return notes

@@ -1,7 +1,7 @@
-"""Writing tables chunk by chunk; all rows are checked before the first is written.
+"""Writers of tables, which check all rows before they write the first.
 
-A writer goes over the source's rows twice: `check` sees them all once, so that no value can break
-`open` after hours of other work.
+A writer gets the source's rows twice. The first time, `check` sees all of them, so that no value
+can cause a failure of `open` after hours of other work.
 """
 
 import csv
@@ -25,30 +25,30 @@ Write = Callable[[list[Row]], None]
 NESTED = list, tuple, dict
 
 Where = Callable[[int], str]
-"""The place of a row by its index in a list, for messages: `news.csv, row 5`."""
+"""A function that returns the place of a row by its index in a list: `news.csv, row 5`."""
 
 
 class TableWriter(ABC):
-    """Writes the rows of a source with further columns."""
+    """A writer of a source's rows with additional columns."""
 
     def __init__(self, added: dict[str, type]) -> None:
         """
         Args:
-            added: the further columns, by name: str, int or float.
+            added: The types of the additional columns, by name: str, int or float.
         """
         self.added = added
         self.columns: Row = {}
-        """Those of the source's first row, in their order, as keys."""
+        """The columns of the source's first row, in order, as keys."""
 
     def check(self, rows: list[Row], where: Where) -> None:
-        """Refuse source rows that cannot be written; called for all of them before `open`.
+        """Refuse source rows that cannot be written; called for all rows before `open`.
 
         Args:
-            rows: the next ones, in their order, without the further columns.
-            where: the place of each of them.
+            rows: The next rows, in order, without the additional columns.
+            where: Returns the place of each of these rows.
 
         Raises:
-            InputError: names the row and what to do.
+            InputError: If a row cannot be written; names the row and the remedy.
         """
         self.columns = self.columns or dict.fromkeys(rows[0])
         for i, row in enumerate(rows):
@@ -62,11 +62,11 @@ class TableWriter(ABC):
 
     @abstractmethod
     def open(self, path: Path) -> AbstractContextManager[Write]:
-        """A function that takes lists of rows, each with the further columns."""
+        """Yield a function that writes lists of rows, each with the additional columns."""
 
 
 class CsvWriter(TableWriter):
-    """Comma-separated values; a list or an object is a cell of JSON."""
+    """A writer of comma-separated values; a list or an object is written as JSON."""
 
     delimiter = ","
 
@@ -75,7 +75,7 @@ class CsvWriter(TableWriter):
         for name, value in row.items():
             if isinstance(value, bytes):
                 raise InputError(
-                    f"{where()}, column {name!r}: bytes are no text; write .parquet instead"
+                    f"{where()}, column {name!r}: bytes are not text; write .parquet instead"
                 )
             if isinstance(value, NESTED):
                 require_json(name, value, where)
@@ -92,13 +92,13 @@ class CsvWriter(TableWriter):
 
 
 class TsvWriter(CsvWriter):
-    """Tab-separated values."""
+    """A writer of tab-separated values."""
 
     delimiter = "\t"
 
 
 class JsonWriter(TableWriter):
-    """One JSON object a line; rows may have different fields."""
+    """A writer of one JSON object per line; rows may have different fields."""
 
     def _check_row(self, row: Row, where: Callable[[], str]) -> None:
         if json_problem(row):
@@ -112,15 +112,15 @@ class JsonWriter(TableWriter):
 
 
 def csv_cell(value: Any) -> Any:
-    """A value as `csv` writes it as text: NaN is empty, as null is."""
+    """Convert a value for `csv`: NaN, like null, becomes an empty cell."""
     return json_line(value) if isinstance(value, NESTED) else _nan_as_none(value)
 
 
 def json_line(row: Any) -> str:
-    """A row, or a value of one, as valid JSON, NaN as null; dates and decimals become strings.
+    """Convert a row or a value to valid JSON: NaN becomes null, dates and decimals strings.
 
     Raises:
-        ValueError: where a value is infinite or bytes.
+        ValueError: If a value is infinite or bytes.
     """
     try:
         return _dumped(row)
@@ -132,13 +132,13 @@ def require_json(name: str, value: Any, where: Callable[[], str]) -> None:
     """Refuse a value of a column that cannot be written as JSON."""
     if problem := json_problem({name: value}):
         raise InputError(
-            f"{where()}, column {name!r}: {value!r:.60} has no form in JSON ({problem});"
+            f"{where()}, column {name!r}: {value!r:.60} cannot be written as JSON ({problem});"
             " correct it, or write another format"
         )
 
 
 def json_problem(row: Row) -> str | None:
-    """Why a row cannot be written as JSON in UTF-8; None where it can."""
+    """Return the reason why a row cannot be written as JSON in UTF-8; None if it can."""
     try:
         json_line(row).encode("utf-8")
     except (ValueError, RecursionError) as error:
@@ -152,7 +152,7 @@ def _dumped(value: Any) -> str:
 
 def _as_string(value: Any) -> str:
     if isinstance(value, bytes):
-        raise ValueError("bytes are no text")
+        raise ValueError("bytes are not text")
     return str(value)
 
 
@@ -167,12 +167,12 @@ def _nan_as_none(value: Any) -> Any:
 def make_writer(
     target: Path, added: dict[str, type], schema: "pyarrow.Schema | None" = None
 ) -> TableWriter:
-    """The writer for the ending of a target.
+    """Make the writer for the ending of a target.
 
     Args:
-        target: of an ending in `WRITERS`, or `.parquet`.
-        added: the further columns, by name: str, int or float.
-        schema: of the source's rows, where it is a Parquet file.
+        target: The file to write, with an ending in `WRITERS` or `.parquet`.
+        added: The types of the additional columns, by name: str, int or float.
+        schema: The schema of the source's rows, if the source is a Parquet file.
     """
     if target.suffix.lower() == PARQUET:
         from mlx_finbert.data.tables.parquet_writer import ParquetWriter
@@ -186,4 +186,4 @@ PARQUET = ".parquet"
 WRITERS: dict[str, type[TableWriter]] = {".csv": CsvWriter, ".tsv": TsvWriter, ".jsonl": JsonWriter}
 
 ENDINGS = (*WRITERS, PARQUET)
-"""What the name of a target may end with."""
+"""The endings that a target may have."""

@@ -32,7 +32,7 @@ def test_the_published_counts(archive):
     assert np.bincount(splits.test.labels).tolist() == [128, 575, 267]
     known = set(splits.train.texts)
     assert sum(text in known for text in splits.test.texts) == 5
-    assert any("5 of them in several of its own splits" in note for note in splits.notes)
+    assert any("5 of them in several of the source's own splits" in note for note in splits.notes)
 
 
 def test_the_parts_are_those_of_scikit_learn(archive):
@@ -47,14 +47,14 @@ def test_the_parts_are_those_of_scikit_learn(archive):
 
 
 def test_other_data_is_refused(archive):
-    with pytest.raises(InputError, match="has 2,264 rows: Araci's split is of the 4,846"):
+    with pytest.raises(InputError, match="has 2,264 rows, but Araci's split needs the 4,846"):
         with_araci_split(load_texts(f"{archive}:allagree"))
 
 
 def test_another_order_is_refused():
     texts = [f"Text {i}" for i in range(4846)]
     data = LabelledTexts(texts, np.repeat([0, 1, 2], [604, 2879, 1363]), LABELS, "sorted")
-    with pytest.raises(InputError, match="sorted has its 4,846 rows in another order"):
+    with pytest.raises(InputError, match="sorted has its 4,846 rows in a different order"):
         with_araci_split(data)
 
 

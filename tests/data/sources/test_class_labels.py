@@ -58,7 +58,7 @@ def test_a_folder_of_them(tmp_path):
     write(tmp_path / "test.parquet", [-1, -1], NAMES)
     data = load_texts(str(tmp_path))
     assert (data.label_names, data.labels.tolist()) == (NAMES, [0, 1, 2])
-    assert data.notes == [f"{tmp_path}: none of its 2 test rows has a label: they are left out"]
+    assert data.notes == [f"{tmp_path}: none of its 2 test rows has a label; they are skipped"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,9 @@ def test_single_rows_without_a_label(tmp_path):
 
 def test_an_integer_without_a_name(tmp_path):
     path = write(tmp_path / "a.parquet", [0, 3], NAMES)
-    with pytest.raises(InputError, match=r"column 'label' holds 3, but the names .* of 0 to 2"):
+    with pytest.raises(
+        InputError, match=r"column 'label' contains 3, but .* names only for 0 to 2"
+    ):
         load_texts(str(path))
 
 

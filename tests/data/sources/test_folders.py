@@ -43,7 +43,7 @@ def test_a_test_file_without_labels(tmp_path, name, content):
     (tmp_path / name).write_text(content)
     data = load_texts(str(tmp_path))
     assert data.splits == ["train", "train"] and data.notes == [
-        f"{tmp_path}: none of its 2 test rows has a label: they are left out"
+        f"{tmp_path}: none of its 2 test rows has a label; they are skipped"
     ]
     (tmp_path / "dev.csv").write_text("text,lable\nuneasy,up\n")
     with pytest.raises(InputError, match=r"dev.csv has no column 'label'"):
@@ -55,7 +55,7 @@ def test_a_table_that_is_not_used_is_named(tmp_path):
     data = load_texts(str(tmp_path))
     assert len(data) == 2
     assert data.notes == [
-        f"{tmp_path}: extra.csv, more.jsonl are not used: train.csv tell the splits by their names"
+        f"{tmp_path}: extra.csv, more.jsonl are not used: the splits are read from train.csv"
     ]
 
 
@@ -64,7 +64,7 @@ def test_two_files_of_one_split_and_two_splits_of_one_file_are_refused(tmp_path)
     with pytest.raises(InputError, match=r"both train.csv and train.jsonl look like the train"):
         load_texts(str(tmp_path))
     write(tmp_path / "b", "train-test.csv")
-    with pytest.raises(InputError, match="tells two splits, test and train"):
+    with pytest.raises(InputError, match="contains two splits, test and train"):
         load_texts(str(tmp_path / "b"))
 
 
@@ -73,7 +73,7 @@ def test_text_files_are_tables_where_a_flag_speaks_of_columns(tmp_path):
         (tmp_path / name).write_text("i feel fine;joy\ni feel low;sadness\n")
     columns = Columns("1", "2", delimiter=";", header=False)
     assert len(load_texts(str(tmp_path), columns)) == 6
-    with pytest.raises(InputError, match="not a folder that is known"):
+    with pytest.raises(InputError, match="the folder is not one of"):
         load_texts(str(tmp_path))
 
 
@@ -101,7 +101,7 @@ def test_shards_are_read_in_order_and_rows_numbered_across_them(tmp_path, inside
 def test_a_missing_shard_is_named(tmp_path):
     shards(tmp_path, "train", 3)
     (tmp_path / "train-00001-of-00003.parquet").unlink()
-    with pytest.raises(InputError, match="shard train-00001-of-00003 is missing: fetch"):
+    with pytest.raises(InputError, match="shard train-00001-of-00003 is missing: download"):
         load_texts(str(tmp_path))
     shards(tmp_path, "train", 2)
     with pytest.raises(InputError, match="shards of two tables"):

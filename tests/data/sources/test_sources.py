@@ -150,7 +150,7 @@ def test_what_is_not_there(spec):
 
 
 def test_a_hub_name_offline_is_one_sentence():
-    with pytest.raises(InputError, match="--data nobody/nothing: neither"):
+    with pytest.raises(InputError, match="--data nobody/nothing is not a file"):
         load_texts("nobody/nothing")
 
 
@@ -197,11 +197,11 @@ def test_names_keep_their_spelling_and_floats_are_integers(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "columns", "words"),
     [
-        ("sample", Columns("headline"), "--text-column has no meaning for --data sample"),
-        ("imdb", Columns(label_names=["a", "b"]), "--labels has no meaning for --data imdb"),
-        ("sample", Columns(encoding="latin-1"), "--encoding has no meaning for --data sample"),
-        ("sample", Columns(drop_bad_rows=True), "--drop-bad-rows has no meaning for --data sample"),
-        ("someone/news", Columns(split="part"), "--split-column has no meaning"),
+        ("sample", Columns("headline"), "--text-column has no effect on --data sample"),
+        ("imdb", Columns(label_names=["a", "b"]), "--labels has no effect on --data imdb"),
+        ("sample", Columns(encoding="latin-1"), "--encoding has no effect on --data sample"),
+        ("sample", Columns(drop_bad_rows=True), "--drop-bad-rows has no effect on --data sample"),
+        ("someone/news", Columns(split="part"), "--split-column has no effect"),
         ("imdb:big", None, "only Financial PhraseBank has variants"),
     ],
 )
@@ -249,12 +249,12 @@ def test_phrasebank_as_zip_folder_and_file(tmp_path):
         assert data.texts == ["Sales fell , a @ b .", "The board met .", "Förvaltning rose ."]
         assert (data.label_names, data.labels.tolist()) == (SENTIMENTS, [0, 1, 2])
         assert "NC" in data.licence
-    with pytest.raises(InputError, match="not the file of '50agree'"):
+    with pytest.raises(InputError, match="not the file of level '50agree'"):
         load_texts(f"{tmp_path / 'fpb' / 'Sentences_66Agree.txt'}:50agree")
-    with pytest.raises(InputError, match="no 'all': choose one of allagree"):
+    with pytest.raises(InputError, match="no level 'all': choose one of allagree"):
         load_texts(f"{archive}:all")
     (tmp_path / "fpb" / "Sentences_AllAgree.txt").write_bytes(b"a@positive\nno label\n")
-    with pytest.raises(InputError, match=r"line 2: does not end in @negative"):
+    with pytest.raises(InputError, match=r"line 2: the line does not end in @negative"):
         load_texts(str(tmp_path / "fpb"))
 
 
@@ -366,9 +366,9 @@ def test_rows_of_the_hub_keep_their_numbers_and_other_columns(monkeypatch):
     assert data.numbers.tolist() == [1, 3, 1, 3]
     assert data.others == [{"day": "x"}, {"day": "z"}] * 2
     assert data.notes == [
-        "someone/news: 1 of 3 train rows have no label and are left out",
-        "someone/news: 1 of 3 validation rows have no label and are left out",
-        "someone/news: none of its 3 test rows has a label: they are left out",
+        "someone/news: 1 of 3 train rows have no label and are skipped",
+        "someone/news: 1 of 3 validation rows have no label and are skipped",
+        "someone/news: none of its 3 test rows has a label; they are skipped",
     ]
 
 

@@ -88,8 +88,8 @@ def test_a_row_knows_its_line_and_its_number(tmp_path):
     records = list(open_table(tmp_path / "a.csv").records())
     assert [(r.number, r.line, r.fault) for r in records] == [
         (1, 3, ""),
-        (2, 6, "1 field where the header has 2"),
-        (3, 7, "3 fields where the header has 2; quote texts that hold the separator"),
+        (2, 6, "1 field, but the header has 2"),
+        (3, 7, "3 fields, but the header has 2; quote texts that contain the separator"),
         (4, 8, ""),
     ]
     assert records[0].values == {"text": "a\nb", "label": "up"}

@@ -34,7 +34,7 @@ def test_an_error_names_its_line(tmp_path, monkeypatch, chunk):
         path = write(tmp_path, good * 8 + b"f\xfcr,up" + end + good)
         with pytest.raises(InputError, match="line 9: not UTF-8, but 18 other characters"):
             find_format(path)
-        with pytest.raises(InputError, match="line 9: not utf8; leave --encoding out"):
+        with pytest.raises(InputError, match="line 9: not utf8; remove --encoding"):
             find_format(path, "utf8")
         path = write(tmp_path, b"a,up" + end + b"caf\xe9,up" + end + b"na\xefve \x81,up")
         with pytest.raises(InputError, match="line 2: neither UTF-8 nor Windows-1252"):
@@ -80,5 +80,5 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
 def test_control_characters_of_utf_8_are_its_own(tmp_path):
     path = write(tmp_path, "it\u0080\u0099s,up\n".encode())
     assert find_format(path).note == ""
-    with pytest.raises(InputError, match=r"in iso8859-15 the byte 0x80 .*: name another"):
+    with pytest.raises(InputError, match=r"in iso8859-15 the byte 0x80 .*: give another"):
         find_format(write(tmp_path, b"5 \x80,up\n"), "iso8859-15")

@@ -18,8 +18,8 @@ def test_bad_rows_are_collected_and_the_rest_is_read(tmp_path):
     assert rows.numbers == [1, 5]
     assert rows.where == [f"{path}, line 2 (row 1)", f"{path}, line 7 (row 5)"]
     assert rows.faults == [
-        f"{path}, line 4 (row 2): 1 field where the header has 2",
-        f"{path}, line 5 (row 3): 3 fields where the header has 2; quote texts that hold the"
+        f"{path}, line 4 (row 2): 1 field, but the header has 2",
+        f"{path}, line 5 (row 3): 3 fields, but the header has 2; quote texts that contain the"
         " separator",
         f"{path}, line 6 (row 4): a quotation mark inside a quoted field is not doubled; double"
         " those that belong to texts",
@@ -36,7 +36,7 @@ def test_json_rows_that_lack_a_column_are_collected(tmp_path):
     rows.add([path], Columns())
     assert (rows.texts, rows.others, rows.numbers) == (["a"], [{"id": 7}], [2])
     assert rows.faults == [
-        f"{path}, line 2 (row 1) has no column 'text'; its columns are 'x': name one with"
+        f"{path}, line 2 (row 1) has no column 'text'; its columns are 'x': choose one with"
         " --text-column",
         f"{path}, line 4 (row 3): not a JSON object",
     ]

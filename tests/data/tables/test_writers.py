@@ -52,9 +52,9 @@ def test_a_field_that_row_1_lacks(tmp_path, ending):
     ("ending", "values", "words"),
     [
         ("csv", ["a", b"a"], "row 2, column 'x': bytes .* write .parquet"),
-        ("csv", ["a", {"b": [b"a"]}], "row 2, column 'x': .*bytes are no text"),
+        ("csv", ["a", {"b": [b"a"]}], "row 2, column 'x': .*bytes are not text"),
         ("tsv", ["a", [float("inf")]], r"row 2, column 'x': \[inf\] .* write another format"),
-        ("jsonl", ["a", {"b": [b"a"]}], "row 2, column 'x': .*bytes are no text"),
+        ("jsonl", ["a", {"b": [b"a"]}], "row 2, column 'x': .*bytes are not text"),
         ("jsonl", [1.0, float("inf")], "row 2, column 'x': inf .* write another format"),
         ("jsonl", [{}, {"b": [-float("inf")]}], "row 2, column 'x'"),
         ("jsonl", [{}, {"b": [f"a{HALF}"]}], "row 2, column 'x': .* surrogates"),
