@@ -33,7 +33,7 @@ def test_a_run_can_be_steered_by_what_an_evaluation_records():
 def test_directions_of_metrics():
     assert higher_is_better("val_macro_f1", "--metric") and higher_is_better("accuracy", "--metric")
     assert not higher_is_better("val_loss", "--metric")
-    with pytest.raises(InputError, match="--metric is f1: one of loss, accuracy, val_loss"):
+    with pytest.raises(InputError, match="--metric is f1: must be one of loss, accuracy, val_loss"):
         higher_is_better("f1", "--metric")
 
 

@@ -111,7 +111,7 @@ def test_a_resumed_log_that_is_not_there_starts_anew(tmp_path):
 
 
 def test_services_that_cannot_be_reported_to_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="--report-to is comet: one of tensorboard, wandb"):
+    with pytest.raises(InputError, match="--report-to is comet: must be one of tensorboard, wandb"):
         check_services(["comet"])
     for name, modules in (
         ("tensorboard", ["tensorboard", "tensorboard.summary", "tensorboardX"]),
@@ -154,7 +154,7 @@ def test_a_reporter_that_fails_is_left_out_with_one_sentence():
     guarded = Guarded("--report-to x", faulty, 1, said.append)
     tell(guarded, 1, 2)
     tell(guarded, 1, 2)
-    assert said == ["--report-to x failed and is left out from here on: no network"]
+    assert said == ["--report-to x failed and is now disabled: no network"]
     assert faulty.calls == ["on_start", "on_step", "on_step", "on_start"]
 
 

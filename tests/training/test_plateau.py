@@ -103,14 +103,14 @@ def test_a_rate_that_rounding_left_above_its_minimum_does_not_fall():
 
 def test_parameters_are_refused_by_their_flags():
     for parameters, message in (
-        ({"monitor": "auc"}, "--plateau-monitor is auc: one of loss, accuracy"),
-        ({"factor": 1.0}, "--plateau-factor is 1.0: between 0 and 1"),
-        ({"factor": 0.0}, "--plateau-factor is 0.0: between 0 and 1"),
-        ({"patience": -1}, "--plateau-patience is -1: at least 0"),
-        ({"min_lr": -1.0}, "--plateau-min-lr is -1.0: at least 0"),
-        ({"min_delta": -1e-4}, "--plateau-min-delta is -0.0001: at least 0"),
-        ({"cooldown": -1}, "--plateau-cooldown is -1: at least 0"),
-        ({"mode": "up"}, "--plateau-mode is up: one of auto, min, max"),
+        ({"monitor": "auc"}, "--plateau-monitor is auc: must be one of loss, accuracy"),
+        ({"factor": 1.0}, "--plateau-factor is 1.0: must be between 0 and 1"),
+        ({"factor": 0.0}, "--plateau-factor is 0.0: must be between 0 and 1"),
+        ({"patience": -1}, "--plateau-patience is -1: must be at least 0"),
+        ({"min_lr": -1.0}, "--plateau-min-lr is -1.0: must be at least 0"),
+        ({"min_delta": -1e-4}, "--plateau-min-delta is -0.0001: must be at least 0"),
+        ({"cooldown": -1}, "--plateau-cooldown is -1: must be at least 0"),
+        ({"mode": "up"}, "--plateau-mode is up: must be one of auto, min, max"),
     ):
         with pytest.raises(InputError, match=message):
             ReduceLROnPlateau(**parameters)

@@ -175,7 +175,10 @@ def test_how_batches_are_made(tiny, flags, grouping):
             "--group-window has no effect without --group-by-length windows, jittered, dealt or"
             " at-first",
         ),
-        (["--group-by-length", "parts", "--group-parts", "0"], "--group-parts is 0: at least 1"),
+        (
+            ["--group-by-length", "parts", "--group-parts", "0"],
+            "--group-parts is 0: must be at least 1",
+        ),
         (["--group-by-length", "window"], "did you mean windows?"),
     ],
 )

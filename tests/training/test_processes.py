@@ -147,4 +147,4 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(
 
     monkeypatch.setattr("mlx_finbert.training.run.ranks", Three)
     assert main(arguments(checkpoint(), tmp_path / "out")) == 2
-    assert "--batch-size is 8: a multiple of the 3 processes" in capsys.readouterr().err
+    assert "--batch-size is 8: must be a multiple of the 3 processes" in capsys.readouterr().err

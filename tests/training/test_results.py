@@ -155,7 +155,9 @@ def test_ctrl_c_while_test_rows_are_measured_keeps_what_is_done(command, tmp_pat
     rows, in_all = figures["rows"], figures["rows_in_all"]
     assert figures["interrupted"] and 0 < rows < 20 < in_all == 60
     assert np.sum(figures["confusion"]) == rows
-    assert f"Ctrl-C: {rows} of 60 test rows were measured, a random sample; python -m" in out
+    assert (
+        f"Ctrl-C: {rows} of 60 test rows were measured, a random sample; for all rows, run" in out
+    )
     assert f"test ({rows} of 60 rows): loss {figures['loss']:.4f}" in out
     said = f"{rows} of 60 test rows were measured, a random sample"
     assert (run / "report.html").read_text().count(said) == 2
@@ -176,12 +178,12 @@ def test_ctrl_c_in_the_calibration_leaves_the_model_as_trained(command, tmp_path
     ctrl_c(CALIBRATION)
     assert main(command(run, "--batch-size", "4")) == INTERRUPTED
     out = capsys.readouterr().out
-    assert "Ctrl-C: not calibrated, the probabilities are those of the model as it was" in out
-    assert "Ctrl-C: no row was measured" in out and "test:" not in out
+    assert "Ctrl-C: calibration skipped; the probabilities are not calibrated" in out
+    assert "Ctrl-C: no rows were measured" in out and "test:" not in out
     best = json.loads((run / "best.json").read_text())["step"]
     raw = run / "checkpoints" / f"step-{best:08d}" / "model.safetensors"
     assert (run / "model.safetensors").read_bytes() == raw.read_bytes()
-    assert "no row was measured" in (run / "report.html").read_text()
+    assert "no rows were measured" in (run / "report.html").read_text()
     assert not OF_TEST_ROWS & {path.name for path in run.iterdir()}
     ctrl_c(-1)
     assert main(["--resume", str(run)]) == 0

@@ -128,12 +128,12 @@ def test_damage_is_found_and_the_one_before_it_offered(finished, fault, name):
         find_checkpoint(bad, print)
     said = []
     assert find_checkpoint(finished, said.append).path == good
-    assert f"{bad.name}/{name} is" in said[0] and "passed over" in said[0]
+    assert f"{bad.name}/{name} is" in said[0] and "checkpoint skipped" in said[0]
 
 
 def test_a_resumed_run_keeps_its_settings_and_its_data(finished, table, capsys):
     assert main(["--resume", str(finished), "--epochs", "9"]) == 2
-    assert "--epochs is 9: the run that --resume names has 5" in capsys.readouterr().err
+    assert "--epochs is 9: the run to resume has 5" in capsys.readouterr().err
     table.write_text(table.read_text().replace("rose", "fell"))
     assert main(["--resume", str(finished)]) == 2
     assert "is not what this run was trained on" in capsys.readouterr().err
