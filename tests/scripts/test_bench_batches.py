@@ -71,10 +71,10 @@ def test_the_head_learns_as_the_rest_where_the_design_says_so(monkeypatch, tmp_p
 
 def test_missing_data_is_named(capsys):
     assert batches.main(["--data", "fiqa", "--folder", "nowhere"]) == 2
-    told = "nowhere/fiqa: there is no such file; give the path of the folder that holds fiqa as"
+    told = "nowhere/fiqa: there is no such file; give the path of the folder that holds fiqa with"
     assert f"{told} --folder" in capsys.readouterr().err
     assert batches.main(["--seeds", "11"]) == 2
-    assert "--seeds is 11: from 0 to 10" in capsys.readouterr().err
+    assert "--seeds is 11: must be from 0 to 10" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("real_data")
