@@ -49,7 +49,7 @@ def reporters(
     for name in dict.fromkeys(names):
         service, _ = SERVICES[name]
         told.append(Guarded(f"--report-to {name}", service(folder), every, say))
-    # Last, so that a service that cannot start leaves the log of an earlier run alone.
+    # Last, so that a service that cannot start does not change the log of an earlier run.
     return [*told, Guarded(LOG, JsonLines(folder / LOG), 1, say)]
 
 

@@ -1,4 +1,4 @@
-"""LoRA and DoRA layers in a model: what they add, what learns, and what fusing leaves."""
+"""LoRA and DoRA layers in a model: output, trainable parameters and merging."""
 
 import subprocess
 import sys

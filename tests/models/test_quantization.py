@@ -1,4 +1,4 @@
-"""Quantized models: what is packed, saved, loaded, run and refused."""
+"""Quantized models: packing, saving, loading, prediction and errors."""
 
 import json
 
@@ -34,12 +34,12 @@ SIZES = {
     "roberta": {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128},
 }
 STEPS = {8: 255, 4: 15}
-"""Steps from the least to the largest number of a group."""
+"""Number of steps between the smallest and the largest number of a group."""
 
 
 @pytest.fixture
 def wide(checkpoint):
-    """Factory of small checkpoints whose rows groups of 32 and 64 divide."""
+    """Factory of small checkpoints with row lengths divisible by 32 and 64."""
     return lambda family="bert", **config: checkpoint(family, **SIZES[family] | config)
 
 

@@ -76,7 +76,7 @@ def rows_of(path):
 
 
 class Checked(HTMLParser):
-    """Refuses what is not closed, comes from outside or runs."""
+    """A parser that refuses unclosed elements, external files and scripts."""
 
     def __init__(self, page):
         super().__init__()
@@ -251,7 +251,7 @@ def test_the_same_report_is_the_same_bytes(tmp_path):
 
     for name in "ab":
         write_report(tmp_path / name, report())
-        # A reader's own settings, of which the pictures know nothing.
+        # The user's own settings, which must not affect the pictures.
         matplotlib.rcParams["xtick.labelsize"] = 30
     assert matplotlib.rcParams["xtick.labelsize"] == 30
     matplotlib.rcdefaults()
@@ -272,7 +272,7 @@ def test_texts_and_names_of_any_kind(tmp_path):
     page = written(tmp_path, made)
     found = Checked(page)
     assert "<b>" in found.texts and "<i>" in found.texts
-    # On both sides of the matrix, and not as a formula.
+    # On both axes of the matrix, and not as a formula.
     assert found.drawn.count("$<script>$ \U0001f600") == 2
     shown = unescape(page)
     assert NASTY[0] in found.texts and "$\\frac{1}{2}$" in found.texts
@@ -286,7 +286,7 @@ def test_texts_and_names_of_any_kind(tmp_path):
 def test_any_number_of_labels(tmp_path, num_labels):
     made = report(num_labels, predictions=predictions(num_labels, 3 * num_labels, 1))
     found = Checked(written(tmp_path, made))
-    # The matrix has its numbers and, on two sides, the names; or neither.
+    # The matrix has its numbers and, on both axes, the names; or neither.
     matrix = num_labels**2 + 2 * num_labels if num_labels <= 30 else 0
     others = report(num_labels, predictions=None)
     without = Checked(written(tmp_path, others)).tags.count("text")

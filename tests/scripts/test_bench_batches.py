@@ -1,4 +1,4 @@
-"""`scripts/bench/batches.py` and `defaults.py`, and the runs that they keep."""
+"""`scripts/bench/batches.py`, `defaults.py` and their saved runs."""
 
 from itertools import combinations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_an_interval_is_students():
-    # Of scipy.stats.t.interval(0.95, 3, mean, sem).
+    # From scipy.stats.t.interval(0.95, 3, mean, sem).
     mean, half = interval([0.017, 0.018, -0.002, -0.003])
     assert (mean, half) == (pytest.approx(0.0075), pytest.approx(0.018389, abs=1e-5))
     assert len(kept_runs.T95) == 10
@@ -87,7 +87,7 @@ def test_the_rows_of_the_data(name):
         "araci": (3488, 970), "allagree": (1617, 460), "fiqa": (752, 258),
         "imdb": (4000, 1000),
     }[name]  # fmt: skip
-    # No test row serves the search for defaults, and what is measured was not chosen by.
+    # The search for defaults uses no test rows, and measured rows do not choose the epoch.
     assert abs(len(again.validation) - len(again.test)) <= 1
     used = again.train.texts + again.validation.texts + again.test.texts
     assert not set(splits.test.texts) & set(used) - leaks(name)

@@ -1,4 +1,4 @@
-"""Which parameters learn, when and how fast."""
+"""Parameter groups: what is trained, from which step, and at which rate."""
 
 import pytest
 from mlx.utils import tree_flatten

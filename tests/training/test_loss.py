@@ -1,4 +1,4 @@
-"""The loss against torch's cross-entropy, and class weights by name."""
+"""The loss compared with PyTorch's cross-entropy, and class weights by name."""
 
 import mlx.core as mx
 import numpy as np

@@ -1,4 +1,4 @@
-"""The falling learning rate against what Keras' callback did with the same series."""
+"""ReduceLROnPlateau compared with Keras' callback on the same series."""
 
 import json
 import math
@@ -79,7 +79,7 @@ def course(plateau, series, learning_rate=1e-3):
 def test_the_course_is_that_of_keras(name):
     parameters, series, expected = KERAS[name]
     rates = course(ReduceLROnPlateau(**parameters), series)
-    # Keras' rate goes through float32 at each fall.
+    # Keras rounds the rate to float32 each time it falls.
     assert rates == pytest.approx(expected, rel=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Every flag of a step arrives in it, and rows are tokenized when they are wanted."""
+"""Every flag reaches the training step, and rows are tokenized when needed."""
 
 import re
 import threading

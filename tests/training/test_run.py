@@ -1,4 +1,4 @@
-"""Whole runs on a small checkpoint: what they leave on disk."""
+"""Complete runs with a small checkpoint, and the files that they write."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ FILES = {
 
 @pytest.fixture
 def table(tmp_path):
-    """60 rows that a model can learn by one word."""
+    """60 rows whose label depends on one word."""
     path = tmp_path / "news.csv"
     verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
     with open(path, "w", newline="") as file:
