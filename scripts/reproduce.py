@@ -1,11 +1,11 @@
-"""Published figures next to ours, on the same rows:
+"""Train on the rows of published results and print the published figures next to ours:
 
     python scripts/reproduce.py fpb --model minilm --seeds 0,1,2
     python scripts/reproduce.py fpb --model ProsusAI/finbert --new-head --epochs 4 --batch-size 32
 
 `fpb` is Financial PhraseBank, all 4,846 sentences, with the split of FinBERT's authors: 3,488
-training, 388 validation and 970 test rows; five test sentences are training sentences too and
-count, as they did there. The flags of `mlx_finbert.train` are taken.
+training, 388 validation and 970 test rows. Five test sentences are also training sentences and
+count, as they did there. All flags of `mlx_finbert.train` are accepted.
 """
 
 import sys
@@ -34,7 +34,7 @@ from mlx_finbert.training.run import run
 
 ARCHIVE = "FinancialPhraseBank-v1.0.zip"
 PLACES = (Path.cwd(), Path(__file__).resolve().parents[2] / "shared" / "data")
-"""Where the archive is looked for before it is downloaded."""
+"""Folders to search for the archive before it is downloaded."""
 
 PUBLISHED = (
     ("LSTM with GloVe, 10 folds (Araci 2019, table 2)", 0.81, 0.71, 0.64),
@@ -48,21 +48,24 @@ PUBLISHED = (
 
 @dataclass(kw_only=True)
 class ReproduceSettings(TrainSettings):
-    """The flags of train, and the seeds."""
+    """Data and seeds."""
 
-    data: str = setting(ARCHIVE, "the archive (default: at hand, or from the hub)")
+    data: str = setting(ARCHIVE, "path of the archive (default: found locally, or downloaded)")
     seeds: list[int] | None = setting(
-        None, "one run for each (default: --seed alone)", recorded=False
+        None, "seeds, with one run each (default: only --seed)", recorded=False
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.resume or self.folds or ranks().size() > 1:
-            raise InputError("one whole run a seed, in one process: no --resume, --folds, launcher")
+            raise InputError(
+                "each seed is one complete run in a single process: leave out --resume, --folds"
+                " and the launcher"
+            )
 
 
 def fpb(settings: ReproduceSettings) -> str:
-    """Train on Araci's split for every seed and lay the figures beside the published ones."""
+    """Train on Araci's split with every seed; return tables with the published figures."""
     archive = find_archive(settings.data)
     root = Path(settings.output_dir or f"runs/fpb-{Path(settings.model).name}")
     settings = replace(settings, data=f"{archive}:araci", include_seen=True)
@@ -71,14 +74,14 @@ def fpb(settings: ReproduceSettings) -> str:
         own = replace(settings, seed=seed, output_dir=str(root / f"seed-{seed}"))
         results.append(run(own))
         if results[-1].test is None or results[-1].predictions.interrupted:
-            raise InputError(f"seed {seed}: the run was {results[-1].end}, there is no figure")
+            raise InputError(f"seed {seed}: there are no figures (end of run: {results[-1].end})")
     return "\n".join(
         [*figures_table(settings, results), "", *bands_table(archive, settings, results)]
     )
 
 
 def find_archive(data: str) -> Path:
-    """The archive that was named, one at hand, or the hub's."""
+    """The given archive, or one that is found locally or downloaded."""
     if data != ARCHIVE:
         return Path(data).expanduser()
     found = (place / ARCHIVE for place in PLACES)
@@ -86,7 +89,7 @@ def find_archive(data: str) -> Path:
 
 
 def figures_table(settings: ReproduceSettings, results: Sequence[Result]) -> list[str]:
-    """A line for each published row, each seed, and the seeds' mean."""
+    """One line for each published row and each seed, then mean and standard deviation."""
     model = Path(settings.model).name
     lines = [line("Financial PhraseBank, Araci's split", "loss", "accuracy", "macro-F1")]
     lines += [line(name, *(f"{value:.2f}" for value in row)) for name, *row in PUBLISHED]
@@ -106,7 +109,7 @@ def figures_table(settings: ReproduceSettings, results: Sequence[Result]) -> lis
 def bands_table(archive: Path, settings: ReproduceSettings, results: Sequence[Result]) -> list[str]:
     """Accuracy and macro-F1 by the share of annotators that agreed, over all seeds."""
     lines = [f"{'annotators agreeing':<22}{'rows':>6}{'accuracy':>10}{'macro-F1':>10}"]
-    # In the order of the predictions.
+    # The test rows, in the order of the predictions.
     test_rows = settings.use(settings.draw(settings.load_texts())).test
     bands = agreement_bands(archive, test_rows)
     for band in BANDS:
@@ -132,7 +135,7 @@ def main(argv: list[str] | None = None) -> None:
     if protocol in ("-h", "--help"):
         flags, protocol = ["--help"], "fpb"
     if protocol not in PROTOCOLS:
-        raise InputError(f"{protocol!r} is no protocol: choose one of {', '.join(PROTOCOLS)}")
+        raise InputError(f"there is no protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
     settings = parse(ReproduceSettings, f"scripts.reproduce {protocol}", __doc__, flags)
     print(f"\n{PROTOCOLS[protocol](settings)}")
 

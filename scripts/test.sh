@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Lint and test, with everything that this needs:
+# Install everything that the tests need, then lint and test:
 #
 #   scripts/test.sh [arguments for pytest]
 #
-# Without arguments it leaves the slow tests out; `scripts/test.sh tests` runs them too.
-# PyTorch is the reference of the parity tests; nothing else uses it.
+# Without arguments it skips slow tests; `scripts/test.sh tests` runs all tests.
+# PyTorch is only used as the reference of the parity tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/venv.sh
 
 make_venv
-# Before the package's own extras, which any PyTorch satisfies.
+# First, since any version of PyTorch satisfies the package's own extras.
 install torch==2.13.0
 install -e '.[dev]'
 install_encoder
 
-# What a macOS shell allows.
+# The default limit of a macOS shell.
 ulimit -S -n 256
 
 "$PYTHON" -m ruff check .

@@ -1,10 +1,10 @@
-"""Write the Unicode tables of the installed `tokenizers`, read off its behavior.
+"""Write the Unicode tables of the installed `tokenizers`, by probing its behavior.
 
     python scripts/unicode_tables.py
 
-`tokenizers` follows several versions of Unicode at once, none of them Python's or Swift's. What it
-does with each of the 1,112,064 Unicode scalars is therefore probed and written down as ranges, in
-`convert/coreml/tokenizer/unicode_tables.json`; a test compares the file with what this finds.
+`tokenizers` follows several versions of Unicode at once, none of them Python's or Swift's. So this
+script probes its behavior for each of the 1,112,064 Unicode scalars and writes the results as
+ranges to `convert/coreml/tokenizer/unicode_tables.json`; a test compares the file with the result.
 """
 
 import json
@@ -23,12 +23,14 @@ FILE = Path(__file__).parents[1] / "convert/coreml/tokenizer/unicode_tables.json
 SCALARS = [chr(code) for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF]
 
 CLASS_WITNESSES = "\u0334\u0300\u0345\u093c"
-"""Marks of the combining classes 1, 230, 240 and 7: any other class moves past one of them."""
+"""Marks of the combining classes 1, 230, 240 and 7: a mark of any other class moves past one."""
 
 
 def unicode_tables() -> dict[str, list[Any]]:
-    """Every table as ranges: first, last, first, last, ...; a lower case as first, last, step and
-    distance, or as the scalar and its two."""
+    """All tables as ranges: first, last, first, last, ...
+
+    Lower case is first, last, step and distance, or a scalar and the two that replace it.
+    """
     nothing = {"handle_chinese_chars": False, "strip_accents": False, "lowercase": False}
     clean = BertNormalizer(clean_text=True, **nothing)
     nothing["clean_text"] = False
@@ -38,7 +40,7 @@ def unicode_tables() -> dict[str, list[Any]]:
     cleaned = {c: clean.normalize_str(f"a{c}b")[1:-1] for c in SCALARS}
     decomposed = [c for c in SCALARS if nfd.normalize_str(c) != c]
     for c in decomposed:
-        # Decompositions never change once a character has one (Unicode's stability policy).
+        # Unicode's stability policy: a decomposition never changes.
         assert unicodedata.normalize("NFD", c) == nfd.normalize_str(c), c
     whole = set(SCALARS) - set(decomposed)
     spaces, punctuation = _bert_classes()
@@ -60,7 +62,7 @@ def unicode_tables() -> dict[str, list[Any]]:
 
 
 def ranges(scalars: Iterable[str]) -> list[int]:
-    """Ascending scalars as the first and last of each run."""
+    """Ascending scalars as the first and last scalar of each run."""
     found: list[int] = []
     for code in map(ord, scalars):
         if found and found[-1] == code - 1:
@@ -71,14 +73,14 @@ def ranges(scalars: Iterable[str]) -> list[int]:
 
 
 def _moves(c: str, nfd: Callable[[str], str]) -> bool:
-    """Whether it has a combining class, by which NFD sorts it."""
+    """Whether a scalar has a combining class, by which NFD sorts."""
     return any(
         nfd(text) == text[::-1] for other in CLASS_WITNESSES for text in (c + other, other + c)
     )
 
 
 def _bert_classes() -> tuple[list[str], list[str]]:
-    """White space and punctuation, at which BERT's words end."""
+    """White space and punctuation, where BERT's words end."""
     pieces = BertPreTokenizer().pre_tokenize_str
     found = {c: [piece for piece, _ in pieces(f"a{c}b")] for c in SCALARS}
     return [c for c in SCALARS if found[c] == ["a", "b"]], [
@@ -87,7 +89,7 @@ def _bert_classes() -> tuple[list[str], list[str]]:
 
 
 def _byte_pair_classes(spaces: set[str]) -> tuple[list[str], list[str]]:
-    """Letters and numbers, of which byte-pair words are made."""
+    """Letters and numbers, as in byte-pair words."""
     split = ByteLevel(add_prefix_space=False).pre_tokenize_str
     letters = [c for c in SCALARS if len(split(f"a{c}")) == 1]
     known = set(letters)
@@ -99,7 +101,7 @@ def _byte_pair_classes(spaces: set[str]) -> tuple[list[str], list[str]]:
 
 
 def _word_characters() -> list[str]:
-    """Those that hide an added token that is to stand as a single word."""
+    """Scalars next to which an added token with `single_word` is not recognized."""
     tokenizer = Tokenizer(BPE())
     tokenizer.add_tokens([AddedToken("+", single_word=True)])
     encoded = tokenizer.encode_batch([f"+{c}" for c in SCALARS])
@@ -107,7 +109,7 @@ def _word_characters() -> list[str]:
 
 
 def _lowercase(lower: BertNormalizer) -> Iterator[list[int]]:
-    """Runs of scalars, each `step` from the last, that move by the same distance."""
+    """Runs of scalars with the same step and the same distance to their lower case."""
     run: list[int] = []
     for c in SCALARS:
         small = lower.normalize_str(c)
@@ -129,7 +131,7 @@ def _lowercase(lower: BertNormalizer) -> Iterator[list[int]]:
 
 
 def content(tables: dict[str, list[Any]]) -> str:
-    """A table a line."""
+    """JSON with one line per table."""
     lines = (
         f"  {json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in tables.items()
     )

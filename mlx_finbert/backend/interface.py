@@ -1,6 +1,7 @@
-"""What differs by what MLX computes on, and nothing else.
+"""Functions whose implementation depends on the device.
 
-Of each pair the plain way is what Metal and CUDA run; the other one is in `linux_cpu`.
+Metal and CUDA run the plain implementations here; those for MLX's CPU backend on Linux are in
+`linux_cpu`.
 """
 
 import sys
@@ -18,13 +19,16 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 def on_linux_cpu() -> bool:
-    """Whether `linux_cpu` serves: there erf, exp and tanh are scalar, and elementwise operations
-    use one thread. On macOS both Metal and the CPU have fast functions."""
+    """Whether to use `linux_cpu`.
+
+    MLX's CPU backend on Linux computes erf, exp and tanh number by number, and runs elementwise
+    operations on one thread. On macOS both Metal and the CPU have fast functions.
+    """
     return sys.platform == "linux" and mx.default_device() == mx.cpu and not is_plain()
 
 
 def adapt(model: Model) -> Model:
-    """The same model, its layers in the forms that are fast; those that are already stay."""
+    """Replace the layers of a model, in place, by faster ones where needed; return the model."""
     if on_linux_cpu():
         from mlx_finbert.backend.linux_cpu.layers import swap
 
@@ -37,11 +41,11 @@ def compiled_value_and_grad(loss: Callable[..., tuple[mx.array, Any]]) -> Callab
 
     Args:
         loss: a sum over rows; takes the parameters, a tuple of arrays whose first axis is the rows,
-            a key of dropout, uint32 (2,), and whatever else; returns a scalar and an array that is
-            a sum over the rows too.
+            a dropout key, uint32 (2,), and further arguments; returns a scalar and an array that
+            is also a sum over the rows.
 
     Returns:
-        A function of the same arguments, which gives what the loss gives, and the gradients.
+        A function of the same arguments that returns the result of the loss and the gradients.
     """
     if on_linux_cpu():
         from mlx_finbert.backend.linux_cpu.parallel import value_and_grad_in_shares
@@ -53,12 +57,12 @@ def compiled_value_and_grad(loss: Callable[..., tuple[mx.array, Any]]) -> Callab
 def compile_update(
     update: Callable[..., tuple[Arrays, ...]], sizes: dict[str, int]
 ) -> Callable[..., tuple[Arrays, ...]]:
-    """`mx.compile` for a function that treats each parameter alone.
+    """`mx.compile` for a function that treats each parameter independently.
 
     Args:
-        update: takes a tuple of dictionaries of arrays by the names of the parameters, and
-            whatever else; returns dictionaries of the same names, and one without them.
-        sizes: of the parameters.
+        update: takes a tuple of dictionaries of arrays by parameter name, and further arguments;
+            returns dictionaries with the same names, and one with other names.
+        sizes: number of elements by parameter name.
     """
     if on_linux_cpu():
         from mlx_finbert.backend.linux_cpu.parallel import compile_update_in_shares
@@ -68,11 +72,11 @@ def compile_update(
 
 
 def compile_forward(function: Callable[..., mx.array], state: Any) -> list[Callable[..., mx.array]]:
-    """The function compiled, once for each batch that is to be computed at a time.
+    """Compile a function, once for each batch that is computed at the same time.
 
     Args:
-        function: of arrays.
-        state: what it reads besides, which may change between two calls.
+        function: takes arrays.
+        state: other arrays that the function reads, which may change between calls.
     """
     if on_linux_cpu():
         from mlx_finbert.backend.linux_cpu.parallel import forward_on_each_stream
@@ -82,7 +86,7 @@ def compile_forward(function: Callable[..., mx.array], state: Any) -> list[Calla
 
 
 def squared_norm(arrays: Arrays) -> mx.array:
-    """The sum of the squares of all numbers, a float32 scalar."""
+    """The sum of the squares of all elements, a float32 scalar."""
     if on_linux_cpu():
         from mlx_finbert.backend.linux_cpu.parallel import squared_norm_by_blas
 
@@ -91,36 +95,36 @@ def squared_norm(arrays: Arrays) -> mx.array:
 
 
 def scalar(x: mx.array) -> mx.array:
-    """The same scalar, which the loops over large arrays that read it do not compute anew."""
+    """The same scalar, kept out of loops over large arrays, which would compute it every time."""
     return mx.contiguous(x) if on_linux_cpu() else x
 
 
 def pad_multiple() -> int:
-    """Batches are padded to multiples of this: tiles of Metal's matrix units.
+    """The number to whose multiples batches are padded: the tile size of Metal's matrix units.
 
-    A CPU computes any length equally well; there it only bounds how many shapes are traced.
+    A CPU computes any length equally well; there it only limits the number of traced shapes.
     """
     return 2 if on_linux_cpu() else 8
 
 
 def first_step_note() -> str:
-    """What a user who waits for the first steps is told."""
+    """A message that explains why the first steps are slow."""
     if on_linux_cpu():
-        return "MLX builds new kernels with g++ before the first one, for up to half a minute"
-    return "the first ones compile"
+        return "before the first one, MLX may build kernels with g++ for up to half a minute"
+    return "the first ones are slower, as MLX compiles kernels"
 
 
 def refuse_wrong_gradients(hidden_size: int) -> None:
     """Refuse to train a model whose gradients MLX computes wrongly.
 
-    On CUDA the gradient of MLX 0.32.4's layer norm is wrong for widths that 4 does not divide: seen
-    on an H200 at 15, 22, 30, 31 and 33; the multiples of 4 tried, up to 1,024, are right.
+    On CUDA the gradient of MLX 0.32.4's layer norm is wrong for widths that are not a multiple of
+    4: seen on an H200 at 15, 22, 30, 31 and 33; the multiples of 4 tried, up to 1,024, are right.
 
     Raises:
         InputError: for such a width on CUDA.
     """
     if hidden_size % 4 and mx.cuda.is_available() and mx.default_device() == mx.gpu:
         raise InputError(
-            f"the model has a hidden size of {hidden_size}: on CUDA MLX's gradient of a layer norm"
-            " is wrong where 4 does not divide it; train on another device"
+            f"the model has a hidden size of {hidden_size}: on CUDA MLX computes wrong gradients of"
+            " layer norms whose width is not a multiple of 4; train on another device"
         )

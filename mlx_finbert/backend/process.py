@@ -1,19 +1,19 @@
-"""Settings of the whole process, made by commands before they import MLX."""
+"""Process-wide settings, which commands make before they import MLX."""
 
 from mlx_finbert.backend.choice import check_backend
 from mlx_finbert.backend.linux_cpu.blas import use_fast_blas
 
 
 def prepare_process() -> None:
-    """Prepare a process that trains, scores or converts, and does nothing else.
+    """Prepare a process that only trains, predicts or converts.
 
-    On Linux's CPU a fast BLAS comes before MLX's own, freed memory stays with the process, and MLX
-    computes the shares of a batch side by side. On Metal, what is in use stays in memory, and what
-    is kept for reuse is bounded. An import changes nothing of this: a program that has work of its
-    own calls `mlx_finbert.load`, which brings the BLAS alone.
+    On a Linux CPU, load a fast BLAS ahead of MLX's own, keep freed memory in the process, and let
+    MLX compute the shares of a batch in parallel. On Metal, keep memory in use resident, and limit
+    the cache. Importing mlx_finbert does none of this: in other programs, `mlx_finbert.load` only
+    loads the BLAS.
 
     Raises:
-        InputError: for a misspelt `MLX_FINBERT_BACKEND`.
+        InputError: for an unknown value of `MLX_FINBERT_BACKEND`.
     """
     check_backend()
     use_fast_blas()
@@ -28,10 +28,11 @@ def prepare_process() -> None:
 
 
 def hold_memory() -> None:
-    """On Metal, keep what is in use in memory, and bound what is kept for reuse.
+    """On Metal, keep memory in use resident, and limit the cache of free buffers.
 
-    As mlx-lm does, the limit is what the system recommends; batches of several lengths leave
-    buffers of several sizes behind, for which a quarter of it is enough. Not tried on a Mac.
+    The limit is what the system recommends, as in mlx-lm. Batches of different lengths leave
+    buffers of different sizes in the cache, for which a quarter of the limit is enough. Not tested
+    on a Mac.
     """
     import mlx.core as mx
 

@@ -23,22 +23,22 @@ FAMILIES: dict[str, tuple[type[ClassifierArgs], type[Classifier]]] = {
 
 
 def family_of(config: dict[str, Any]) -> tuple[type[ClassifierArgs], type[Classifier]]:
-    """The args and model classes for a config.
+    """The args class and the model class for a config.
 
     Raises:
-        InputError: names the architecture that is not supported.
+        InputError: for an unsupported architecture.
     """
     model_type = config.get("model_type")
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise InputError(
             f"config.json: model_type = {model_type!r} is not supported;"
-            f" these are: {', '.join(FAMILIES)}"
+            f" use one of {', '.join(FAMILIES)}"
         )
     return FAMILIES[model_type]
 
 
 def build(config: dict[str, Any]) -> Classifier:
-    """A model of the config's architecture with random weights."""
+    """Build a model with the config's architecture and random weights."""
     args_class, model_class = family_of(config)
     make: Callable[[Any], Classifier] = model_class
     return make(args_class.from_config(config))

@@ -1,11 +1,11 @@
-"""The activations of the supported checkpoints, under the names that `config.json` uses."""
+"""Activation functions of the supported checkpoints, by their names in `config.json`."""
 
 from collections.abc import Callable
 from functools import partial
 
 import mlx.nn as nn
 
-# The tanh form of Hendrycks and Gimpel 2016 has two names in use.
+# The tanh approximation (Hendrycks and Gimpel 2016) has two names in use.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "gelu_new": partial(nn.GELU, approx="precise"),

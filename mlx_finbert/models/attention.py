@@ -8,13 +8,13 @@ from mlx_finbert.models.packing import Packing
 
 
 class Attention(nn.Module):
-    """Scaled dot-product attention in several heads (Vaswani et al. 2017, section 3.2)."""
+    """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2)."""
 
     def __init__(self, num_heads: int, dropout: float) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.dropout = Dropout(dropout)
-        """Of the attention probabilities."""
+        """Dropout of the attention probabilities."""
 
     def __call__(
         self,
@@ -24,13 +24,13 @@ class Attention(nn.Module):
         packing: Packing,
         first_only: bool = False,
     ) -> mx.array:
-        """What each query finds among the tokens of its own example.
+        """Attend from each query to the tokens of its own example.
 
         Args:
             queries: (B, Q, hidden_size).
             keys, values: (B, L, hidden_size).
-            packing: which keys a query sees.
-            first_only: whether the queries are those of the examples' first tokens, Q = E.
+            packing: which keys each query sees.
+            first_only: whether the queries are only the examples' first tokens, Q = E.
 
         Returns:
             (B, Q, hidden_size) in the dtype of the inputs.
@@ -50,5 +50,5 @@ class Attention(nn.Module):
         return context.swapaxes(-3, -2).flatten(-2)
 
     def split_heads(self, x: mx.array) -> mx.array:
-        """(B, L, hidden_size) to (B, num_heads, L, head_size)."""
+        """Reshape (B, L, hidden_size) to (B, num_heads, L, head_size)."""
         return mx.unflatten(x, -1, (self.num_heads, -1)).swapaxes(-3, -2)

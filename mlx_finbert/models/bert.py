@@ -32,7 +32,7 @@ class BertArgs(ClassifierArgs):
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
     classifier_dropout: float | None = None
-    """Dropout before the classifier; `hidden_dropout_prob` where None."""
+    """Dropout before the classifier; None means `hidden_dropout_prob`."""
     type_vocab_size: int = 2
     layer_norm_eps: float = 1e-12
     pad_token_id: int = 0
@@ -84,7 +84,7 @@ class BertSelfAttention(nn.Module):
 
 
 class BertResidual(nn.Module):
-    """Linear, dropout, residual, layer norm: the end of both halves of a layer."""
+    """Linear layer, dropout, residual and layer norm, at the end of both halves of a layer."""
 
     def __init__(self, input_size: int, args: BertArgs) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class BertLayer(nn.Module):
         self.output = BertResidual(args.intermediate_size, args)
 
     def __call__(self, x: mx.array, packing: Packing, first_only: bool = False) -> mx.array:
-        """(B, L, hidden_size), or (B, E, hidden_size) where first tokens alone are wanted."""
+        """Hidden states (B, L, hidden_size), or (B, E, hidden_size) with `first_only`."""
         x = self.attention(x, packing, first_only)
         return self.output(self.intermediate(x), x)
 
@@ -154,7 +154,7 @@ class BertModel(nn.Module):
 
 
 class BertForSequenceClassification(nn.Module):
-    """Same function as transformers' class of that name."""
+    """The same function as transformers' class of this name."""
 
     prefix = "bert."
     head = ("bert.pooler.", "classifier.")
@@ -173,7 +173,7 @@ class BertForSequenceClassification(nn.Module):
 
     @property
     def output_layer(self) -> nn.Linear:
-        """The head's last layer, which gives the logits."""
+        """The head's last layer, which computes the logits."""
         return self.classifier
 
     def __call__(
@@ -184,10 +184,11 @@ class BertForSequenceClassification(nn.Module):
         dropout_key: mx.array | None = None,
         examples: int = 1,
     ) -> mx.array:
-        """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L).
+        """Logits (B, num_labels) for int32 ids, mask and optional segments of shape (B, L).
 
-        Dropout draws from `dropout_key`, uint32 (2,); without a key there is none. Rows of several
-        `examples`, as `Packing` has them, give logits (B * examples, num_labels), row by row.
+        Dropout masks come from `dropout_key`, uint32 (2,); without a key there is no dropout. With
+        several `examples` per row (see `Packing`), the logits are (B * examples, num_labels), row
+        by row.
         """
         with dropout_from(dropout_key):
             pooled = self.bert(input_ids, token_type_ids, Packing(attention_mask, examples))

@@ -1,4 +1,4 @@
-"""What the three model families read from `config.json` in the same way."""
+"""The part of `config.json` that all model families share."""
 
 import math
 from dataclasses import dataclass, field, fields
@@ -20,15 +20,15 @@ class ClassifierArgs:
     initializer_range: float = 0.02
     """Standard deviation of a fresh head's weights."""
     problem_type: str | None = None
-    """`regression` where the config of a model with one output says so."""
+    """`regression` for a model with one output, if its config says so."""
     max_position_embeddings: int = 512
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """Keep the keys of `config.json` that this family has; refuse what it cannot compute.
+        """Read the keys of `config.json` that this family has.
 
         Raises:
-            InputError: names the key of the config and its value.
+            InputError: for an unsupported or invalid value; names the key and the value.
         """
         id2label = id2label_of(config)
         refuse_unsupported(config, len(id2label))
@@ -38,7 +38,8 @@ class ClassifierArgs:
         for key, value in values.items():
             values[key] = checked(key, value, get_args(hints[key]) or (hints[key],))
         if "problem_type" in values:
-            # Earlier versions wrote a classification of one label, which transformers refuses.
+            # Earlier versions wrote single_label_classification even for one label, which
+            # transformers refuses.
             values["problem_type"] = "regression" if len(id2label) == 1 else None
         return cls(**values, id2label=id2label)
 
@@ -53,7 +54,7 @@ class ClassifierArgs:
 
     @property
     def max_length(self) -> int:
-        """The longest row of tokens, special tokens included, that the positions allow."""
+        """The maximum number of tokens, special tokens included, that the positions allow."""
         return self.max_position_embeddings
 
     def to_config(self) -> dict[str, Any]:
@@ -70,21 +71,21 @@ class ClassifierArgs:
         return config
 
     def check_shape(self, hidden_size: int, num_heads: int, hidden_act: str) -> None:
-        """Called by each family with its own names for the same three settings."""
+        """Check three settings, for which each family has its own names."""
         if num_heads < 1 or hidden_size % num_heads:
             raise InputError(
-                f"config.json: {num_heads} attention heads do not divide"
-                f" a hidden size of {hidden_size}"
+                f"config.json: the hidden size, {hidden_size}, is not divisible by"
+                f" {num_heads} attention heads"
             )
         if hidden_act not in ACTIVATIONS:
             raise InputError(
                 f"config.json: the activation {hidden_act!r} is not supported;"
-                f" these are: {', '.join(ACTIVATIONS)}"
+                f" use one of {', '.join(ACTIVATIONS)}"
             )
 
 
 def refuse_unsupported(config: dict[str, Any], num_labels: int) -> None:
-    """Refuse, by key and value, what would compute another function than ours."""
+    """Refuse settings with which the model would compute a different function."""
     if num_labels == 1 and config.get("problem_type") == "regression":
         config = config | {"problem_type": None}
     supported = {
@@ -104,19 +105,19 @@ def refuse_unsupported(config: dict[str, Any], num_labels: int) -> None:
 
 
 def checked(key: str, value: Any, kinds: tuple[type, ...]) -> Any:
-    """A value of `config.json` of the kind that its field has; dropout rates lie in [0, 1).
+    """Check a value of `config.json` against the types of its field; dropout rates lie in [0, 1).
 
-    An activation comes back under the name that `ACTIVATIONS` has it by.
+    The name of an activation is replaced by the one in `ACTIVATIONS`.
     """
     if float in kinds and type(value) is int:
         value = float(value)
     is_right = isinstance(value, kinds) and not isinstance(value, bool)
     if not is_right:
-        raise InputError(f"config.json: {key} = {value!r} is not of the kind {kinds[0].__name__}")
+        raise InputError(f"config.json: {key} = {value!r} is not of type {kinds[0].__name__}")
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"config.json: {key} = {value!r} is not a finite number")
     if "dropout" in key and not 0 <= value < 1:
-        raise InputError(f"config.json: {key} = {value!r} is no rate from 0 to below 1")
+        raise InputError(f"config.json: {key} = {value!r} is not a rate from 0 to below 1")
     if isinstance(value, int) and value < 0:
         raise InputError(f"config.json: {key} = {value!r} is below 0")
     return ALIASES.get(value, value) if key in ("hidden_act", "activation") else value

@@ -16,7 +16,7 @@ from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
 from mlx_finbert.models.packing import Packing
 
-# DistilBERT's config has no field for it.
+# DistilBERT's config has no field for this.
 LAYER_NORM_EPS = 1e-12
 
 
@@ -91,7 +91,7 @@ class TransformerBlock(nn.Module):
         self.output_layer_norm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
 
     def __call__(self, x: mx.array, packing: Packing, first_only: bool = False) -> mx.array:
-        """(B, L, dim), or (B, E, dim) where first tokens alone are wanted."""
+        """Hidden states (B, L, dim), or (B, E, dim) with `first_only`."""
         residual = packing.first_tokens(x) if first_only else x
         x = self.sa_layer_norm(self.attention(x, packing, first_only) + residual)
         return self.output_layer_norm(self.ffn(x) + x)
@@ -108,7 +108,7 @@ class DistilBertModel(nn.Module):
 
 
 class DistilBertForSequenceClassification(nn.Module):
-    """Same function as transformers' class of that name."""
+    """The same function as transformers' class of this name."""
 
     prefix = "distilbert."
     head = ("pre_classifier.", "classifier.")
@@ -128,7 +128,7 @@ class DistilBertForSequenceClassification(nn.Module):
 
     @property
     def output_layer(self) -> nn.Linear:
-        """The head's last layer, which gives the logits."""
+        """The head's last layer, which computes the logits."""
         return self.classifier
 
     def __call__(
@@ -141,10 +141,10 @@ class DistilBertForSequenceClassification(nn.Module):
     ) -> mx.array:
         """Logits (B, num_labels) for int32 ids and mask of shape (B, L).
 
-        DistilBERT has no segments: `token_type_ids` is accepted, as by the other families, and
-        has no effect. Dropout draws from `dropout_key`, uint32 (2,); without a key there is none.
-        Rows of several `examples`, as `Packing` has them, give logits (B * examples, num_labels),
-        row by row.
+        DistilBERT has no segments: `token_type_ids` is accepted, as in the other families, but has
+        no effect. Dropout masks come from `dropout_key`, uint32 (2,); without a key there is no
+        dropout. With several `examples` per row (see `Packing`), the logits are
+        (B * examples, num_labels), row by row.
         """
         with dropout_from(dropout_key):
             x = self.distilbert(input_ids, Packing(attention_mask, examples))

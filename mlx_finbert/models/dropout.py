@@ -1,9 +1,9 @@
-"""Dropout whose masks come from one key, given by whoever calls the model.
+"""Dropout whose masks come from a key that the caller of the model passes.
 
 `nn.Dropout` draws from MLX's global random state. `mx.checkpoint`, which runs a layer a second time
-in the backward pass, would draw a second mask there and give the gradient of another network. Here
-every layer gets its key before it runs, so a second run draws the same masks; and without a key
-there is no dropout, so a model has no mode that a compiled function could freeze.
+in the backward pass, would then draw a different mask and compute a wrong gradient. Here every
+layer gets its key before it runs, so a second run draws the same masks. Without a key there is no
+dropout, so a model has no training mode that a compiled function could freeze.
 """
 
 import math
@@ -15,7 +15,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 LEVELS = 2**16
-"""A mask takes 16 random bits an element, half of what `mx.random.bernoulli` takes."""
+"""A mask uses 16 random bits per element, half as many as `mx.random.bernoulli`."""
 
 
 class _Source(threading.local):
@@ -28,7 +28,7 @@ _source = _Source()
 
 @contextmanager
 def dropout_from(key: mx.array | None) -> Iterator[None]:
-    """Inside the block, dropout draws from this key, uint32 (2,); None turns it off."""
+    """Draw dropout masks inside the block from this key, uint32 (2,); None turns dropout off."""
     outer = _source.key, _source.drawn
     _source.key, _source.drawn = key, 0
     try:
@@ -38,10 +38,10 @@ def dropout_from(key: mx.array | None) -> Iterator[None]:
 
 
 def next_key() -> mx.array | None:
-    """A fresh key of the block's, uint32 (2,); None where dropout is off.
+    """A new key of the current block, uint32 (2,); None if dropout is off.
 
-    The block's key with a count added: a counter is all that Threefry (Salmon et al. 2011), MLX's
-    generator, needs for numbers that have nothing in common.
+    This is the block's key plus a counter: with Threefry (Salmon et al. 2011), MLX's generator, a
+    counter is enough for independent numbers.
     """
     if _source.key is None:
         return None
@@ -50,15 +50,15 @@ def next_key() -> mx.array | None:
 
 
 def split_keys(number: int) -> list[mx.array | None]:
-    """Fresh keys for blocks inside of this one."""
+    """New keys for blocks inside the current one."""
     key = next_key()
     return [None] * number if key is None else list(mx.random.split(key, number))
 
 
 class Dropout(nn.Module):
-    """Zeroes elements at a rate and scales the others up (Srivastava et al. 2014).
+    """Zero elements at random and scale the others up (Srivastava et al. 2014).
 
-    The rate is rounded to a multiple of 2^-16 below 1, and the scale is that of the rounded rate.
+    The rate is rounded to a multiple of 2^-16 below 1, and the scale matches the rounded rate.
     """
 
     def __init__(self, rate: float) -> None:
@@ -67,37 +67,37 @@ class Dropout(nn.Module):
 
     @property
     def is_on(self) -> bool:
-        """Whether the next call will change anything."""
+        """Whether the next call drops elements."""
         return self.rate > 0 and _source.key is not None
 
     @property
     def dropped(self) -> int:
-        """How many of the LEVELS are dropped."""
+        """The number of levels, out of `LEVELS`, that are dropped."""
         return min(round(self.rate * LEVELS), LEVELS - 1)
 
     @property
     def scale(self) -> float:
-        """What is kept is multiplied by this: 1 / (1 - the rounded rate)."""
+        """The factor of kept elements: 1 / (1 - the rounded rate)."""
         return LEVELS / (LEVELS - self.dropped)
 
     def draw(self, shape: Sequence[int]) -> mx.array:
-        """Which elements are kept, bool of that shape. For where it `is_on`."""
+        """Draw which elements to keep, bool of this shape; only while dropout `is_on`."""
         key = next_key()
         if key is None:
-            raise RuntimeError("dropout is off here: it has no key to draw from")
+            raise RuntimeError("dropout is off: there is no key to draw from")
         return random_levels(shape, key) >= self.dropped
 
     def __call__(self, x: mx.array) -> mx.array:
-        """Any shape and dtype; the same out."""
+        """Apply dropout to any shape and dtype, which are kept."""
         if not self.is_on:
             return x
         return mx.where(self.draw(x.shape), x * self.scale, 0)
 
 
 def random_levels(shape: Sequence[int], key: mx.array) -> mx.array:
-    """Evenly distributed over 0 to LEVELS - 1, uint16 of that shape."""
+    """Random integers from 0 to LEVELS - 1, uint16 of this shape."""
     size = math.prod(shape)
-    # Two words of 32 bits a key, the one way to MLX's bare random bits.
+    # A key is two words of 32 bits; splitting is the only access to MLX's raw random bits.
     levels = mx.random.split(key, -(-size // 4)).view(mx.uint16)
     if size % 4:
         levels = levels.flatten()[:size]

@@ -1,4 +1,4 @@
-"""The stack of transformer layers that all families have."""
+"""The stack of transformer layers, shared by the model families."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,30 +12,32 @@ from mlx_finbert.models.packing import Packing
 
 
 class Encoder(nn.Module):
-    """Layers one after the other; `layer` is the name of the list in the checkpoints."""
+    """A stack of layers; `layer` is the name of the list in the checkpoints."""
 
     def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__()
         self.layer = list(layers)
         self.gradient_checkpointing = False
-        """Keep only the layers' inputs for the backward pass, and compute each layer again there
-        (Chen et al. 2016): less memory for about a third more work."""
+        """Whether to keep only the layers' inputs for the backward pass and compute each layer
+        again there (Chen et al. 2016): less memory for about a third more work."""
 
     def __call__(self, x: mx.array, packing: Packing) -> mx.array:
-        """Each example's first token, [CLS], after every layer: all that a classifier reads.
+        """Run all layers and return each example's first token, [CLS], for the classifier.
+
+        The last layer takes keys and values from every token and computes the rest only for the
+        first tokens. This saves 10 of the 12 hidden_size^2 multiplications per token of a layer, a
+        seventh of a model with six layers.
 
         Args:
             x: (B, L, hidden_size).
-            packing: E examples a row.
+            packing: E examples per row.
 
         Returns:
-            (B * E, hidden_size). The last layer takes keys and values from every token and computes
-            the rest for the first ones alone: of the 12 hidden_size^2 multiplications a token that
-            a layer has, 10 are left out, a seventh of a model with six layers.
+            (B * E, hidden_size).
         """
         run = run_checkpointed if self.gradient_checkpointing else run_layer
         last = len(self.layer) - 1
-        # One key a layer, drawn outside of it: running the layer again draws the same masks.
+        # One key per layer, drawn outside of it, so that a second run draws the same masks.
         for i, (layer, key) in enumerate(zip(self.layer, split_keys(last + 1), strict=True)):
             x = run(layer, x, packing, key, i == last)
         return x.flatten(-3, -2)
@@ -51,8 +53,8 @@ def run_layer(
 def run_checkpointed(
     layer: nn.Module, x: mx.array, packing: Packing, key: mx.array | None, first_only: bool
 ) -> mx.array:
-    # What is to get a gradient through mx.checkpoint has to be an argument of the function; what is
-    # frozen too, since the second run may come when the layer holds other weights again.
+    # All parameters must be arguments of the function: those with a gradient for mx.checkpoint, and
+    # frozen ones because the layer may hold other weights at the time of the second run.
     def run(parameters: dict, x: mx.array) -> mx.array:
         with holding(layer, parameters):
             return run_layer(layer, x, packing, key, first_only)
@@ -62,9 +64,9 @@ def run_checkpointed(
 
 @contextmanager
 def holding(module: nn.Module, parameters: dict) -> Iterator[None]:
-    """The module with other parameters, a tree, inside the block; its own are put back after it.
+    """Give a module other parameters, a tree, inside the block, and restore its own after it.
 
-    So no array of a trace stays in the module, also where the trace fails.
+    So no array of a trace stays in the module, even if the trace fails.
     """
     own = module.parameters()
     try:

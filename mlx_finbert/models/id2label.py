@@ -1,4 +1,4 @@
-"""`id2label`: what a config says, and what a caller wishes."""
+"""`id2label`: the label names of a config, and those that a caller asks for."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,15 +8,15 @@ from mlx_finbert.labels import are_generic, canonical, check_names, generic_labe
 
 
 def id2label_of(config: dict[str, Any], default: int = 2) -> dict[int, str]:
-    """`id2label` with integer keys; `LABEL_0`, ... where the config names none.
+    """Read `id2label` with integer keys; without it, the names are `LABEL_0`, ...
 
     Args:
-        config: of a checkpoint.
-        default: the number of labels where the config tells none.
+        config: config of a checkpoint.
+        default: the number of labels if the config does not give it.
 
     Raises:
-        InputError: where the ids are not 0..n-1, a name stands twice, or `label2id` gives one of
-            the names another id.
+        InputError: if the ids are not 0..n-1, a name occurs twice, or `label2id` gives a name
+            another id.
     """
     named = config.get("id2label")
     if not named:
@@ -34,7 +34,7 @@ def id2label_of(config: dict[str, Any], default: int = 2) -> dict[int, str]:
 
 
 def check_inverse(label2id: Any, id2label: dict[int, str]) -> None:
-    """Refuse a `label2id` that gives one of the names another id; generic leftovers may differ."""
+    """Refuse a `label2id` that gives a name another id; names not in `id2label` do not matter."""
     ids = {label: i for i, label in id2label.items()}
     for label, i in label2id.items() if isinstance(label2id, dict) else ():
         if label in ids and str(i) != str(ids[label]):
@@ -47,7 +47,7 @@ def check_inverse(label2id: Any, id2label: dict[int, str]) -> None:
 def fresh_id2label(
     own: dict[int, str], num_labels: int | None, labels: Sequence[str] | None
 ) -> dict[int, str]:
-    """`id2label` of a fresh head: the caller's wish, or else what the config says."""
+    """`id2label` of a fresh head: as requested, otherwise from the config."""
     num_labels = _wished(num_labels, labels)
     if labels is not None:
         return dict(enumerate(labels))
@@ -57,30 +57,30 @@ def fresh_id2label(
 def kept_id2label(
     own: dict[int, str], num_labels: int | None, labels: Sequence[str] | None, where: object
 ) -> dict[int, str]:
-    """`id2label` of a head that the checkpoint has: a wish may only name what has no name.
+    """`id2label` of the checkpoint's head; a request may only name labels without a name.
 
     Raises:
-        InputError: where the wish contradicts the head.
+        InputError: if the request contradicts the head.
     """
     num_labels = _wished(num_labels, labels)
     names = list(own.values())
     if num_labels not in (None, len(own)):
         raise InputError(
-            f"{where} has a head of {len(own)} labels ({', '.join(names)}), not"
+            f"{where} has a head with {len(own)} labels ({', '.join(names)}), not"
             f" {num_labels}; for a fresh head use new_head=True (--new-head)"
         )
     if labels is None:
         return own
     if not are_generic(names) and list(map(canonical, labels)) != list(map(canonical, names)):
         raise InputError(
-            f"{where} names the outputs of its head {', '.join(names)}, in this order,"
+            f"the head of {where} has the labels {', '.join(names)}, in this order,"
             f" not {', '.join(labels)}; leave the names out or use new_head=True (--new-head)"
         )
     return dict(enumerate(labels))
 
 
 def _wished(num_labels: int | None, labels: Sequence[str] | None) -> int | None:
-    """The number of labels that the caller wishes, if any."""
+    """The number of labels that the caller asks for, if any."""
     if labels is None:
         return num_labels if num_labels is None else _positive(num_labels)
     check_names(labels)
@@ -91,5 +91,5 @@ def _wished(num_labels: int | None, labels: Sequence[str] | None) -> int | None:
 
 def _positive(num_labels: Any) -> int:
     if not isinstance(num_labels, int) or num_labels < 1:
-        raise InputError(f"num_labels is {num_labels!r}: a classifier needs a number from 1 up")
+        raise InputError(f"num_labels is {num_labels!r}: it must be a whole number from 1")
     return num_labels

@@ -1,5 +1,4 @@
-"""LoRA (Hu et al. 2021) and DoRA (Liu et al. 2024): small matrices that learn in the place of large
-ones, by mlx-lm's layers."""
+"""LoRA (Hu et al. 2021) and DoRA (Liu et al. 2024) adapters, with mlx-lm's layers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,35 +18,36 @@ from mlx_finbert.models.quantization import quantization_of
 from mlx_finbert.settings import require
 
 PARAMETERS = ("lora_a", "lora_b", "m")
-"""What learns in a layer; DoRA alone has `m`, the lengths of the matrix's rows."""
+"""Names of an adapter's trainable parameters; only DoRA has `m`, the lengths of the matrix rows."""
 
 
 @dataclass(kw_only=True)
 class LoraConfig:
-    """Which layers get adapters, and of what kind."""
+    """Which layers get adapters, and their hyperparameters."""
 
     rank: int = 16
     alpha: float = 32.0
-    """What the adapters add is multiplied by alpha / rank."""
+    """The adapters' output is scaled by alpha / rank."""
     dropout: float = 0.0
-    """Of what goes into the adapters."""
+    """Dropout rate of the adapters' input."""
     layers: int | None = None
-    """How many of the last layers; None for all."""
+    """Number of layers to adapt, from the last; None for all."""
     dora: bool = False
     keys: list[str] | None = None
     """Names of linear layers within a layer, as in the checkpoint (`attention.self.query`).
 
     None for all: queries, keys, values, the attention's output and both feed-forward matrices.
-    Hu et al. adapted queries and values alone; Dettmers et al. (2023, section 4) needed adapters
+    Hu et al. adapted only queries and values; Dettmers et al. (2023, section 4) needed adapters
     on all linear layers to match full fine-tuning, and mlx-lm's default is the same.
     """
 
     def __post_init__(self) -> None:
-        require(self.rank >= 1, "--lora-rank", self.rank, "at least 1")
+        rate_rule = "must be from 0 to below 1"
+        require(self.rank >= 1, "--lora-rank", self.rank, "must be at least 1")
         require(self.alpha > 0, "--lora-alpha", self.alpha, "must be above 0")
-        require(0 <= self.dropout < 1, "--lora-dropout", self.dropout, "from 0 to below 1")
+        require(0 <= self.dropout < 1, "--lora-dropout", self.dropout, rate_rule)
         if self.layers is not None:
-            require(self.layers >= 1, "--lora-layers", self.layers, "at least 1")
+            require(self.layers >= 1, "--lora-layers", self.layers, "must be at least 1")
 
     @property
     def scale(self) -> float:
@@ -55,17 +55,19 @@ class LoraConfig:
 
 
 def add_lora(model: Classifier, config: LoraConfig) -> None:
-    """Put adapters into a model, in place; they and the head alone are trainable then.
+    """Add adapters to a model, in place; only they and the head are trainable afterwards.
 
-    The adapters change nothing at first: one of their matrices, drawn from MLX's random state, is
-    multiplied by zeros. Their dropout is ours, with keys like any other of the model.
+    The adapters change nothing at first: one of their matrices is random, from MLX's random state,
+    and the other is zero. Their dropout takes keys, like all dropout of the model.
 
     Raises:
         InputError: for a model that has adapters or is quantized, and for layers or keys that the
             model does not have.
     """
     if has_lora(model) or quantization_of(model):
-        raise InputError("LoRA needs a plain model: this one has adapters or is quantized")
+        raise InputError(
+            "LoRA needs a plain model, but this one has adapters or is quantized: choose another"
+        )
     kind = layer_class(config)
     for layer in chosen_layers(model, config):
         linears = chosen_linears(layer, config)
@@ -80,10 +82,10 @@ def add_lora(model: Classifier, config: LoraConfig) -> None:
 
 
 def chosen_layers(model: Classifier, config: LoraConfig) -> list[nn.Module]:
-    """The last layers, as many as wished."""
+    """The last layers of the model, which get adapters."""
     most = len(model.encoder.layer)
     count = most if config.layers is None else config.layers
-    require(count <= most, "--lora-layers", count, f"the model has {most} layers")
+    require(count <= most, "--lora-layers", count, f"the model has only {most} layers")
     return model.encoder.layer[most - count :]
 
 
@@ -95,40 +97,39 @@ def chosen_linears(layer: nn.Module, config: LoraConfig) -> dict[str, nn.Linear]
     for key in config.keys:
         if key not in linears:
             raise InputError(
-                f"a layer of this model has no linear layer {key!r}:"
-                f" it has {', '.join(sorted(linears))}"
+                f"the layers of this model have no linear layer {key!r}:"
+                f" use one of {', '.join(sorted(linears))}"
             )
     return {key: linears[key] for key in config.keys}
 
 
 def layer_class(config: LoraConfig) -> Any:
-    """mlx-lm's, imported here because that takes seconds."""
+    """mlx-lm's class for the adapters, imported here because that takes seconds."""
     try:
         with open_file_limit_kept():
             from mlx_lm.tuner.dora import DoRALinear
             from mlx_lm.tuner.lora import LoRALinear
     except ImportError as error:
-        # mlx-lm needs `rich` and does not say so to pip.
+        # mlx-lm needs `rich` but does not declare it as a dependency.
         raise InputError(
-            f"LoRA's layers are mlx-lm's, which cannot be imported: {error};"
-            " pip install mlx-lm rich"
+            f"LoRA needs mlx-lm, which cannot be imported: {error}; pip install mlx-lm rich"
         ) from error
     return DoRALinear if config.dora else LoRALinear
 
 
 def adapter(kind: Any, linear: nn.Linear, config: LoraConfig) -> nn.Module:
-    """A layer of mlx-lm's around one of ours, with our dropout."""
+    """Wrap a linear layer in one of mlx-lm's adapter layers, with our dropout."""
     module = kind.from_base(linear, r=config.rank, scale=config.scale)
-    # mlx-lm's draws without a key: another mask when a layer is computed again for its gradient.
+    # mlx-lm's dropout has no key, so its mask would change when a layer is computed again.
     module.dropout = Dropout(config.dropout)
     return module
 
 
 @contextmanager
 def open_file_limit_kept() -> Iterator[None]:
-    """Inside the block, nobody lowers the process's limit of open files.
+    """Keep the process's limit of open files unchanged inside the block.
 
-    mlx_lm does at its import, the hard limit too, which cannot be raised again.
+    The import of mlx_lm lowers it, including the hard limit, which cannot be raised again.
     """
     import resource
 
@@ -145,7 +146,7 @@ def open_file_limit_kept() -> Iterator[None]:
 
 
 def is_lora(module: nn.Module) -> bool:
-    """Whether a module is one of mlx-lm's, told without importing it."""
+    """Whether a module is an adapter layer of mlx-lm; does not import mlx-lm."""
     return "lora_a" in module
 
 
@@ -155,7 +156,7 @@ def has_lora(model: Classifier) -> bool:
 
 
 def adapter_parameters(model: Classifier) -> dict[str, mx.array]:
-    """All that a run with adapters trains: theirs and the head's, by name."""
+    """The parameters that a run with adapters trains: those of adapters and head, by name."""
     return {
         name: value
         for name, value in named_parameters(model).items()
@@ -164,7 +165,7 @@ def adapter_parameters(model: Classifier) -> dict[str, mx.array]:
 
 
 def fuse(model: Classifier) -> None:
-    """Add the adapters to their matrices, in place: a plain model that computes the same."""
+    """Merge the adapters into their matrices, in place; the model then has no adapters."""
     with full_precision():
         fused = [(name, module.fuse()) for name, module in model.named_modules() if is_lora(module)]
     model.update_modules(tree_unflatten(fused))

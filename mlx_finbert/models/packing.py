@@ -1,42 +1,42 @@
-"""Several examples in one row of a batch, each as if it were alone.
+"""Several examples in one row of a batch, without any effect on each other.
 
-Random sentences padded to the longest one are half padding. Laid one after the other in rows of
-about equal length they are computed with next to none, and nothing else changes: a token attends to
-the tokens of its own example, and positions begin anew in each (Krell et al. 2021, "Efficient
-Sequence Packing without Cross-contamination").
+A batch of random sentences, padded to the longest one, is half padding. Packed into rows of about
+equal length, the sentences need almost no padding. The results are the same: each token attends
+only to tokens of its own example, and positions restart in each example (Krell et al. 2021,
+"Efficient Sequence Packing without Cross-contamination").
 """
 
 import mlx.core as mx
 
 
 class Packing:
-    """Which tokens belong together; made once for a forward pass.
+    """Which tokens belong to the same example; made once per forward pass.
 
     Args:
         attention_mask: int (B, L): 1 for the tokens of a row's first example, 2 for those of the
-            second one, and so on; 0 for padding. With one example a row, the mask that
-            transformers has.
-        examples: E, as many as a row may hold.
+            second one, and so on; 0 for padding. With one example per row, this is the mask of
+            transformers.
+        examples: E, the maximum number of examples per row.
     """
 
     def __init__(self, attention_mask: mx.array, examples: int = 1) -> None:
         self.examples = examples
         self.numbers = attention_mask
         # Boolean because `scaled_dot_product_attention` adds any other dtype to the scores, and
-        # because a row that is all padding then still gives finite numbers.
+        # because a row of padding only then still has finite results.
         self.mask = (attention_mask != 0)[..., None, None, :]
         """bool (B, 1, 1 or L, L), False where a token does not see another one."""
         self.first_mask = self.mask
-        """The same for the examples' first tokens alone, bool (B, 1, E, L)."""
+        """The same for only the examples' first tokens, bool (B, 1, E, L)."""
         if examples > 1:
             of_example = attention_mask[:, None, :] == mx.arange(1, examples + 1)[:, None]
             self.first_mask = of_example[:, None]
             self.first = of_example.astype(mx.int32).argmax(axis=-1)
-            # Padding sees padding, so that no token sees none at all.
+            # Padding sees padding, so that every token sees at least one.
             self.mask = attention_mask[:, None, :, None] == attention_mask[:, None, None, :]
 
     def restarted(self, counts: mx.array) -> mx.array:
-        """Numbers that count along a row, (L,) or (B, L), from 0 in each example."""
+        """Restart counts along a row, (L,) or (B, L), at 0 in each example."""
         if self.examples == 1:
             return counts
         counts = mx.broadcast_to(counts, self.numbers.shape)
@@ -45,9 +45,9 @@ class Packing:
         return mx.where(self.numbers != 0, counts - own, 0)
 
     def first_tokens(self, x: mx.array) -> mx.array:
-        """(B, L, hidden_size) to (B, E, hidden_size), each example's first token, [CLS].
+        """Take each example's first token, [CLS]: (B, L, hidden_size) to (B, E, hidden_size).
 
-        For an example that a row does not have, the row's first token.
+        For an example that a row does not have, this is the row's first token.
         """
         if self.examples == 1:
             return x[..., :1, :]

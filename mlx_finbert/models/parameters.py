@@ -1,4 +1,4 @@
-"""Parameters of a module as a dictionary by their names in the checkpoint, and back."""
+"""Parameters of a module as a flat dictionary, by their names in the checkpoint, and back."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ def named_parameters(module: nn.Module) -> Arrays:
 
 
 def trainable_parameters(module: nn.Module) -> Arrays:
-    """Those that are not frozen."""
+    """The parameters of a module that are not frozen."""
     return by_name(module.trainable_parameters())
 
 
 def by_name(parameters: Any) -> Arrays:
-    """A tree of parameters, `{"encoder": {"weight": x}}`, as `{"encoder.weight": x}`."""
+    """Flatten a tree of parameters: `{"encoder": {"weight": x}}` to `{"encoder.weight": x}`."""
     flat: list[tuple[str, mx.array]] = tree_flatten(parameters)  # type: ignore[assignment]  # a dictionary only with `destination`
     return dict(flat)
 
 
 def tree(parameters: Arrays) -> Any:
-    """What `Module.update` takes."""
+    """Unflatten parameters to the tree that `Module.update` takes."""
     return tree_unflatten(list(parameters.items()))

@@ -1,4 +1,4 @@
-"""Products that are exact to float32, for comparing models and for fusing adapters."""
+"""Matrix products in full float32 precision, to compare models and to merge adapters."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +8,10 @@ import mlx.core as mx
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Inside the block, products of float32 are exact to its 24 bits: on the CPU.
+    """Compute on the CPU inside the block, where float32 products have their full 24 bits.
 
-    Every comparison of two models is made in it. MLX multiplies float32 in TF32, of 11 bits, on an
-    M5 and on CUDA, unless `MLX_ENABLE_TF32=0` was in the environment before its first product.
+    Every comparison of two models uses this. On an M5 and on CUDA, MLX multiplies float32 in TF32,
+    of 11 bits, unless `MLX_ENABLE_TF32=0` was in the environment before its first product.
     """
     with mx.stream(mx.cpu):
         yield

@@ -1,7 +1,7 @@
-"""Weights in 8 or 4 bits: MLX's affine quantization, for a model that is to be used.
+"""Weights in 8 or 4 bits, for inference: MLX's affine quantization.
 
-Of each row of a matrix, every group of `group_size` numbers is stored as integers of `bits` bits,
-with a scale and an offset of its own.
+In each row of a matrix, every group of `group_size` numbers is stored as integers of `bits` bits,
+with its own scale and offset.
 """
 
 from collections.abc import Iterator
@@ -18,64 +18,65 @@ from mlx_finbert.settings import require
 
 BITS = (8, 4)
 GROUP_SIZES = (32, 64, 128)
-"""Those that MLX has kernels for."""
+"""The group sizes for which MLX has kernels."""
 DEFAULT_GROUP_SIZE = 64
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """How a model is quantized: `quantization` in its `config.json`, in mlx-lm's form."""
+    """The quantization of a model: `quantization` in its `config.json`, in mlx-lm's form."""
 
     bits: int
     group_size: int = DEFAULT_GROUP_SIZE
 
     def __post_init__(self) -> None:
-        require(self.bits in BITS, "--quantize", self.bits, "8 or 4")
-        require(self.group_size in GROUP_SIZES, "--group-size", self.group_size, "32, 64 or 128")
+        rule = "must be 32, 64 or 128"
+        require(self.bits in BITS, "--quantize", self.bits, "must be 8 or 4")
+        require(self.group_size in GROUP_SIZES, "--group-size", self.group_size, rule)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self | None:
-        """What a config says, or None for a model that is not quantized.
+        """Read the quantization of a config; None for a model that is not quantized.
 
         Raises:
-            InputError: for a quantization of another kind than ours.
+            InputError: for an unsupported quantization.
         """
         found = config.get("quantization")
         if found is None:
             return None
         try:
-            # mlx-lm's config names the mode since it has several.
+            # Newer versions of mlx-lm have several modes and write their name.
             ours = {k: v for k, v in found.items() if (k, v) != ("mode", "affine")}
             return cls(**ours)
         except (AttributeError, TypeError, InputError):
             raise InputError(
-                f"config.json: quantization = {found!r} is not supported: only bits of 8 or 4 and a"
-                " group_size of 32, 64 or 128, the same for all weights"
+                f"config.json: quantization = {found!r} is not supported: bits must be 8 or 4 and"
+                " group_size 32, 64 or 128, the same for all weights"
             ) from None
 
 
 def unpacked(module: nn.QuantizedLinear | nn.QuantizedEmbedding) -> mx.array:
-    """The matrix that a quantized module stands for."""
+    """The full-precision matrix of a quantized module."""
     return mx.dequantize(
         module.weight, module.scales, module.biases, module.group_size, module.bits
     )
 
 
 def quantize(model: Classifier, quantization: Quantization) -> None:
-    """`pack`, computed at once: what is pending could be computed by this thread alone."""
+    """Quantize a model in place; evaluate it now, since another thread could not."""
     pack(model, quantization)
     mx.eval(model.parameters())
 
 
 def pack(model: Classifier, quantization: Quantization) -> None:
-    """Pack the encoder's linear layers and its table of words, in place.
+    """Pack the encoder's linear layers and its word embeddings, in place; nothing is evaluated.
 
-    The head keeps its precision, as do layer norms and the small tables of positions and segments.
-    Packing the words saves most (of MiniLM's 91 MB they are 47) and was measured to add next to
-    nothing to the change of a logit.
+    The head, the layer norms and the small tables of positions and segments keep their precision.
+    Packing the word embeddings saves most (47 of MiniLM's 91 MB), and in measurements it added
+    almost nothing to the change of a logit.
 
     Raises:
-        InputError: where a matrix has rows that the group size does not divide.
+        InputError: if the row length of a matrix is not a multiple of the group size.
     """
     bits, group_size = quantization.bits, quantization.group_size
     packed = []
@@ -83,8 +84,8 @@ def pack(model: Classifier, quantization: Quantization) -> None:
         width = module.weight.shape[1]
         if width % group_size:
             raise InputError(
-                f"{name} has rows of {width} numbers, which a group size of {group_size} does not"
-                " divide: another --group-size (32, 64 or 128) may"
+                f"{name} has rows of {width} numbers, which is not a multiple of the group size,"
+                f" {group_size}: try another --group-size (32, 64 or 128)"
             )
         if isinstance(module, nn.Linear):
             packed.append((name, nn.QuantizedLinear.from_linear(module, group_size, bits)))
@@ -103,7 +104,7 @@ def quantizable(model: Classifier) -> Iterator[tuple[str, nn.Linear | nn.Embeddi
 
 
 def quantization_of(model: Classifier) -> Quantization | None:
-    """How a model is quantized, or None where it is not."""
+    """The quantization of a model; None if it is not quantized."""
     for module in model.modules():
         if isinstance(module, nn.QuantizedLinear):
             return Quantization(module.bits, module.group_size)

@@ -1,7 +1,7 @@
 """RoBERTa for sequence classification (Liu et al. 2019); DistilRoBERTa is this model.
 
-The encoder is BERT's. What differs: positions count the tokens that are not padding and start
-after `pad_token_id`, there is no pooler, and the classifier has a hidden layer of its own.
+The encoder is BERT's. The differences: positions count only the tokens that are not padding and
+start after `pad_token_id`, there is no pooler, and the classifier has its own hidden layer.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class RobertaClassificationHead(nn.Module):
 
 
 class RobertaForSequenceClassification(nn.Module):
-    """Same function as transformers' class of that name."""
+    """The same function as transformers' class of this name."""
 
     prefix = "roberta."
     head = ("classifier.",)
@@ -84,7 +84,7 @@ class RobertaForSequenceClassification(nn.Module):
 
     @property
     def output_layer(self) -> nn.Linear:
-        """The head's last layer, which gives the logits."""
+        """The head's last layer, which computes the logits."""
         return self.classifier.out_proj
 
     def __call__(
@@ -95,10 +95,11 @@ class RobertaForSequenceClassification(nn.Module):
         dropout_key: mx.array | None = None,
         examples: int = 1,
     ) -> mx.array:
-        """Logits (B, num_labels) for int32 ids, mask and, where given, segments of shape (B, L).
+        """Logits (B, num_labels) for int32 ids, mask and optional segments of shape (B, L).
 
-        Dropout draws from `dropout_key`, uint32 (2,); without a key there is none. Rows of several
-        `examples`, as `Packing` has them, give logits (B * examples, num_labels), row by row.
+        Dropout masks come from `dropout_key`, uint32 (2,); without a key there is no dropout. With
+        several `examples` per row (see `Packing`), the logits are (B * examples, num_labels), row
+        by row.
         """
         with dropout_from(dropout_key):
             x = self.roberta(input_ids, token_type_ids, Packing(attention_mask, examples))

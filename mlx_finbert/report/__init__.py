@@ -1,4 +1,4 @@
-"""What a run leaves to look at: one page, two pictures and the plain files behind them."""
+"""The report of a run: an HTML page, two pictures and the tables behind them."""
 
 from mlx_finbert.report.contents import Predictions, Report
 from mlx_finbert.report.files import FILES, metrics_of, write_report

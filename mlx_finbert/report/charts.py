@@ -1,4 +1,4 @@
-"""The drawings of a report, each on the axes that it is given."""
+"""The charts of a report, drawn on given axes."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from mlx_finbert.evaluation.calibration import Reliability
 from mlx_finbert.evaluation.text import shortened
 
 if TYPE_CHECKING:
-    # To import matplotlib here would make every `--help` slow.
+    # Importing matplotlib at runtime here would make every `--help` slow.
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -23,21 +23,21 @@ COLORS = {
     "accent": "#1f4e9e",
     "on-accent": "#fefefe",
 }
-"""Of the light page; the page gives each another shade on a dark screen."""
+"""Colours of the light page; the style sheet has others for dark screens."""
 
 MOST_NUMBERED = 30
-"""With more labels than this, the confusion matrix is drawn without names and numbers."""
+"""With more labels than this, the confusion matrix has no names and numbers."""
 MOST_MARKED = 40
 """With more evaluations than this, a curve has no dots."""
 DARK_SHARE = 0.7
-"""From this share on, a tile of the confusion matrix has a light number."""
+"""Above this share, the number in a cell of the confusion matrix is light."""
 LONGEST_NAME = 24
 DASHED: dict[str, Any] = {"linewidth": 0.8, "dashes": (3, 3)}
 
 
 @dataclass
 class Panel:
-    """One chart over the epochs: its title, and the keys of the history's rows."""
+    """A chart over the epochs: its title and its keys in the history."""
 
     title: str
     training: str | None = None
@@ -54,7 +54,7 @@ PANELS = [
 
 
 def points(history: Rows, key: str | None) -> np.ndarray:
-    """Epochs and values of a key, float64 (N, 2), where there are both."""
+    """Epochs and finite values of a key, float64 (N, 2)."""
     pairs = [(row.get("epoch"), row.get(key)) for row in history] if key else []
     known = [pair for pair in pairs if all(isinstance(x, int | float) for x in pair)]
     found = np.reshape(np.array(known, np.float64), (-1, 2))
@@ -62,12 +62,12 @@ def points(history: Rows, key: str | None) -> np.ndarray:
 
 
 def panels_of(history: Rows) -> list[Panel]:
-    """Those for which the history has values."""
+    """The panels for which the history has values."""
     return [p for p in PANELS if any(len(points(history, k)) for k in (p.training, p.validation))]
 
 
 def draw_curves(figure: "Figure", history: Rows, best_epoch: float | None) -> None:
-    """All panels in one picture, with a legend."""
+    """Draw all panels in one figure, with a legend."""
     panels = panels_of(history)
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
@@ -83,7 +83,7 @@ def draw_curves(figure: "Figure", history: Rows, best_epoch: float | None) -> No
 
 
 def draw_panel(axes: "Axes", panel: Panel, history: Rows, best_epoch: float | None) -> None:
-    """Training in grey, validation in colour, a dashed line at the best evaluation."""
+    """Draw training in grey, validation in colour, and a dashed line at the best evaluation."""
     from matplotlib.ticker import MaxNLocator
 
     if best_epoch is not None:
@@ -107,20 +107,20 @@ def draw_panel(axes: "Axes", panel: Panel, history: Rows, best_epoch: float | No
 
 
 def confusion_size(count: int) -> tuple[float, float]:
-    """Inches, for so many labels."""
+    """Width and height in inches for this number of labels."""
     side = 2 + 0.4 * max(count, 4) if count <= MOST_NUMBERED else 6
     return side + 0.3, side
 
 
 def draw_confusion(axes: "Axes", confusion: np.ndarray, names: list[str]) -> None:
-    """Counts (num_labels, num_labels), coloured by each true label's share."""
+    """Draw counts (num_labels, num_labels), coloured by the share of the true label's rows."""
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     cells = np.argwhere(confusion)
     tiles = [Rectangle((j + 0.03, i + 0.03), 0.94, 0.94) for i, j in cells]
-    # See-through, so that light and dark pages shine through; the palest can still be seen.
+    # Transparent, to suit light and dark pages; at least 0.08, so that small shares stay visible.
     colors = [(COLORS["accent"], 0.08 + 0.92 * share[i, j]) for i, j in cells]
     axes.add_collection(PatchCollection(tiles, facecolors=colors, linewidths=0))
     count = len(names)
@@ -137,14 +137,14 @@ def draw_confusion(axes: "Axes", confusion: np.ndarray, names: list[str]) -> Non
 
 
 def number_cells(axes: "Axes", confusion: np.ndarray, share: np.ndarray) -> None:
-    """The counts, light on dark tiles and pale where there are none."""
+    """Write the counts, light on dark cells and pale for zeros."""
     for (i, j), count in np.ndenumerate(confusion):
         color = "on-accent" if share[i, j] > DARK_SHARE else "ink" if count else "before"
         axes.text(j + 0.5, i + 0.5, f"{count:,}", ha="center", va="center", color=COLORS[color])
 
 
 def draw_reliability(axes: "Axes", before: Reliability, after: Reliability | None) -> None:
-    """Share that is right over the probability; a dot's area tells how many rows it stands for."""
+    """Draw the share of correct rows over the probability; dot areas show the number of rows."""
     axes.plot([0, 1], [0, 1], color=COLORS["muted"], **DASHED)
     for table, color in ((before, "before"), (after, "accent")):
         if table:
@@ -156,4 +156,4 @@ def draw_reliability(axes: "Axes", before: Reliability, after: Reliability | Non
     axes.grid()
     ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=ticks, yticks=ticks)
-    axes.set(xlabel="mean probability of the predicted label", ylabel="share that is right")
+    axes.set(xlabel="mean probability of the predicted label", ylabel="share of correct rows")

@@ -1,4 +1,4 @@
-"""What a report tells of."""
+"""The contents of a report."""
 
 import json
 import platform
@@ -17,7 +17,7 @@ PACKAGES = ("mlx", "transformers", "numpy")
 
 
 def this_machine() -> dict[str, str]:
-    """The processor that computes, the system, and the versions that matter."""
+    """The device, the system, and the versions of Python and the main packages."""
     from importlib.metadata import version
 
     import mlx.core as mx
@@ -33,23 +33,23 @@ def this_machine() -> dict[str, str]:
 
 @dataclass
 class Predictions:
-    """What the model made of N labelled texts that it was not trained on."""
+    """The model's predictions for N labelled texts that it was not trained on."""
 
     split: str
-    """`test`, or `validation` where there are no test rows."""
+    """`test`, or `validation` if there are no test rows."""
     texts: list[str]
     labels: np.ndarray
     """Integers (N,), indices into the report's `label_names`."""
     logits: np.ndarray
-    """float32 (N, num_labels), as the model gives them: not divided by the temperature."""
+    """float32 (N, num_labels), uncalibrated: not divided by the temperature."""
     numbers: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """int64 (N,), of the rows in their file, from 1; 1 to N where none are given."""
+    """int64 (N,): row numbers in the file, from 1; an empty array means 1 to N."""
     others: list[dict[str, Any]] | None = None
-    """The other columns of each row, where the source has some."""
+    """The other columns of each row, if the source has any."""
     rows_in_all: int = 0
-    """Of the split: more than N where Ctrl-C ended the measurement; N where 0."""
+    """Number of rows of the split: more than N if Ctrl-C ended the measurement; 0 means N."""
     truncated: int = 0
-    """Of these rows, those that were too long and were cut."""
+    """Number of these rows that were too long and were cut."""
 
     def __post_init__(self) -> None:
         if not len(self.numbers):
@@ -63,7 +63,7 @@ class Predictions:
 
 @dataclass(kw_only=True)
 class Report:
-    """A run's settings, course and results, all as plain values."""
+    """The settings, the history and the results of a run, as plain values."""
 
     title: str
     model: str
@@ -72,50 +72,50 @@ class Report:
     """How the run ended, as a sentence."""
     settings: dict[str, Any]
     defaults: dict[str, Any]
-    """Of the same keys; what differs from them is marked."""
+    """Defaults of the same keys; settings that differ are listed first."""
     history: list[dict[str, Any]]
-    """One for each evaluation, with `step`, `epoch` and the keys of `charts.PANELS`."""
+    """One row per evaluation, with `step`, `epoch` and the keys of `charts.PANELS`."""
     best_step: int | None
-    """Whose weights were kept; None before the first evaluation."""
+    """The step whose weights were kept; None before the first evaluation."""
     label_names: list[str]
     predictions: Predictions | None = None
-    """None where no rows were scored, as after Ctrl-C."""
+    """None if no rows were measured, as after Ctrl-C."""
     temperature: float = 1.0
-    """Of the calibration; 1 where there is none."""
+    """Temperature of the calibration; 1 without calibration."""
     padding_waste: float | None = None
-    """Share of a training epoch's positions that are padding."""
+    """Share of padding in the positions of a training epoch."""
     tokens_per_second: float | None = None
-    """Without padding, evaluations included."""
+    """Speed without padding; the time includes evaluations."""
     peak_memory: int | None = None
-    """Bytes."""
+    """Peak memory in bytes."""
     notes: list[str] = field(default_factory=list)
-    """Sentences that the run said."""
+    """Messages of the run."""
     machine: dict[str, str] = field(default_factory=this_machine)
 
     @property
     def best_epoch(self) -> float | None:
-        """Of the best evaluation, where there is another to compare it with."""
+        """The epoch of the best evaluation; None if there are no others."""
         found = [row.get("epoch") for row in self.history if row.get("step") == self.best_step]
         return found[0] if found and len(self.history) > 1 else None
 
     @cached_property
     def results(self) -> "Results | None":
-        """What the predictions show; computed once."""
+        """The results of the predictions, computed once."""
         if self.predictions is None or not self.predictions.texts:
             return None
         return Results(self.predictions, self.temperature)
 
 
 class Results:
-    """What N predictions show after temperature scaling."""
+    """Metrics, calibration and mistakes of N predictions, after temperature scaling."""
 
     def __init__(self, predictions: Predictions, temperature: float) -> None:
         self.predictions = predictions
-        # In float64 no two logits become one by the division.
+        # In float64, so that the division does not make two logits equal.
         logits, labels = predictions.logits.astype(np.float64), predictions.labels
         self.metrics: Metrics = measure(logits / temperature, labels)
         self.raw_metrics: Metrics = measure(logits, labels)
-        """Before temperature scaling, as `raw`."""
+        """Metrics before temperature scaling."""
         self.intervals = bootstrap_intervals(self.metrics)
         self.probabilities = softmax(logits / temperature)
         self.raw: Reliability = reliability(softmax(logits), labels)
@@ -128,19 +128,19 @@ class Mistake:
     """A text whose likeliest label is not the true one."""
 
     row: int
-    """Its number in its file, from 1."""
+    """Row number in the file, from 1."""
     others: dict[str, Any]
     """The other columns of its row, without nested values."""
     true: int
     predicted: int
     probability: float
-    """Of the predicted label."""
+    """Probability of the predicted label."""
     true_probability: float
     text: str
 
 
 def mistakes(predictions: Predictions, probabilities: np.ndarray) -> list[Mistake]:
-    """All mistakes, most confident first; probabilities (N, num_labels)."""
+    """All mistakes, most confident first, by probabilities (N, num_labels)."""
     predicted = predictions.logits.argmax(axis=1)
     rows = np.flatnonzero(predicted != predictions.labels)
     order = rows[np.argsort(-probabilities[rows, predicted[rows]], kind="stable")]
@@ -159,7 +159,7 @@ def mistakes(predictions: Predictions, probabilities: np.ndarray) -> list[Mistak
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Columns of the data as a cell can hold them: nested values as JSON."""
+    """Columns of the data as table cells, with nested values as JSON."""
     return {
         name: json.dumps(value, ensure_ascii=False, default=str)
         if isinstance(value, dict | list | tuple)

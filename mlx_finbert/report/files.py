@@ -1,4 +1,4 @@
-"""The files of a report, each of them whole."""
+"""The files of a report, each written atomically."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from mlx_finbert.report.page import page
 from mlx_finbert.report.pictures import png
 
 FILES = ("report.html", "curves.png", "confusion.png", "mistakes.csv", "reliability.csv")
-"""All that `write_report` writes; the last four only where there is something to tell."""
+"""All files that `write_report` writes; the last four only if there is data for them."""
 
 MISTAKE_COLUMNS = (
     "row",
@@ -24,14 +24,14 @@ MISTAKE_COLUMNS = (
     "true_probability",
     "text",
 )
-"""Of `mistakes.csv`, apart from the data's own."""
+"""Columns of `mistakes.csv`, without those of the data."""
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write `report.html`, the pictures and the tables behind it; the same report, the same bytes.
+    """Write `report.html`, the pictures and the tables; the same report gives the same bytes.
 
-    `mistakes.csv` holds every mistake with its row's other columns, most confident first;
-    `reliability.csv` the reliability table before and after temperature scaling.
+    `mistakes.csv` holds every mistake with its row's other columns, most confident first.
+    `reliability.csv` holds the reliability table before and after temperature scaling.
     """
     write_bytes(folder / "report.html", encoded(page(report)))
     if panels_of(report.history):
@@ -43,21 +43,21 @@ def write_report(folder: Path, report: Report) -> None:
 
 
 def curves_picture(report: Report) -> bytes:
-    """All charts over the epochs, as PNG."""
+    """Draw all charts over the epochs as PNG."""
     return png(lambda figure: draw_curves(figure, report.history, report.best_epoch))
 
 
 def confusion_picture(report: Report, results: Results) -> bytes:
-    """The confusion matrix, as PNG."""
+    """Draw the confusion matrix as PNG."""
     names, confusion = report.label_names, results.metrics.confusion
     size = confusion_size(len(names))
     return png(lambda figure: draw_confusion(figure.subplots(), confusion, names), size)
 
 
 def metrics_of(report: Report) -> dict[str, Any]:
-    """The content of `metrics.json`, after temperature scaling where nothing else is said.
+    """The content of `metrics.json`; values are after temperature scaling unless named otherwise.
 
-    None means an undefined figure.
+    None stands for an undefined value.
 
     Raises:
         ValueError: for a report without predictions.
@@ -82,9 +82,9 @@ def metrics_of(report: Report) -> dict[str, Any]:
 
 
 def mistakes_table(report: Report, results: Results) -> bytes:
-    """A line for each mistake: its row in its file, the row's other columns, and both labels.
+    """One line per mistake: its row in the file, the row's other columns, and both labels.
 
-    A column of the data with the name of one of our columns is called `data_NAME`.
+    A column of the data with the same name as one of ours is renamed to `data_NAME`.
     """
     names = report.label_names
     others = list(dict.fromkeys(name for m in results.mistakes for name in m.others))
@@ -100,7 +100,7 @@ def mistakes_table(report: Report, results: Results) -> bytes:
 
 
 def renamed(names: Sequence[str]) -> list[str]:
-    """Names of the data's columns, with `data_` before those that `mistakes.csv` has itself."""
+    """Column names of the data, with `data_` before those that `mistakes.csv` already uses."""
     found = []
     for name in names:
         new = name
@@ -111,7 +111,7 @@ def renamed(names: Sequence[str]) -> list[str]:
 
 
 def reliability_table(results: Results) -> bytes:
-    """A line for each bin, twice; empty figures where a bin holds no rows."""
+    """One line per bin, before and after scaling; empty bins have empty values."""
     lines = []
     for name, found in (("before", results.raw), ("after", results.calibrated)):
         for i, rows in enumerate(found.rows.tolist()):
@@ -130,5 +130,5 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def encoded(text: str) -> bytes:
-    """UTF-8; the halves of characters that a path may hold are written as `\\udc80`."""
+    """Encode as UTF-8; unpaired surrogates, which paths may contain, become `\\udc80`."""
     return text.encode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""The page: what stands around the results, and all of it in its order."""
+"""The HTML page of a report: its order, and the sections around the results."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ PAGE = """\
 
 
 def page(report: Report) -> str:
-    """The whole page: it loads nothing and runs nothing."""
+    """The complete page, without scripts or external files."""
     headline, *others = result_sections(report) or [""]
     parts = [header(report), headline, curves(report), *others, settings(report), the_run(report)]
     content = "\n".join(part for part in parts if part)
@@ -39,19 +39,19 @@ def page(report: Report) -> str:
 
 
 def header(report: Report) -> str:
-    """What was trained on what, and how it ended."""
+    """The model, the data, and how the run ended."""
     lines = (f"{report.model} on {report.data}", report.ending)
     paragraphs = "".join(f"<p>{text(line)}</p>" for line in lines)
     return f"<header>\n<h1>{text(report.title)}</h1>\n{paragraphs}\n</header>"
 
 
 def curves(report: Report) -> str:
-    """A chart for each figure that the history has."""
+    """The section with a chart for each metric in the history."""
     charts = "".join(curve(report, panel) for panel in panels_of(report.history))
-    note = "Training figures are means since the evaluation before, with dropout on; all are in"
-    note += " history.csv."
+    note = "Training values are means since the previous evaluation, with dropout on."
+    note += " history.csv holds all values."
     if report.best_epoch is not None:
-        note += f" The dashed line is at step {report.best_step:,}, whose weights were kept."
+        note += f" The dashed line marks step {report.best_step:,}, whose weights were kept."
     legend = key({"before": "training", "accent": "validation"})
     grid = f"<div class=charts>{charts}</div>"
     return section("Training", note, legend, grid) if charts else ""
@@ -69,7 +69,7 @@ def curve(report: Report, panel: Panel) -> str:
 
 
 def settings(report: Report) -> str:
-    """Those that differ from the default in a table beside it, then the others."""
+    """The section of settings: those that differ from their default, then the others."""
     given, defaults = report.settings, report.defaults
     changed = [name for name in given if name not in defaults or given[name] != defaults[name]]
     rows = [
@@ -80,7 +80,7 @@ def settings(report: Report) -> str:
         for name, value in given.items()
         if name not in changed
     )
-    note = f"Not the default: {len(changed)} of {len(given)}; the others follow."
+    note = f"{len(changed)} of {len(given)} settings differ from their default; the others follow."
     first = table(("setting", "value", "default"), rows) if rows else ""
     return section("Settings", note, first, f"<ul class=defaults>{others}</ul>")
 
@@ -90,7 +90,7 @@ def code(value: str) -> str:
 
 
 def plain(value: Any) -> str:
-    """A setting as it stands in `config.yaml`."""
+    """A setting as in `config.yaml`."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -99,10 +99,10 @@ def plain(value: Any) -> str:
 
 
 def the_run(report: Report) -> str:
-    """Speed, memory, machine, versions, and what the run said."""
+    """The section with speed, memory, machine, versions and the run's messages."""
     figures = {
-        "padding": (report.padding_waste, "{:.1%} of what a training epoch computes"),
-        "speed": (report.tokens_per_second, "{:,.0f} tokens a second, padding not counted"),
+        "padding": (report.padding_waste, "{:.1%} of the positions in a training epoch"),
+        "speed": (report.tokens_per_second, "{:,.0f} tokens per second, without padding"),
         "peak memory": (report.peak_memory and report.peak_memory / 1e9, "{:.2f} GB"),
     }
     rows = {

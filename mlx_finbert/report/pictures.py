@@ -1,4 +1,4 @@
-"""Drawings as SVG elements of the page and as PNG files, in one style."""
+"""Charts as SVG elements of the page and as PNG files, in one style."""
 
 import io
 import re
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Draw = Callable[["Figure"], None]
-"""Draws on matplotlib's empty figure."""
+"""A function that draws on an empty figure of matplotlib."""
 
 STYLE = {
     "axes.axisbelow": True,
@@ -30,10 +30,10 @@ STYLE = {
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.4,
     "lines.markersize": 3.5,
-    # Text stays text: it can be selected, and the browser has characters that matplotlib lacks.
+    # Keep text as text: it can be selected, and browsers have characters that matplotlib lacks.
     "svg.fonttype": "none",
     "text.color": COLORS["ink"],
-    # What stands between two dollar signs of a label's name is no formula.
+    # Text between two dollar signs of a label's name is not a formula.
     "text.parse_math": False,
     "xtick.color": COLORS["muted"],
     "xtick.major.size": 0,
@@ -42,19 +42,19 @@ STYLE = {
 }
 VARIABLES = {color: f"var(--{name})" for name, color in COLORS.items()}
 DROPPED = ("metadata", "style")
-"""Elements of matplotlib's file: its version and the date, and a style for the whole page."""
+"""Elements of matplotlib's SVG to drop: its version and date, and a style for the whole page."""
 
 
 def svg(draw: Draw, size: tuple[float, float], name: str, description: str) -> str:
     """An SVG element for the page.
 
     Args:
-        draw: the drawing.
+        draw: draws the chart.
         size: width and height in inches.
-        name: of the picture; no two of a page have the same.
-        description: for readers who do not see it.
+        name: name of the picture, unique on the page.
+        description: for screen readers.
     """
-    # The salt makes the ids within the picture the same every time, and unlike other pictures'.
+    # The salt makes the ids in the picture reproducible, and different from other pictures'.
     data = saved(draw, size, {"svg.hashsalt": name}, format="svg")
     root = ElementTree.fromstring(data)
     referenced = set(re.findall(r"#([\w-]+)", data.decode()))
@@ -62,19 +62,19 @@ def svg(draw: Draw, size: tuple[float, float], name: str, description: str) -> s
         clean(element, referenced)
     view = root.attrib["viewBox"]
     width = float(view.split()[2])
-    # A point is 4/3 of a pixel of the page; wide pictures shrink a little, then they are scrolled.
+    # A point is 4/3 of a CSS pixel. Wide pictures shrink by up to 40%, then they scroll.
     style = f"max-width:{width * 4 / 3:.0f}px;min-width:{width * 0.8:.0f}px"
     root.attrib = {"viewBox": view, "style": style, "role": "img", "aria-label": description}
     return ElementTree.tostring(root, encoding="unicode")
 
 
 def png(draw: Draw, size: tuple[float, float] = (6, 4)) -> bytes:
-    """A PNG file of this width and height in inches, where the drawing sets no other."""
+    """A PNG file of this width and height in inches, unless `draw` sets another size."""
     return saved(draw, size, {}, format="png", dpi=150)
 
 
 def saved(draw: Draw, size: tuple[float, float], style: dict[str, Any], **options: Any) -> bytes:
-    """What matplotlib writes, whatever the reader's own settings of it are."""
+    """Save a chart, independently of the user's matplotlib settings."""
     import matplotlib.style
     from matplotlib.figure import Figure
 
@@ -88,7 +88,7 @@ def saved(draw: Draw, size: tuple[float, float], style: dict[str, Any], **option
 
 
 def clean(element: ElementTree.Element, referenced: set[str]) -> None:
-    """An element as HTML has it: no namespaces, the page's colours, ids only where needed."""
+    """Make an element fit for HTML: no namespaces, the page's colours, only ids that are used."""
     element.tag = local(element.tag)
     element.text, element.tail = (element.text or "").strip(), ""
     for child in [child for child in element if local(child.tag) in DROPPED]:

@@ -1,4 +1,4 @@
-"""The sections of the page that tell what the predictions show."""
+"""The sections of the page with the results of the predictions."""
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from mlx_finbert.report.pictures import svg
 
 RELIABILITY_SIZE = (3.8, 3.7)
 MOST_BESIDE = 6
-"""With more labels than this, the confusion matrix takes the width of the page."""
+"""With more labels than this, the confusion matrix takes the full width of the page."""
 MOST_MISTAKES = 10
 LONGEST_TEXT = 800
-"""Longer texts are cut on the page; `mistakes.csv` has them whole."""
+"""Longer texts are cut on the page; `mistakes.csv` has the full text."""
 LONGEST_VALUE = 60
-"""Likewise for the other columns of a row."""
+"""The same limit for other columns of a row."""
 TILES = {
     "accuracy": "Accuracy",
     "macro_f1": "Macro-F1",
@@ -33,7 +33,7 @@ TILES = {
 
 
 def result_sections(report: Report) -> list[str]:
-    """The headline figures first; nothing where no rows were scored."""
+    """All sections, with the main metrics first; empty if no rows were measured."""
     if not (results := report.results):
         return []
     pictures = [confusion(report, results), calibration(report, results)]
@@ -48,7 +48,7 @@ def result_sections(report: Report) -> list[str]:
 
 
 def headline(report: Report, results: Results) -> str:
-    """A tile for each figure, with its interval."""
+    """A tile for each main metric, with its interval."""
     tiles = []
     for name, title in TILES.items():
         low, high = results.intervals[name]
@@ -59,8 +59,8 @@ def headline(report: Report, results: Results) -> str:
     usual, share = report.label_names[counts.argmax()], counts.max() / counts.sum()
     predictions = results.predictions
     note = (
-        f"{counts.sum():,} {predictions.split} rows; beneath the figures are 95% bootstrap"
-        f" intervals. Always answering {usual} would be right for {share:.1%}."
+        f"{counts.sum():,} {predictions.split} rows, with 95% bootstrap intervals. Always"
+        f" predicting {usual} would be right in {share:.1%} of the rows."
     )
     if predictions.interrupted:
         note = (
@@ -72,9 +72,9 @@ def headline(report: Report, results: Results) -> str:
     for remark in results.metrics.remarks(report.label_names):
         note += f" {remark[0].upper()}{remark[1:]}."
     if scaled(report):
-        note += " Loss, Brier score and calibration error are those after temperature scaling."
+        note += " Loss, Brier score and calibration error are measured after temperature scaling."
     if predictions.split == "validation":
-        note += " What was chosen on these rows, as the epoch, looks better here than elsewhere."
+        note += " The run made choices on these rows (such as the epoch), which flatters the model."
     return section("Results", note, f"<div class=tiles>{''.join(tiles)}</div>")
 
 
@@ -87,7 +87,7 @@ def scaled(report: Report) -> bool:
 
 
 def by_label(report: Report, results: Results) -> str:
-    """Precision, recall and F1 with their intervals, and how often each label occurs."""
+    """Precision, recall and F1 with intervals, and the number of rows and predictions per label."""
     confusion = results.metrics.confusion
     rows = []
     for i, name in enumerate(report.label_names):
@@ -105,7 +105,7 @@ def by_label(report: Report, results: Results) -> str:
 
 
 def confusion(report: Report, results: Results) -> str:
-    """The matrix; with too many labels for names, also the commonest confusions by name."""
+    """The confusion matrix; with too many labels for names, also the most common confusions."""
     counts, names = results.metrics.confusion, report.label_names
     picture = svg(
         lambda f: draw_confusion(f.subplots(), counts, names),
@@ -113,13 +113,13 @@ def confusion(report: Report, results: Results) -> str:
         "confusion",
         "Confusion matrix",
     )
-    note = "Shaded by the share of the true label's rows."
+    note = "Cells are shaded by their share of the true label's rows."
     more = commonest(counts, names) if len(names) > MOST_NUMBERED else ""
     return section("Confusion matrix", note, figure(picture), more)
 
 
 def commonest(counts: np.ndarray, names: list[str]) -> str:
-    """The largest cells off the diagonal."""
+    """A table of the most common confusions."""
     rows = [
         (isolated(names[true]), isolated(names[predicted]), f"{count:,}")
         for true, predicted, count in largest_confusions(counts)
@@ -128,7 +128,7 @@ def commonest(counts: np.ndarray, names: list[str]) -> str:
 
 
 def calibration(report: Report, results: Results) -> str:
-    """The reliability diagram, and what temperature scaling changed."""
+    """The reliability diagram before and after temperature scaling."""
     before, after = results.raw, results.calibrated if scaled(report) else None
     picture = svg(
         lambda f: draw_reliability(f.subplots(), before, after),
@@ -137,8 +137,8 @@ def calibration(report: Report, results: Results) -> str:
         "Reliability diagram",
     )
     note = (
-        "On the dashed line, a model is right as often as it says. A dot's area tells how many of"
-        f" the rows it stands for, in {BINS} bins; small dots are mostly chance. "
+        "On the dashed line, the probability equals the share of correct rows. Each dot is one of"
+        f" {BINS} bins; its area shows the number of rows. Small dots are mostly noise. "
     )
     if after is None:
         note += f"No temperature scaling: expected calibration error {before.error:.4f}."
@@ -152,22 +152,22 @@ def calibration(report: Report, results: Results) -> str:
 
 
 def mistakes(report: Report, results: Results) -> str:
-    """The most confident ones with their texts."""
+    """The most confident mistakes with their texts."""
     found, total = results.mistakes, len(results.predictions.texts)
     shown = found[:MOST_MISTAKES]
     if not shown:
-        return section("Mistakes", f"None: all {total:,} rows are right.")
+        return section("Mistakes", f"None: all {total:,} rows are correct.")
     items = "".join(f"<li>{mistake(m, report.label_names)}</li>" for m in shown)
-    note = f"Wrong: {len(found):,} of {total:,} rows; mistakes.csv has them all."
+    note = f"{len(found):,} of {total:,} rows are wrong; mistakes.csv lists all of them."
     return section("Most confident mistakes", note, f"<ol>{items}</ol>")
 
 
 def mistake(found: Mistake, names: list[str]) -> str:
-    """Both labels with their probabilities above the text."""
+    """A mistake: both labels with their probabilities, then the text."""
     content = found.text
     if len(content) > LONGEST_TEXT:
         cut = content[:LONGEST_TEXT].rstrip()
-        content = f"{cut}… ({len(found.text):,} characters; whole in mistakes.csv)"
+        content = f"{cut}… ({len(found.text):,} characters; full text in mistakes.csv)"
     others = "".join(
         f", {isolated(shortened(f'{name}: {value}', LONGEST_VALUE))}"
         for name, value in found.others.items()

@@ -68,14 +68,14 @@ ul li{padding:.1rem 0;border:0}
 
 
 def variables(colors: dict[str, str]) -> str:
-    """A rule that sets the colours."""
+    """A CSS rule that defines the colours."""
     return ":root{" + ";".join(f"--{name}:{color}" for name, color in colors.items()) + "}"
 
 
 STYLE_SHEET = (
     ":root{color-scheme:light dark}"
     + variables(LIGHT)
-    # What is printed is light, whatever the screen is.
+    # Print in light colours, even from a dark screen.
     + "@media screen and (prefers-color-scheme:dark){" + variables(DARK) + "}"
     + RULES
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the loop is told: how long, how fast, and what is watched."""
+"""Arguments of the training loop."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,21 +7,21 @@ from mlx_finbert.training.early_stopping import BestMetric, EarlyStopping, Reduc
 from mlx_finbert.training.schedules import Schedule
 
 Precision = Literal["float32", "bfloat16", "float16"]
-"""MLX's names of the dtypes."""
+"""The dtypes, as MLX names them."""
 
 
 @dataclass
 class TrainingArgs:
-    """The course of a run."""
+    """Length, learning rate, evaluation and stopping of a run."""
 
     total_steps: int
     learning_rate: float
-    """The peak."""
+    """Peak learning rate."""
     schedule: Schedule
     eval_steps: int = 0
-    """Also evaluate every so many steps; 0 evaluates at the ends of the epochs alone."""
+    """Also evaluate every `eval_steps` steps; 0 evaluates only at the end of each epoch."""
     save_steps: int = 0
-    """Tell the callbacks to save every so many steps; 0 for never."""
+    """Call `on_save` every `save_steps` steps; 0 disables."""
     best_metric: BestMetric = "last"
     plateau: ReduceLROnPlateau | None = None
     stopping: EarlyStopping | None = None

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it."""
+"""Callbacks of a training run: progress bar, log file and history."""
 
 import csv
 import io
@@ -18,29 +18,29 @@ from mlx_finbert.training.state import Record, StepMetrics
 
 
 class Callback:
-    """What a run calls; override what you need."""
+    """Base class of all callbacks; override the methods that you need."""
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
-        """Before the first step; `resumed_at` steps are done already, 0 for a new run."""
+        """Called before the first step; `resumed_at` steps are already done, 0 for a new run."""
 
     def on_step(self, figures: StepMetrics) -> None:
-        """After each step."""
+        """Called after each step."""
 
     def on_evaluation(self, record: Record, is_best: bool) -> None:
-        """After each evaluation."""
+        """Called after each evaluation."""
 
     def on_save(self, state: dict[str, Any], arrays: dict[str, dict[str, mx.array]]) -> None:
-        """When a checkpoint is due: `Trainer.state()`, and the arrays of `StepState`."""
+        """Called when a checkpoint is due, with `Trainer.state()` and the arrays of `StepState`."""
 
     def on_end(self, end: str) -> None:
-        """Once, however the run ended."""
+        """Called once at the end, however the run ended."""
 
 
 class JsonLines(Callback):
-    """One JSON object a line, written at once.
+    """Write one JSON object per line and flush each line.
 
     Each has `event` (`start`, `step`, `evaluation` or `end`), `time` (UTC, ISO 8601), `step` (the
-    steps done) and the event's figures; null stands for a figure that is not finite.
+    number of finished steps) and the event's figures; figures that are not finite are null.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,7 +71,7 @@ class JsonLines(Callback):
 
 
 def lines_until(path: Path, step: int) -> list[str]:
-    """The lines up to a step, without those that a killed process left unfinished."""
+    """The lines up to a step, without incomplete lines of a killed process."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -86,12 +86,12 @@ def _is_until(line: str, step: int) -> bool:
 
 
 def finite(figures: dict[str, Any]) -> dict[str, Any]:
-    """With None for what JSON has no number for, as an overflowed norm in half precision."""
+    """Replace numbers that are not finite by None, since JSON has no form for them."""
     return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in figures.items()}
 
 
 class Progress(Callback):
-    """One bar over all steps: running loss and accuracy, real tokens a second, peak memory."""
+    """A progress bar with running loss and accuracy, tokens per second and peak memory."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -99,7 +99,7 @@ class Progress(Callback):
         self.start = time.perf_counter()
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
-        # Without a terminal there is no bar; the lines of the evaluations are still printed.
+        # disable=None hides the bar without a terminal; evaluations are still printed.
         self.bar = tqdm(
             total=total_steps, initial=resumed_at, unit="step", dynamic_ncols=True, disable=None
         )
@@ -125,16 +125,16 @@ class Progress(Callback):
 
     @property
     def tokens_per_second(self) -> float:
-        """Without padding, evaluations included."""
+        """Tokens per second, without padding; the time includes evaluations."""
         return self.tokens / (time.perf_counter() - self.start)
 
     def speed_and_memory(self) -> str:
-        """Tokens that are not padding a second, evaluations included; the most memory in use."""
+        """`tokens_per_second` and peak memory, as text."""
         return f"{self.tokens_per_second:,.0f} tok/s, {mx.get_peak_memory() / 1e9:.1f} GB"
 
 
 def write_history(history: list[Record], folder: Path) -> None:
-    """One object, and one line, for each evaluation."""
+    """Write `history.json` and `history.csv`, with one entry per evaluation."""
     rows = [asdict(record) for record in history]
     write_text(folder / "history.json", json.dumps(rows, indent=2, allow_nan=False) + "\n")
     table = io.StringIO()

@@ -1,7 +1,7 @@
-"""Checkpoints of a run: folders `step-00000020`, each whole and with checksums.
+"""Checkpoints of a run: folders such as `step-00000020`, written atomically, with checksums.
 
-One holds a model that `load` opens, `optimizer.safetensors` (Adam's moments and step counts),
-`state.json` (what `Trainer.state` gives, and a fingerprint of the data), `config.yaml` (the
+Each holds a model that `load` opens, `optimizer.safetensors` (Adam's moments and step counts),
+`state.json` (the result of `Trainer.state` and a fingerprint of the data), `config.yaml` (the
 settings) and `checksums.json`.
 """
 
@@ -22,13 +22,13 @@ from mlx_finbert.models.parameters import Arrays
 
 FOLDER = "checkpoints"
 UNCALIBRATED_HEAD = "uncalibrated_head.safetensors"
-"""In that folder: the output layer of the run's best model before `fold_temperature`."""
+"""A file in `FOLDER`: the output layer of the run's best model before `fold_temperature`."""
 CHECKSUMS = "checksums.json"
 
 
 @dataclass
 class Checkpoint:
-    """A checkpoint that was found whole."""
+    """A checkpoint whose checksums are correct."""
 
     path: Path
     state: dict[str, Any]
@@ -38,7 +38,7 @@ class Checkpoint:
         return self.path.parent.parent
 
     def optimizer_state(self) -> dict[str, Arrays]:
-        """Adam's, by part and parameter."""
+        """Read the state of the optimizer, by part and parameter."""
         state: dict[str, Arrays] = defaultdict(dict)
         for key, value in read_safetensors(self.path / "optimizer.safetensors").items():
             part, _, name = key.partition("/")
@@ -53,14 +53,14 @@ def write_checkpoint(
     optimizer_state: dict[str, Arrays],
     state: dict[str, Any],
 ) -> Path:
-    """A new folder under `checkpoints`, which appears when all of it is written.
+    """Write a checkpoint; its folder appears only when it is complete.
 
     Args:
-        run_folder: the run's.
-        step: updates done.
+        run_folder: folder of the run.
+        step: number of finished updates.
         write_model: writes the model's files into a folder.
         optimizer_state: arrays by part and parameter.
-        state: plain values.
+        state: values that JSON can hold.
     """
     root = run_folder / FOLDER
     with written_beside(root) as part:
@@ -78,7 +78,7 @@ def write_checkpoint(
 
 
 def rotate(run_folder: Path, keep: int, best_step: int | None) -> None:
-    """Remove all checkpoints but the last `keep` and that of the best evaluation."""
+    """Remove all checkpoints except the last `keep` and the one of the best evaluation."""
     found = checkpoints_of(run_folder)
     for path in found[: max(0, len(found) - keep)]:
         if step_of(path) != best_step:
@@ -86,26 +86,26 @@ def rotate(run_folder: Path, keep: int, best_step: int | None) -> None:
 
 
 def checkpoints_of(run_folder: Path) -> list[Path]:
-    """The folders of a run's checkpoints, oldest first."""
+    """The checkpoint folders of a run, oldest first."""
     return sorted(path for path in (run_folder / FOLDER).glob("step-*") if path.is_dir())
 
 
 def step_of(path: Path) -> int | None:
-    """Updates done at a checkpoint, by the name of its folder; None for another folder."""
+    """The step in the name of a checkpoint's folder; None for any other folder."""
     found = re.fullmatch(r"step-(\d+)", path.name)
     return int(found[1]) if found else None
 
 
 def find_checkpoint(place: Path, say: Callable[[str], None]) -> Checkpoint:
-    """The checkpoint to go on from.
+    """Find the checkpoint to resume from.
 
     Args:
-        place: a run's folder, whose last good checkpoint is taken, or one checkpoint.
-        say: takes a sentence on each damaged one that is passed over.
+        place: the folder of a run, to use its last good checkpoint, or of one checkpoint.
+        say: receives a message for each damaged checkpoint that is skipped.
 
     Raises:
-        InputError: for a folder without checkpoints; for one that is damaged, naming the file and
-            the good one before it.
+        InputError: for a folder without checkpoints, and for a damaged checkpoint; names the
+            damaged file and the last good checkpoint before it.
     """
     if step_of(place) is not None:
         finish(place.parent)
@@ -113,16 +113,18 @@ def find_checkpoint(place: Path, say: Callable[[str], None]) -> Checkpoint:
     finish(place / FOLDER)
     found = checkpoints_of(place)
     if not found:
-        raise InputError(f"--resume {place} holds no checkpoints: name a run's folder")
+        raise InputError(f"--resume {place} holds no checkpoints: give the folder of a run")
     for path in reversed(found):
         if not (fault := fault_of(path)):
             return read_checkpoint(path)
-        say(f"{fault}: passed over")
-    raise InputError(f"--resume {place}: none of its {len(found)} checkpoints is whole")
+        say(f"{fault}: checkpoint skipped")
+    raise InputError(
+        f"--resume {place}: all checkpoints ({len(found)}) are damaged; start a new run"
+    )
 
 
 def named_checkpoint(path: Path) -> Checkpoint:
-    """One checkpoint, or a sentence on what is wrong with it and which one to take."""
+    """Read one checkpoint, or raise an error that names the last good one before it."""
     if not path.is_dir():
         raise InputError(f"--resume {path}: there is no such checkpoint")
     fault = fault_of(path)
@@ -130,21 +132,19 @@ def named_checkpoint(path: Path) -> Checkpoint:
         return read_checkpoint(path)
     before = [other for other in checkpoints_of(path.parent.parent) if other < path]
     good = next((other for other in reversed(before) if not fault_of(other)), None)
-    advice = (
-        f"resume from the one before it, --resume {good}" if good else "there is none before it"
-    )
+    advice = f"use an earlier one: --resume {good}" if good else "there is no good one before it"
     raise InputError(f"{fault}; {advice}")
 
 
 def fault_of(path: Path) -> str:
-    """What is wrong with a checkpoint, by file; empty where all checksums are right."""
+    """Describe the first damaged file of a checkpoint; an empty string if there is none."""
     try:
         sums = json.loads((path / CHECKSUMS).read_text())
         for name, expected in sums.items():
             if not (path / name).is_file():
                 return f"{path / name} is missing"
             if file_sha256(path / name) != expected:
-                return f"{path / name} is damaged: it does not have its checksum"
+                return f"{path / name} is damaged (wrong checksum)"
     except (OSError, ValueError, AttributeError):
         return f"{path / CHECKSUMS} is missing or damaged"
     return "" if "state.json" in sums else f"{path / CHECKSUMS} does not list state.json"

@@ -10,67 +10,69 @@ from mlx_finbert.training.lora_settings import LoraSettings
 from mlx_finbert.training.step_settings import StepSettings
 
 FRESH_HEAD_RATE = 1e-3
-"""The classifier's in Yang, Uy and Huang's FinBERT (2020, archive/bertModel.py of their code)."""
+"""Learning rate of a fresh classifier, from Yang, Uy and Huang's FinBERT (2020,
+archive/bertModel.py of their code)."""
 
 
 @dataclass(kw_only=True)
 class OutputSettings:
-    """Where a run goes, what it keeps, and whom it tells."""
+    """Output and checkpoints."""
 
     output_dir: str | None = setting(
         None,
-        "folder of the fine-tuned model (default: runs/MODEL-DATA, numbered)",
+        "folder for the fine-tuned model (default: runs/MODEL-DATA, numbered)",
         recorded=False,
     )
     overwrite: bool = setting(
-        False, "write into an --output-dir that holds a run already", recorded=False
+        False, "write to --output-dir even if it already holds a run", recorded=False
     )
-    save_epochs: int = setting(1, "write a checkpoint each so many epochs; 0 for none")
-    save_steps: int = setting(0, "write one each so many steps, in the place of --save-epochs")
+    save_epochs: int = setting(1, "save a checkpoint every N epochs; 0 disables")
+    save_steps: int = setting(0, "save a checkpoint every N steps instead; 0 uses --save-epochs")
     save_total_limit: int = setting(
-        2, "keep the last N checkpoints, and that of the best evaluation"
+        2, "keep the last N checkpoints and the one of the best evaluation"
     )
     resume: str | None = setting(
         None,
-        "go on where a run's folder, or one of its checkpoints, left off; its settings count",
+        "resume the run in this folder, or from this checkpoint, with its recorded settings",
         recorded=False,
     )
     report_to: list[str] | None = setting(
-        None, "tensorboard, wandb or both; a log is always written"
+        None, "also report to tensorboard, wandb or both; log.jsonl is always written"
     )
-    calibration: bool = setting(True, "fit the temperature of the probabilities after training")
+    calibration: bool = setting(
+        True, "calibrate the probabilities after training (temperature scaling)"
+    )
 
     def check_output(self) -> None:
         """Refuse values out of range."""
-        require(self.save_epochs >= 0, "--save-epochs", self.save_epochs, "at least 0")
-        require(self.save_steps >= 0, "--save-steps", self.save_steps, "at least 0")
-        require(
-            self.save_total_limit >= 1, "--save-total-limit", self.save_total_limit, "at least 1"
-        )
+        epochs, steps, limit = self.save_epochs, self.save_steps, self.save_total_limit
+        require(epochs >= 0, "--save-epochs", epochs, "must be at least 0")
+        require(steps >= 0, "--save-steps", steps, "must be at least 0")
+        require(limit >= 1, "--save-total-limit", limit, "must be at least 1")
 
     def steps_between_checkpoints(self, steps_per_epoch: int) -> int:
-        """Updates between two checkpoints; 0 for none."""
+        """Number of updates between two checkpoints; 0 for no checkpoints."""
         return self.save_steps or self.save_epochs * steps_per_epoch
 
 
 @dataclass(kw_only=True)
 class StartSettings:
-    """What a run starts from."""
+    """Model and seed."""
 
-    model: str = setting(
-        "minilm", "a checkpoint folder, a hub id, or minilm for the packaged encoder"
-    )
+    model: str = setting("minilm", "checkpoint folder, hub id, or minilm for the packaged encoder")
     revision: str | None = setting(None, "branch, tag or commit of the model on the hub")
-    new_head: bool = setting(False, "replace the checkpoint's classifier head by a fresh one")
+    new_head: bool = setting(False, "replace the checkpoint's classifier head with a fresh one")
     model_labels: list[str] | None = setting(
-        None, "names of the head's outputs in their order, where the checkpoint has none"
+        None, "names of the head's outputs, in order, if the checkpoint has none"
     )
-    max_length: int | None = setting(None, "cut rows to so many tokens (default: the model's most)")
-    seed: int = setting(0, "of the fresh head, the order of the rows and dropout")
+    max_length: int | None = setting(
+        None, "truncate texts to N tokens (default: the model's maximum)"
+    )
+    seed: int = setting(0, "random seed of the fresh head, the row order and dropout")
 
     def check_start(self) -> None:
         """Refuse values out of range."""
-        require(0 <= self.seed < 2**63, "--seed", self.seed, "from 0 to below 2^63")
+        require(0 <= self.seed < 2**63, "--seed", self.seed, "must be from 0 to below 2^63")
 
 
 @dataclass(kw_only=True)
@@ -83,7 +85,7 @@ class TrainSettings(
     DataSettings,
     StartSettings,
 ):
-    """What to fine-tune, on what, and how."""
+    """All settings of a training run."""
 
     def __post_init__(self) -> None:
         self.check_start()
@@ -94,17 +96,17 @@ class TrainSettings(
         self.check_output()
 
     def for_head(self, is_fresh: bool) -> "TrainSettings":
-        """The same with the learning rate of a fresh head, where none was given.
+        """The same settings, with a default learning rate for a fresh head.
 
         Args:
-            is_fresh: whether the head was drawn at random, as the encoder was not.
+            is_fresh: whether the head has random weights.
         """
         if self.head_learning_rate is not None or not is_fresh:
             return self
         return replace(self, head_learning_rate=max(FRESH_HEAD_RATE, self.learning_rate))
 
     def load_texts(self) -> LabelledTexts:
-        """The texts that the flags name, from which a classifier can learn."""
+        """Load the texts and check that a classifier can be trained on them."""
         data = super().load_texts()
         require_trainable(data)
         return data

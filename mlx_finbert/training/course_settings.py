@@ -1,4 +1,4 @@
-"""Flags of the course of a run: its length, its learning rate, and when it stops."""
+"""Flags for the length of a run, its learning rate, evaluation and early stopping."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -19,49 +19,52 @@ from mlx_finbert.training.schedules import ScheduleName, make_schedule, warmup_s
 
 @dataclass(kw_only=True)
 class CourseSettings:
-    """How long, how fast, and what is watched."""
+    """Duration, learning rate and evaluation."""
 
-    epochs: int = setting(4, "passes over the training rows")
-    max_steps: int | None = setting(None, "updates of the whole run, in the place of --epochs")
-    eval_steps: int = setting(0, "also evaluate each so many steps; 0 for epochs' ends alone")
+    epochs: int = setting(4, "number of passes over the training rows")
+    max_steps: int | None = setting(None, "train for N updates; overrides --epochs")
+    eval_steps: int = setting(0, "also evaluate every N steps; 0 evaluates after epochs only")
     best_metric: BestMetric = setting(
-        "last", "which evaluation's model is kept: the last one's, or the best by this figure"
+        "last", "keep the model of the last evaluation, or of the best one by this metric"
     )
-    learning_rate: float = setting(1e-4, "peak, reached at the end of the warm-up")
-    schedule: ScheduleName = setting("linear", "course of the learning rate after the warm-up")
-    warmup_ratio: float = setting(0.1, "share of the steps in which the learning rate rises")
-    warmup_steps: int | None = setting(None, "the same as a number, in the place of the ratio")
-    num_cycles: int = setting(1, "falls of --schedule cosine_with_restarts")
+    learning_rate: float = setting(1e-4, "peak learning rate, reached after the warm-up")
+    schedule: ScheduleName = setting("linear", "learning-rate schedule after the warm-up")
+    warmup_ratio: float = setting(0.1, "share of the steps used for the warm-up")
+    warmup_steps: int | None = setting(None, "warm up for N steps; overrides --warmup-ratio")
+    num_cycles: int = setting(1, "number of cycles of --schedule cosine_with_restarts")
     power: float = setting(1.0, "exponent of --schedule polynomial")
     plateau_monitor: MetricName | None = setting(
-        None, "lower the rate when this figure gets no better (Keras' ReduceLROnPlateau)"
+        None, "lower the rate when this metric stops improving (Keras' ReduceLROnPlateau)"
     )
-    plateau_factor: float = setting(0.1, "multiplies the rate at a plateau")
-    plateau_patience: int = setting(10, "evaluations without a better figure that make a plateau")
-    plateau_min_lr: float = setting(0.0, "plateaus lower the rate no further")
-    plateau_min_delta: float = setting(1e-4, "better is better by more than this")
-    plateau_cooldown: int = setting(0, "evaluations after a plateau that do not count")
-    plateau_mode: Literal["auto", "min", "max"] = setting("auto", "whether lower is better")
+    plateau_factor: float = setting(0.1, "multiply the rate by this at a plateau")
+    plateau_patience: int = setting(10, "a plateau is N evaluations without improvement")
+    plateau_min_lr: float = setting(0.0, "do not lower the rate below this at a plateau")
+    plateau_min_delta: float = setting(1e-4, "an improvement must be larger than this")
+    plateau_cooldown: int = setting(0, "ignore N evaluations after a plateau")
+    plateau_mode: Literal["auto", "min", "max"] = setting(
+        "auto", "whether lower (min) or higher (max) is better; auto decides by the metric"
+    )
     early_stopping_patience: int | None = setting(
-        None, "stop after so many evaluations without a better --best-metric"
+        None, "stop after N evaluations without improvement of --best-metric"
     )
-    early_stopping_min_delta: float = setting(0.0, "better is better by more than this")
+    early_stopping_min_delta: float = setting(0.0, "an improvement must be larger than this")
 
     def check_course(self) -> None:
         """Refuse values out of range and flags that would have no effect."""
         steps, warmup = self.max_steps, self.warmup_steps
         patience, delta = self.early_stopping_patience, self.early_stopping_min_delta
-        require(self.epochs >= 1, "--epochs", self.epochs, "at least 1")
-        require(steps is None or steps >= 1, "--max-steps", steps, "at least 1")
-        require(self.eval_steps >= 0, "--eval-steps", self.eval_steps, "at least 0")
+        ratio = self.warmup_ratio
+        require(self.epochs >= 1, "--epochs", self.epochs, "must be at least 1")
+        require(steps is None or steps >= 1, "--max-steps", steps, "must be at least 1")
+        require(self.eval_steps >= 0, "--eval-steps", self.eval_steps, "must be at least 0")
         require(self.learning_rate > 0, "--learning-rate", self.learning_rate, "must be above 0")
-        require(0 <= self.warmup_ratio <= 1, "--warmup-ratio", self.warmup_ratio, "from 0 to 1")
-        require(warmup is None or warmup >= 0, "--warmup-steps", warmup, "at least 0")
-        require(self.num_cycles >= 1, "--num-cycles", self.num_cycles, "at least 1")
+        require(0 <= ratio <= 1, "--warmup-ratio", ratio, "must be from 0 to 1")
+        require(warmup is None or warmup >= 0, "--warmup-steps", warmup, "must be at least 0")
+        require(self.num_cycles >= 1, "--num-cycles", self.num_cycles, "must be at least 1")
         require(self.power > 0, "--power", self.power, "must be above 0")
         valid = patience is None or patience >= 1
-        require(valid, "--early-stopping-patience", patience, "at least 1")
-        require(delta >= 0, "--early-stopping-min-delta", delta, "at least 0")
+        require(valid, "--early-stopping-patience", patience, "must be at least 1")
+        require(delta >= 0, "--early-stopping-min-delta", delta, "must be at least 0")
         for names, other, given in self._dependent_flags():
             refuse_without(self, names, other, given)
         self.training_args(steps_per_epoch=1)
@@ -78,7 +81,7 @@ class CourseSettings:
         yield ["early_stopping_min_delta"], "--early-stopping-patience", stopping
 
     def training_args(self, steps_per_epoch: int, save_steps: int = 0) -> TrainingArgs:
-        """The course for a number of updates an epoch."""
+        """The trainer's arguments for this number of updates per epoch."""
         total = self.max_steps or self.epochs * steps_per_epoch
         warmup = warmup_steps_of(total, self.warmup_steps, self.warmup_ratio)
         return TrainingArgs(
@@ -95,7 +98,7 @@ class CourseSettings:
         )
 
     def epochs_of(self, steps_per_epoch: int) -> int:
-        """Passes over the rows; the last one may end before its end."""
+        """Number of passes over the rows; the last one may be incomplete."""
         return -(-self.training_args(steps_per_epoch).total_steps // steps_per_epoch)
 
     def _plateau(self) -> ReduceLROnPlateau | None:

@@ -1,10 +1,10 @@
-"""Cross-validation: one training run a fold, and what all of them show together.
+"""Cross-validation: one training run per fold, and the metrics over all folds.
 
-Two figures are given, for they answer different questions. Mean and standard deviation over the
-folds are what the FinBERT papers print; the pooled figures are those of all rows, each predicted by
-the one model that never saw it. No unbiased estimate of the variance of the mean exists (Bengio and
-Grandvalet 2004), since any two folds share most of their training rows: the standard deviation says
-how much one fold differs from another, and the intervals how much another draw of test rows would.
+Two kinds of figures answer two questions. The FinBERT papers print mean and standard deviation over
+the folds. The pooled figures cover all rows, each predicted by the one model that was not trained
+on it. No unbiased estimate of the variance of the mean exists (Bengio and Grandvalet 2004), since
+any two folds share most of their training rows. The standard deviation shows how much the folds
+differ; the intervals show how much the result depends on the sample of test rows.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,41 +21,41 @@ from mlx_finbert.evaluation.text import figure_lines
 FIGURES = ("loss", "accuracy", "macro_f1")
 
 TrainOne = Callable[[int, Splits], tuple[np.ndarray, np.ndarray]]
-"""Takes the fold's number, from 0, and its parts. Gives the logits of its test rows, float32
+"""Takes the fold's number, from 0, and its parts. Returns the logits of its test rows, float32
 (N_test, num_labels), and their labels, int (N_test,), in the order of the logits."""
 
 
 @dataclass
 class CrossValidation:
-    """The predictions for N rows, each by the model of the fold in which it is a test row."""
+    """Predictions for N rows, each by the model of the fold in which it is a test row."""
 
     logits: np.ndarray
     """float32 (N, num_labels)."""
     labels: np.ndarray
     """int (N,), in the order of the logits."""
     rows: np.ndarray
-    """int64 (N,): the rows of the source, counted from 0, ascending."""
+    """int64 (N,): row numbers in the source, from 0, ascending."""
     fold_of_row: np.ndarray
-    """int64 (N,), counted from 0."""
+    """int64 (N,): the fold of each row, from 0."""
 
     @cached_property
     def folds(self) -> list[Metrics]:
-        """Of each fold's test rows."""
+        """The metrics of each fold's test rows."""
         of = [self.fold_of_row == fold for fold in range(self.fold_of_row.max() + 1)]
         return [measure(self.logits[rows], self.labels[rows]) for rows in of]
 
     @cached_property
     def pooled(self) -> Metrics:
-        """Of all rows together."""
+        """The metrics of all rows together."""
         return measure(self.logits, self.labels)
 
     @cached_property
     def intervals(self) -> dict[str, np.ndarray]:
-        """95% intervals of the pooled figures, as `bootstrap_intervals` gives them."""
+        """95% intervals of the pooled figures; see `bootstrap_intervals`."""
         return bootstrap_intervals(self.pooled)
 
     def to_dict(self, label_names: list[str]) -> dict[str, Any]:
-        """As plain values, for JSON; None for an undefined figure.
+        """Convert to values that JSON can hold; undefined figures become None.
 
         Args:
             label_names: in the order of the logits.
@@ -86,8 +86,8 @@ def cross_validate(splits: list[Splits], train_one: TrainOne) -> CrossValidation
     """Train on each fold and gather the predictions for its test rows.
 
     Args:
-        splits: of `make_folds`.
-        train_one: trains a model from the start, on nothing but the fold's own parts.
+        splits: the folds, from `make_folds`.
+        train_one: trains a new model on the parts of one fold.
     """
     found = [predictions(fold, parts, train_one) for fold, parts in enumerate(splits)]
     logits, labels, fold_of_row = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -99,7 +99,7 @@ def cross_validate(splits: list[Splits], train_one: TrainOne) -> CrossValidation
 def predictions(
     fold: int, parts: Splits, train_one: TrainOne
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A fold's logits and labels, and the fold's number for each of its test rows."""
+    """A fold's logits and labels, and its number repeated for each test row."""
     logits, labels = train_one(fold, parts)
     wanted = len(parts.test_rows)
     if not len(logits) == len(labels) == wanted:
@@ -114,7 +114,7 @@ def spread(runs: list[Metrics]) -> dict[str, dict[str, float]]:
     """Mean and sample standard deviation (n - 1) of loss, accuracy and macro-F1.
 
     Args:
-        runs: at least two, of folds or of seeds.
+        runs: the metrics of at least two runs, for example with different folds or seeds.
     """
     values = np.array([_figures(run) for run in runs])
     spreads = {"mean": values.mean(axis=0), "std": values.std(axis=0, ddof=1)}

@@ -1,4 +1,4 @@
-"""Which evaluation's weights are kept, and when to stop for want of a better one."""
+"""Best metric, early stopping and learning-rate plateaus."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,7 +12,7 @@ MetricName = Literal[
 ]
 
 BestMetric = Literal["last", MetricName]
-"""By what the evaluation is chosen whose weights are kept."""
+"""How to choose the evaluation whose weights are kept."""
 
 HIGHER_IS_BETTER: dict[str, bool] = {
     "loss": False,
@@ -23,37 +23,42 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "val_weighted_f1": True,
     "val_mcc": True,
 }
-"""The figures of an evaluation's `Record` by which a run can be steered."""
+"""The metrics of a `Record` that can be monitored."""
 
 
 def higher_is_better(metric: str, flag: str) -> bool:
-    """The direction of a metric that the user named after a flag.
+    """Whether higher values of a metric are better.
+
+    Args:
+        metric: a key of `HIGHER_IS_BETTER`.
+        flag: the flag that names the metric, for the error message.
 
     Raises:
-        InputError: names the flag and the metrics that there are.
+        InputError: for an unknown metric; names the flag and lists the metrics.
     """
-    require(metric in HIGHER_IS_BETTER, flag, metric, f"one of {', '.join(HIGHER_IS_BETTER)}")
+    metrics = ", ".join(HIGHER_IS_BETTER)
+    require(metric in HIGHER_IS_BETTER, flag, metric, f"must be one of {metrics}")
     return HIGHER_IS_BETTER[metric]
 
 
 @dataclass
 class Best:
-    """The best value of a metric; one that is no better than the best does not replace it."""
+    """The best value of a metric so far; a tie does not replace it."""
 
     higher_is_better: bool
     min_delta: float = 0.0
-    """A value must be better by more than this."""
+    """An improvement must be larger than this."""
     value: float | None = None
 
     def update(self, value: float) -> bool:
-        """Remember the value if it is better; tell whether it is."""
+        """Keep the value if it is better; return whether it is."""
         better = self.value is None or self._beats(value, self.value)
         if better:
             self.value = value
         return better
 
     def _beats(self, value: float, best: float) -> bool:
-        # In float32, as Keras compares: 0.5631 is not better than 0.563 by more than 0.0001.
+        # Keras compares in float32: 0.5631 is not better than 0.563 by more than 0.0001.
         if self.higher_is_better:
             return bool(np.float32(value - self.min_delta) > np.float32(best))
         return bool(np.float32(value + self.min_delta) < np.float32(best))
@@ -61,79 +66,81 @@ class Best:
 
 @dataclass
 class EarlyStopping:
-    """Stop after `patience` evaluations in a row that are no better than the best."""
+    """Stop after `patience` evaluations in a row without improvement."""
 
     patience: int
     best: Best
     wait: int = 0
-    """Evaluations since the best."""
+    """Evaluations since the best one."""
 
     def update(self, value: float) -> bool:
-        """Take the metric of an evaluation; tell whether to stop."""
+        """Add the metric of an evaluation; return whether to stop."""
         self.wait = 0 if self.best.update(value) else self.wait + 1
         return self.is_over
 
     @property
     def is_over(self) -> bool:
-        """Whether the run has come to its end."""
+        """Whether the run should stop."""
         return self.wait >= self.patience
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps, for JSON."""
+        """State for a checkpoint, as values that JSON can hold."""
         return {"best": self.best.value, "wait": self.wait}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint's `state()`."""
+        """Restore the `state()` of a checkpoint."""
         self.best.value, self.wait = state["best"], state["wait"]
 
 
 @dataclass
 class ReduceLROnPlateau:
-    """Keras' callback of this name: its parameters, its defaults, its course.
+    """Keras' callback of this name, with the same parameters, defaults and behaviour.
 
-    Source: keras/src/callbacks/reduce_lr_on_plateau.py (3.15). Keras also takes a factor of 0 or
-    below, which would end or undo the training, and a negative `min_delta`; both are refused.
+    Source: keras/src/callbacks/reduce_lr_on_plateau.py (3.15). Keras also accepts a factor of 0 or
+    below, which would end or undo the training, and a negative `min_delta`; both are errors here.
 
     Raises:
-        InputError: names the flag of the parameter.
+        InputError: for a value out of range; names the flag.
     """
 
     monitor: str = "val_loss"
     factor: float = 0.1
     """The learning rate is multiplied by this."""
     patience: int = 10
-    """Evaluations in a row without a better value, after which the rate falls."""
+    """Evaluations in a row without improvement that count as a plateau."""
     min_lr: float = 0.0
-    """The rate falls no lower."""
+    """Lower bound of the learning rate."""
     min_delta: float = 1e-4
-    """A value must be better by more than this."""
+    """An improvement must be larger than this."""
     cooldown: int = 0
-    """Evaluations after a fall that do not count."""
+    """Evaluations to ignore after the rate was lowered."""
     mode: Literal["auto", "min", "max"] = "auto"
-    """Whether lower or higher is better; auto knows it from the metric."""
+    """Whether lower or higher is better; auto decides by the metric."""
 
     best: Best = field(init=False)
     wait: int = field(init=False, default=0)
-    """Evaluations without a better value since the best, or since the last fall."""
+    """Evaluations without improvement since the best one, or since the rate was lowered."""
     cooling: int = field(init=False, default=0)
-    """Evaluations of the cooldown that are left."""
+    """Remaining evaluations of the cooldown."""
 
     def __post_init__(self) -> None:
         higher = higher_is_better(self.monitor, "--plateau-monitor")
-        require(0 < self.factor < 1, "--plateau-factor", self.factor, "between 0 and 1")
-        require(self.patience >= 0, "--plateau-patience", self.patience, "at least 0")
-        require(self.min_lr >= 0, "--plateau-min-lr", self.min_lr, "at least 0")
-        require(self.min_delta >= 0, "--plateau-min-delta", self.min_delta, "at least 0")
-        require(self.cooldown >= 0, "--plateau-cooldown", self.cooldown, "at least 0")
+        at_least_0 = "must be at least 0"
+        require(0 < self.factor < 1, "--plateau-factor", self.factor, "must be between 0 and 1")
+        require(self.patience >= 0, "--plateau-patience", self.patience, at_least_0)
+        require(self.min_lr >= 0, "--plateau-min-lr", self.min_lr, at_least_0)
+        require(self.min_delta >= 0, "--plateau-min-delta", self.min_delta, at_least_0)
+        require(self.cooldown >= 0, "--plateau-cooldown", self.cooldown, at_least_0)
         modes = {"auto": higher, "min": False, "max": True}
-        require(self.mode in modes, "--plateau-mode", self.mode, f"one of {', '.join(modes)}")
+        rule = f"must be one of {', '.join(modes)}"
+        require(self.mode in modes, "--plateau-mode", self.mode, rule)
         self.best = Best(modes[self.mode], self.min_delta)
 
     def update(self, value: float, learning_rate: float) -> float:
-        """Take the monitored metric of an evaluation.
+        """Add the monitored metric of an evaluation.
 
         Returns:
-            The learning rate from here on.
+            The new learning rate.
         """
         if self.cooling:
             self.cooling -= 1
@@ -147,13 +154,13 @@ class ReduceLROnPlateau:
         return learning_rate
 
     def _can_fall(self, learning_rate: float) -> bool:
-        # In float32, as Keras compares: rounding may have left the rate just above min_lr.
+        # Keras compares in float32: rounding may have left the rate just above min_lr.
         return bool(np.float32(learning_rate) > np.float32(self.min_lr))
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps, for JSON; the rate itself is the caller's."""
+        """State for a checkpoint; the caller saves the learning rate itself."""
         return {"best": self.best.value, "wait": self.wait, "cooling": self.cooling}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint's `state()`."""
+        """Restore the `state()` of a checkpoint."""
         self.best.value, self.wait, self.cooling = state["best"], state["wait"], state["cooling"]

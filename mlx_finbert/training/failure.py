@@ -1,4 +1,4 @@
-"""What is said of an update that cannot be computed."""
+"""Errors of updates that cannot be computed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +7,12 @@ from mlx_finbert.data.loader import Update
 from mlx_finbert.distributed import BACKENDS
 from mlx_finbert.errors import first_line
 
-INTACT = "model and optimizer are as before it"
-LOST = "its weights are lost: go on from the last checkpoint"
+INTACT = "model and optimizer are unchanged"
+LOST = "the weights are lost: resume from the last checkpoint"
 
 
 class StepFailed(Exception):
-    """An update could not be computed; the message names it and says what is left."""
+    """An update could not be computed; the message names it and says what was lost."""
 
     def __init__(self, message: str, weights_lost: bool) -> None:
         super().__init__(message)
@@ -21,9 +21,9 @@ class StepFailed(Exception):
 
 @contextmanager
 def named(number: int, update: Update, outcome: str) -> Iterator[None]:
-    """Failures inside the block become a sentence on the update and on what is left.
+    """Turn exceptions inside the block into `StepFailed`.
 
-    All but that of a lost connection to another process, which `ranks.guarded` tells.
+    A lost connection to another process is raised unchanged, for `distributed.guarded`.
     """
     try:
         yield
@@ -34,7 +34,7 @@ def named(number: int, update: Update, outcome: str) -> Iterator[None]:
         more = ", ..." if len(update.rows) > 8 else ""
         shapes = " and ".join(sorted({str(batch.input_ids.shape) for batch in update.batches}))
         raise StepFailed(
-            f"update {number + 1}, of the training rows {rows}{more} in batches of shape {shapes},"
-            f" failed: {first_line(error)}; {outcome}",
+            f"update {number + 1} failed (training rows {rows}{more}, batch shape {shapes}):"
+            f" {first_line(error)}; {outcome}",
             weights_lost=outcome == LOST,
         ) from error

@@ -1,4 +1,4 @@
-"""Cross-validation: a run a fold, each in a folder of its own, and a summary beside them."""
+"""Cross-validation: one run per fold, each in its own subfolder, and a summary."""
 
 import json
 import shutil
@@ -21,20 +21,22 @@ from mlx_finbert.training.run import rows_of, run
 
 
 def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
-    """Train one model a fold and put the predictions for all rows together.
+    """Train one model per fold and combine the predictions for all rows.
 
-    Each fold's run lies in its own subfolder, and `--fold I` repeats it; the probabilities are
-    calibrated, each model's on its own validation rows.
+    Each fold's run is in its own subfolder, and `--fold I` repeats it. The probabilities are
+    calibrated, those of each model on its own validation rows.
 
     Raises:
-        InputError: for data that cannot be split so, an output folder that holds a
-            cross-validation already, or a fold whose run does not reach its end.
-        KeyboardInterrupt: where Ctrl-C ended a fold's run.
+        InputError: for data that cannot be split into the folds, an output folder that already
+            holds a cross-validation, or a fold whose run does not finish.
+        KeyboardInterrupt: if Ctrl-C ended a fold's run.
     """
     if not (folds := settings.folds):
-        raise InputError("--folds is missing: name how many")
+        raise InputError("--folds is missing: give the number of folds")
     if ranks().size() > 1:
-        raise InputError("--folds runs in one process: start --fold 1, --fold 2, ... with several")
+        raise InputError(
+            "--folds needs a single process: with several, run --fold 1, --fold 2, ... instead"
+        )
     texts = settings.load_texts()
     drawn = make_folds(texts, folds, settings.split_seed, settings.validation_fraction)
     base = TrainingRun.of(settings.model, settings.revision)
@@ -42,8 +44,8 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
     for fold, parts in enumerate(splits, 1):
         if parts.test is None:
             raise InputError(
-                f"{settings.model} was trained on all test rows of fold {fold}: start from a model"
-                " that was not, or add --include-seen"
+                f"{settings.model} was trained on all test rows of fold {fold}: start from another"
+                " model, or add --include-seen"
             )
     with claimed_folder(settings) as folder:
         if settings.overwrite:
@@ -54,11 +56,11 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
             own = replace(settings, fold=fold + 1, output_dir=str(folder / fold_name(fold + 1)))
             result = run(own, say, parts)
             if result.end == "interrupted":
-                say(f"fold {fold + 1} of {folds} was interrupted: no summary")
+                say(f"fold {fold + 1} of {folds} was interrupted: no summary written")
                 raise KeyboardInterrupt
             predictions = result.predictions
             if result.end not in ("finished", "stopped early") or predictions is None:
-                raise InputError(f"fold {fold + 1} of {folds} was {result.end}: no summary")
+                raise InputError(f"fold {fold + 1} of {folds} {result.end}: no summary written")
             labels[:] = result.labels
             return predictions.logits / result.temperature, predictions.labels
 
@@ -71,14 +73,14 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
 
 
 def fold_name(number: int) -> str:
-    """The folder of a fold's run, counted from 1."""
+    """The name of a fold's folder; folds are counted from 1."""
     return f"fold-{number:02d}"
 
 
 def remove_earlier(folder: Path, folds: int) -> None:
     """Remove an earlier summary, and folds that this cross-validation does not replace.
 
-    The summary goes first: it must not stand among folds that are not its own.
+    The summary goes first, so that it is never left next to folds of another run.
     """
     (folder / SUMMARY).unlink(missing_ok=True)
     own = {fold_name(number) for number in range(1, folds + 1)}
@@ -88,6 +90,6 @@ def remove_earlier(folder: Path, folds: int) -> None:
 
 
 def write_summary(folder: Path, validation: CrossValidation, labels: list[str]) -> None:
-    """The figures as JSON."""
+    """Write the summary as JSON."""
     text = json.dumps(validation.to_dict(labels), indent=2, allow_nan=False)
     write_text(folder / SUMMARY, text + "\n")

@@ -1,4 +1,4 @@
-"""Who is told of a run's course: its log always, TensorBoard and Weights & Biases on demand."""
+"""Reporting: the log file always, TensorBoard and Weights & Biases on request."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +14,13 @@ LOG = "log.jsonl"
 
 
 def check_services(names: list[str]) -> None:
-    """Find out before anything is written whether these services can be reported to.
+    """Check that these services can be used, before anything is written.
 
     Raises:
         InputError: for an unknown name, or a package that is not installed.
     """
     for name in names:
-        require(name in SERVICES, "--report-to", name, f"one of {', '.join(SERVICES)}")
+        require(name in SERVICES, "--report-to", name, f"must be one of {', '.join(SERVICES)}")
         _, package = SERVICES[name]
         try:
             package()
@@ -33,31 +33,31 @@ def check_services(names: list[str]) -> None:
 def reporters(
     names: list[str], folder: Path, every: int = 1, say: Callable[[str], None] = print
 ) -> list[Callback]:
-    """These services and the log file; nothing is written before `on_start`.
+    """Callbacks for these services and the log file; nothing is written before `on_start`.
 
     Args:
-        names: from `tensorboard` and `wandb`.
-        folder: the run's; all files are inside it.
-        every: the services are told of each so many steps; the log file has them all.
-        say: takes the sentence that tells of a failure.
+        names: `tensorboard`, `wandb` or both.
+        folder: folder of the run, for all files.
+        every: report every `every`-th step to the services; the log file has all steps.
+        say: receives the message of a failure.
 
     Raises:
-        InputError: as `check_services`.
+        InputError: see `check_services`.
     """
     check_services(names)
     told: list[Callback] = []
     for name in dict.fromkeys(names):
         service, _ = SERVICES[name]
         told.append(Guarded(f"--report-to {name}", service(folder), every, say))
-    # Last, so that a service that cannot start leaves the log of an earlier run alone.
+    # Last, so that a service that cannot start does not change the log of an earlier run.
     return [*told, Guarded(LOG, JsonLines(folder / LOG), 1, say)]
 
 
 class Guarded(Callback):
-    """Keeps a run from its reporter's faults.
+    """Keep failures of a reporter from ending the run.
 
-    One that cannot start is an error, since nothing is lost yet. One that fails later is told
-    nothing more, and the training goes on.
+    A reporter that cannot start is an error, since nothing is lost yet. One that fails later is
+    disabled, and the training continues.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class Guarded(Callback):
         self.tell(self.reporter.on_end, end)
 
     def tell(self, method: Callable[..., None], *arguments: Any) -> None:
-        """Call if all went well so far."""
+        """Call a method, unless the reporter has failed before."""
         if not self.works:
             return
         try:
             method(*arguments)
         except Exception as error:
             self.works = False
-            self.say(f"{self.name} failed and is left out from here on: {first_line(error)}")
+            self.say(f"{self.name} failed and is now disabled: {first_line(error)}")

@@ -1,4 +1,4 @@
-"""Flags of training with adapters."""
+"""Flags for training with LoRA adapters."""
 
 from dataclasses import dataclass, fields
 
@@ -8,15 +8,15 @@ from mlx_finbert.settings import refuse_without, setting
 
 @dataclass(kw_only=True)
 class LoraSettings:
-    """Whether adapters learn in the place of the encoder's matrices, and which."""
+    """LoRA adapters."""
 
     lora_rank: int | None = setting(
-        None, "train adapters of this rank and the head alone; the folder then holds these"
+        None, "train and save only the head and LoRA adapters of this rank"
     )
-    lora_alpha: float = setting(32.0, "what adapters add is multiplied by alpha / rank")
-    lora_dropout: float = setting(0.0, "dropout rate of what goes into the adapters")
-    lora_layers: int | None = setting(None, "adapt so many of the last layers (default: all)")
-    dora: bool = setting(False, "DoRA: the rows' lengths learn beside their directions")
+    lora_alpha: float = setting(32.0, "scale the adapters' output by alpha / rank")
+    lora_dropout: float = setting(0.0, "dropout rate of the adapters' input")
+    lora_layers: int | None = setting(None, "adapt only the last N layers (default: all)")
+    dora: bool = setting(False, "use DoRA: also train the length of each row of a matrix")
 
     def check_lora(self) -> None:
         """Refuse values out of range and flags that would have no effect."""
@@ -25,7 +25,7 @@ class LoraSettings:
         self.lora()
 
     def lora(self) -> LoraConfig | None:
-        """The adapters, or None where the whole model is trained."""
+        """The adapters' configuration; None if the whole model is trained."""
         if self.lora_rank is None:
             return None
         return LoraConfig(

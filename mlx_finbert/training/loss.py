@@ -17,10 +17,10 @@ from mlx_finbert.training.loss_scale import cast
 
 @dataclass
 class Loss:
-    """`torch.nn.CrossEntropyLoss(weight, label_smoothing=...)` in two halves.
+    """`torch.nn.CrossEntropyLoss(weight, label_smoothing=...)`, as a sum and a divisor.
 
-    Its mean is a sum over the rows divided by the sum of their labels' weights. Both are kept
-    apart, so that the mean over several batches, or processes, is that over all of their rows.
+    PyTorch's mean is a sum over the rows divided by the sum of their labels' weights. Both are
+    computed separately, so that several batches or processes can share one mean.
     """
 
     class_weights: np.ndarray
@@ -28,13 +28,13 @@ class Loss:
     label_smoothing: float = 0.0
 
     def total_weight(self, labels: np.ndarray) -> float:
-        """What the summed losses of rows with these labels are to be divided by."""
+        """The divisor for the summed losses of rows with these labels."""
         return float(self.class_weights[labels].sum(dtype=np.float64))
 
     def sum(self, logits: mx.array, labels: mx.array, weights: mx.array) -> mx.array:
         """Summed loss in float32: logits (B, num_labels), labels int32 (B,), weights (B,).
 
-        Rows of weight zero count for nothing.
+        Rows of weight zero do not count.
         """
         log_probabilities = logits.astype(mx.float32)
         log_probabilities -= mx.logsumexp(log_probabilities, axis=-1, keepdims=True)
@@ -49,21 +49,21 @@ class Loss:
 def loss_of_parameters(
     model: Classifier, loss: Loss, frozen: Arrays, precision: Precision
 ) -> Callable[..., tuple[mx.array, mx.array]]:
-    """The summed loss of a batch as a function of the parameters that learn.
+    """The summed loss of a batch, as a function of the trainable parameters.
 
-    Whatever is not an argument of that function is frozen at its value now: the parameters that do
-    not learn, the class weights, the precision.
+    Everything that is not an argument of that function is fixed when it is made: the frozen
+    parameters, the class weights and the precision.
 
     Args:
         model: the architecture.
-        loss: of a batch.
-        frozen: the parameters that do not learn.
-        precision: of the forward and backward passes.
+        loss: computes the loss of a batch.
+        frozen: the parameters that are not trained.
+        precision: dtype of the forward and backward passes.
 
     Returns:
         A function of parameters, float32; rows, a tuple of ids and mask, int32 (R, L), labels,
-        int32 (R, E), and weights, float32 (R, E); a key of dropout, uint32 (2,), and a factor. It
-        gives the loss times the factor, and (2,): the loss, and how many examples were right.
+        int32 (R, E), and weights, float32 (R, E); a dropout key, uint32 (2,); and a factor. It
+        returns the loss times the factor, and (2,): the loss and the number of correct examples.
     """
     dtype = getattr(mx, precision)
     frozen = cast(frozen, dtype)
@@ -85,17 +85,17 @@ def loss_of_parameters(
 
 
 def class_weights(spec: list[str] | None, label_names: list[str], labels: np.ndarray) -> np.ndarray:
-    """float32 (num_labels,) from what stands after `--class-weights`.
+    """The weights of the labels, float32 (num_labels,), from the value of `--class-weights`.
 
     Args:
-        spec: None for equal weights; `["balanced"]` for N / (num_labels * count), as scikit-learn
-            has it; `["sqrt-balanced"]` for its square root (Araci 2019, section 4); or
-            `["negative=2", ...]`, where labels that are not named have weight 1.
+        spec: None for equal weights; `["balanced"]` for N / (num_labels * count), as in
+            scikit-learn; `["sqrt-balanced"]` for its square root (Araci 2019, section 4); or
+            `["negative=2", ...]`, where labels not listed have weight 1.
         label_names: in the order of the logits.
-        labels: int (N,), of the training rows.
+        labels: labels of the training rows, int (N,).
 
     Raises:
-        InputError: for a weight or a name that cannot be used.
+        InputError: for an invalid weight or an unknown label.
     """
     if spec is None:
         return np.ones(len(label_names), np.float32)
@@ -122,5 +122,5 @@ def _positive(text: str, part: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < np.inf:
-        raise InputError(f"--class-weights {part}: the weight is no number above 0")
+        raise InputError(f"--class-weights {part}: the weight must be a number above 0")
     return value

@@ -1,4 +1,4 @@
-"""Half precision for the matrix products, float32 for the weights that are learned."""
+"""Mixed precision: matrix products in half precision, weights in float32."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from mlx_finbert.training.args import Precision
 
 
 def cast(parameters: Arrays, dtype: mx.Dtype) -> Arrays:
-    """The parameters in the dtype of the computation; gradients come back in their own."""
+    """Cast parameters for the computation; their gradients keep the original dtype."""
     return {name: value.astype(dtype) for name, value in parameters.items()}
 
 
@@ -19,30 +19,33 @@ PATIENCE = 2000
 
 @dataclass
 class LossScale:
-    """Keeps float16 gradients above underflow (Micikevicius et al. 2018, section 3.2).
+    """Keep float16 gradients from underflow (Micikevicius et al. 2018, section 3.2).
 
-    The loss is multiplied by it. For the other precisions it stays 1.
+    The loss is multiplied by `value`, which stays 1 for the other precisions.
     """
 
     value: mx.array
     good_updates: mx.array
-    """int32 scalar: since the value last changed."""
+    """int32 scalar: updates since the value last changed."""
 
     @classmethod
     def start(cls, precision: Precision) -> "LossScale":
-        """For the first update."""
+        """The scale of the first update."""
         value = START if precision == "float16" else 1.0
         return cls(mx.array(value), mx.array(0, mx.int32))
 
     def arrays(self) -> Arrays:
-        """By name: `mx.compile` takes no objects."""
+        """The arrays by name, for `mx.compile`, which takes no objects."""
         return {"value": self.value, "good_updates": self.good_updates}
 
     def after(self, finite: mx.array) -> "LossScale":
-        """That of the next update, after one whose gradients were all `finite`, a bool scalar.
+        """The scale of the next update.
 
-        It halves when a gradient overflows, that update being left out, and doubles after 2,000
-        updates without; these numbers are those of PyTorch's `GradScaler`.
+        It halves when a gradient overflows, and that update is skipped. It doubles after 2,000
+        updates without an overflow. PyTorch's `GradScaler` has the same numbers.
+
+        Args:
+            finite: bool scalar, whether all gradients of this update were finite.
         """
         good = mx.where(finite, self.good_updates + 1, 0)
         doubled = (good == PATIENCE) & (self.value > 1)

@@ -25,10 +25,9 @@ order of the logits: {labels}.
 |---|---|---|---|
 {rows}
 
-The weights are those of epoch {epoch:g}, {chosen_by}. The settings of the run are
-in `config.yaml`, its course in `history.csv`, and all of it in `report.html`. `seen_texts.tsv`
-holds hashes of the texts that it was trained on or chosen by, which `mlx_finbert.evaluate` leaves
-out.
+The weights are from epoch {epoch:g}, {chosen_by}. `config.yaml` holds the settings of the run,
+`history.csv` its metrics, and `report.html` a full report. `seen_texts.tsv` holds hashes of the
+training and validation texts; `mlx_finbert.evaluate` skips these.
 
 ```python
 import mlx_finbert
@@ -47,11 +46,11 @@ WHOLE = """\
 The folder is a Hugging Face checkpoint: `transformers.pipeline("text-classification", "{folder}")`
 opens it too."""
 ADAPTERS = """\
-The folder holds adapters for the model named above, and needs it. To make a Hugging Face checkpoint
-of both: `python -m mlx_finbert.convert.fuse --model {folder} --output DIR`."""
+The folder holds LoRA adapters and needs the model named above. To merge both into a Hugging Face
+checkpoint: `python -m mlx_finbert.convert.fuse --model {folder} --output DIR`."""
 CALIBRATED = """
-Its probabilities are calibrated wherever it is opened: the temperature {:.3f}, fitted on the
-validation rows (Guo et al. 2017), is folded into the head."""
+The probabilities are calibrated in every tool that opens the model: the temperature {:.3f}, fitted
+on the validation rows (Guo et al. 2017), is folded into the head."""
 
 
 def model_card(
@@ -64,7 +63,7 @@ def model_card(
     test: dict[str, Any],
     temperature: float,
 ) -> str:
-    """Markdown, with the metadata block that the hub reads; `test` is what metrics.json holds."""
+    """Markdown with the metadata that the hub reads; `test` is the content of metrics.json."""
     figures = {"validation": (best.val_loss, best.val_accuracy, best.val_macro_f1)}
     if test.get("split") == "test":
         measured = f" ({test['rows']:,} of {test['rows_in_all']:,})" if test["interrupted"] else ""
@@ -85,12 +84,12 @@ def model_card(
         calibration=CALIBRATED.format(temperature) if temperature != 1 else "",
         folder=folder,
         use=(ADAPTERS if settings.lora() else WHOLE).format(folder=folder),
-        licence=licence or "not known",
+        licence=licence or "unknown",
     )
 
 
 def base_model(model: str) -> str:
-    """The metadata line for a model of the hub; nothing for a local folder."""
+    """The metadata line that names the base model; empty for a local folder."""
     if model != PACKAGED and Path(model).expanduser().exists():
         return ""
     return f"base_model: {json.dumps(PACKAGED_HUB_ID if model == PACKAGED else model)}\n"

@@ -1,4 +1,4 @@
-"""Adam as PyTorch and Keras have it, over groups of named parameters."""
+"""Adam as in PyTorch and Keras, over groups of named parameters."""
 
 import math
 import re
@@ -16,42 +16,42 @@ from mlx_finbert.models.parameters import Arrays
 
 @dataclass(frozen=True)
 class ParamGroup:
-    """Parameters that learn together."""
+    """Parameters with the same learning rate and the same start."""
 
     name: str
     """`embeddings`, `layer.0`, `layer.1`, ..., `head`."""
     parameters: tuple[str, ...]
     rate: float = 1.0
-    """The learning rate is multiplied by this."""
+    """Factor of the learning rate."""
     start: int = 0
-    """The number of the first update that moves them; they are frozen before it."""
+    """Number of the first update that changes them; they are frozen before it."""
 
 
 @dataclass(frozen=True)
 class FreezeSchedule:
-    """What is frozen, and how the depths differ."""
+    """Which parts are frozen, and the learning rate of each depth."""
 
     layer_decay: float = 1.0
-    """Each layer learns at this share of the rate of the layer above it."""
+    """Learning rate of each layer relative to the layer above it."""
     head_rate: float = 1.0
-    """The head's rate over the others' peak."""
+    """Peak learning rate of the head relative to the other parts."""
     freeze_embeddings: bool = False
     freeze_layers: int = 0
-    """So many layers, from the lowest on, never learn."""
+    """Number of layers, from the lowest, that are never trained."""
     unfreeze_every: int = 0
-    """Updates between the unfreezing of one layer and that of the layer below; 0 for none."""
+    """Updates before the next lower layer is unfrozen; 0 trains all layers from the start."""
 
 
 def make_groups(
     names: Iterable[str], num_layers: int, schedule: FreezeSchedule = FreezeSchedule()
 ) -> list[ParamGroup]:
-    """Groups from the embeddings up to the head; what is frozen for good is in none.
+    """Group the parameters, from the embeddings up to the head, without those always frozen.
 
     Args:
-        names: of the parameters that may learn, as in the checkpoint.
-        num_layers: layers of the encoder.
-        schedule: see there. With decay d and N layers, the head learns at the full rate, the top
-            layer at d, the lowest at d^N and the embeddings at d^(N+1).
+        names: names of the trainable parameters, as in the checkpoint.
+        num_layers: number of layers of the encoder.
+        schedule: what to freeze, and the rates. With decay d and N layers, the head learns at the
+            full rate, the top layer at d, the lowest at d^N and the embeddings at d^(N+1).
     """
     members = defaultdict(list)
     for name in names:
@@ -71,7 +71,7 @@ def make_groups(
 
 
 def depth(name: str, num_layers: int) -> int:
-    """0 for the embeddings, i + 1 for layer i, num_layers + 1 for pooler and head."""
+    """The depth of a parameter: 0 for embeddings, i + 1 for layer i, num_layers + 1 above them."""
     if found := re.search(r"\.layer\.(\d+)\.", name):
         return int(found[1]) + 1
     return 0 if ".embeddings." in name else num_layers + 1
@@ -79,39 +79,39 @@ def depth(name: str, num_layers: int) -> int:
 
 @dataclass
 class AdamState:
-    """What Adam remembers."""
+    """Moments and step counts."""
 
     m: Arrays
-    """First moments by parameter, float32, in its shape."""
+    """First moments by parameter, float32, in the parameter's shape."""
     v: Arrays
-    """Second moments, the same."""
+    """Second moments, likewise."""
     step: Arrays
-    """Steps taken by group, int32 scalars."""
+    """Number of steps by group, int32 scalars."""
 
 
 @dataclass
 class Adam:
     """Adam (Kingma and Ba 2015), with decoupled decay (Loshchilov and Hutter 2019) or without.
 
-    Bias correction is always on. MLX's own optimizers leave it off by default, and their first
-    steps are then three times as long as PyTorch's. A group that is unfrozen later counts its own
-    steps: its moments start at zero then. As in Hugging Face's trainer, biases and layer norms, the
-    vectors, do not decay.
+    Bias correction is always on. MLX's own optimizers leave it off by default, which makes their
+    first steps three times as long as PyTorch's. A group that is unfrozen later counts its own
+    steps, since its moments start at zero then. As in Hugging Face's Trainer, vectors (biases and
+    layer norms) do not decay.
     """
 
     weight_decay: float = 0.0
     decoupled: bool = True
-    """AdamW; otherwise the decay is part of the gradient, as in PyTorch's Adam."""
+    """True for AdamW; otherwise the decay is part of the gradient, as in PyTorch's Adam."""
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
 
     @property
     def moves_by_gradient_alone(self) -> bool:
-        """Whether what has no gradient stays, or shrinks as everything that decays does."""
+        """Whether a weight without a gradient changes by decoupled decay only, or not at all."""
         return self.decoupled or self.weight_decay == 0
 
     def init(self, parameters: Arrays, groups: Sequence[ParamGroup]) -> AdamState:
-        """Zero moments for all parameters of the groups, and zero steps for each group."""
+        """The initial state: zero moments and zero steps."""
         names = [name for group in groups for name in group.parameters]
         return AdamState(
             {name: mx.zeros_like(parameters[name]) for name in names},
@@ -120,7 +120,7 @@ class Adam:
         )
 
     def updating(self, groups: Sequence[ParamGroup]) -> Callable[..., tuple[Arrays, ...]]:
-        """`update` of these groups."""
+        """`update` with the groups already given."""
 
         def update(*arguments: Any) -> tuple[Arrays, ...]:
             return self.update(groups, *arguments)
@@ -136,16 +136,16 @@ class Adam:
         moves: mx.array,
         clip: mx.array | float = 1.0,
     ) -> tuple[Arrays, Arrays, Arrays, Arrays]:
-        """New parameters, moments and steps; a pure function, for `mx.compile`.
+        """Compute new parameters, moments and steps; a pure function, for `mx.compile`.
 
         Args:
-            groups: those that move now.
-            by_name: parameters, gradients, first and second moments, float32; of some of the
-                groups' parameters, or of all.
-            steps: by group, int32.
-            learning_rate: float32 scalar, of the groups whose rate is 1.
-            moves: bool scalar; where False, everything stays as it is, whatever the gradients.
-            clip: scalar by which the gradients are multiplied.
+            groups: the groups to train now.
+            by_name: parameters, gradients, first and second moments, float32, of all or some of
+                the groups' parameters.
+            steps: number of steps by group, int32.
+            learning_rate: float32 scalar, for groups with a rate of 1.
+            moves: bool scalar; if False, nothing changes, whatever the gradients are.
+            clip: factor of the gradients, a scalar.
         """
         parameters = by_name[0]
         moved: tuple[Arrays, Arrays, Arrays] = {}, {}, {}
@@ -183,7 +183,7 @@ class Adam:
                 parameter = parameter * scalars.kept
             else:
                 gradient = gradient + self.weight_decay * parameter
-        # Zero times a gradient that is not finite would not be zero.
+        # A product with zero would not remove a gradient that is not finite.
         gradient = mx.where(scalars.moves, gradient, 0.0)
         m = scalars.beta1 * m + (1 - scalars.beta1) * gradient
         v = scalars.beta2 * v + (1 - scalars.beta2) * mx.square(gradient)
@@ -192,23 +192,23 @@ class Adam:
 
 @dataclass
 class AdamScalars:
-    """One step's scalars for one group; where nothing `moves`, they leave all as it is."""
+    """The scalars of one step for one group; if `moves` is False, they change nothing."""
 
     moves: mx.array
     m_rate: mx.array
-    """The learning rate over the first moment's bias."""
+    """Learning rate divided by the bias of the first moment."""
     v_scale: mx.array
-    """One over the root of the second moment's bias."""
+    """Inverse square root of the bias of the second moment."""
     beta1: mx.array
     beta2: mx.array
     kept: mx.array
-    """What decoupled decay leaves of a weight."""
+    """Factor of the weights by decoupled decay."""
 
 
 def joined(group: ParamGroup, parameters: Arrays) -> list[list[str]]:
-    """The names of what moves as one array: a matrix alone, all vectors together.
+    """Names to update as one array: each matrix separately, all vectors together.
 
-    A model has twice as many vectors as matrices, and next to no numbers in them.
+    A model has twice as many vectors as matrices, with very few numbers in them.
     """
     here = [name for name in group.parameters if name in parameters]
     matrices = [name for name in here if parameters[name].ndim > 1]
@@ -217,16 +217,16 @@ def joined(group: ParamGroup, parameters: Arrays) -> list[list[str]]:
 
 
 def join(arrays: Arrays, names: Sequence[str]) -> mx.array:
-    """These arrays one after the other."""
+    """Concatenate these arrays."""
     return mx.concatenate([arrays[name] for name in names]) if len(names) > 1 else arrays[names[0]]
 
 
 def cut(array: mx.array, names: Sequence[str], like: Arrays) -> Arrays:
-    """What `join` has put together, in the sizes of those others."""
+    """Undo `join`, with the sizes of the arrays in `like`."""
     ends = np.cumsum([like[name].size for name in names])[:-1].tolist()
     return dict(zip(names, mx.split(array, ends) if ends else [array], strict=True))
 
 
 def log(beta: float) -> float:
-    """Natural logarithm; a decay rate of 0 forgets everything at once."""
+    """Natural logarithm; -inf for a decay rate of 0, which keeps nothing of earlier steps."""
     return math.log(beta) if beta else -math.inf

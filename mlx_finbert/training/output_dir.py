@@ -1,4 +1,4 @@
-"""The output folder of a run: how it is chosen, and which files may be there already."""
+"""The output folder of a run: its default name, and the check for an earlier run's files."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,10 +19,10 @@ BEST = "best.json"
 """The evaluation whose weights the folder holds."""
 
 SUMMARY = "cross_validation.json"
-"""Of the folds whose runs are in subfolders."""
+"""The summary of a cross-validation, whose folds are in subfolders."""
 
 REPORTS = ("README.md", "metrics.json", SUMMARY, *REPORT_FILES)
-"""Files written at a run's end; after `--overwrite` they would describe the earlier model."""
+"""Files written at the end of a run; `--overwrite` removes those of the earlier model first."""
 
 FILES = (
     *sorted(MODEL_FILES),
@@ -32,11 +32,11 @@ FILES = (
     LOG,
     *REPORTS,
 )
-"""All files that a run writes, or removes as an earlier model's."""
+"""All files that a run writes, or removes because they belong to an earlier model."""
 
 
 def check_output(settings: TrainSettings) -> None:
-    """Refuse an `--output-dir` with files that a run would replace, without `--overwrite`."""
+    """Without `--overwrite`, refuse an `--output-dir` with files that a run would replace."""
     if settings.output_dir is None or settings.resume:
         return
     folder = Path(settings.output_dir).expanduser()
@@ -54,18 +54,18 @@ def check_output(settings: TrainSettings) -> None:
 def claimed_folder(
     settings: TrainSettings, resumed: Path | None = None, is_first: bool = True
 ) -> Iterator[Path]:
-    """Lock the folder to write to against other commands, before hours of training.
+    """Lock the output folder against other commands.
 
-    Only the first process does; the others write nothing.
+    Only the first process does this; the others write nothing.
 
     Args:
-        settings: name the folder, or leave it to be chosen.
+        settings: settings of the run; without an `output_dir`, a new folder is chosen.
         resumed: the folder of the run to resume, if any.
         is_first: whether this is the first of several processes.
 
     Raises:
-        FolderInUse: names the process that holds it.
-        InputError: where it holds a run already.
+        FolderInUse: if another process uses the folder; names that process.
+        InputError: if the folder already holds a run.
     """
     if not is_first:
         yield Path(settings.output_dir or ".")
@@ -76,7 +76,7 @@ def claimed_folder(
         elif settings.output_dir:
             folder = Path(settings.output_dir).expanduser()
             held.enter_context(claimed(folder, "name another --output-dir"))
-            # Another run may have ended there, or been killed, since the settings were read.
+            # Another run may have finished or been killed there since the settings were read.
             finish(folder)
             check_output(settings)
         else:
@@ -90,13 +90,13 @@ def _claim_new(settings: TrainSettings, held: ExitStack) -> Path:
             try:
                 return held.enter_context(claimed(path, "name an --output-dir"))
             except FolderInUse:
-                # Started at the same moment as this run.
+                # Another run started at the same moment.
                 continue
     raise AssertionError("default_folders never ends")
 
 
 def default_folders(settings: TrainSettings) -> Iterator[Path]:
-    """`runs/MODEL-DATA`, then the same with a number."""
+    """`runs/MODEL-DATA`, then the same name with a number."""
     model, data = Path(settings.model).name, Path(settings.data).name
     name = f"runs/{model}-{data}".replace(":", "-").replace(".", "-")
     yield Path(name)

@@ -1,4 +1,4 @@
-"""What a run starts from: the model, the tokenized parts, and the loop over them."""
+"""Prepare a run: load the model, tokenize the data and build the trainer."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -29,14 +29,14 @@ from mlx_finbert.training.trainer import Trainer
 from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary, trim
 
 UNKNOWN_SHARE = 0.02
-"""More unknown tokens than this are worth a sentence: often the vocabulary is another model's."""
+"""Warn about more unknown tokens than this: the tokenizer is often that of another model."""
 
 Say = Callable[[str], None]
 
 
 @dataclass
 class Loaders:
-    """The parts of the data, their labels in the order of the model's logits."""
+    """Loaders of the parts of the data, with labels in the order of the model's logits."""
 
     train: Loader
     validation: Loader
@@ -44,16 +44,19 @@ class Loaders:
 
     @cached_property
     def test(self) -> Loader | None:
-        """Made where it is first asked for, and what there is to say of its rows is said then."""
+        """The test rows; made, with messages about them, at the first access."""
         return self.make_test()
 
 
 def load_model(
     settings: TrainSettings, label_names: list[str], say: Say
 ) -> tuple[Classifier, Tokenizer, bool]:
-    """The model in float32, with adapters where wished, and whether its head is fresh.
+    """Load the model in float32, with LoRA adapters if requested.
 
-    A fresh head takes the data's labels.
+    A fresh head gets the labels of the data.
+
+    Returns:
+        The model, its tokenizer, and whether its head is fresh.
     """
     model, tokenizer, report = load_with_report(
         settings.model,
@@ -71,7 +74,7 @@ def load_model(
     if lora := settings.lora():
         add_lora(model, lora)
         learning = sum(value.size for value in trainable_parameters(model).values())
-        say(f"adapters of rank {lora.rank}: {learning:,} numbers learn, with the head's")
+        say(f"adapters of rank {lora.rank}: {learning:,} trainable parameters, including the head")
         adapt(model)
     return model, tokenizer, bool(report.new)
 
@@ -85,19 +88,19 @@ def make_loaders(
     say: Say,
     thread: Executor,
 ) -> Loaders:
-    """Tokenize the parts; labels that do not match are refused before that.
+    """Check the labels and tokenize the parts.
 
-    The thread tokenizes the test rows, which nobody waits for before the last step.
+    The thread tokenizes the test rows in the background, as they are needed only after training.
     """
     rank, size = processes.rank(), processes.size()
-    divides = settings.batch_size % size == 0
-    require(divides, "--batch-size", settings.batch_size, f"a multiple of the {size} processes")
+    divides, rule = settings.batch_size % size == 0, f"must be a multiple of the {size} processes"
+    require(divides, "--batch-size", settings.batch_size, rule)
     ids = match_labels(splits.train.label_names, model.args.labels)
     require_all_labels(splits.train.label_names, model.args.labels)
     max_length = checked_max_length(
         settings.max_length, tokenizer.model_max_length, model.args.max_length
     )
-    # Saved with the tokenizer, so that the model is evaluated and used as it was trained.
+    # Saved with the tokenizer, so that evaluation and prediction use the same length.
     tokenizer.model_max_length = max_length
 
     def loader(part: LabelledTexts, tokens: Tokens, **of_training: Any) -> Loader:
@@ -127,8 +130,8 @@ def make_loaders(
     )
     train.choose_lengths()
     say(
-        f"{len(train.tokens.ids):,} training tokens; padding is"
-        f" {train.padding_waste():.0%} of what a training epoch computes"
+        f"{len(train.tokens.ids):,} training tokens;"
+        f" {train.padding_waste():.0%} of the positions in a training epoch are padding"
     )
     validation = loader(splits.validation, tokenize(tokenizer, splits.validation.texts, max_length))
     test = splits.test
@@ -139,7 +142,7 @@ def make_loaders(
 
 
 def token_notes(tokens: Tokens, name: str, max_length: int, unk_token_id: int) -> list[str]:
-    """Sentences on rows that were cut and on tokens that the vocabulary does not know."""
+    """Messages about rows that were cut and about unknown tokens."""
     notes = []
     if tokens.truncated:
         notes.append(
@@ -149,8 +152,8 @@ def token_notes(tokens: Tokens, name: str, max_length: int, unk_token_id: int) -
     unknown = float(np.mean(tokens.ids == unk_token_id))
     if unknown > UNKNOWN_SHARE:
         notes.append(
-            f"{name}: {unknown:.0%} of the tokens are unknown to the vocabulary: does it belong to"
-            " this model, and does lower-casing match?"
+            f"{name}: {unknown:.0%} of the tokens are unknown to the vocabulary: check that the"
+            " tokenizer belongs to this model and that its lower-casing is right"
         )
     return notes
 
@@ -161,7 +164,7 @@ def make_trainer(
     loaders: Loaders,
     processes: mx.distributed.Group,
 ) -> tuple[Trainer, TrimmedVocabulary | None]:
-    """The loop with its first step to come, over a model and loaders of a trimmed vocabulary."""
+    """Build the trainer, and trim the vocabulary of the model and the loaders if possible."""
     steps_per_epoch, num_layers = len(loaders.train), len(model.encoder.layer)
     trainable = trainable_parameters(model)
     groups = make_groups(
@@ -193,14 +196,14 @@ def make_trainer(
 def freeze_schedule_of(
     settings: TrainSettings, num_layers: int, steps_per_epoch: int
 ) -> FreezeSchedule:
-    """What is frozen, and at which rates the depths learn.
+    """The freeze schedule that the settings describe.
 
     Raises:
         InputError: for more frozen layers than the model has.
     """
     if settings.freeze_layers > num_layers:
         raise InputError(
-            f"--freeze-layers is {settings.freeze_layers}: the model has {num_layers} layers"
+            f"--freeze-layers is {settings.freeze_layers}: the model has only {num_layers} layers"
         )
     head = settings.head_learning_rate or settings.learning_rate
     return FreezeSchedule(

@@ -1,4 +1,4 @@
-"""What comes after the last step: the best weights, their calibration, figures and report."""
+"""The end of a run: load the best weights, calibrate, measure, and write the report."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -22,22 +22,23 @@ from mlx_finbert.training.trainer import Trainer
 
 @dataclass
 class Result:
-    """What a run leaves."""
+    """The result of a run."""
 
     folder: Path
     end: str
     """`finished`, `stopped early`, `interrupted`, `diverged` or `failed`."""
     run_state: RunState
     test: Metrics | None = None
-    """Of the best evaluation's weights on the test rows, calibrated; None after Ctrl-C in training
-    or without such rows."""
+    """Metrics of the best weights on the test rows, calibrated; None without test rows, and after
+    Ctrl-C during training."""
     predictions: Predictions | None = None
-    """Of these weights for the test rows, or the validation rows where there are none; after Ctrl-C
-    while they were measured, of those that were ready."""
+    """Predictions of the best weights for the test rows, or for the validation rows if there are
+    no test rows; after Ctrl-C during the measurement, for the rows that were ready."""
     labels: list[str] = field(default_factory=list)
-    """Names in the order of the logits."""
+    """Label names in the order of the logits."""
     temperature: float = 1.0
-    """Of the calibration: in the saved model's output layer, not in the logits of `predictions`."""
+    """Temperature of the calibration; it is part of the saved model's output layer, but not of the
+    logits of `predictions`."""
 
 
 def finish(
@@ -49,10 +50,11 @@ def finish(
     progress: Progress,
     say: Say,
 ) -> Result:
-    """Go back to the best weights, calibrate, measure, and write the report.
+    """Load the best weights, calibrate, measure, and write the report.
 
-    Ctrl-C ends the measurement, or skips it with the calibration; what is known is reported. A
-    second one, or one more after Ctrl-C in training, interrupts as usual.
+    Ctrl-C during calibration skips calibration and measurement; Ctrl-C during the measurement ends
+    it. The report is still written. A second Ctrl-C interrupts as usual, as does the first one
+    here if training was already interrupted.
     """
     ending = how_it_ended(end, trainer.run_state, folder.path)
     say(f"{trainer.run_state.step:,} steps: {progress.speed_and_memory()}")
@@ -99,13 +101,13 @@ def measured(
     interrupted: Event,
     say: Say,
 ) -> tuple[float, Predictions | None]:
-    """The temperature and the predictions of the best weights; None after Ctrl-C before them."""
+    """The temperature and the predictions of the best weights; None if Ctrl-C came before them."""
     folder.load_best()
     forward = Forward(folder.model)
     temperature = 1.0
     if folder.settings.calibration:
         temperature = calibrate(forward, folder, loaders, interrupted, say)
-    # After Ctrl-C nobody waits for a test set.
+    # Do not delay the exit after Ctrl-C by measuring the test rows.
     if end == "interrupted" or interrupted.is_set():
         return temperature, None
     return temperature, predictions_of(forward, loaders, splits, interrupted)
@@ -114,13 +116,13 @@ def measured(
 def calibrate(
     forward: Forward, folder: RunFolder, loaders: Loaders, interrupted: Event, say: Say
 ) -> float:
-    """Fit the temperature on the validation rows and save the model calibrated by it.
+    """Fit and return the temperature of the validation rows, and save the calibrated model.
 
-    Where Ctrl-C ends that before all of them are ready, the temperature is 1.
+    If Ctrl-C comes before all rows are ready, the model is unchanged and the temperature is 1.
     """
     ready, logits = forward.logits_until(interrupted, loaders.validation, "calibrate")
     if len(ready) < len(loaders.validation.labels):
-        say("Ctrl-C: not calibrated, the probabilities are those of the model as it was trained")
+        say("Ctrl-C: calibration skipped; the probabilities are not calibrated")
         return 1.0
     temperature = fit_temperature(logits, loaders.validation.labels)
     folder.save_calibrated(temperature)
@@ -131,7 +133,7 @@ def calibrate(
 def predictions_of(
     forward: Forward, loaders: Loaders, splits: Splits, interrupted: Event
 ) -> Predictions:
-    """For the test rows, or the validation rows where there are none; those ready at Ctrl-C."""
+    """Predictions for the test rows, or the validation rows without test rows; stops at Ctrl-C."""
     name, loader, texts = "validation", loaders.validation, splits.validation
     if loaders.test and splits.test:
         name, loader, texts = "test", loaders.test, splits.test
@@ -153,30 +155,30 @@ def predictions_of(
 def what_ctrl_c_left_out(
     predictions: Predictions | None, interrupted: Event, folder: Path
 ) -> str | None:
-    """A sentence on the rows that were not measured because of Ctrl-C; None where all were."""
+    """A message about rows not measured because of Ctrl-C; None if all rows were measured."""
     if not interrupted.is_set() or (predictions and not predictions.interrupted):
         return None
-    measured = "no row was measured"
+    measured = "no rows were measured"
     if predictions:
         done, in_all = len(predictions.texts), predictions.rows_in_all
         measured = f"{done:,} of {in_all:,} {predictions.split} rows were measured, a random sample"
-    return f"Ctrl-C: {measured}; python -m mlx_finbert.evaluate --model {folder} measures them all"
+    return f"Ctrl-C: {measured}; for all rows, run python -m mlx_finbert.evaluate --model {folder}"
 
 
 def how_it_ended(end: str, state: RunState, folder: Path) -> str:
-    """A sentence on the end of the run and on where its weights are."""
+    """A message about the end of the run and the place of its weights."""
     best = (
         f"the model of epoch {state.best.epoch:g} is in {folder}"
         if state.best
-        else "there was no evaluation yet, so no model was kept"
+        else "no model was saved, since there was no evaluation yet"
     )
     if end == "interrupted":
-        return f"stopped after step {state.step:,}; {best}; go on with --resume {folder}"
+        return f"stopped after step {state.step:,}; {best}; continue with --resume {folder}"
     if end == "stopped early":
         return f"stopped early after step {state.step:,}; {best}"
     if end == "diverged":
         return (
-            f"the loss or a gradient is not finite after {state.step:,} steps: stopped; {best};"
+            f"stopped: the loss or a gradient is not finite after {state.step:,} steps; {best};"
             " try a lower --learning-rate"
         )
     return best

@@ -1,4 +1,4 @@
-"""The settings of a run that goes on."""
+"""Settings of a resumed run."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -11,20 +11,21 @@ from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import TrainSettings
 
 EARLIER = {"group_by_length": "windows", "group_window": 100}
-"""What a run did whose `config.yaml` does not say how its batches are made; its head learned like
-the rest, where nothing is said of that."""
+"""Defaults of earlier versions, for a `config.yaml` without these keys. Without a learning rate of
+the head, the head learned at the rate of the other parts."""
 
 RENAMED = {"keep": "save_total_limit", "eval_every": "eval_steps"}
-"""Names that earlier versions wrote into `config.yaml`."""
+"""Names of earlier versions in `config.yaml`."""
 
 
 def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> TrainSettings:
-    """Settings from what was given; a run after `--resume` brings its own.
+    """Build the settings from the given values; `--resume` takes those of the resumed run.
 
-    Its data and its model may lie elsewhere now: what they hold is compared later.
+    Data and model may have moved, so new paths are accepted here; their contents are compared
+    later.
 
     Raises:
-        InputError: for a flag that differs from the run's, or a checkpoint that cannot be used.
+        InputError: for a flag that differs from the resumed run, or an unusable checkpoint.
     """
     if given.get("resume") is None:
         return TrainSettings(**given)
@@ -40,7 +41,7 @@ def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> Train
         value = getattr(settings, field.name)
         if given.get(field.name, value) != value:
             raise InputError(
-                f"{flag_of(field)} is {given[field.name]}: the run that --resume names has {value},"
-                " and goes on as it was started"
+                f"{flag_of(field)} is {given[field.name]}: the run to resume has {value}, which"
+                " cannot be changed; leave the flag out"
             )
     return settings

@@ -1,4 +1,4 @@
-"""A whole training run: data, model, loop, and the folder that it leaves."""
+"""A complete training run, from the data to the output folder."""
 
 import hashlib
 import logging
@@ -33,17 +33,17 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None) -> Result:
-    """Fine-tune as the settings say and write everything to their output folder.
+    """Fine-tune a model and write the results to the output folder.
 
-    Several processes share every batch; the first of them alone writes and speaks.
+    Several processes share every batch; only the first one writes files and messages.
 
     Args:
-        settings: complete; the folder is chosen where they name none.
-        say: takes the sentences that tell what happens.
-        splits: the rows to use, as `rows_of` chooses them, where they are at hand already.
+        settings: all settings; without an `output_dir`, a new folder is chosen.
+        say: receives the messages.
+        splits: the rows to use, from `rows_of`; loaded if not given.
 
     Raises:
-        InputError: before anything is written, for input that cannot be used.
+        InputError: for invalid input, before anything is written.
     """
     if settings.gradient_checkpointing:
         prefer_memory()
@@ -52,7 +52,7 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
     if splits is None:
         drawn = settings.draw(settings.load_texts())
         splits = rows_of(settings, drawn, TrainingRun.of(settings.model, settings.revision))
-    remedy = "start the run again, with --resume to go on from its last checkpoint"
+    remedy = "start the run again, with --resume to continue from its last checkpoint"
     with guarded(remedy), background() as thread, ExitStack() as held:
         processes = ranks()
         is_first = processes.rank() == 0
@@ -73,7 +73,7 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen, vocabulary)
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
-            say(f"going on after step {trainer.run_state.step:,}, from {checkpoint.path}")
+            say(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
         progress = Progress(settings.epochs_of(len(loaders.train)))
         if is_first:
             services = reporters(settings.report_to or [], path, say=say)
@@ -87,35 +87,35 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         if is_first:
             result = finish(end, trainer, folder, loaders, splits, progress, say)
         if end != "failed":
-            # mlx.launch stops all processes when one is gone: the others wait for the first.
+            # mlx.launch stops all processes when one exits, so the others wait for the first.
             barrier(processes)
     return result
 
 
 def rows_of(settings: TrainSettings, splits: Splits, base: TrainingRun) -> Splits:
-    """The rows of a run: samples where wished, and test rows that the model never sees.
+    """The rows of a run: sampled if requested, without test rows that the model has seen.
 
     Args:
-        settings: of the run.
-        splits: as drawn.
-        base: the run of the model to start from.
+        settings: settings of the run.
+        splits: the splits of all rows.
+        base: the run that trained the starting model.
     """
     splits = settings.use(splits, base.seen_as_base)
     if splits.test and not splits.seen.is_complete:
         note = (
-            f"{base.model}, or the model that it was fine-tuned from, has no {SEEN_TEXTS}: it could"
-            " not be checked whether it was trained on these test rows"
+            f"{base.model}, or the model that it was fine-tuned from, has no {SEEN_TEXTS}: it may"
+            " have been trained on these test rows, which cannot be checked"
         )
         splits = replace(splits, notes=[*splits.notes, note])
     return splits
 
 
 def silent(sentence: str) -> None:
-    """What the processes after the first say."""
+    """Ignore a message: `say` of all processes but the first."""
 
 
 def start_of(trainer: Trainer, settings: TrainSettings) -> str:
-    """A hash of the settings, the step and the weights, which all processes must share."""
+    """A hash of the settings, the step and the weights, which must agree in all processes."""
     own = {"output_dir", "overwrite", "resume"}
     shared = {name: value for name, value in asdict(settings).items() if name not in own}
     digest = hashlib.sha256(repr((shared, trainer.run_state.step)).encode())
@@ -125,7 +125,7 @@ def start_of(trainer: Trainer, settings: TrainSettings) -> str:
 
 
 def train(trainer: Trainer, settings: TrainSettings, say: Say) -> RunEnd:
-    """Run the loop, its watchers told of start and end; returns how it ended."""
+    """Run the training loop and its callbacks; return how it ended."""
     total = trainer.args.total_steps
     say(f"{total:,} steps of {trainer.train_loader.update_size} rows; {first_step_note()}")
     for callback in trainer.callbacks:
@@ -134,7 +134,7 @@ def train(trainer: Trainer, settings: TrainSettings, say: Say) -> RunEnd:
     try:
         end = trainer.train()
     except StepFailed as error:
-        # Said by whichever process it happened to.
+        # Logged, as `say` is silent in all processes but the first.
         log.error("%s", error)
     finally:
         for callback in trainer.callbacks:

@@ -1,4 +1,4 @@
-"""The folder that a run leaves: its model, its checkpoints, and what is written about it."""
+"""The output folder of a run: its model, checkpoints and reports."""
 
 import hashlib
 import json
@@ -49,35 +49,35 @@ from mlx_finbert.training.trainer import Trainer
 from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary
 
 OTHER_ROWS = (
-    "its texts, labels or tokens are others, or the run is of an earlier version, which drew its"
-    " rows in another way"
+    "its texts, labels or tokens differ, or the run is from an earlier version, which split the"
+    " rows differently"
 )
 
 
 @dataclass
 class RunFolder(Callback):
-    """Writes a run's files, each of them whole."""
+    """Write the files of a run, each of them atomically."""
 
     path: Path
     settings: TrainSettings
     model: Classifier
     tokenizer: Tokenizer
     fingerprint: str
-    """Of the rows that are trained on and validated with."""
+    """Hash of the training and validation rows."""
     seen: SeenTexts
     """The texts of these rows, and those that the model had seen before the run."""
     vocabulary: TrimmedVocabulary | None = None
-    """Of the model while it is trained."""
+    """The trimmed vocabulary of the model during training, if any."""
     history: list[Record] = field(default_factory=list)
     is_new: bool = True
-    """Whether what lies in the folder is an earlier run's."""
+    """Whether this run has not written a model yet: files in the folder are of an earlier run."""
 
     def go_on_from(self, checkpoint: Checkpoint, trainer: Trainer) -> None:
-        """Restore everything as it was at a checkpoint.
+        """Restore the run from a checkpoint.
 
         Raises:
-            InputError: where the data, or the base model of adapters, is not what the checkpoint
-                was trained on, or the run's best model is gone.
+            InputError: if the data or the base model of adapters differs from the checkpoint's, or
+                if the run's best model is missing.
         """
         finish(self.path)
         if checkpoint.state["fingerprint"] != self.fingerprint:
@@ -85,7 +85,7 @@ class RunFolder(Callback):
             what = then.difference(self.seen) if then else OTHER_ROWS
             raise InputError(
                 f"--resume {checkpoint.path}: {self.settings.data} is not what this run was"
-                f" trained on: {what}; name the data as it was with --data, or start a new run"
+                f" trained on: {what}; give the original data with --data, or start a new run"
             )
         if self.settings.lora():
             require_base(self.model, checkpoint.path)
@@ -104,20 +104,20 @@ class RunFolder(Callback):
         self.is_new = False
 
     def _best_that_is_here(self, state: RunState) -> Record | None:
-        """The evaluation whose weights the folder holds: a killed run may have got further."""
+        """The evaluation of the folder's weights; it may be later than the checkpoint."""
         if state.best is None:
             return None
         try:
             found = Record(**json.loads((self.path / BEST).read_text()))
         except (OSError, ValueError, TypeError):
             raise InputError(
-                f"--resume: {self.path} has no {BEST}: a checkpoint goes on in the folder of its"
+                f"--resume: {self.path} has no {BEST}: leave the checkpoint in the folder of its"
                 " run, which holds the best model"
             ) from None
         return found if found.step > state.step else state.best
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
-        """Remove what a killed run left half-written, and checkpoints after the resumed one."""
+        """Remove incomplete files of a killed run, and checkpoints after the resumed one."""
         for part in self.path.glob(".*.part"):
             part.unlink()
         if resumed_at:
@@ -126,7 +126,7 @@ class RunFolder(Callback):
                     shutil.rmtree(path)
 
     def on_evaluation(self, record: Record, is_best: bool) -> None:
-        """Keep the weights of the best evaluation, and the history of all."""
+        """Save the model if it is the best so far; write the history."""
         self.history.append(record)
         if not is_best:
             write_history(self.history, self.path)
@@ -136,15 +136,15 @@ class RunFolder(Callback):
             write_text(part / BEST, json.dumps(asdict(record), indent=2) + "\n")
             write_history(self.history, part)
 
-        # Of the earlier run in this folder, or of this run's best model before.
+        # Outdated files of an earlier run, or of this run's previous best model.
         head = self.uncalibrated_head.relative_to(self.path)
         self.save_model([*REPORTS, CHECKPOINTS if self.is_new else str(head)], about)
         self.is_new = False
 
     def on_save(self, state: dict[str, Any], arrays: dict[str, Arrays]) -> None:
-        """Write a checkpoint, and remove those that are not to be kept."""
+        """Write a checkpoint and remove old ones."""
         if self.is_new:
-            # No evaluation yet, so no model that replaces the earlier run's.
+            # No evaluation has replaced the earlier run's files yet, so remove them here.
             with written_beside(self.path, {*FILES, CHECKPOINTS} - {LOG}):
                 pass
             self.is_new = False
@@ -158,11 +158,11 @@ class RunFolder(Callback):
     def save_model(
         self, outdated: Collection[str] = (), about: Callable[[Path], None] = lambda part: None
     ) -> None:
-        """Replace the folder's model, and all that belongs to it, as one.
+        """Replace the model and its files in one atomic step.
 
         Args:
             outdated: paths in the folder to remove with the earlier model.
-            about: writes more files into the folder that it is given.
+            about: writes more files into the given folder.
         """
         with written_beside(self.path, {*MODEL_FILES, *outdated}) as part:
             self.write_model(part)
@@ -182,7 +182,7 @@ class RunFolder(Callback):
         (folder / SEEN_TEXTS).write_bytes(self.seen.to_bytes())
 
     def load_weights(self, folder: Path) -> None:
-        """Put the weights that `write_model` wrote into the model."""
+        """Load the weights that `write_model` wrote."""
         if self.settings.lora():
             load_adapters(self.model, folder)
         else:
@@ -193,10 +193,10 @@ class RunFolder(Callback):
         return self.path / CHECKPOINTS / UNCALIBRATED_HEAD
 
     def save_calibrated(self, temperature: float) -> None:
-        """Save the model with the temperature in its output layer; in memory it stays as it is.
+        """Save the model with the temperature in its output layer; in memory it is unchanged.
 
-        A resumed run fits the temperature again, to logits without it. So the uncalibrated output
-        layer is saved too, and first, so that a kill in between does no harm.
+        A resumed run fits the temperature again, to uncalibrated logits. So the uncalibrated output
+        layer is saved too. It is saved first, so that a kill in between does no harm.
         """
         layer = self.model.output_layer
         uncalibrated = dict(layer.parameters())
@@ -208,13 +208,13 @@ class RunFolder(Callback):
         layer.update(uncalibrated)
 
     def load_best(self) -> None:
-        """Put the weights of the best evaluation into the model, uncalibrated."""
+        """Load the weights of the best evaluation, without calibration."""
         self.load_weights(self.path)
         if self.uncalibrated_head.is_file():
             self.model.output_layer.update(read_safetensors(self.uncalibrated_head))
 
     def report(self, report: Report, best: Record, train_rows: int, licence: str) -> None:
-        """Write the report, its figures as JSON, and the model card, all as one."""
+        """Write the report, `metrics.json` and the model card in one atomic step."""
         figures = metrics_of(report) if report.results else {}
         card = model_card(
             self.settings,
@@ -234,7 +234,7 @@ class RunFolder(Callback):
             write_text(part / "README.md", card)
 
     def report_of(self, ending: str, best: Record, **more: Any) -> Report:
-        """What the folder knows of a report's content."""
+        """Build a report from the settings, the history and further fields."""
         settings, names = self.settings, fields(self.settings)
         return Report(
             title=self.path.name,
@@ -251,7 +251,7 @@ class RunFolder(Callback):
 
 
 def fingerprint_of(*loaders: Loader) -> str:
-    """A hash, in hexadecimal, of the tokens and labels of loaders."""
+    """A hexadecimal hash of the tokens and labels of loaders."""
     digest = hashlib.sha256()
     for loader in loaders:
         for array in (loader.tokens.ids, loader.tokens.offsets, loader.labels):

@@ -1,8 +1,8 @@
-"""Courses of the learning rate, in plain Python: what each update's share of the peak is.
+"""Learning-rate schedules: functions from the step to a factor of the peak rate.
 
-All but the slanted triangular one equal those of transformers (`optimization.py`, 5.23) at every
-step of a run; `constant` with warm-up is its `constant_with_warmup`. A step past the end gives
-what the end gives, where transformers' cosine rises again and its polynomial may divide by zero.
+All but `slanted_triangular` equal those of transformers (`optimization.py`, 5.23) at every step of
+a run; `constant` with warm-up is its `constant_with_warmup`. Steps past the end have the last rate;
+there, transformers' cosine rises again and its polynomial may divide by zero.
 """
 
 import math
@@ -24,21 +24,21 @@ ScheduleName = Literal[
 ]
 
 Schedule = Callable[[int], float]
-"""The factor of the peak learning rate for an update; the first one is number 0."""
+"""Takes the number of an update, from 0; returns the factor of the peak learning rate."""
 
 POLYNOMIAL_END = 1e-7
-"""The learning rate, not a factor, at which the polynomial ends; transformers' `lr_end`."""
+"""Final learning rate (not a factor) of the polynomial; `lr_end` in transformers."""
 
 INVERSE_SQRT_TIMESCALE = 10_000
-"""Steps, where there is no warm-up to take them from; as in transformers."""
+"""Time scale in steps if there is no warm-up, as in transformers."""
 
 TRIANGLE_RATIO = 32
-"""Highest rate over lowest (Howard and Ruder 2018, section 3.2)."""
+"""Ratio of the highest rate to the lowest (Howard and Ruder 2018, section 3.2)."""
 
 
 @dataclass(frozen=True)
 class ScheduleArgs:
-    """What the courses are made of; see `make_schedule`."""
+    """Parameters of the schedules; see `make_schedule`."""
 
     total_steps: int
     warmup_steps: int
@@ -47,7 +47,7 @@ class ScheduleArgs:
     power: float
 
     def progress(self, step: int) -> float:
-        """Share of the steps after the warm-up that are done, from 0 to 1."""
+        """The finished share of the steps after the warm-up, from 0 to 1."""
         steps = max(1, self.total_steps - self.warmup_steps)
         return min(1.0, (step - self.warmup_steps) / steps)
 
@@ -63,22 +63,22 @@ def make_schedule(
     num_cycles: int = 1,
     power: float = 1.0,
 ) -> Schedule:
-    """A schedule by its name.
+    """Make a schedule by name.
 
     Args:
-        name: one of `ScheduleName`.
-        total_steps: updates of the whole run.
-        warmup_steps: updates in which the rate rises in a straight line.
-        learning_rate: the peak; the polynomial needs it, which ends at a rate and not a factor.
-        num_cycles: falls of `cosine_with_restarts`.
-        power: exponent of `polynomial`; 1 is a straight line.
+        name: name of the schedule.
+        total_steps: number of updates of the whole run.
+        warmup_steps: number of updates in which the rate rises linearly.
+        learning_rate: peak rate; needed by `polynomial`, whose end is a rate and not a factor.
+        num_cycles: number of cycles of `cosine_with_restarts`.
+        power: exponent of `polynomial`; 1 is linear.
 
     Raises:
-        InputError: for an unknown name, and for a polynomial whose peak is below its end.
+        InputError: for an unknown name, and for a polynomial whose peak is not above its end.
     """
-    require(name in COURSES, "--schedule", name, f"one of {', '.join(COURSES)}")
+    require(name in COURSES, "--schedule", name, f"must be one of {', '.join(COURSES)}")
     if name == "polynomial":
-        rule = f"must be above {POLYNOMIAL_END:g}, where --schedule polynomial ends"
+        rule = f"must be above {POLYNOMIAL_END:g}, the final rate of --schedule polynomial"
         require(learning_rate > POLYNOMIAL_END, "--learning-rate", learning_rate, rule)
     course = COURSES[name]
     args = ScheduleArgs(total_steps, warmup_steps, learning_rate, num_cycles, power)
@@ -86,14 +86,14 @@ def make_schedule(
 
 
 def warmup_steps_of(total_steps: int, warmup_steps: int | None, warmup_ratio: float) -> int:
-    """The given number of steps or else the ratio's, rounded up as transformers does."""
+    """The number of warm-up steps: as given, or by the ratio, rounded up as in transformers."""
     if warmup_steps is not None:
         return warmup_steps
     return math.ceil(total_steps * warmup_ratio)
 
 
 def after_warmup(course: Course) -> Course:
-    """Rise from 0 to 1 in a straight line first."""
+    """Put a linear warm-up from 0 to 1 before a schedule."""
 
     @wraps(course)
     def with_warmup(args: ScheduleArgs, step: int) -> float:
@@ -106,25 +106,25 @@ def after_warmup(course: Course) -> Course:
 
 @after_warmup
 def constant(args: ScheduleArgs, step: int) -> float:
-    """The peak to the end."""
+    """Stay at the peak."""
     return 1.0
 
 
 @after_warmup
 def linear(args: ScheduleArgs, step: int) -> float:
-    """Down to 0 at the end."""
+    """Fall linearly to 0 at the end."""
     return max(0.0, (args.total_steps - step) / max(1, args.total_steps - args.warmup_steps))
 
 
 @after_warmup
 def cosine(args: ScheduleArgs, step: int) -> float:
-    """Half a wave, down to 0 at the end."""
+    """Fall in half a cosine wave to 0 at the end."""
     return 0.5 * (1 + math.cos(math.pi * args.progress(step)))
 
 
 @after_warmup
 def cosine_with_restarts(args: ScheduleArgs, step: int) -> float:
-    """Half waves of equal length, each starting at the peak (Loshchilov and Hutter 2017)."""
+    """Half cosine waves of equal length, each from the peak (Loshchilov and Hutter 2017)."""
     progress = args.progress(step)
     if progress == 1:
         return 0.0
@@ -133,22 +133,22 @@ def cosine_with_restarts(args: ScheduleArgs, step: int) -> float:
 
 @after_warmup
 def polynomial(args: ScheduleArgs, step: int) -> float:
-    """Down to `POLYNOMIAL_END` at the end."""
+    """Fall by a power of the remaining share to `POLYNOMIAL_END` at the end."""
     left = (1 - args.progress(step)) ** args.power
     return ((args.learning_rate - POLYNOMIAL_END) * left + POLYNOMIAL_END) / args.learning_rate
 
 
 @after_warmup
 def inverse_sqrt(args: ScheduleArgs, step: int) -> float:
-    """One over the square root of the time in units of the warm-up."""
+    """Fall with the inverse square root of the time, in units of the warm-up."""
     timescale = args.warmup_steps or INVERSE_SQRT_TIMESCALE
     return 1 / math.sqrt((step + timescale - args.warmup_steps) / timescale)
 
 
 def slanted_triangular(args: ScheduleArgs, step: int) -> float:
-    """Up and down in straight lines from and to 1/32 of the peak (Howard and Ruder 2018).
+    """Rise and fall linearly, from and to 1/32 of the peak (Howard and Ruder 2018).
 
-    Their `cut_frac` is the share of the warm-up; they take 0.1.
+    Their `cut_frac` is the warm-up ratio; they use 0.1.
     """
     return (1 + linear(args, step) * (TRIANGLE_RATIO - 1)) / TRIANGLE_RATIO
 

@@ -1,4 +1,4 @@
-"""TensorBoard and Weights & Biases, whose packages are optional and imported where used."""
+"""TensorBoard and Weights & Biases; their packages are optional and imported on use."""
 
 import os
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from mlx_finbert.training.state import Record, StepMetrics
 
 
 def step_scalars(figures: StepMetrics) -> dict[str, float]:
-    """`train/loss`, `train/accuracy`, ..."""
+    """The figures of a step as `train/loss`, `train/accuracy`, ..."""
     return {f"train/{name}": value for name, value in asdict(figures).items() if name != "step"}
 
 
 def evaluation_scalars(record: Record) -> dict[str, float]:
-    """`validation/loss`, `validation/accuracy`, ..."""
+    """The validation figures as `validation/loss`, `validation/accuracy`, ..."""
     return {
         f"validation/{name.removeprefix('val_')}": value
         for name, value in asdict(record).items()
@@ -26,7 +26,7 @@ def evaluation_scalars(record: Record) -> dict[str, float]:
 
 
 class TensorBoard(Callback):
-    """Event files in the subfolder `tensorboard`."""
+    """Write event files to the subfolder `tensorboard`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "tensorboard"
@@ -53,7 +53,7 @@ class TensorBoard(Callback):
 
 
 def tensorboard_writer() -> Callable[[str], Any]:
-    """The class of either package that writes event files without TensorFlow and PyTorch."""
+    """The writer class of tensorboard or tensorboardX; neither needs TensorFlow or PyTorch."""
     try:
         from tensorboard.summary import Writer
     except ImportError:
@@ -62,10 +62,10 @@ def tensorboard_writer() -> Callable[[str], Any]:
 
 
 class WeightsAndBiases(Callback):
-    """A run of the service; its id is kept in the folder, so that a resumed run goes on there.
+    """Report to a run of Weights & Biases; its id is saved, so that a resumed run continues it.
 
-    The project is `mlx-finbert`; this and all else is set by the service's environment variables
-    (`WANDB_PROJECT`, `WANDB_MODE=offline`, ...).
+    The project is `mlx-finbert`. The service's environment variables can change this and all other
+    settings (`WANDB_PROJECT`, `WANDB_MODE=offline`, ...).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -83,7 +83,7 @@ class WeightsAndBiases(Callback):
             resume="allow" if run_id else None,
         )
         write_text(kept, self.run.id)
-        # The service refuses a step of its own that goes back, as after a resume.
+        # The service's own step counter cannot go back, as it must after a resume.
         self.run.define_metric("step")
         self.run.define_metric("*", step_metric="step")
 
@@ -99,7 +99,7 @@ class WeightsAndBiases(Callback):
 
 
 def wandb_init() -> Callable[..., Any]:
-    # By name: a folder `wandb` at hand would be importable without the package.
+    # By name: a folder `wandb` in the working directory can be imported without the package.
     from wandb import init
 
     return init

@@ -1,4 +1,4 @@
-"""What a run records: each step's figures, each evaluation's, and where it stands."""
+"""Records of a run: the figures of steps and evaluations, and the state of the run."""
 
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -18,25 +18,25 @@ class RunEnd(StrEnum):
     FINISHED = "finished"
     STOPPED_EARLY = "stopped early"
     INTERRUPTED = "interrupted"
-    """By Ctrl-C."""
+    """Ended by Ctrl-C."""
     DIVERGED = "diverged"
-    """At a figure that is not finite."""
+    """Ended by a loss or a gradient that is not finite."""
     FAILED = "failed"
-    """At a step that could not be computed."""
+    """Ended by a step that could not be computed."""
 
 
 @dataclass
 class StepOutput:
-    """What one update showed, over the rows of all processes; reading it waits for its end."""
+    """The figures of one update over all processes; reading them waits for its end."""
 
     number: int
-    """Of the update, from 0."""
+    """Number of the update, from 0."""
     update: Update
     learning_rate: float
     weight: float
     """The sum of the rows' labels' weights: `loss / weight` is the mean loss."""
     computed: mx.array
-    """float32 (6,), of the device."""
+    """float32 (6,), on the device."""
 
     @cached_property
     def _read(self) -> list[float]:
@@ -48,7 +48,7 @@ class StepOutput:
 
     @property
     def loss(self) -> float:
-        """Summed over the rows, each with its label's weight."""
+        """The sum over the rows, each with its label's weight."""
         return self._read[0]
 
     @property
@@ -62,23 +62,26 @@ class StepOutput:
 
     @property
     def grad_norm(self) -> float:
-        """Of all gradients together, before clipping."""
+        """The global norm of the gradients, before clipping."""
         return self._read[3]
 
     @property
     def moved(self) -> bool:
-        """False where loss or gradients were not finite: the weights are then as before."""
+        """Whether the weights changed; False if the loss or a gradient was not finite."""
         return self._read[4] > 0
 
     @property
     def diverged(self) -> bool:
-        """Whether no later update can move the weights: it was no overflow of float16."""
+        """Whether the run has diverged, so that no later update changes the weights.
+
+        An overflow of float16 does not count.
+        """
         return self._read[5] > 0
 
 
 @dataclass
 class StepMetrics:
-    """One finished step, for whoever watches."""
+    """The figures of a finished step, for callbacks."""
 
     epoch: int
     step: int
@@ -87,20 +90,20 @@ class StepMetrics:
     accuracy: float
     """Loss and accuracy are means since the last evaluation."""
     grad_norm: float
-    """Before clipping."""
+    """Global norm before clipping."""
     num_tokens: int
-    """Tokens of this process's batches that are not padding."""
+    """Number of tokens in this process's batches, without padding."""
 
 
 @dataclass
 class Record:
-    """One evaluation, and the training since the one before."""
+    """The figures of an evaluation, and of the training since the previous one."""
 
     step: int
     epoch: float
-    """Epochs done, as a fraction within one."""
+    """Number of epochs, with the fraction of an incomplete one."""
     learning_rate: float
-    """Of the last step."""
+    """Learning rate of the last step."""
     loss: float
     """Mean training loss, with dropout, class weights and label smoothing."""
     accuracy: float
@@ -114,7 +117,7 @@ class Record:
     val_mcc: float
 
     def is_better_than(self, other: "Record | None", metric: BestMetric = "last") -> bool:
-        """By the metric, then by validation loss; or whether it is the later one."""
+        """Compare by the metric, then by validation loss; with `last`, by the step."""
         if other is None:
             return True
         if metric == "last":
@@ -128,7 +131,7 @@ class Record:
 
 @dataclass
 class Sums:
-    """Training figures since the last evaluation."""
+    """Sums of training figures since the last evaluation."""
 
     loss: float = 0.0
     weight: float = 0.0
@@ -138,7 +141,7 @@ class Sums:
     steps: int = 0
 
     def add(self, figures: StepOutput) -> None:
-        """Count one step; an overflow of float16 has no norm."""
+        """Add a step; its norm is left out after an overflow of float16."""
         self.loss += figures.loss
         self.weight += figures.weight
         self.correct += figures.correct
@@ -162,23 +165,23 @@ class Sums:
 
 @dataclass
 class RunState:
-    """Where a run stands; with the weights and the moments, all that it needs to go on."""
+    """The state of a run, without weights and moments."""
 
     step: int = 0
-    """Updates done: the epoch and the place in it follow from it."""
+    """Number of finished updates; it determines the epoch and the position in it."""
     rate_factor: float = 1.0
-    """What plateaus have left of the learning rate."""
+    """Factor of the learning rate by plateaus."""
     sums: Sums = field(default_factory=Sums)
     history: list[Record] = field(default_factory=list)
     best: Record | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
+        """Convert to values that JSON can hold."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunState":
-        """Back from `to_dict`."""
+        """Build from the result of `to_dict`."""
         return cls(
             step=values["step"],
             rate_factor=values["rate_factor"],

@@ -20,35 +20,35 @@ from mlx_finbert.training.state import StepOutput
 
 @dataclass
 class StepState:
-    """What an update changes besides the weights."""
+    """The state that an update changes, in addition to the weights."""
 
     adam: AdamState
     scale: LossScale
     diverged: mx.array
-    """bool scalar: a loss or gradient was not finite, and no later update moves anything."""
+    """bool scalar: a loss or gradient was not finite, and later updates change nothing."""
 
     def arrays(self) -> dict[str, Arrays]:
-        """By part and name, as a checkpoint holds them."""
+        """The arrays by part and name, as in a checkpoint."""
         adam = {"m": self.adam.m, "v": self.adam.v, "step": self.adam.step}
         return adam | {"scale": self.scale.arrays(), "ended": {"diverged": self.diverged}}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, Arrays]) -> "StepState":
-        """Back from `arrays`."""
+        """Build from the result of `arrays`."""
         adam = AdamState(arrays["m"], arrays["v"], arrays["step"])
         return cls(adam, LossScale(**arrays["scale"]), arrays["ended"]["diverged"])
 
 
 @dataclass
 class TrainStep:
-    """Changes a model, update by update.
+    """Train a model, one update per call.
 
-    A call returns while its update is still computed, so that the host prepares the next one
-    meanwhile; that one starts when this one has ended, and nothing is read back before somebody
-    asks. What differs from update to update (weights, moments, learning rate, the key of dropout)
-    goes into the compiled functions as arguments, or it would be frozen at its first value. The
-    gradients are traced once for each shape of a batch, Adam once; both anew when a group of
-    parameters is unfrozen. The model always holds float32 weights outside of this class.
+    A call returns while its update is still being computed, so that the host can prepare the next
+    one. The next update starts when this one has ended, and nothing is read back until it is
+    needed. Everything that changes between updates (weights, moments, learning rate, dropout key)
+    is an argument of the compiled functions; otherwise it would keep its first value. The gradients
+    are traced once for each batch shape, Adam once; both are traced again when a group of
+    parameters is unfrozen. Outside of this class the model always holds float32 weights.
     """
 
     model: Classifier
@@ -58,7 +58,7 @@ class TrainStep:
     max_grad_norm: float = 1.0
     precision: Precision = "float32"
     seed: int = 0
-    """Of dropout; its masks depend on the seed, the update, the batch and the process alone."""
+    """Seed of dropout; masks depend only on the seed, the update, the batch and the process."""
     processes: mx.distributed.Group = field(default_factory=mx.distributed.init)
 
     def __post_init__(self) -> None:
@@ -66,36 +66,36 @@ class TrainStep:
         self.state = StepState(adam, LossScale.start(self.precision), mx.array(False))
         mx.eval(self.state.arrays())
         self.traces = 0
-        """How often the gradients were traced."""
+        """Number of times the gradients were traced."""
         self._active: list[ParamGroup] = []
         self._pending: StepOutput | None = None
 
     def __call__(
         self, update: Update, number: int, learning_rate: float, stop: bool = False
     ) -> StepOutput:
-        """Move the weights by one update.
+        """Compute one update of the weights.
 
         Args:
-            update: its rows and this process's batches.
-            number: of the update, from 0.
-            learning_rate: of the groups whose rate is 1.
-            stop: whether this process is asked to stop; the output tells every process.
+            update: the rows of the update and the batches of this process.
+            number: number of the update, from 0.
+            learning_rate: learning rate of the groups with a rate of 1.
+            stop: whether this process was asked to stop; all processes see it in the output.
 
         Raises:
-            StepFailed: names the update and its rows, which may be the update before: what fails
-                while it is computed shows when it is waited for, and its weights are lost then.
-                Otherwise model and optimizer are as before the update.
+            StepFailed: names the update and its rows. This may be the previous update, whose
+                failure shows only when this call waits for it; its weights are then lost. Otherwise
+                model and optimizer are unchanged.
         """
         self._activate(number)
         weight = self.loss.total_weight(update.labels)
         with named(number, update, INTACT):
             gradients, sums = self._gathered(*self._gradients_of(update, number, weight, stop))
             parameters, state, figures = self._updated(gradients, sums, learning_rate)
-            # Two updates at once would need the memory of both.
+            # Two updates at the same time would need twice the memory.
             self.wait()
             mx.async_eval(gradients, sums)
             del gradients
-        # From here on Adam works in the memory of what was before: there is no way back.
+        # Adam now reuses the memory of the old weights, so a failure cannot be undone.
         with named(number, update, LOST):
             self.model.update(tree(parameters))
             self.state = state
@@ -105,10 +105,10 @@ class TrainStep:
         return self._pending
 
     def wait(self) -> None:
-        """Until the last update has ended.
+        """Wait for the end of the last update.
 
         Raises:
-            StepFailed: where it could not be computed; its weights are lost then.
+            StepFailed: if it could not be computed; its weights are then lost.
         """
         pending, self._pending = self._pending, None
         if pending:
@@ -116,11 +116,11 @@ class TrainStep:
                 mx.eval(pending.computed)
 
     def restore(self, state: StepState) -> None:
-        """Go on from a state, and from the weights that the model has now."""
+        """Set the state; the weights are those that the model has now."""
         self.state = state
 
     def _activate(self, number: int) -> None:
-        """Compile for the groups that learn in this update, where they are others than before."""
+        """Compile again if the groups to train in this update have changed."""
         active = [group for group in self.groups if group.start <= number]
         if active == self._active:
             return
@@ -139,16 +139,16 @@ class TrainStep:
     def _gradients_of(
         self, update: Update, number: int, weight: float, stop: bool
     ) -> tuple[Arrays, mx.array]:
-        """This process's part of the mean gradients, times the loss scale.
+        """This process's part of the mean gradients, times the loss scale, and its figures.
 
-        And (3,): the summed loss, how many examples were right, and whether to stop.
+        The figures are (3,): the summed loss, the number of correct examples, and whether to stop.
         """
         parameters, factor = self._learning(), self.state.scale.value / weight
         gradients: Arrays = {}
         sums = mx.zeros(2)
         for i, batch in enumerate(update.batches):
             if i:
-                # The activations of a batch are to be gone before those of the next one come.
+                # Free the activations of a batch before the next one needs memory.
                 self.wait()
                 mx.eval(gradients, sums)
             key = dropout_key(self.seed, number, i, self.processes.rank())
@@ -167,9 +167,9 @@ class TrainStep:
         return tuple(map(mx.array, (batch.input_ids, batch.attention_mask, labels, weights)))
 
     def _gathered(self, gradients: Arrays, sums: mx.array) -> tuple[Arrays, mx.array]:
-        """Gradients and figures of all processes together."""
+        """Sum the gradients and figures over all processes."""
         if self.processes.size() > 1:
-            # Each process has divided by the weight of all rows: what counts is the sum.
+            # A sum, not a mean: each process has already divided by the weight of all rows.
             means = nn.average_gradients(list(gradients.values()), self.processes)
             totals = [mean * self.processes.size() for mean in means]
             gradients = dict(zip(gradients, totals, strict=True))
@@ -179,7 +179,7 @@ class TrainStep:
     def _updated(
         self, gradients: Arrays, sums: mx.array, learning_rate: float
     ) -> tuple[Arrays, StepState, mx.array]:
-        """Weights, state and figures after the update, not yet computed."""
+        """Weights, state and figures after the update, not yet evaluated."""
         adam, learning = self.state.adam, self._learning()
         moves, clip, scale, diverged, figures = self._clip_and_check(
             gradients, sums, self.state.scale.arrays(), self.state.diverged
@@ -194,14 +194,14 @@ class TrainStep:
     def _clipping(
         self, gradients: Arrays, sums: mx.array, scale: Arrays, diverged: mx.array
     ) -> tuple[mx.array, mx.array, Arrays, mx.array, mx.array]:
-        """Whether the update counts, and by what its gradients are multiplied; for `mx.compile`."""
+        """Decide whether the update counts, and how to scale its gradients; for `mx.compile`."""
         before = LossScale(**scale)
         norm = mx.sqrt(squared_norm(gradients)) / before.value
         finite = mx.isfinite(norm) & mx.isfinite(sums[0])
         moves, after = finite & ~diverged, before.after(finite)
-        # An overflow of float16 is not one: it halves the scale, unless that is at its end.
+        # An overflow of float16 only halves the loss scale, unless the scale is already at 1.
         diverged = diverged | ~mx.isfinite(sums[0]) | (~finite & (after.value <= 1))
-        # As `torch.nn.utils.clip_grad_norm_` has it.
+        # As in `torch.nn.utils.clip_grad_norm_`.
         clip = mx.minimum(1.0, self.max_grad_norm / (norm + 1e-6)) / before.value
         figures = mx.concatenate([sums, mx.stack([norm, moves, diverged])])
         return moves, clip, after.arrays(), diverged, figures
@@ -215,5 +215,5 @@ class TrainStep:
 
 
 def dropout_key(*numbers: int) -> mx.array:
-    """A key, uint32 (2,), that these numbers alone decide: nothing to save, nothing to restore."""
+    """A key, uint32 (2,), from these numbers alone, so that checkpoints need no random state."""
     return mx.array(np.random.SeedSequence(numbers).generate_state(2, np.uint32))

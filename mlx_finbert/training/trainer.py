@@ -1,4 +1,4 @@
-"""The training loop: updates, evaluations between them, and the best one remembered."""
+"""The training loop: updates, evaluations and checkpoints."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +19,17 @@ from mlx_finbert.training.step import TrainStep
 
 @dataclass
 class Trainer:
-    """A run over a model; `train` starts it, or goes on where `run_state` stands.
+    """Train a model; `train` starts at `run_state`, which may be a restored one.
 
     The model is changed in place and ends with the weights of the last step. Everything that
-    differs between two steps is in `step` (weights, moments, loss scale) and in `state()`.
+    changes between two steps is in `step` (weights, moments, loss scale) and in `state()`.
     """
 
     step: TrainStep
     train_loader: Loader
-    """With a seed."""
+    """Loader of the training rows, with a seed."""
     validation_loader: Loader
-    """Without one."""
+    """Loader of the validation rows, without a seed."""
     args: TrainingArgs
     callbacks: Sequence[Callback] = ()
     run_state: RunState = field(default_factory=RunState)
@@ -38,13 +38,13 @@ class Trainer:
         self._forward = Forward(self.step.model, self.step.processes)
 
     def train(self) -> RunEnd:
-        """Train to the end, evaluating at the ends of the epochs, between them, and at the end.
+        """Train to the end; evaluate after each epoch, every `eval_steps` steps, and at the end.
 
-        After Ctrl-C the run ends with the step under way; where a loss or a gradient is not finite,
-        with the weights before that step.
+        After Ctrl-C the run ends with the current step. If a loss or a gradient is not finite, it
+        ends with the weights before that step.
 
         Raises:
-            StepFailed: for a step that could not be computed.
+            StepFailed: if a step could not be computed.
         """
         if self.args.stopping and self.args.stopping.is_over:
             return RunEnd.STOPPED_EARLY
@@ -55,7 +55,7 @@ class Trainer:
         return end or RunEnd.FINISHED
 
     def _stretch(self, interrupted: Event) -> RunEnd | None:
-        """Steps up to the next one that something is due after, and what is due.
+        """Run the steps up to the next evaluation or checkpoint, then do these.
 
         The host reads a step's output while the next one is computed, so that neither waits.
         """
@@ -82,12 +82,12 @@ class Trainer:
         return self._after(before.learning_rate, stop or before.stop, interrupted)
 
     def _updates(self) -> Iterator[tuple[int, Update]]:
-        """From where the run stands to the end of the epoch, with their numbers."""
+        """The remaining updates of the current epoch, with their numbers."""
         epoch, done = divmod(self.run_state.step, len(self.train_loader))
         return enumerate(self.train_loader.updates(epoch, done), self.run_state.step)
 
     def _settle(self, output: StepOutput) -> bool:
-        """Wait for a step, count and tell it; False where it diverged."""
+        """Wait for a step, count it and call the callbacks; return False if it diverged."""
         if output.diverged:
             return False
         self.run_state.step += 1
@@ -106,46 +106,46 @@ class Trainer:
         return True
 
     def _was_interrupted(self, interrupted: Event) -> bool:
-        # Several processes stop together, after the step in which the last of them heard of it.
+        # Several processes must stop together, so there the step's output decides.
         return self.step.processes.size() == 1 and interrupted.is_set()
 
     def _is_boundary(self, step: int) -> bool:
-        """Whether something is due after so many steps."""
+        """Whether an evaluation or a checkpoint is due after this number of steps."""
         return self._is_end(step) or any(
             every and step % every == 0 for every in (self.args.eval_steps, self.args.save_steps)
         )
 
     def _is_end(self, step: int) -> bool:
-        """Of the run, or of an epoch."""
+        """Whether the run or an epoch ends after this number of steps."""
         return step == self.args.total_steps or step % len(self.train_loader) == 0
 
     def _after(self, rate: float, stop: bool, interrupted: Event) -> RunEnd | None:
-        """Evaluate and save where that is due; returns how the run ends, where it does here."""
+        """Evaluate and save if due; return how the run ends, or None if it continues."""
         end = None
         if self._is_end(self.run_state.step) or self._is_due(self.args.eval_steps):
             end = self._evaluate(rate)
         if end == RunEnd.DIVERGED:
             return end
-        # Ctrl-C may have come while validation rows were measured.
+        # Ctrl-C may have come during the evaluation.
         stop = stop or self._was_interrupted(interrupted)
         if self._is_due(self.args.save_steps) or stop:
             self._tell("on_save", self.state(), self.step.state.arrays())
         return RunEnd.INTERRUPTED if stop else end
 
     def learning_rate(self, number: int) -> float:
-        """Of an update, by the schedule and by what plateaus have left of it."""
+        """The learning rate of an update, by the schedule and by plateaus."""
         return self.args.learning_rate * self.args.schedule(number) * self.run_state.rate_factor
 
     def _is_due(self, every: int) -> bool:
         return every > 0 and self.run_state.step % every == 0
 
     def _evaluate(self, rate: float) -> RunEnd | None:
-        """Measure, record, and start new sums; returns how the run ends, where it does here."""
+        """Evaluate and reset the sums; return how the run ends, or None if it continues."""
         record = self._measured(rate)
         if not isfinite(record.val_loss):
             return RunEnd.DIVERGED
         run_state, args = self.run_state, self.args
-        # A killed run may have had this very evaluation before.
+        # A killed run may have saved this same evaluation as the best one.
         again = record == run_state.best
         is_best = again or record.is_better_than(run_state.best, args.best_metric)
         run_state.best = record if is_best else run_state.best
@@ -183,7 +183,7 @@ class Trainer:
             getattr(callback, event)(*arguments)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps beside weights and moments, for JSON."""
+        """State for a checkpoint, without weights and moments, as values that JSON can hold."""
         return {
             "run_state": self.run_state.to_dict(),
             "plateau": self.args.plateau and self.args.plateau.state(),
@@ -191,7 +191,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint's `state()`."""
+        """Restore the `state()` of a checkpoint."""
         self.run_state = RunState.from_dict(state["run_state"])
         if self.args.plateau:
             self.args.plateau.restore(state["plateau"])

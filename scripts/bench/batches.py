@@ -1,14 +1,15 @@
-"""What each way of making batches costs, and what the model is worth that it trains.
+"""Compare the ways of forming batches: time, padding, and accuracy of the trained model.
 
     python scripts/bench/batches.py [--data NAME ...] [--ways WAY ...] [--seeds N] [--results FILE]
     python scripts/bench/batches.py --trainer --rounds 0 [...]
 
-A table of padding and seconds an epoch, in interleaved rounds, and one of accuracy, macro-F1 and
-loss on test rows, before calibration. Differences are those from random batches, paired by seed,
-with their 95% interval by Student's t: `packed` stands for these, as it has their gradients
-(tests/training/test_gradients.py). Runs take hours; those that are in the results are not repeated.
-`--trainer` adds whole runs of transformers' Trainer, with random batches and with its grouping: the
-same rows, epochs, batch size, learning rate, warm-up, decay and smoothing, but one rate for all.
+Prints a table of padding and seconds per epoch, measured in interleaved rounds, and one of
+accuracy, macro-F1 and loss on test rows before calibration. Differences are relative to random
+batches and paired by seed, with 95% intervals by Student's t. `packed` represents random batches,
+since it has the same gradients (tests/training/test_gradients.py). Runs take hours; those already
+in the results are not repeated. `--trainer` adds complete runs of transformers' Trainer, with
+random batches and with its grouping: the same rows, epochs, batch size, learning rate, warm-up,
+decay and smoothing, but one learning rate for all parameters.
 """
 
 import argparse
@@ -50,7 +51,7 @@ from mlx_finbert.training.run import silent
 from mlx_finbert.training.trainer import Trainer
 
 BASELINE = "packed"
-"""Stands for random batches."""
+"""Represents random batches."""
 WAYS: dict[str, dict[str, Any]] = {
     "packed": {"group_by_length": "packed"},
     "no": {"group_by_length": "no"},
@@ -68,12 +69,12 @@ WAYS: dict[str, dict[str, Any]] = {
     "at-first": {"group_by_length": "at-first"},
 }
 TRAINED_LENGTH = 512
-"""MiniLM's; no row of PhraseBank or FiQA is longer."""
+"""Maximum length of MiniLM; no row of PhraseBank or FiQA is longer."""
 SAME_GRADIENTS = ("no", "parts of 2", "parts of 3", "parts of 4")
-"""Those of random batches: timed, and not trained for their accuracy unless asked for."""
+"""Ways with the gradients of random batches: timed, but only trained on request."""
 
 TRAINER = {"trainer": "random", "trainer-grouped": "group_by_length"}
-"""The `train_sampling_strategy` of each."""
+"""The `train_sampling_strategy` by contender."""
 
 FIGURES = ("accuracy", "macro_f1", "loss")
 
@@ -91,28 +92,32 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    """The flags."""
+    """Parse the flags."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA), help="some alone")
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA), help="data sets")
     parser.add_argument("--ways", nargs="+", choices=WAYS, metavar="WAY", help=", ".join(WAYS))
-    parser.add_argument("--trainer", action="store_true", help="runs of transformers' Trainer too")
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="at most 10; 0: no runs")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="0: no seconds")
-    parser.add_argument("--rows", type=count, default=640, metavar="N", help="of a round's epoch")
-    parser.add_argument("--results", metavar="FILE", help="keep the figures of runs here")
-    parser.add_argument("--folder", metavar="PATH", help="of the data's files")
+    parser.add_argument("--trainer", action="store_true", help="also run transformers' Trainer")
+    parser.add_argument(
+        "--seeds", type=int, default=5, metavar="N", help="runs per way, up to 10; 0 disables"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, metavar="N", help="timed rounds; 0 disables"
+    )
+    parser.add_argument("--rows", type=count, default=640, metavar="N", help="rows per round")
+    parser.add_argument("--results", metavar="FILE", help="file for the figures of runs")
+    parser.add_argument("--folder", metavar="PATH", help="folder of the data files")
     arguments = parser.parse_args(argv)
-    require(0 <= arguments.seeds <= 10, "--seeds", arguments.seeds, "from 0 to 10")
-    require(arguments.rounds >= 0, "--rounds", arguments.rounds, "at least 0")
+    require(0 <= arguments.seeds <= 10, "--seeds", arguments.seeds, "must be from 0 to 10")
+    require(arguments.rounds >= 0, "--rounds", arguments.rounds, "must be at least 0")
     if arguments.trainer:
         require_packages("torch", "accelerate")
     return arguments
 
 
 def costs_table(name: str, arguments: argparse.Namespace) -> str:
-    """Padding of all training rows; seconds of an epoch of some of them, over random batches'."""
+    """Padding of all training rows, and seconds of an epoch of some of them."""
     ways = arguments.ways or list(WAYS)
     epochs = {way: Epochs(name, way, arguments) for way in dict.fromkeys([BASELINE, *ways])}
     # The first round traces the step.
@@ -127,7 +132,7 @@ def costs_table(name: str, arguments: argparse.Namespace) -> str:
 
 
 class Epochs:
-    """Epochs of one way of making batches."""
+    """Epochs with one way of forming batches."""
 
     def __init__(self, name: str, way: str, arguments: argparse.Namespace) -> None:
         settings = settings_of(name, 0, WAYS[way], arguments.folder)
@@ -138,7 +143,7 @@ class Epochs:
         self.updates = 0
 
     def __call__(self, number: int) -> dict[str, float]:
-        """An epoch, without an evaluation."""
+        """Run an epoch, without evaluation."""
         start = time.perf_counter()
         for update in self.trainer.train_loader.updates(number):
             self.trainer.step(update, self.updates, 1e-5)
@@ -148,7 +153,7 @@ class Epochs:
 
 
 def trainer_of(settings: TrainSettings, splits: Splits) -> Trainer:
-    """The loop over these rows, with a model of its own."""
+    """A trainer for these rows, with its own model."""
     model, tokenizer, _ = load_model(settings, splits.train.label_names, silent)
     with background() as thread:
         loaders = make_loaders(settings, splits, model, tokenizer, ranks(), silent, thread)
@@ -156,7 +161,7 @@ def trainer_of(settings: TrainSettings, splits: Splits) -> Trainer:
 
 
 def worth_table(name: str, arguments: argparse.Namespace) -> str:
-    """Means over seeds, and the differences from random batches with the same seeds."""
+    """Means over seeds, and differences from random batches with the same seeds."""
     kept = Kept(arguments.results)
     ways = [BASELINE, *(arguments.ways or [way for way in WAYS if way not in SAME_GRADIENTS])]
     ways += TRAINER if arguments.trainer else []
@@ -169,7 +174,7 @@ def worth_table(name: str, arguments: argparse.Namespace) -> str:
 
 
 def runs(name: str, way: str, kept: Kept, arguments: argparse.Namespace) -> list[Figures]:
-    """The figures of a way, one run a seed."""
+    """The figures of a way, one run per seed."""
     found = []
     for seed in range(arguments.seeds):
         settings = settings_of(name, seed, WAYS.get(way, {}), arguments.folder)
@@ -182,12 +187,12 @@ def runs(name: str, way: str, kept: Kept, arguments: argparse.Namespace) -> list
 
 
 def ours(settings: TrainSettings) -> Figures:
-    """The figures of a run of this library on its test rows."""
+    """The figures of a run of this library, on the test rows."""
     return figures_of(settings, drawn(settings))
 
 
 def trainers(settings: TrainSettings, sampling: str) -> Figures:
-    """The same of transformers' Trainer, in a process of its own."""
+    """The figures of a run of transformers' Trainer, in its own process."""
     splits = drawn(settings)
     job = RunJob(
         splits.train.texts,
@@ -217,7 +222,7 @@ def trainers(settings: TrainSettings, sampling: str) -> Figures:
 
 
 def cell(figures: list[Figures], random: list[Figures], name: str, alone: bool) -> str:
-    """A mean, and the difference from random batches as mean and half width."""
+    """A mean, and the difference from random batches with the half width of its interval."""
     mean = np.mean([run[name] for run in figures])
     if alone or len(figures) < 2:
         return f"{mean:.4f}"

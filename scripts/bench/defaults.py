@@ -1,16 +1,16 @@
-"""Which defaults suit: two values of each setting, measured without the test rows.
+"""Compare two values of each default setting, without using the test rows.
 
     python scripts/bench/defaults.py [--data NAME ...] [--results FILE] [--folder PATH]
     python scripts/bench/defaults.py --setting epochs --values 5 3 4 --seeds 3 [...]
 
-The first makes twelve runs for each set of data, after Plackett and Burman 1946: every setting has
-its second value in six of them, and among these six all others are half and half. So the mean of
-six runs less that of the other six is what the second value is worth, each run telling of all
-settings at once. A setting that does nothing shows what chance does. No test row is used: of the
-others a fifth is held out, one half of it to choose an epoch by where one is chosen, one to
-measure, before calibration.
+The first makes twelve runs per data set, after Plackett and Burman (1946). Every setting has its
+second value in six of them, and within these six all other settings are balanced. So the effect of
+the second value is the mean of these six runs minus the mean of the other six, and each run informs
+about all settings. A setting that does nothing shows the effect of chance. Test rows are not used:
+a fifth of the other rows is held out, half to choose the best epoch and half to measure, before
+calibration.
 
-The second tries values of one setting, the others being as they are by default: means over seeds,
+The second compares values of one setting, with the defaults of all others: means over seeds,
 measured on that whole fifth.
 """
 
@@ -57,12 +57,12 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "(nothing)": ({}, {}),
 }
-"""Flags of the first and of the second value; dropout is the checkpoint's."""
+"""Flags for the first and the second value; dropout is set in the checkpoint."""
 
 FIRST_RUN = np.array([1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0])
 DESIGN = np.array([*(np.roll(FIRST_RUN, i) for i in range(11)), np.zeros(11, int)])
-"""(12 runs, 11 settings): 1 for the second value. Plackett and Burman's, each run the one before it
-moved by one place, and one run without second values."""
+"""(12 runs, 11 settings): 1 for the second value. Plackett and Burman's design: each run is the
+previous one shifted by one, and one run has only first values."""
 
 FIGURES = ("accuracy", "macro_f1", "loss", "calibration_error", "temperature")
 
@@ -73,9 +73,9 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     chosen = [name for name in DATA if name != "imdb"]
-    parser.add_argument("--data", nargs="+", choices=DATA, default=chosen, help="some alone")
-    parser.add_argument("--results", metavar="FILE", help="keep the figures of runs here")
-    parser.add_argument("--folder", metavar="PATH", help="of the data's files")
+    parser.add_argument("--data", nargs="+", choices=DATA, default=chosen, help="data sets")
+    parser.add_argument("--results", metavar="FILE", help="file for the figures of runs")
+    parser.add_argument("--folder", metavar="PATH", help="folder of the data files")
     parser.add_argument("--setting", choices=get_type_hints(TrainSettings), metavar="NAME")
     parser.add_argument("--values", nargs="+", default=[], metavar="VALUE", help="of --setting")
     parser.add_argument("--seeds", type=count, default=3, metavar="N", help="runs of each value")
@@ -93,12 +93,12 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def one_run(name: str, number: int, kept: Kept, folder: str | None) -> dict[str, Any]:
-    """The figures of a row of the design; its number is the seed too."""
+    """The figures of one row of the design; its number is also the seed."""
     flags: dict[str, Any] = {}
     for values, second in zip(SETTINGS.values(), DESIGN[number], strict=True):
         flags |= values[second]
 
-    # By default a fresh head, such as MiniLM gets, learns faster than the rest.
+    # Override the default, by which a fresh head (as here) learns faster than the rest.
     flags.setdefault("head_learning_rate", flags["learning_rate"])
 
     def make() -> dict[str, Any]:
@@ -137,7 +137,7 @@ def of_held_out_rows(settings: TrainSettings) -> dict[str, Any]:
 
 
 def with_dropout(rate: float, folder: Path) -> str:
-    """A copy of MiniLM with another rate."""
+    """Copy MiniLM with another dropout rate; return the folder."""
     shutil.copytree(resolve("minilm"), folder)
     config = json.loads((folder / "config.json").read_text())
     config |= {"hidden_dropout_prob": rate, "attention_probs_dropout_prob": rate}
@@ -146,7 +146,7 @@ def with_dropout(rate: float, folder: Path) -> str:
 
 
 def table(runs: list[dict[str, Any]]) -> str:
-    """The mean of all runs, and what the second value of each setting changes."""
+    """The mean of all runs, and the effect of the second value of each setting."""
     found = np.array([[run[name] for name in FIGURES] for run in runs])
     lines = [line("", *FIGURES), line("all runs", *(f"{mean:.4f}" for mean in found.mean(axis=0)))]
     for name, column in zip(SETTINGS, DESIGN.T == 1, strict=True):

@@ -2,10 +2,10 @@
 
     python scripts/bench/export.py [--json]
 
-The weights are random: nothing here depends on their values. Each export runs in a process of its
-own, without PyTorch, and is verified as always; that and the import of coremltools are part of the
-time. `/ forward` is that time over the time of one forward pass of the MLX model over one row of
-128 tokens, on the CPU of the same process.
+The weights are random, since their values do not matter here. Each export runs in its own process,
+without PyTorch, and is verified as usual. The time includes the verification and the import of
+coremltools. `/ forward` is this time divided by the time of one forward pass of the MLX model over
+one row of 128 tokens, on the CPU of the same process.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def in_a_process(model: str, layout: str) -> dict[str, Any]:
 
 
 def measure(name: str, layout: str) -> dict[str, Any]:
-    """One export."""
+    """Measure one export."""
     import mlx.core as mx
 
     import mlx_finbert
@@ -84,7 +84,7 @@ def measure(name: str, layout: str) -> dict[str, Any]:
 
 
 def write_checkpoint(name: str, folder: Path) -> None:
-    """A model with random weights and a vocabulary of made-up words."""
+    """Write a model with random weights and a vocabulary of made-up words."""
     import mlx.core as mx
 
     from mlx_finbert.checkpoints.load import write_model
@@ -94,13 +94,13 @@ def write_checkpoint(name: str, folder: Path) -> None:
     labels = dict(enumerate(("negative", "neutral", "positive")))
     write_model(build({"model_type": name, "vocab_size": VOCAB_SIZE, "id2label": labels}), folder)
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    # One character that is not of the rest, so that texts have tokens beside the unknown one.
+    # One ordinary character, so that texts have other tokens than the unknown one.
     words += ["1", *(f"word{i}" for i in range(VOCAB_SIZE - len(words) - 1))]
     (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
 
 
 def forward_seconds(model: Any) -> float:
-    """Median of five."""
+    """The median time of five forward passes."""
     import mlx.core as mx
 
     ids = mx.ones((1, LENGTH), mx.int32)

@@ -1,4 +1,4 @@
-"""The data and the checkpoint that a benchmark starts from."""
+"""The data and the checkpoint of a benchmark."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -19,49 +19,50 @@ ARCHIVE = "FinancialPhraseBank-v1.0.zip"
 
 
 def phrasebank(given: str | None, level: str) -> LabelledTexts:
-    """Financial PhraseBank of a level, from the archive that was named or is at hand."""
+    """Load Financial PhraseBank at an agreement level, from the given or the shared archive."""
     return load_texts(f"{data_file(given, ARCHIVE, '--phrasebank')}:{level}")
 
 
 def imdb(given: str | None, split: str) -> LabelledTexts:
-    """IMDB's reviews of `train` or `test`, from the Parquet file that was named or is at hand."""
+    """Load IMDB's `train` or `test` reviews, from the given or the shared Parquet file."""
     path = data_file(given, f"imdb-{split}.parquet", "--imdb")
     return load_texts(str(path), Columns(label_names=["negative", "positive"]))
 
 
 def data_file(given: str | None, name: str, flag: str) -> Path:
-    """The file that was named, or the one in the folder of the shared data.
+    """The given file, or the one in the folder of shared data.
 
     Raises:
-        InputError: where it is missing.
+        InputError: if it is missing.
     """
     path = Path(given).expanduser() if given else DATA / name
     if not path.exists():
-        raise InputError(f"{path}: there is no such file; give the path of {name} as {flag}")
+        raise InputError(f"{path}: there is no such file; give the path of {name} with {flag}")
     return path
 
 
 def require_packages(*names: str) -> None:
-    """Refuse a comparison without the packages of the others.
+    """Check that packages for a comparison are installed.
 
     Raises:
-        InputError: says what to install.
+        InputError: if any is missing; says how to install it.
     """
     if missing := [name for name in names if find_spec(name) is None]:
         raise InputError(
-            f"nothing to compare with: pip install {' '.join(missing)} in this environment"
+            f"packages for the comparison are missing: pip install {' '.join(missing)} in this"
+            " environment"
         )
 
 
 def write_checkpoint(model: str, label_names: Sequence[str], folder: Path, seed: int = 0) -> None:
-    """The packaged encoder with a fresh head, or random weights of another size.
+    """Write the packaged encoder with a fresh head, or a larger model with random weights.
 
     Args:
-        model: `minilm`; or `distilbert` or `bert` for the size that these configs have by default,
-            with the packaged encoder's vocabulary, which is BERT's.
-        label_names: of the head.
-        folder: takes a checkpoint that transformers opens too.
-        seed: of what is drawn.
+        model: `minilm`, or `distilbert` or `bert` for a model of their default size, with the
+            packaged encoder's vocabulary, which is BERT's.
+        label_names: label names of the head.
+        folder: folder for the checkpoint, which transformers can also open.
+        seed: seed of the random weights.
     """
     import mlx.core as mx
 

@@ -1,6 +1,6 @@
-"""What all contenders of a benchmark are given: the same rows and the same sizes.
+"""The job of a benchmark, with the same rows and sizes for all contenders.
 
-PyTorch's contenders import this too, so it must not import mlx_finbert: that brings MKL.
+PyTorch's contenders also import this module, so it must not import mlx_finbert, which loads MKL.
 """
 
 import json
@@ -21,7 +21,7 @@ class Job:
     batch_size: int
     max_length: int
     labels: list[int] | None = None
-    """For training alone: indices into `label_names`."""
+    """Indices into `label_names`; only for training."""
 
     def write(self, folder: Path) -> None:
         (folder / "job.json").write_text(json.dumps(asdict(self)), encoding="utf-8")
@@ -33,9 +33,9 @@ class Job:
 
 @dataclass
 class RunJob(Job):
-    """A whole run of transformers' Trainer."""
+    """A complete run of transformers' Trainer."""
 
     test_texts: list[str] = field(default_factory=list)
-    """What the model is measured by."""
+    """Texts to measure the model on."""
     arguments: dict[str, Any] = field(default_factory=dict)
-    """Of `TrainingArguments`."""
+    """Arguments of `TrainingArguments`."""

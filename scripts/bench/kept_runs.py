@@ -1,6 +1,6 @@
-"""Training runs whose figures are kept in a file, so that none of them is made twice.
+"""Training runs whose figures are saved in a file, so that no run is repeated.
 
-A run is `mlx_finbert.train` on one of four sets of data, in a folder that is removed after it.
+A run is `mlx_finbert.train` on one of four data sets, in a temporary folder.
 """
 
 import hashlib
@@ -31,15 +31,15 @@ Figures = dict[str, Any]
 
 @dataclass
 class Data:
-    """Rows to train on, as flags of train."""
+    """A data set, as flags of train."""
 
     about: str
     file: str
-    """In the folder of the shared data."""
+    """Name of the file in the folder of shared data."""
     suffix: str
     flags: dict[str, Any]
     splits_vary: bool = True
-    """Whether a run's seed draws its test rows too."""
+    """Whether the test rows depend on the run's seed."""
 
 
 DATA = {
@@ -67,7 +67,7 @@ DATA = {
 
 
 def settings_of(name: str, seed: int, flags: dict[str, Any], folder: str | None) -> TrainSettings:
-    """Of a run on `DATA[name]`, whose files lie in the folder that was named, or at hand."""
+    """The settings of a run on `DATA[name]`, with files in the given or the shared folder."""
     data = DATA[name]
     path = Path(folder or inputs.DATA) / data.file
     file = inputs.data_file(str(path), f"the folder that holds {data.file}", "--folder")
@@ -76,20 +76,20 @@ def settings_of(name: str, seed: int, flags: dict[str, Any], folder: str | None)
 
 
 def fingerprint(settings: TrainSettings) -> str:
-    """Of all settings but the place of the data: figures of other defaults do not count."""
+    """A hash of all settings except the path of the data, so that other defaults count as new."""
     return hashlib.sha256(config_text(replace(settings, data="")).encode()).hexdigest()[:12]
 
 
 def drawn(settings: TrainSettings) -> Splits:
-    """The rows of a run."""
+    """The splits of a run."""
     return rows_of(settings, settings.draw(settings.load_texts()), TrainingRun.of(settings.model))
 
 
 def drawn_without_test_rows(settings: TrainSettings, share: int = 2) -> Splits:
-    """The same from the rows that are no test rows of `drawn`.
+    """The splits of a run without the test rows of `drawn`.
 
-    Validation rows are drawn again. Of two of them one is what the run is measured by, and no
-    longer a validation row; with a `share` of 1, all are both.
+    New validation rows are drawn, and every second one of them becomes a test row. With a `share`
+    of 1 all of them are both.
     """
     texts = settings.load_texts()
     if texts.splits:
@@ -109,12 +109,12 @@ def drawn_without_test_rows(settings: TrainSettings, share: int = 2) -> Splits:
 def figures_of(settings: TrainSettings, splits: Splits) -> Figures:
     """Train, and measure the test rows before calibration."""
     start = time.perf_counter()
-    # The table alone goes to standard output.
+    # Keep standard output for the table.
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
         settings = replace(settings, output_dir=str(Path(folder) / "run"))
         result = run(settings, silent, splits)
     if result.predictions is None or result.predictions.interrupted:
-        sys.exit(f"the run was {result.end}: there is no figure")
+        sys.exit(f"there are no figures (end of run: {result.end})")
     return figures_by(result.predictions.logits, result.predictions.labels) | {
         "temperature": result.temperature,
         "seconds": time.perf_counter() - start,
@@ -122,7 +122,7 @@ def figures_of(settings: TrainSettings, splits: Splits) -> Figures:
 
 
 def figures_by(logits: np.ndarray, labels: np.ndarray) -> Figures:
-    """Of logits, (rows, labels), whose right ones are at the indices `labels`, (rows,)."""
+    """Metrics of logits, (rows, labels), against the true labels, (rows,)."""
     metrics = measure(logits, labels)
     return {
         "rows": len(labels),
@@ -134,7 +134,7 @@ def figures_by(logits: np.ndarray, labels: np.ndarray) -> Figures:
 
 
 class Kept:
-    """Figures by what they are of, a line of JSON each in a file."""
+    """Figures by key, stored as lines of JSON in a file."""
 
     def __init__(self, path: str | None) -> None:
         self.path = Path(path) if path else None
@@ -143,7 +143,7 @@ class Kept:
             self.found = [json.loads(line) for line in self.path.read_text().splitlines()]
 
     def get(self, make: Callable[[], Figures], **key: Any) -> Figures:
-        """The figures of a key, made and written where they are not there yet."""
+        """Look up the figures of a key; if missing, make and store them."""
         for figures in self.found:
             if all(figures.get(name) == value for name, value in key.items()):
                 return figures
@@ -162,6 +162,6 @@ T95 = (np.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 def interval(differences: Iterable[float]) -> tuple[float, float]:
-    """Mean and half width of its 95% interval; for 2 to 10 differences."""
+    """The mean and the half width of its 95% interval, for 2 to 10 differences."""
     found = np.array(list(differences))
     return found.mean(), T95[len(found) - 1] * found.std(ddof=1) / np.sqrt(len(found))

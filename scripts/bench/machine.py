@@ -1,4 +1,4 @@
-"""What a benchmark ran on."""
+"""A description of the machine of a benchmark."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ def machine() -> dict[str, Any]:
 
 
 def cpu_name() -> str:
-    """As the system calls it."""
+    """The CPU's name, from the system."""
     if sys.platform == "darwin":
         argv = ["sysctl", "-n", "machdep.cpu.brand_string"]
         return subprocess.run(argv, capture_output=True, text=True).stdout.strip()
@@ -35,7 +35,7 @@ def cpu_name() -> str:
 
 
 def installed(package: str) -> str | None:
-    """Its version, or None."""
+    """The version of a package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -43,7 +43,7 @@ def installed(package: str) -> str | None:
 
 
 def described(found: dict[str, Any]) -> str:
-    """`machine()` in two lines."""
+    """`machine()` as two lines of text."""
     packages = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
     return (
         f"{found['cpu']}, {found['cores']} cores, {found['system']}, {found['date']}\n"

@@ -1,16 +1,17 @@
-"""Peak memory: of training, by parameters and tokens, and of scoring files, by rows.
+"""Peak memory of training, by parameters and tokens, and of prediction, by rows.
 
     python scripts/bench/memory.py [--case NAME ...] [--rows N ...] [--json]
 
-Each case runs in a process of its own, without PyTorch. `peak` is what MLX held at most, `resident`
-what the process did. Training takes three steps with AdamW in float32. All whole words of the
-vocabulary occur in its rows, each of exactly so many tokens, so that most of the embeddings learn.
-`/ parameter` is the peak over the number of parameters, and `smallest` the same for a batch of one
-row of 8 tokens; what a case has above that, over its tokens, is `/ token`. Of short batches that is
-noise: there it is the update of the weights that needs most.
+Each case runs in its own process, without PyTorch. `peak` is the peak memory of MLX, `resident`
+that of the process. Training takes three steps with AdamW in float32. All rows have the case's
+number of tokens and together contain all whole words of the vocabulary, so that most of the
+embeddings are trained. `/ parameter` is the peak divided by the number of parameters, and
+`smallest` is the same for a batch of one row of 8 tokens. `/ token` is the difference between the
+two peaks divided by the additional tokens. For short batches it is noise, since the update of the
+weights needs the most memory there.
 
-Prediction is `python -m mlx_finbert.predict` on made-up CSV files of `--rows`, with a model so
-small that a million rows take minutes. `/ first` compares what is resident with the first file's.
+Prediction is `python -m mlx_finbert.predict` on made-up CSV files of `--rows` rows, with a model so
+small that a million rows take minutes. `/ first` is the resident memory relative to the first file.
 """
 
 import argparse
@@ -64,9 +65,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = [*CASES, PREDICTION]
-    parser.add_argument("--case", nargs="+", choices=names, default=names, help="some alone")
     parser.add_argument(
-        "--rows", nargs="+", type=int, default=ROWS, metavar="N", help="of the files to score"
+        "--case", nargs="+", choices=names, default=names, help="cases to run (default: all)"
+    )
+    parser.add_argument(
+        "--rows", nargs="+", type=int, default=ROWS, metavar="N", help="sizes of the files to score"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--one", metavar="JSON", help=argparse.SUPPRESS)
@@ -74,7 +77,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def in_a_process(folder: Path, training: Training | None = None) -> Row:
-    """The figures of one case."""
+    """Measure one case in a new process."""
     one = {"folder": str(folder), "training": training and vars(training)}
     argv = [sys.executable, __file__, "--one", json.dumps(one)]
     done = subprocess.run(argv, capture_output=True, text=True)
@@ -84,7 +87,7 @@ def in_a_process(folder: Path, training: Training | None = None) -> Row:
 
 
 def measured(one: Row) -> Row:
-    """One case, in this process."""
+    """Measure one case in this process."""
     import mlx.core as mx
     from prediction_memory import score
     from training_memory import train
@@ -101,7 +104,7 @@ def measured(one: Row) -> Row:
 
 
 def resident_peak() -> int:
-    """Bytes. Not Linux's ru_maxrss, which begins at that of the process that started this one."""
+    """Peak resident memory in bytes; Linux's ru_maxrss would include the parent process."""
     if sys.platform == "linux":
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
@@ -109,7 +112,7 @@ def resident_peak() -> int:
 
 
 def training_rows(cases: list[Training]) -> list[Row]:
-    """The figures of each case, and those over parameters and tokens."""
+    """The figures of each case, also per parameter and per token."""
     with tempfile.TemporaryDirectory() as folder:
         folders = {case.model: Path(folder) / case.model for case in cases}
         for model, place in folders.items():
@@ -122,7 +125,7 @@ def training_rows(cases: list[Training]) -> list[Row]:
 
 
 def training_row(case: Training, found: Row, smallest_peak: int) -> Row:
-    """The figures of one case beside the peak of the smallest batch."""
+    """The figures of one case, compared with the peak of the smallest batch."""
     parameters, peak = found["parameters"], found["peak"]
     more_tokens = case.num_tokens - case.smallest.num_tokens
     return {
@@ -137,7 +140,7 @@ def training_row(case: Training, found: Row, smallest_peak: int) -> Row:
 
 
 def prediction_rows(counts: list[int]) -> list[Row]:
-    """The figures of files of so many rows."""
+    """The figures of files with these numbers of rows."""
     from prediction_memory import write_model, write_rows
 
     found = []

@@ -1,7 +1,7 @@
-"""The loop of train.py that an MLX user would write, as in mlx-examples.
+"""A training loop as an MLX user would write it, as in mlx-examples; a contender of train.py.
 
-Our model in MLX's own layers, on one stream: `nn.value_and_grad`, `mx.compile`, `optim.AdamW`, and
-random batches padded to their longest row.
+Our model with MLX's own layers, on one stream: `nn.value_and_grad`, `mx.compile`, `optim.AdamW`,
+and random batches padded to their longest row.
 """
 
 import os
@@ -23,7 +23,7 @@ import mlx_finbert
 
 
 class MlxLoop:
-    """Epochs of the loop; the compiled step lives on from round to round."""
+    """Epochs of the loop; all rounds share the compiled step."""
 
     def __init__(self, folder: Path) -> None:
         self.job = Job.read(folder)
@@ -35,7 +35,7 @@ class MlxLoop:
         self.about = {"device": device(), "threads": threads(), "warm_up_seconds": seconds}
 
     def __call__(self, number: int) -> dict[str, Any]:
-        """One epoch, from texts."""
+        """Run one epoch, from texts."""
         start = time.perf_counter()
         self._train(seed=number)
         return {"seconds": time.perf_counter() - start}
@@ -65,7 +65,7 @@ class MlxLoop:
 
 
 def compiled_step(model: Any) -> Any:
-    """A function of ids, mask, labels and a key of dropout that trains the model."""
+    """Make a training step: a function of ids, mask, labels and a dropout key."""
     import mlx.core as mx
     import mlx.nn as nn
     import mlx.optimizers as optim

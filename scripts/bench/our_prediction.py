@@ -1,4 +1,4 @@
-"""This library's side of predict.py."""
+"""This library as a contender of predict.py."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ import mlx_finbert
 
 
 def our_scoring(folder: Path) -> Scoring:
-    """The predictor of `mlx_finbert.predict`, over the whole list."""
+    """The predictor of `mlx_finbert.predict`, over the whole list of texts."""
     job = Job.read(folder)
     model, tokenizer = mlx_finbert.load(folder)
     predictor = mlx_finbert.Predictor(model, tokenizer, job.batch_size, job.max_length)

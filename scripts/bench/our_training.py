@@ -1,4 +1,4 @@
-"""This library's side of train.py."""
+"""This library as a contender of train.py."""
 
 import ctypes
 import sys
@@ -23,9 +23,9 @@ from mlx_finbert.training.state import RunEnd, RunState
 
 
 class OurTraining:
-    """Epochs of the loop that `mlx_finbert.train` runs, with its one evaluation, of one batch.
+    """Epochs of the loop of `mlx_finbert.train`, each with an evaluation of one batch.
 
-    The compiled step lives on from round to round, as it does from epoch to epoch in a run.
+    All rounds share the compiled step, as all epochs of a run do.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,10 +53,10 @@ class OurTraining:
         }
 
     def __call__(self, number: int) -> dict[str, Any]:
-        """One epoch, from texts."""
+        """Run one epoch, from texts."""
         start = time.perf_counter()
         loaders = self._loaders()
-        # The table that is trained has the rows of these texts, the same in each round.
+        # The trimmed vocabulary belongs to these texts, which are the same in each round.
         self.vocabulary.renumber(loaders.train)
         self.vocabulary.renumber(loaders.validation)
         before_steps = time.perf_counter() - start
@@ -71,7 +71,7 @@ class OurTraining:
         }
 
     def _loaders(self) -> Loaders:
-        """The rows tokenized."""
+        """Tokenize the rows."""
         with background() as thread:
             return make_loaders(
                 self.settings, self.splits, self.model, self.tokenizer, ranks(), silent, thread
@@ -88,20 +88,20 @@ class OurTraining:
 
 
 def give_memory_back() -> None:
-    """What this library keeps of freed memory: the others are measured beside an idle process."""
+    """Return freed memory to the system, so that it does not affect the other contenders."""
     if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
 
 
 def device() -> str:
     """`cpu` or `gpu`."""
-    import mlx.core as mx  # after mlx_finbert, which brings the fast BLAS
+    import mlx.core as mx  # after mlx_finbert, which loads the fast BLAS
 
     return mx.default_device().type.name
 
 
 def threads() -> int | None:
-    """Of the matrix products, on all streams together; None for others than MKL's, OpenBLAS's."""
+    """Threads of the matrix products on all streams together; None without MKL or OpenBLAS."""
     loaded = ctypes.CDLL(None)
     for name in ("MKL_Get_Max_Threads", "openblas_get_num_threads"):
         if hasattr(loaded, name):
@@ -110,7 +110,7 @@ def threads() -> int | None:
 
 
 def splits_of(job: Job) -> Splits:
-    """All rows to learn from, the first batch of them to evaluate."""
+    """All rows for training, and the first batch of them for validation."""
     rows = LabelledTexts(job.texts, np.array(job.labels, np.int32), job.label_names, "train")
     return Splits(rows, rows.take(np.arange(len(rows))[: job.batch_size], "validation"), None, [])
 

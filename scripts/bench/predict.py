@@ -1,11 +1,12 @@
-"""Rows scored per second: this library beside transformers' pipeline and a loop on PyTorch.
+"""Rows scored per second: this library, transformers' pipeline and a PyTorch loop.
 
     python scripts/bench/predict.py [--case NAME ...] [--rounds N] [--json]
 
-From texts in memory to probabilities, with MiniLM and a fresh head, in batches of 32 rows cut at
-512 tokens, in float32. `pipeline` takes the rows as they come; `sorted-loop` is written by hand: it
-tokenizes all rows, sorts them by length, and puts the results back in order. All must find the
-same probabilities. `/ ours` is the median of the rounds' ratios of seconds.
+Measures from texts in memory to probabilities, with MiniLM and a fresh head, in batches of 32 rows
+cut at 512 tokens, in float32. `pipeline` takes the rows in their order. `sorted-loop` is a typical
+hand-written loop: it tokenizes all rows, sorts them by length, and restores the order of the
+results. All contenders must compute the same probabilities. `/ ours` is the median, over rounds, of
+the ratio of seconds to ours.
 """
 
 import argparse
@@ -28,7 +29,7 @@ BATCH_SIZE = 32
 MAX_LENGTH = 512
 LABELS = ["negative", "neutral", "positive"]
 TOLERANCE = 1e-4
-"""Of the probabilities; beyond it the contenders do not do the same work."""
+"""Largest allowed difference of the probabilities between contenders."""
 
 CONTENDERS = {
     OURS: ["our_prediction.py"],
@@ -36,7 +37,7 @@ CONTENDERS = {
     "sorted-loop": ["torch_prediction.py", "sorted-loop"],
 }
 CASES = {"phrasebank": 20_000, "imdb": 2_000}
-"""How many rows."""
+"""Number of rows by case."""
 
 
 @command
@@ -45,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def measure(name: str, arguments: argparse.Namespace) -> Found:
-    """A case: all rows by each contender a round."""
+    """Measure a case: in each round, each contender scores all rows."""
     texts = texts_of(name, min(CASES[name], arguments.rows or CASES[name]), arguments)
     job = Job(texts, LABELS, BATCH_SIZE, MAX_LENGTH)
     with tempfile.TemporaryDirectory() as folder:
@@ -73,10 +74,10 @@ def texts_of(name: str, count: int, arguments: argparse.Namespace) -> list[str]:
 
 
 def varied(sentences: Sequence[str], count: int) -> list[str]:
-    """As many rows as wished, as long as the sentences are, few of them alike.
+    """Make `count` rows with the lengths of the sentences, and few duplicates.
 
-    The sentences come first as they are; then each keeps the first half of its words and takes
-    the second half of the next longer one's, then of the one after that, and so on.
+    The sentences come first, unchanged. Then each keeps the first half of its words and gets the
+    second half of the next longer one, then of the one after that, and so on.
     """
     words = sorted((sentence.split() for sentence in sentences), key=len)
     rows = []
@@ -87,7 +88,7 @@ def varied(sentences: Sequence[str], count: int) -> list[str]:
 
 
 def greatest_difference(folder: Path) -> float:
-    """Of any probability from ours; too much of it ends the benchmark."""
+    """The largest difference of a probability from ours; exit if it is too large."""
     ours, *others = (np.load(probabilities_file(folder, name)) for name in CONTENDERS)
     most = float(np.abs(np.stack(others) - ours).max())
     if not most < TOLERANCE:
@@ -96,7 +97,7 @@ def greatest_difference(folder: Path) -> float:
 
 
 def note(case: Found) -> str:
-    """How far the results agree."""
+    """The agreement of the results."""
     return f"no probability differs from ours by more than {case['greatest_difference']:.1e}"
 
 

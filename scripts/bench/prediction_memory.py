@@ -1,4 +1,4 @@
-"""What memory.py scores: files of many rows, with a model that takes no time."""
+"""The prediction of memory.py: files of many rows, and a very small model."""
 
 import csv
 import random
@@ -21,20 +21,20 @@ TINY = {
     "id2label": dict(enumerate(["negative", "neutral", "positive"])),
 }
 WORDS = 3, 30
-"""Of a text, at least and at most."""
+"""Minimum and maximum number of words of a text."""
 MAX_LENGTH = 32
-"""In tokens: every part has texts of that many, so that no later one needs larger batches."""
+"""Maximum number of tokens; every part has such texts, so that all parts have equal batches."""
 
 
 def write_model(folder: Path) -> None:
-    """The packaged encoder's tokenizer with a small model of random weights."""
+    """Write a small model with random weights and the packaged encoder's tokenizer."""
     _, tokenizer = mlx_finbert.load("minilm")
     model = build(TINY | {"vocab_size": len(tokenizer)})
     mlx_finbert.save(model, tokenizer, folder)
 
 
 def write_rows(path: Path, count: int) -> None:
-    """A CSV file of texts of the sample's words; a longer file begins as a shorter one."""
+    """Write a CSV file of texts with the sample's words; shorter files are prefixes of longer."""
     words = " ".join(load_texts("sample").texts).split()
     drawn = random.Random(0)
     with open(path, "w", encoding="utf-8", newline="") as file:
@@ -45,7 +45,7 @@ def write_rows(path: Path, count: int) -> None:
 
 
 def score(folder: Path) -> float:
-    """The command on `rows.csv` with `model`, in this process; returns its seconds."""
+    """Run the command on `rows.csv` with `model` in this process; return the seconds."""
     start = time.perf_counter()
     flags = {"model": "model", "input": "rows.csv", "output": "scored.csv"}
     argv = [part for flag, name in flags.items() for part in (f"--{flag}", str(folder / name))]

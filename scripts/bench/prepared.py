@@ -1,4 +1,4 @@
-"""Prepares the process for MLX, as commands do: to be imported before it."""
+"""Prepare the process for MLX, as commands do; import this module before MLX."""
 
 from mlx_finbert.backend.process import prepare_process
 

@@ -17,30 +17,32 @@ Found = dict[str, Any]
 
 
 def parse(description: str, cases: Mapping[str, Any], argv: list[str] | None) -> argparse.Namespace:
-    """The flags."""
+    """Parse the flags."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--case", nargs="+", choices=cases, default=list(cases), help="some alone")
+    parser.add_argument(
+        "--case", nargs="+", choices=cases, default=list(cases), help="cases to run"
+    )
     parser.add_argument("--rounds", type=count, default=5, metavar="N", help="default: 5")
-    parser.add_argument("--rows", type=count, metavar="N", help="at most so many a case")
-    parser.add_argument("--threads", type=count, metavar="N", help="so many cores (Linux alone)")
-    parser.add_argument("--phrasebank", metavar="PATH", help=f"of {ARCHIVE}")
-    parser.add_argument("--imdb", metavar="PATH", help="of the reviews, a Parquet file")
+    parser.add_argument("--rows", type=count, metavar="N", help="use at most N rows per case")
+    parser.add_argument("--threads", type=count, metavar="N", help="use N cores (only on Linux)")
+    parser.add_argument("--phrasebank", metavar="PATH", help=f"path of {ARCHIVE}")
+    parser.add_argument("--imdb", metavar="PATH", help="Parquet file of the IMDB reviews")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(argv)
 
 
 def keep_to_cores(number: int) -> None:
-    """Workers inherit it, and their libraries start as many threads as they have cores.
+    """Limit this process to some cores; workers inherit this and start as many threads.
 
     Raises:
-        InputError: where the system cannot, or has fewer cores.
+        InputError: if the system does not support this or has fewer cores.
     """
     if not hasattr(os, "sched_setaffinity"):
         raise InputError("--threads has no effect on this system: leave it out")
     cores = sorted(os.sched_getaffinity(0))
-    require(number <= len(cores), "--threads", number, f"at most the {len(cores)} cores")
+    require(number <= len(cores), "--threads", number, f"there are only {len(cores)} cores")
     os.sched_setaffinity(0, cores[:number])
 
 
@@ -53,8 +55,8 @@ def report(
 
     Args:
         arguments: from `parse`.
-        measure: one case, by its name.
-        note: a line under its table.
+        measure: measures a case by name.
+        note: returns a line to print below the table.
     """
     require_packages("torch", "accelerate")
     if arguments.threads:
@@ -71,7 +73,7 @@ def report(
 
 
 def heading(case: Found) -> str:
-    """What was measured, and on which devices."""
+    """The case and the devices of the contenders."""
     devices = (
         f"{row['contender']} on {row['device']}"
         + (f" with {row['threads']} threads" if row["threads"] else "")

@@ -1,7 +1,7 @@
-"""Contenders measured in turn, and their ratios.
+"""Measure contenders in turn, and compare them.
 
-Machines drift: every round asks all contenders, each round in another order, and what counts is the
-median of the rounds' ratios.
+The speed of machines drifts, so every round measures all contenders, each round in another order.
+The result is the median of the rounds' ratios.
 """
 
 import argparse
@@ -15,14 +15,14 @@ from job import Job
 from workers import Answer, workers
 
 OURS = "ours"
-"""All ratios are over this contender's seconds."""
+"""All ratios are relative to the seconds of this contender."""
 
 PAUSE = 0.5
-"""Seconds before a measurement: OpenMP's threads go on spinning for 0.2 s after their work."""
+"""Seconds before a measurement, since OpenMP's threads spin for 0.2 s after their work."""
 
 
 def count(text: str) -> int:
-    """A number from 1 on, for argparse."""
+    """Parse a whole number from 1, for argparse."""
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{number} is below 1")
     return number
@@ -31,13 +31,13 @@ def count(text: str) -> int:
 def side_by_side(
     contenders: Mapping[str, list[str]], job: Job, rounds: int, folder: Path
 ) -> list[Answer]:
-    """Measure contenders; a row each, as in `compared`, with what they said of themselves.
+    """Measure contenders; return one row each, as `compared`, with their own information.
 
     Args:
-        contenders: for each the script, of this folder, and what it is given after `folder`.
+        contenders: by name, the script in this folder and its arguments after `folder`.
         job: the work of a round.
-        rounds: how many.
-        folder: holds the checkpoint, and takes the job.
+        rounds: number of rounds.
+        folder: folder with the checkpoint, where the job is written.
     """
     job.write(folder)
     here = Path(__file__).parent
@@ -54,32 +54,32 @@ def side_by_side(
 def in_rounds(
     contenders: Mapping[str, Callable[[int], Answer]], rounds: int, pause: float = PAUSE
 ) -> dict[str, list[Answer]]:
-    """The answers of each contender, one a round."""
+    """The answers of each contender, one per round."""
     answers: dict[str, list[Answer]] = {name: [] for name in contenders}
     for number in range(rounds):
         for name in rotated(list(contenders), number):
             time.sleep(pause)
             answers[name].append(contenders[name](number))
-            # Whole runs take hours.
+            # Show progress, since some rounds take hours.
             said = f"round {number + 1}, {name}: {answers[name][-1]['seconds']:.2f} s"
             print(said, file=sys.stderr, flush=True)
     return answers
 
 
 def rotated(names: list[str], number: int) -> list[str]:
-    """The order of a round: each contender comes first, second, ... in turn."""
+    """The order of a round, rotated so that each contender comes first in turn."""
     first = number % len(names)
     return names[first:] + names[:first]
 
 
 def compared(answers: Mapping[str, list[Answer]]) -> list[Answer]:
-    """Seconds of each contender, and how many times ours they are: a row each."""
+    """One row per contender: its seconds, and their ratio to ours."""
     seconds = {name: [answer["seconds"] for answer in of] for name, of in answers.items()}
     return [compared_row(name, times, seconds[OURS]) for name, times in seconds.items()]
 
 
 def compared_row(name: str, times: list[float], ours: list[float]) -> Answer:
-    """The ratio is the median of the rounds' ratios, not the ratio of the medians."""
+    """A row of `compared`; the ratio is the median of ratios, not the ratio of medians."""
     ratios = [theirs / own for theirs, own in zip(times, ours, strict=True)]
     return {
         "contender": name,
@@ -93,7 +93,7 @@ def compared_row(name: str, times: list[float], ours: list[float]) -> Answer:
 
 
 def table(rows: list[Answer], num_rows: int) -> str:
-    """Rows of `compared`, for people; `num_rows` is the work of a round."""
+    """Format rows of `compared` as text; `num_rows` is the number of rows per round."""
     lines = [f"{'contender':<16}{'median s':>10}{'min .. max':>20}{'rows/s':>10}{'/ ours':>9}"]
     for row in rows:
         spread = f"{row['min']:.2f} .. {row['max']:.2f}"

@@ -1,4 +1,4 @@
-"""What a contender of predict.py does beside scoring: it warms up, keeps time and keeps results."""
+"""Common parts of the contenders of predict.py: warm-up, timing and saved results."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Score = Callable[[list[str]], np.ndarray]
 
 @dataclass
 class Scoring:
-    """A loaded model, warm from the first few batches."""
+    """A loaded model, warmed up with the first few batches."""
 
     name: str
     folder: Path
@@ -31,7 +31,7 @@ class Scoring:
         self.about = {"device": self.device, "threads": self.threads, "warm_up_seconds": seconds}
 
     def __call__(self, number: int) -> dict[str, Any]:
-        """All rows, from texts; their probabilities are left in the folder."""
+        """Score all rows, from texts, and save the probabilities in the folder."""
         start = time.perf_counter()
         probabilities = self.score(self.job.texts)
         seconds = time.perf_counter() - start
@@ -40,5 +40,5 @@ class Scoring:
 
 
 def probabilities_file(folder: Path, name: str) -> Path:
-    """Where a contender leaves what it found."""
+    """The file for the probabilities of a contender."""
     return folder / f"{name}.npy"

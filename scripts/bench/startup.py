@@ -1,17 +1,16 @@
-"""How long a command takes to start: imports, `--help`, and the first finished step of training.
+"""Startup time of commands: imports, `--help`, and the first finished step of training.
 
     python scripts/bench/startup.py [--rounds N] [--json]
 
-Everything runs in processes of its own, one after the other, and all of them once a round. `/ bare`
-and `/ mlx.core` are the medians of the rounds' ratios to `python -c pass` and to
-`python -c "import mlx.core"`. `heavy` names the large packages that a process has imported: no
-`--help` should have any.
+Each process runs once per round, in sequence. `/ bare` and `/ mlx.core` are the medians of the
+rounds' ratios to `python -c pass` and to `python -c "import mlx.core"`. `heavy` lists the large
+packages that a process has imported: no `--help` should have any.
 
 The first step is that of `python -m mlx_finbert.train` on the embedded sample with MiniLM, without
-PyTorch; when it was done, the run's log says. `start` is the time up to the log's first line,
-`step` that from there. On Linux MLX's CPU backend builds fused kernels with g++ and keeps them in
-`$TMPDIR/mlx`: each round runs with an empty TMPDIR (cold) and again with what is there then (warm).
-`kernels` counts those that were built before the step was done.
+PyTorch; its time comes from the run's log. `start` is the time until the log's first line, `step`
+the time from there. On Linux, MLX's CPU backend builds fused kernels with g++ and keeps them in
+`$TMPDIR/mlx`: each round runs with an empty TMPDIR (cold), then again with the same TMPDIR (warm).
+`kernels` is the number of kernels built before the step was finished.
 """
 
 import argparse
@@ -64,8 +63,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def process_rows(rounds: int) -> list[Row]:
-    """Seconds of each import and each `--help`, their ratios to the bare ones, what is heavy."""
-    # First, so that all bytecode is there when the time counts.
+    """Seconds of each import and each `--help`, their ratios to `BARE`, and heavy packages."""
+    # First, so that all bytecode is compiled before the timing.
     heavy = {name: heavy_modules(argv) for name, argv in PROCESSES.items()}
     times = [{name: seconds(argv) for name, argv in PROCESSES.items()} for _ in range(rounds)]
     return [
@@ -81,7 +80,7 @@ def process_rows(rounds: int) -> list[Row]:
 
 
 def heavy_modules(argv: list[str]) -> list[str]:
-    """Which of the large packages are in memory when a process ends."""
+    """The large packages that a process has imported."""
     option, what, *rest = argv
     run = f"runpy.run_module({what!r}, run_name='__main__')" if option == "-m" else what
     code = (
@@ -92,14 +91,14 @@ def heavy_modules(argv: list[str]) -> list[str]:
 
 
 def seconds(argv: list[str]) -> float:
-    """Of one process."""
+    """The duration of one process."""
     start = time.perf_counter()
     run_python(argv)
     return time.perf_counter() - start
 
 
 def run_python(argv: list[str], **environment: str) -> str:
-    """What it printed."""
+    """Run Python and return its standard output; exit if it fails."""
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": ""} | environment
     done = subprocess.run([sys.executable, *argv], capture_output=True, text=True, env=environment)
     if done.returncode:
@@ -108,7 +107,7 @@ def run_python(argv: list[str], **environment: str) -> str:
 
 
 def first_step_rows(rounds: int) -> list[Row]:
-    """Seconds to the first finished step, without and with MLX's kernels at hand."""
+    """Seconds to the first finished step, without and with cached kernels."""
     found: dict[str, list[Row]] = {}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as kernels:
@@ -121,7 +120,7 @@ def first_step_rows(rounds: int) -> list[Row]:
 
 
 def first_step(kernels: Path) -> Row:
-    """One run; `kernels` is its TMPDIR."""
+    """Measure one run; `kernels` is its TMPDIR."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "run"
         begun = time.time()
@@ -137,7 +136,7 @@ def first_step(kernels: Path) -> Row:
 
 
 def without_torch(argv: list[str]) -> list[str]:
-    """A command for `python`, as where PyTorch is not installed."""
+    """Arguments of `python` that run a command as if PyTorch were not installed."""
     name, *flags = argv
     code = (
         f"import runpy, sys; sys.modules['torch'] = None; sys.argv = ['', *{flags}]\n"
@@ -147,7 +146,7 @@ def without_torch(argv: list[str]) -> list[str]:
 
 
 def moments(log: str) -> tuple[float, float]:
-    """When a run's loop began, and when its first step was done, in seconds of the clock."""
+    """The times of the start and the first finished step of a run, as timestamps."""
     lines = [json.loads(line) for line in log.splitlines()]
     first = {line["event"]: line["time"] for line in reversed(lines)}
     return tuple(datetime.fromisoformat(first[event]).timestamp() for event in ("start", "step"))

@@ -1,4 +1,4 @@
-"""PyTorch's side of predict.py: transformers' pipeline, and a loop such as one writes by hand."""
+"""PyTorch contenders of predict.py: transformers' pipeline, and a hand-written loop."""
 
 import sys
 from pathlib import Path
@@ -13,21 +13,21 @@ from workers import serve
 
 
 def torch_scoring(folder: Path, name: str) -> Scoring:
-    """`pipeline` or `sorted-loop`."""
+    """The contender `pipeline` or `sorted-loop`."""
     job = Job.read(folder)
     score = {"pipeline": pipeline_score, "sorted-loop": sorted_loop_score}[name]
     return Scoring(name, folder, job, score(folder, job), device(), torch.get_num_threads())
 
 
 def device() -> str:
-    """As transformers chooses it."""
+    """The device that transformers would choose."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def pipeline_score(folder: Path, job: Job) -> Score:
-    """Batches in the order of the rows."""
+    """Score with transformers' pipeline, in the order of the rows."""
     classify = pipeline(
         "text-classification",
         model=str(folder),
@@ -47,7 +47,7 @@ def pipeline_score(folder: Path, job: Job) -> Score:
 
 
 def sorted_loop_score(folder: Path, job: Job) -> Score:
-    """All rows tokenized at once, and batches of like length."""
+    """Tokenize all rows at once, then score batches of similar length."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype="float32")
     model = model.eval().to(device())

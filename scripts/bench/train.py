@@ -1,12 +1,12 @@
-"""Seconds per epoch of fine-tuning: this library beside transformers' Trainer on PyTorch.
+"""Seconds per epoch of fine-tuning: this library, an MLX loop and transformers' Trainer.
 
     python scripts/bench/train.py [--case NAME ...] [--rounds N] [--json]
 
-An epoch starts from texts in memory, so tokenization counts; the model is loaded. All have the same
-weights, rows, batch size, threads, dropout and learning rate, in float32. `mlx-loop` is what a user
-of MLX would write, with our model in MLX's own layers (mlx_loop.py). `trainer` is the Trainer with
-its defaults, batches in random order padded to their longest row; `trainer-grouped` lets it put
-rows of like length together. `/ ours` is the median of the rounds' ratios.
+An epoch starts from texts in memory, so it includes tokenization; the model is already loaded. All
+contenders have the same weights, rows, batch size, threads, dropout and learning rate, in float32.
+`mlx-loop` is a loop as an MLX user would write it, with our model and MLX's layers (mlx_loop.py).
+`trainer` is the Trainer with its defaults: random batches padded to their longest row.
+`trainer-grouped` groups rows of similar length. `/ ours` is the median of the rounds' ratios.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class Case:
     data: str
     batch_size: int
     rows: int | None = None
-    """So many of the rows, drawn with a fixed seed; all where None."""
+    """Number of rows, sampled with a fixed seed; None for all."""
 
 
 CASES = {
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def measure(name: str, arguments: argparse.Namespace) -> Found:
-    """A case: an epoch of each contender a round."""
+    """Measure a case: in each round, one epoch of each contender."""
     case = CASES[name]
     job = job_of(case, arguments)
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +86,7 @@ def job_of(case: Case, arguments: argparse.Namespace) -> Job:
 
 
 def note(case: Found) -> str:
-    """What the table does not say of ours."""
+    """Further figures of ours, for below the table."""
     ours = case["contenders"][0]
     return (
         f"ours: {ours['padding_waste']:.1%} of the positions are padding, {ours['traces']} traces,"

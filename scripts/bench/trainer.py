@@ -1,4 +1,4 @@
-"""transformers' side of train.py: its Trainer on PyTorch, as it is by default."""
+"""transformers' Trainer on PyTorch, with its defaults, as a contender of train.py."""
 
 import sys
 import tempfile
@@ -37,7 +37,7 @@ class TransformersTraining:
         }
 
     def __call__(self, number: int) -> dict[str, Any]:
-        """One epoch, from texts."""
+        """Run one epoch, from texts."""
         start = time.perf_counter()
         self._train(self._tokenized(), seed=number)
         return {"seconds": time.perf_counter() - start}
@@ -65,14 +65,14 @@ class TransformersTraining:
 
 
 def tokenized(tokenizer: Any, texts: list[str], labels: list[int], max_length: int) -> list[Row]:
-    """The rows as the Trainer's collator wants them."""
+    """The rows in the form of the Trainer's collator."""
     encoded = tokenizer(texts, truncation=True, max_length=max_length)
     columns = encoded.data | {"labels": labels}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def quiet_arguments(**arguments: Any) -> TrainingArguments:
-    """Arguments of a run that neither evaluates, nor saves, nor reports."""
+    """Arguments of a run without evaluation, checkpoints and reports."""
     return TrainingArguments(
         output_dir=tempfile.gettempdir(),
         use_cpu=sys.platform == "linux" and not torch.cuda.is_available(),

@@ -1,4 +1,4 @@
-"""transformers' side of batches.py: a whole run of its Trainer on PyTorch, and its logits."""
+"""A complete run of transformers' Trainer on PyTorch, as a contender of batches.py."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ from workers import serve
 
 
 class TransformersRun:
-    """A run of the job in a folder."""
+    """A run of the job in the given folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -20,7 +20,7 @@ class TransformersRun:
         self.about: dict[str, Any] = {}
 
     def __call__(self, number: int) -> dict[str, Any]:
-        """The logits of the test rows, (rows, labels), after a run with this seed."""
+        """Train with this seed; the answer has the logits of the test rows, (rows, labels)."""
         job, start = self.job, time.perf_counter()
         tokenizer = AutoTokenizer.from_pretrained(self.folder)
         trainer = Trainer(

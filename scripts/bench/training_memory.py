@@ -1,4 +1,4 @@
-"""What memory.py trains."""
+"""The training runs of memory.py."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from mlx_finbert.training.run import silent
 LABELS = ["negative", "neutral", "positive"]
 STEPS = 3
 SMALLEST = 1, 8
-"""Rows and tokens of the batch whose memory is taken for that of no batch at all."""
+"""Rows and tokens of the smallest batch, whose memory is mostly that of the model itself."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Training:
 
 
 def train(folder: Path, case: Training) -> int:
-    """Three steps with the checkpoint of a folder; returns the model's number of parameters."""
+    """Train for three steps from a folder's checkpoint; return the number of parameters."""
     if case.checkpointing:
         prefer_memory()
     settings = TrainSettings(
@@ -68,7 +68,7 @@ def train(folder: Path, case: Training) -> int:
 
 
 def made_up_splits(words: list[str], case: Training) -> Splits:
-    """Rows of the case's length that hold every word once; the first batch is evaluated too."""
+    """Rows of the case's length that contain every word once; the first batch is for validation."""
     count = case.length - 2
     texts = [" ".join(words[i : i + count]) for i in range(0, len(words) - count, count)]
     labels = np.arange(len(texts), dtype=np.int32) % len(LABELS)
@@ -77,5 +77,5 @@ def made_up_splits(words: list[str], case: Training) -> Splits:
 
 
 def words_of(tokenizer: Any) -> list[str]:
-    """The entries of a vocabulary that are words of one token."""
+    """The words in a vocabulary."""
     return sorted(word for word in tokenizer.get_vocab() if word.isascii() and word.isalpha())

@@ -1,7 +1,7 @@
-"""A contender in a process of its own: loaded and warm, asleep until it is asked.
+"""Contenders in their own processes, loaded and warmed up, which sleep between rounds.
 
-MKL's and PyTorch's OpenMP disturb each other in one process, so a worker of PyTorch's must not
-import mlx_finbert, which brings MKL; nor must this module.
+The OpenMP libraries of MKL and PyTorch disturb each other in one process. So PyTorch's workers must
+not import mlx_finbert, which loads MKL, and neither must this module.
 """
 
 import contextlib
@@ -14,28 +14,28 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 ENVIRONMENT = {"MLX_ENABLE_TF32": "0", "HF_HUB_OFFLINE": "1"}
-"""Products of float32 in float32, and no network."""
+"""Full float32 precision, and no network."""
 OURS_ALONE = {"MLX_BFS_MAX_WIDTH"}
-"""What `prepare_process` sets for its own process: no default of PyTorch's."""
+"""Variables that `prepare_process` sets only for its own process."""
 
 Answer = dict[str, Any]
 
 
 class Contender(Protocol):
-    """Loaded and warm."""
+    """A loaded and warmed-up contender."""
 
     about: Answer
-    """What is known before the first round: device, threads, seconds of the warm-up."""
+    """Information before the first round: device, threads, seconds of the warm-up."""
 
     def __call__(self, number: int) -> Answer:
-        """Do the work of a round; the answer holds its `seconds`."""
+        """Do the work of a round; the answer has its `seconds`."""
         ...
 
 
 def serve(make: Callable[[], Contender]) -> None:
-    """In the worker: load, then answer each line of standard input with a line of JSON."""
+    """Run a worker: load, then answer each line of standard input with a line of JSON."""
     answers = sys.stdout
-    # Libraries print; what they print must not be taken for an answer.
+    # Keep the output of libraries apart from the answers.
     with contextlib.redirect_stdout(sys.stderr):
         contender = make()
         print(json.dumps(contender.about), file=answers, flush=True)
@@ -44,12 +44,12 @@ def serve(make: Callable[[], Contender]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Of a worker."""
+    """The environment variables of a worker."""
     return {k: v for k, v in os.environ.items() if k not in OURS_ALONE} | ENVIRONMENT
 
 
 class Worker:
-    """A contender seen from outside; `about` is its first answer."""
+    """The handle of a contender's process; `about` is its first answer."""
 
     def __init__(self, argv: list[str]) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (open as long as the process)
@@ -64,8 +64,8 @@ class Worker:
         self.about = self._answer()
 
     def __call__(self, number: int) -> Answer:
-        """A round."""
-        with contextlib.suppress(BrokenPipeError):  # it has died: `_answer` says of what
+        """Run a round."""
+        with contextlib.suppress(BrokenPipeError):  # it has died: `_answer` reports why
             self._process.stdin.write(f"{number}\n")
             self._process.stdin.flush()
         return self._answer()
@@ -78,7 +78,7 @@ class Worker:
         sys.exit(f"{self._errors.read()}{self._process.args} ended with status {status}")
 
     def close(self) -> None:
-        """The end of its input is its end."""
+        """Close the worker's input, which ends it."""
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.wait()
@@ -86,7 +86,7 @@ class Worker:
 
 @contextlib.contextmanager
 def workers(commands: Mapping[str, list[str]]) -> Iterator[dict[str, Worker]]:
-    """A warm worker for each contender's command line, one started after the other."""
+    """Start a worker for each contender's command line, in sequence."""
     with contextlib.ExitStack() as stack:
         started = {}
         for name, argv in commands.items():

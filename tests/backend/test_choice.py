@@ -1,4 +1,4 @@
-"""The switch to the path that Metal runs."""
+"""The choice of the backend by the environment variable."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What differs by device."""
+"""Functions that depend on the device."""
 
 import mlx.core as mx
 import pytest
@@ -15,7 +15,7 @@ def test_memory_is_held_where_there_is_metal(monkeypatch):
     monkeypatch.setattr(mx.metal, "is_available", lambda: False)
     hold_memory()
     assert limits == []
-    # As on a Mac whose default device is the CPU: the limit is the GPU's.
+    # Simulates a Mac whose default device is the CPU: the limit is that of the GPU.
     infos = {mx.gpu: {"max_recommended_working_set_size": 8000}, mx.cpu: {}}
     monkeypatch.setattr(mx.metal, "is_available", lambda: True)
     monkeypatch.setattr(mx, "device_info", lambda of=mx.cpu: infos[of])

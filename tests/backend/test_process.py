@@ -1,4 +1,4 @@
-"""What an import leaves as it is, and what a command prepares."""
+"""Process settings: unchanged by an import, and made by commands."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Activations, against transformers' under the same names."""
+"""Activations compared with those of transformers."""
 
 import mlx.core as mx
 import numpy as np

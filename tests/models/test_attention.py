@@ -1,4 +1,4 @@
-"""The cut into heads and back; what a query sees."""
+"""Attention: splitting into heads, and the mask."""
 
 import mlx.core as mx
 import numpy as np

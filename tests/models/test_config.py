@@ -1,4 +1,4 @@
-"""`problem_type` of a config, which says what a model's outputs are."""
+"""`problem_type` of a config."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Dropout: its share, its keys, its gradient."""
+"""Dropout: rate, keys and gradient."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -79,7 +79,7 @@ def test_blocks_inside_a_block_draw_masks_of_their_own():
                 inside += [dropout(x), dropout(x)]
         masks = [outside, *inside, dropout(x)]
     for i, mask in enumerate(masks):
-        # Masks that have nothing in common agree in half of the places.
+        # Independent masks agree in half of the elements.
         for other in masks[:i]:
             assert (mask == other).mean().item() == pytest.approx(0.5, abs=0.06)
 

@@ -1,4 +1,4 @@
-"""Gradient checkpointing: the same gradients for less memory, with dropout on."""
+"""Gradient checkpointing: the same gradients with less memory, also with dropout."""
 
 import subprocess
 import sys
@@ -64,7 +64,7 @@ print(*peaks())
 
 
 def test_checkpointing_halves_the_peak_memory():
-    # In a process of its own: what MLX prefers is decided before its first computation.
+    # In a new process, since MLX reads its settings before its first computation.
     argv = [sys.executable, "-c", PEAKS, str(Path(__file__).parent)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     plain, checkpointed = map(int, done.stdout.split())
@@ -72,7 +72,7 @@ def test_checkpointing_halves_the_peak_memory():
 
 
 def peaks():
-    """Bytes that a step holds at most, without checkpointing and with it."""
+    """Peak memory of a step in bytes, without and with checkpointing."""
     config = {
         "model_type": "bert", "vocab_size": 60, "hidden_size": 64, "num_hidden_layers": 8,
         "num_attention_heads": 4, "intermediate_size": 256, "max_position_embeddings": 64,

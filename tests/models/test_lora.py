@@ -1,4 +1,4 @@
-"""LoRA and DoRA layers in a model: what they add, what learns, and what fusing leaves."""
+"""LoRA and DoRA layers in a model: output, trainable parameters and merging."""
 
 import subprocess
 import sys
@@ -73,12 +73,12 @@ def test_the_last_layers_and_the_named_linears(checkpoint, family):
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"layers": 3}, "--lora-layers is 3: the model has 2 layers"),
-        ({"layers": 0}, "--lora-layers is 0: at least 1"),
+        ({"layers": 3}, "--lora-layers is 3: the model has only 2 layers"),
+        ({"layers": 0}, "--lora-layers is 0: must be at least 1"),
         ({"rank": 0}, "--lora-rank is 0"),
         ({"alpha": 0.0}, "--lora-alpha is 0"),
         ({"dropout": 1.0}, "--lora-dropout is 1"),
-        ({"keys": ["query"]}, "no linear layer 'query': it has attention.*output.dense"),
+        ({"keys": ["query"]}, "no linear layer 'query': use one of attention.*output.dense"),
     ],
 )
 def test_wishes_that_cannot_be(tiny, config, words):

@@ -1,4 +1,4 @@
-"""What holds for every family, without a reference."""
+"""Properties of all model families that need no reference."""
 
 import mlx.core as mx
 import numpy as np

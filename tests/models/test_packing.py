@@ -1,4 +1,4 @@
-"""Packed rows: each example is computed as if it were alone."""
+"""Packed rows: each example has the same results as in its own row."""
 
 import mlx.core as mx
 import numpy as np
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 
 FAMILIES = ["bert", "roberta", "distilbert"]
 LENGTHS = [[5, 3, 7], [9, 4], [15]]
-"""Of the examples in each row; a row holds at most three."""
+"""Lengths of the examples in each row, which holds at most three."""
 
 
 def packed_rows(pad, seed=0):

@@ -1,4 +1,4 @@
-"""Our models and transformers' are the same function."""
+"""Our models compute the same function as those of transformers."""
 
 import mlx.core as mx
 import numpy as np
@@ -86,7 +86,7 @@ def logits_of(reference, *arrays, segments=None):
 
 
 def twin_of(reference):
-    """Our model with the reference's weights, under the reference's key names."""
+    """Our model with the weights of the reference, by the same key names."""
     model = build(reference.config.to_dict())
     weights = [(k, mx.array(v.numpy())) for k, v in reference.state_dict().items()]
     model.load_weights(weights, strict=True)

@@ -1,4 +1,4 @@
-"""Quantized models: what is packed, saved, loaded, run and refused."""
+"""Quantized models: packing, saving, loading, prediction and errors."""
 
 import json
 
@@ -34,12 +34,12 @@ SIZES = {
     "roberta": {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128},
 }
 STEPS = {8: 255, 4: 15}
-"""Steps from the least to the largest number of a group."""
+"""Number of steps between the smallest and the largest number of a group."""
 
 
 @pytest.fixture
 def wide(checkpoint):
-    """Factory of small checkpoints whose rows groups of 32 and 64 divide."""
+    """Factory of small checkpoints with row lengths divisible by 32 and 64."""
     return lambda family="bert", **config: checkpoint(family, **SIZES[family] | config)
 
 
@@ -138,9 +138,9 @@ def test_loading_in_another_precision(saved):
 
 
 def test_rows_that_the_groups_do_not_divide(tiny, wide):
-    with pytest.raises(InputError, match="has rows of 22 numbers, which a group size of 64"):
+    with pytest.raises(InputError, match="rows of 22 numbers, which is not a multiple of"):
         quantize(tiny[0], Quantization(8))
-    with pytest.raises(InputError, match=r"has rows of 64 numbers, .* another --group-size"):
+    with pytest.raises(InputError, match=r"rows of 64 numbers, .* try another --group-size"):
         quantize(mlx_finbert.load(wide(name="wide"))[0], Quantization(8, 128))
 
 

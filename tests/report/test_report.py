@@ -76,7 +76,7 @@ def rows_of(path):
 
 
 class Checked(HTMLParser):
-    """Refuses what is not closed, comes from outside or runs."""
+    """A parser that refuses unclosed elements, external files and scripts."""
 
     def __init__(self, page):
         super().__init__()
@@ -238,7 +238,7 @@ def test_rows_that_ctrl_c_left_out_and_that_were_cut_are_told(tmp_path):
     rows.rows_in_all, rows.truncated = 900, 7
     made = report(predictions=rows)
     page, figures = written(tmp_path, made), metrics_of(made)
-    assert "Ctrl-C: 60 of 900 test rows were measured, a random sample. 60 test rows; " in page
+    assert "Ctrl-C: 60 of 900 test rows were measured, a random sample. 60 test rows, " in page
     assert "7 of the rows were too long and were cut" in page
     told = [figures[name] for name in ("rows", "rows_in_all", "interrupted", "truncated")]
     assert told == [60, 900, True, 7]
@@ -251,7 +251,7 @@ def test_the_same_report_is_the_same_bytes(tmp_path):
 
     for name in "ab":
         write_report(tmp_path / name, report())
-        # A reader's own settings, of which the pictures know nothing.
+        # The user's own settings, which must not affect the pictures.
         matplotlib.rcParams["xtick.labelsize"] = 30
     assert matplotlib.rcParams["xtick.labelsize"] == 30
     matplotlib.rcdefaults()
@@ -272,7 +272,7 @@ def test_texts_and_names_of_any_kind(tmp_path):
     page = written(tmp_path, made)
     found = Checked(page)
     assert "<b>" in found.texts and "<i>" in found.texts
-    # On both sides of the matrix, and not as a formula.
+    # On both axes of the matrix, and not as a formula.
     assert found.drawn.count("$<script>$ \U0001f600") == 2
     shown = unescape(page)
     assert NASTY[0] in found.texts and "$\\frac{1}{2}$" in found.texts
@@ -286,7 +286,7 @@ def test_texts_and_names_of_any_kind(tmp_path):
 def test_any_number_of_labels(tmp_path, num_labels):
     made = report(num_labels, predictions=predictions(num_labels, 3 * num_labels, 1))
     found = Checked(written(tmp_path, made))
-    # The matrix has its numbers and, on two sides, the names; or neither.
+    # The matrix has its numbers and, on both axes, the names; or neither.
     matrix = num_labels**2 + 2 * num_labels if num_labels <= 30 else 0
     others = report(num_labels, predictions=None)
     without = Checked(written(tmp_path, others)).tags.count("text")
@@ -299,8 +299,8 @@ def test_one_evaluation_and_no_mistake(tmp_path):
                   predictions=predictions(skill=50))  # fmt: skip
     page = written(tmp_path, made)
     Checked(page)
-    assert "all 60 rows are right" in page and "No temperature scaling" in page
-    assert "dashed line is at step" not in page
+    assert "all 60 rows are correct" in page and "No temperature scaling" in page
+    assert "dashed line marks step" not in page
     assert rows_of(tmp_path / "mistakes.csv") == []
 
 
@@ -315,7 +315,7 @@ def test_a_history_with_gaps_and_keys_of_its_own(tmp_path):
     page = written(tmp_path, report(history=history))
     Checked(page)
     assert "Learning rate" not in page and "Accuracy over the epochs" in page
-    assert "dashed line is at step 20" in page
+    assert "dashed line marks step 20" in page
 
 
 def test_without_predictions_or_history(tmp_path):
@@ -333,7 +333,7 @@ def test_without_predictions_or_history(tmp_path):
 
 def test_settings_that_differ_stand_beside_their_default(tmp_path):
     page = written(tmp_path, report())
-    assert "Not the default: 1 of 3" in page
+    assert "1 of 3 settings differ from their default" in page
     row = "<th scope=row><code>epochs</code></th><td><code>3</code></td><td><code>5</code></td>"
     assert row in page
     assert "<li><code>learning_rate</code> <code>0.0001</code></li>" in page
@@ -346,7 +346,7 @@ def test_the_run_is_told(tmp_path):
         report(padding_waste=0.137, tokens_per_second=2310.4, peak_memory=1_130_000_000,
                notes=["7 rows were cut"]),
     )  # fmt: skip
-    for words in ("13.7% of", "2,310 tokens a second", "1.13 GB", "a chip", "7 rows were cut",
+    for words in ("13.7% of", "2,310 tokens per second", "1.13 GB", "a chip", "7 rows were cut",
                   "Finished after 3 epochs.", "minilm on sample"):  # fmt: skip
         assert words in told, words
     assert "GB" not in written(tmp_path, report())
@@ -356,7 +356,7 @@ def test_validation_rows_are_named_as_such(tmp_path):
     made = report()
     made.predictions.split = "validation"
     assert "60 validation rows" in written(tmp_path, made)
-    assert "looks better here" in (tmp_path / "report.html").read_text()
+    assert "made choices on these rows" in (tmp_path / "report.html").read_text()
 
 
 def test_a_fitted_temperature_lowers_the_loss():

@@ -1,4 +1,4 @@
-"""`scripts/bench/batches.py` and `defaults.py`, and the runs that they keep."""
+"""`scripts/bench/batches.py`, `defaults.py` and their saved runs."""
 
 from itertools import combinations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_an_interval_is_students():
-    # Of scipy.stats.t.interval(0.95, 3, mean, sem).
+    # From scipy.stats.t.interval(0.95, 3, mean, sem).
     mean, half = interval([0.017, 0.018, -0.002, -0.003])
     assert (mean, half) == (pytest.approx(0.0075), pytest.approx(0.018389, abs=1e-5))
     assert len(kept_runs.T95) == 10
@@ -87,10 +87,10 @@ def test_values_of_one_setting_are_compared(monkeypatch, tmp_path, capsys):
 
 def test_missing_data_is_named(capsys):
     assert batches.main(["--data", "fiqa", "--folder", "nowhere"]) == 2
-    told = "nowhere/fiqa: there is no such file; give the path of the folder that holds fiqa as"
+    told = "nowhere/fiqa: there is no such file; give the path of the folder that holds fiqa with"
     assert f"{told} --folder" in capsys.readouterr().err
     assert batches.main(["--seeds", "11"]) == 2
-    assert "--seeds is 11: from 0 to 10" in capsys.readouterr().err
+    assert "--seeds is 11: must be from 0 to 10" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("real_data")
@@ -103,7 +103,7 @@ def test_the_rows_of_the_data(name):
         "araci": (3488, 970), "allagree": (1617, 460), "fiqa": (752, 258),
         "imdb": (4000, 1000),
     }[name]  # fmt: skip
-    # No test row serves the search for defaults, and what is measured was not chosen by.
+    # The search for defaults uses no test rows, and measured rows do not choose the epoch.
     assert abs(len(again.validation) - len(again.test)) <= 1
     used = again.train.texts + again.validation.texts + again.test.texts
     assert not set(splits.test.texts) & set(used) - leaks(name)

@@ -1,4 +1,4 @@
-"""`scripts/bench/memory.py`: its processes on small cases, and what it makes of their figures."""
+"""`scripts/bench/memory.py`: its processes on small cases, and its tables."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ def test_rows_are_exactly_as_long_as_the_case_says(tiny):
     tokens = tokenize(tokenizer, splits.train.texts, 40)
     assert set(tokens.lengths) == {12}
     assert tokenizer.unk_token_id not in tokens.ids
-    # The last words, which fill no row, are left out.
+    # The last words, which do not fill a row, are not used.
     assert len(words) - 10 <= len(np.unique(tokens.ids)) - 2 <= len(words)
     assert len(splits.validation) == 2
 
@@ -53,7 +53,7 @@ def test_training_in_a_process(checkpoint, monkeypatch):
     run = memory.in_a_process
     monkeypatch.setattr(memory, "in_a_process", lambda place, case: run(folder, case))
     (row,) = memory.training_rows([Training("bert", 4, 16)])
-    # Weights, gradients and two moments of four bytes each at the least.
+    # At least weights, gradients and two moments of four bytes each.
     assert row["bytes_per_parameter"] > 16 and row["parameters"] > 3000
     assert row["resident_mb"] > row["peak_mb"]
 

@@ -52,7 +52,7 @@ def test_a_contender_warms_up_on_a_few_batches_and_keeps_its_results(tmp_path):
 
 
 def one_thread():
-    """Where the system has it: not on macOS."""
+    """Only on systems that support it, so not on macOS."""
     return ["--threads", "1"] if hasattr(os, "sched_setaffinity") else []
 
 

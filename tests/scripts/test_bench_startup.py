@@ -1,4 +1,4 @@
-"""`scripts/bench/startup.py`: what it runs, and what it makes of the times."""
+"""`scripts/bench/startup.py`: its processes and its tables."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def test_ratios_are_medians_over_the_rounds(monkeypatch):
     monkeypatch.setattr(startup, "seconds", lambda argv: next(taken))
     row = startup.process_rows(3)[-1]
     assert row["seconds"] == [8.0, 8.0, 2.0] and row["median"] == 8
-    # 8, 4 and 2 over the bare process; 4, 4 and 0.5 over MLX alone.
+    # Ratios of 8, 4 and 2 to the bare process; of 4, 4 and 0.5 to MLX.
     assert row["over"] == {"bare": 4, "mlx.core": 4}
 
 

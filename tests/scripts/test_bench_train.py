@@ -1,4 +1,4 @@
-"""`scripts/bench/train.py`, and the rounds that it shares with `predict.py`."""
+"""`scripts/bench/train.py`, and the code that it shares with `predict.py`."""
 
 import json
 import os

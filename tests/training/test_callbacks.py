@@ -1,4 +1,4 @@
-"""What the bar shows."""
+"""The progress bar."""
 
 import io
 

@@ -18,7 +18,7 @@ def data():
 
 
 def logits_of(texts):
-    """Of each text by its length alone, so that each row has logits of its own."""
+    """Logits that depend only on the length of each text, so that rows can be told apart."""
     rows = [np.random.default_rng(len(text)).normal(size=3) for text in texts]
     return np.array(rows, dtype=np.float32)
 

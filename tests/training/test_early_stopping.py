@@ -1,4 +1,4 @@
-"""The best evaluation, and stopping for want of a better one."""
+"""The best evaluation, and early stopping."""
 
 import json
 from dataclasses import fields
@@ -21,7 +21,7 @@ LOSSES = [1.0, .9, .8999, .89995, .85, .86, .87, .88, .84, .85, .85, .85, .85, .
 
 
 def stops_after(series, patience, higher=False, min_delta=0.0):
-    """The number of evaluations after which a run stops."""
+    """The number of evaluations until a run stops."""
     stopping = EarlyStopping(patience, Best(higher, min_delta))
     return next((i for i, value in enumerate(series, 1) if stopping.update(value)), None)
 
@@ -33,7 +33,7 @@ def test_a_run_can_be_steered_by_what_an_evaluation_records():
 def test_directions_of_metrics():
     assert higher_is_better("val_macro_f1", "--metric") and higher_is_better("accuracy", "--metric")
     assert not higher_is_better("val_loss", "--metric")
-    with pytest.raises(InputError, match="--metric is f1: one of loss, accuracy, val_loss"):
+    with pytest.raises(InputError, match="--metric is f1: must be one of loss, accuracy, val_loss"):
         higher_is_better("f1", "--metric")
 
 

@@ -1,4 +1,4 @@
-"""Cross-validation on a small model: a run a fold, and one summary."""
+"""Cross-validation with a small model: one run per fold, and a summary."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def test_a_run_a_fold_and_a_summary(checkpoint, table, tmp_path, capsys):
     assert summary["std"]["accuracy"] == pytest.approx(np.std(accuracies, ddof=1))
     assert np.sum(summary["pooled"]["confusion"]) == 48
     assert "all 48 test rows together" in capsys.readouterr().out
-    # A fold's own folder is evaluated on that fold's test rows.
+    # Evaluating a fold's folder uses the test rows of this fold.
     for i, fold in enumerate(summary["folds"], 1):
         folder = out / f"fold-{i:02d}"
         found = evaluate(EvaluateSettings(model=str(folder), data=str(table)))

@@ -1,4 +1,4 @@
-"""Who is told of a run's course, and what they make of it."""
+"""Reporting to the log file, TensorBoard and Weights & Biases."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ def evaluation(number, **figures):
 
 
 def tell(callback, first, last, end="finished"):
-    """A run's calls from one step to another, with an evaluation at the last."""
+    """The calls of a run between two steps, with an evaluation at the last one."""
     callback.on_start(SETTINGS, 40, first - 1)
     for number in range(first, last + 1):
         callback.on_step(step(number))
@@ -111,7 +111,7 @@ def test_a_resumed_log_that_is_not_there_starts_anew(tmp_path):
 
 
 def test_services_that_cannot_be_reported_to_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="--report-to is comet: one of tensorboard, wandb"):
+    with pytest.raises(InputError, match="--report-to is comet: must be one of tensorboard, wandb"):
         check_services(["comet"])
     for name, modules in (
         ("tensorboard", ["tensorboard", "tensorboard.summary", "tensorboardX"]),
@@ -127,7 +127,7 @@ def test_services_that_cannot_be_reported_to_are_refused(tmp_path, monkeypatch):
 def test_a_folder_named_wandb_is_no_package(tmp_path, monkeypatch):
     (tmp_path / "wandb").mkdir()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    # So that what the test imports is forgotten after it.
+    # Restores the imported modules after the test.
     monkeypatch.setitem(sys.modules, "wandb", None)
     del sys.modules["wandb"]
     with pytest.raises(InputError, match="pip install wandb"):
@@ -135,7 +135,7 @@ def test_a_folder_named_wandb_is_no_package(tmp_path, monkeypatch):
 
 
 class Faulty(Callback):
-    """Fails at each call of one name."""
+    """A callback that fails in one method."""
 
     def __init__(self, method):
         self.calls = []
@@ -154,7 +154,7 @@ def test_a_reporter_that_fails_is_left_out_with_one_sentence():
     guarded = Guarded("--report-to x", faulty, 1, said.append)
     tell(guarded, 1, 2)
     tell(guarded, 1, 2)
-    assert said == ["--report-to x failed and is left out from here on: no network"]
+    assert said == ["--report-to x failed and is now disabled: no network"]
     assert faulty.calls == ["on_start", "on_step", "on_step", "on_start"]
 
 
@@ -175,7 +175,7 @@ def test_services_are_told_of_every_nth_step(fake_services, tmp_path):
 
 
 class FakeWriter:
-    """As `tensorboard.summary.Writer`."""
+    """A stand-in for `tensorboard.summary.Writer`."""
 
     def __init__(self, folder):
         self.folder, self.scalars, self.open = folder, [], True
@@ -191,7 +191,7 @@ class FakeWriter:
 
 
 class FakeRun:
-    """As what `wandb.init` returns."""
+    """A stand-in for the result of `wandb.init`."""
 
     def __init__(self, **options):
         self.options, self.id = options, options["id"] or "new1"
@@ -209,7 +209,7 @@ class FakeRun:
 
 @pytest.fixture
 def fake_services(monkeypatch):
-    """Modules in the place of both packages; what they made is in `writers` and `runs`."""
+    """Replace both packages; their objects are collected in `writers` and `runs`."""
     made = types.SimpleNamespace(writers=[], runs=[])
 
     def make(list_, made_of):

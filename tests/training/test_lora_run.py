@@ -1,4 +1,4 @@
-"""Training adapters: what learns, what is left, and that it goes on and fuses."""
+"""Training with adapters: trained parameters, saved files, resuming and merging."""
 
 import json
 
@@ -62,7 +62,7 @@ def test_a_run_with_adapters_goes_on_bit_for_bit(checkpoint, tmp_path):
 
 
 def test_gradient_checkpointing_in_half_precision_is_without_it(checkpoint):
-    """The second run of a layer has the frozen weights in half precision too."""
+    """The second run of a layer must also use the frozen weights in half precision."""
     folder, ends = checkpoint(), []
     for checkpointing in (False, True):
         mx.random.seed(0)

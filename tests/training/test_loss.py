@@ -1,4 +1,4 @@
-"""The loss against torch's cross-entropy, and class weights by name."""
+"""The loss compared with PyTorch's cross-entropy, and class weights by name."""
 
 import mlx.core as mx
 import numpy as np
@@ -52,9 +52,9 @@ def test_weights_by_name():
     [
         (["gloomy=2"], "gloomy=2: write balanced, sqrt-balanced or LABEL=WEIGHT.*negative"),
         (["balanced", "negative=2"], "balanced: write balanced"),
-        (["negative=-1"], "negative=-1: the weight is no number above 0"),
-        (["negative=x"], "the weight is no number above 0"),
-        (["negative=inf"], "the weight is no number above 0"),
+        (["negative=-1"], "negative=-1: the weight must be a number above 0"),
+        (["negative=x"], "the weight must be a number above 0"),
+        (["negative=inf"], "the weight must be a number above 0"),
     ],
 )
 def test_weights_that_cannot_be_used(spec, words):

@@ -1,4 +1,4 @@
-"""Each way of computing a random batch gives its gradient: whole, in parts, packed."""
+"""All ways of computing a random batch have the same gradient: whole, in parts, packed."""
 
 import mlx.core as mx
 import numpy as np
@@ -32,14 +32,14 @@ def a_loader(way, pad, rows=21, batch_size=8, accumulation=1):
 
 
 def rows_of(batch):
-    """On the device, as the loss of parameters takes them."""
+    """The rows of a batch as MLX arrays, in the form that the loss takes."""
     places = len(batch.input_ids), -1
     labels, weights = batch.labels.reshape(places), batch.weights.reshape(places)
     return tuple(map(mx.array, (batch.input_ids, batch.attention_mask, labels, weights)))
 
 
 def gradients_of(model, update):
-    """Of the loss summed over the rows of an update, and its figures."""
+    """The gradients of the loss, summed over the rows of an update, and its figures."""
     loss = Loss(np.array([1.0, 2.0, 0.5], np.float32), 0.1)
     function = compiled_value_and_grad(loss_of_parameters(model, loss, {}, "float32"))
     parameters, key = named_parameters(model), mx.random.key(0)
@@ -65,7 +65,7 @@ def test_the_ways_agree(checkpoint, family, accumulation):
     }
     packed = ways["packed"][0].batches[0].attention_mask
     assert packed.max() > 1
-    # The last update has fewer rows than places.
+    # The last update is not full.
     for number in (0, -1):
         expected, expected_sums = gradients_of(model, ways["no"][number])
         for way in ("packed", "parts"):

@@ -1,4 +1,4 @@
-"""Adam and AdamW against torch.optim."""
+"""Adam and AdamW compared with torch.optim."""
 
 import mlx.core as mx
 import numpy as np
@@ -7,11 +7,11 @@ import pytest
 from mlx_finbert.training.optimizer import Adam, AdamState, ParamGroup
 
 SHAPES = {"weight": (4, 3), "bias": (3,), "norm": (5,)}
-"""Of which the vectors move as one array."""
+"""Shapes of parameters; the vectors are updated as one array."""
 
 
 def updated(adam, groups, parameters, gradients, state, rate, moves=True):
-    """The parameters and the state after an update."""
+    """Run one update; return the parameters and the state."""
     by_name = parameters, gradients, state.m, state.v
     after, *new = adam.update(groups, by_name, state.step, mx.array(rate), mx.array(moves))
     return after, AdamState(*new)

@@ -1,4 +1,4 @@
-"""One run at a time in a folder, and an earlier run that is overwritten whole or not at all."""
+"""Output folders: one run at a time, and an earlier run is replaced completely or not at all."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from mlx_finbert.training.output_dir import REPORTS
 
 
 class Killed(BaseException):
-    """Not to be caught by what tidies up after errors."""
+    """A kill, which no error handling catches."""
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_folder_in_use_is_refused_by_every_command_that_writes(command, tmp_pa
             words = f"is in use by process {os.getpid()} on "
             assert error.startswith("error: ") and words in error and error.count("\n") == 1
             assert error.endswith(f": wait until it ends, or {remedy}\n")
-        # Reading does no harm.
+        # Reading is allowed.
         assert predict([*model, "sales rose"]) == 0
         assert evaluate([*model, "--data", command(run)[3]]) == 0
     assert state(run) == before

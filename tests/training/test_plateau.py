@@ -1,4 +1,4 @@
-"""The falling learning rate against what Keras' callback did with the same series."""
+"""ReduceLROnPlateau compared with Keras' callback on the same series."""
 
 import json
 import math
@@ -79,7 +79,7 @@ def course(plateau, series, learning_rate=1e-3):
 def test_the_course_is_that_of_keras(name):
     parameters, series, expected = KERAS[name]
     rates = course(ReduceLROnPlateau(**parameters), series)
-    # Keras' rate goes through float32 at each fall.
+    # Keras rounds the rate to float32 each time it falls.
     assert rates == pytest.approx(expected, rel=1e-6)
 
 
@@ -103,14 +103,14 @@ def test_a_rate_that_rounding_left_above_its_minimum_does_not_fall():
 
 def test_parameters_are_refused_by_their_flags():
     for parameters, message in (
-        ({"monitor": "auc"}, "--plateau-monitor is auc: one of loss, accuracy"),
-        ({"factor": 1.0}, "--plateau-factor is 1.0: between 0 and 1"),
-        ({"factor": 0.0}, "--plateau-factor is 0.0: between 0 and 1"),
-        ({"patience": -1}, "--plateau-patience is -1: at least 0"),
-        ({"min_lr": -1.0}, "--plateau-min-lr is -1.0: at least 0"),
-        ({"min_delta": -1e-4}, "--plateau-min-delta is -0.0001: at least 0"),
-        ({"cooldown": -1}, "--plateau-cooldown is -1: at least 0"),
-        ({"mode": "up"}, "--plateau-mode is up: one of auto, min, max"),
+        ({"monitor": "auc"}, "--plateau-monitor is auc: must be one of loss, accuracy"),
+        ({"factor": 1.0}, "--plateau-factor is 1.0: must be between 0 and 1"),
+        ({"factor": 0.0}, "--plateau-factor is 0.0: must be between 0 and 1"),
+        ({"patience": -1}, "--plateau-patience is -1: must be at least 0"),
+        ({"min_lr": -1.0}, "--plateau-min-lr is -1.0: must be at least 0"),
+        ({"min_delta": -1e-4}, "--plateau-min-delta is -0.0001: must be at least 0"),
+        ({"cooldown": -1}, "--plateau-cooldown is -1: must be at least 0"),
+        ({"mode": "up"}, "--plateau-mode is up: must be one of auto, min, max"),
     ):
         with pytest.raises(InputError, match=message):
             ReduceLROnPlateau(**parameters)

@@ -1,4 +1,4 @@
-"""Every flag of a step arrives in it, and rows are tokenized when they are wanted."""
+"""Every flag reaches the training step, and rows are tokenized when needed."""
 
 import re
 import threading
@@ -175,7 +175,10 @@ def test_how_batches_are_made(tiny, flags, grouping):
             "--group-window has no effect without --group-by-length windows, jittered, dealt or"
             " at-first",
         ),
-        (["--group-by-length", "parts", "--group-parts", "0"], "--group-parts is 0: at least 1"),
+        (
+            ["--group-by-length", "parts", "--group-parts", "0"],
+            "--group-parts is 0: must be at least 1",
+        ),
         (["--group-by-length", "window"], "did you mean windows?"),
     ],
 )

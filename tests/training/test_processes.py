@@ -1,4 +1,4 @@
-"""Two real processes on this machine: the single process's run, and what a failure does."""
+"""Training with two processes on this machine: the same result as one, and failures."""
 
 import json
 import os
@@ -17,7 +17,7 @@ NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 def launched(argv, program=("-m", "mlx_finbert.train"), **environment):
-    """`scripts/launch.sh` with two processes; waits for them."""
+    """Run `scripts/launch.sh` with two processes and wait for them."""
     return subprocess.run(
         [
             "bash", ROOT / "scripts" / "launch.sh", "-n", "2", "--backend", "ring",
@@ -72,7 +72,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture
 def program(tmp_path):
-    """A run whose second process goes wrong."""
+    """A run whose second process fails."""
     path = tmp_path / "program.py"
     path.write_text(PROGRAM)
     return [str(path)]
@@ -147,4 +147,4 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(
 
     monkeypatch.setattr("mlx_finbert.training.run.ranks", Three)
     assert main(arguments(checkpoint(), tmp_path / "out")) == 2
-    assert "--batch-size is 8: a multiple of the 3 processes" in capsys.readouterr().err
+    assert "--batch-size is 8: must be a multiple of the 3 processes" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A run's end: the best model calibrated, for every reader of its folder and through every kill."""
+"""The end of a run: the calibrated best model, for all tools and after any kill."""
 
 import csv
 import json
@@ -31,12 +31,12 @@ TEXTS = ["sales rose by 3 percent", "sales fell", "orders unchanged"]
 
 
 class Killed(BaseException):
-    """Ends a run in the midst of its writes."""
+    """Ends a run while it writes."""
 
 
 @pytest.fixture
 def table(tmp_path):
-    """Rows of which a third has a random label: there is no being sure."""
+    """Rows with random labels in a third of them, so that no model can be certain."""
     verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
     random = np.random.default_rng(0)
     rows = [
@@ -61,7 +61,7 @@ def command(checkpoint, table):
 
 
 def files_of(run):
-    """What a run and its repetition have in common."""
+    """The parts that a run and its repetition must share."""
     names = "model.safetensors", "adapters.safetensors", "config.json", "metrics.json", "best.json"
     paths = [run / name for name in names if (run / name).exists()]
     paths += sorted(run.glob("checkpoints/*/*.safetensors"))
@@ -155,7 +155,9 @@ def test_ctrl_c_while_test_rows_are_measured_keeps_what_is_done(command, tmp_pat
     rows, in_all = figures["rows"], figures["rows_in_all"]
     assert figures["interrupted"] and 0 < rows < 20 < in_all == 60
     assert np.sum(figures["confusion"]) == rows
-    assert f"Ctrl-C: {rows} of 60 test rows were measured, a random sample; python -m" in out
+    assert (
+        f"Ctrl-C: {rows} of 60 test rows were measured, a random sample; for all rows, run" in out
+    )
     assert f"test ({rows} of 60 rows): loss {figures['loss']:.4f}" in out
     said = f"{rows} of 60 test rows were measured, a random sample"
     assert (run / "report.html").read_text().count(said) == 2
@@ -163,7 +165,7 @@ def test_ctrl_c_while_test_rows_are_measured_keeps_what_is_done(command, tmp_pat
     with open(run / "mistakes.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == rows - np.trace(figures["confusion"])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    # What is left out is measured by evaluate, and by the run itself when it goes on.
+    # `evaluate` measures the remaining rows, and so does the run when it is resumed.
     ctrl_c(-1)
     assert main(["--resume", str(run)]) == 0
     figures = json.loads((run / "metrics.json").read_text())
@@ -176,12 +178,12 @@ def test_ctrl_c_in_the_calibration_leaves_the_model_as_trained(command, tmp_path
     ctrl_c(CALIBRATION)
     assert main(command(run, "--batch-size", "4")) == INTERRUPTED
     out = capsys.readouterr().out
-    assert "Ctrl-C: not calibrated, the probabilities are those of the model as it was" in out
-    assert "Ctrl-C: no row was measured" in out and "test:" not in out
+    assert "Ctrl-C: calibration skipped; the probabilities are not calibrated" in out
+    assert "Ctrl-C: no rows were measured" in out and "test:" not in out
     best = json.loads((run / "best.json").read_text())["step"]
     raw = run / "checkpoints" / f"step-{best:08d}" / "model.safetensors"
     assert (run / "model.safetensors").read_bytes() == raw.read_bytes()
-    assert "no row was measured" in (run / "report.html").read_text()
+    assert "no rows were measured" in (run / "report.html").read_text()
     assert not OF_TEST_ROWS & {path.name for path in run.iterdir()}
     ctrl_c(-1)
     assert main(["--resume", str(run)]) == 0
@@ -312,7 +314,7 @@ def test_a_finished_run_goes_on_from_each_checkpoint(command, tmp_path, more):
 
 
 def killed_in(place, name, when=lambda *arguments: True):
-    """Kill at a call of a function, before it does anything."""
+    """Kill the run when it calls a function, before the function does anything."""
     true = getattr(place, name)
 
     def function(*arguments):
@@ -360,7 +362,7 @@ def test_a_kill_before_a_new_best_replaces_a_calibrated_one(command, tmp_path):
         best = json.loads((run / "best.json").read_text())["step"]
         before = [p for p in checkpoints_of(run) if int(p.name.removeprefix("step-")) < best]
         main(["--resume", str(before[-1])])
-    # Model and uncalibrated head are replaced as one, so nothing of either has changed.
+    # Model and uncalibrated head are replaced together, so neither has changed.
     for name, found in files_of(run).items():
         assert found == expected[name], name
     assert (run / "checkpoints" / "uncalibrated_head.safetensors").exists()
@@ -371,7 +373,7 @@ def test_a_kill_before_a_new_best_replaces_a_calibrated_one(command, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [[], LORA], ids=["whole", "lora"])
 def test_a_run_of_an_earlier_version_goes_on(command, tmp_path, more):
-    """Its folder holds the best model uncalibrated, with the temperature in the config."""
+    """A folder of an earlier version: uncalibrated, with the temperature in the config."""
     run = tmp_path / "run"
     assert main(command(run, *more)) == 0
     expected = files_of(run)

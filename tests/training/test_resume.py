@@ -1,4 +1,4 @@
-"""Going on after a kill, bit for bit, and checkpoints that are damaged."""
+"""Resuming after a kill, bit for bit, and damaged checkpoints."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def command(model, table, out, *more):
 
 
 def killed_after(step, argv, out):
-    """Run in a process of its own and kill it, without notice, after so many steps."""
+    """Run in a new process and kill it with SIGKILL after this number of steps."""
     process = subprocess.Popen(
         [sys.executable, "-m", "mlx_finbert.train", *argv],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ,
@@ -128,12 +128,12 @@ def test_damage_is_found_and_the_one_before_it_offered(finished, fault, name):
         find_checkpoint(bad, print)
     said = []
     assert find_checkpoint(finished, said.append).path == good
-    assert f"{bad.name}/{name} is" in said[0] and "passed over" in said[0]
+    assert f"{bad.name}/{name} is" in said[0] and "checkpoint skipped" in said[0]
 
 
 def test_a_resumed_run_keeps_its_settings_and_its_data(finished, table, capsys):
     assert main(["--resume", str(finished), "--epochs", "9"]) == 2
-    assert "--epochs is 9: the run that --resume names has 5" in capsys.readouterr().err
+    assert "--epochs is 9: the run to resume has 5" in capsys.readouterr().err
     table.write_text(table.read_text().replace("rose", "fell"))
     assert main(["--resume", str(finished)]) == 2
     assert "is not what this run was trained on" in capsys.readouterr().err
@@ -153,7 +153,7 @@ def test_data_that_has_changed_is_told_in_numbers(finished, table, capsys):
         table.write_text(content)
         assert main(["--resume", str(finished)]) == 2
         assert words in capsys.readouterr().err
-    # A new test row is no reason to refuse.
+    # A new test row is allowed.
     unseen = next(f"Row {i}" for i in range(99) if chances([f"Row {i}"], "test", 0)[0] < 0.2)
     table.write_text(f"{whole}\n{unseen},neutral\n")
     assert main(["--resume", str(finished)]) == 0
@@ -167,7 +167,7 @@ def test_data_that_has_changed_is_told_in_numbers(finished, table, capsys):
         ["--dtype", "float32", "--freeze-layers", "1", "--class-weights", "balanced"],
         ["--group-by-length", "parts", "--group-parts", "2"],
         ["--group-by-length", "at-first", "--group-window", "3"],
-        # The rate of the fresh head is the run's, not one of an earlier version.
+        # The fresh head keeps the rate of its run, not that of earlier versions.
         ["--new-head", "--learning-rate", "5e-4"],
     ],
 )

@@ -1,4 +1,4 @@
-"""Whole runs on a small checkpoint: what they leave on disk."""
+"""Complete runs with a small checkpoint, and the files that they write."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ FILES = {
 
 @pytest.fixture
 def table(tmp_path):
-    """60 rows that a model can learn by one word."""
+    """60 rows whose label depends on one word."""
     path = tmp_path / "news.csv"
     verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
     with open(path, "w", newline="") as file:
@@ -68,7 +68,7 @@ def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path):
     assert json.loads((result.folder / "metrics.json").read_text())["accuracy"] == 1.0
     said = " ".join(lines)
     assert "60 rows (negative 20, neutral 20, positive 20); 42 train, 8 validation, 10 test" in said
-    assert "padding is" in said
+    assert "are padding" in said
 
 
 def test_the_written_config_repeats_the_run(checkpoint, table, tmp_path):
@@ -153,7 +153,7 @@ def test_a_run_that_diverges_at_once_fails_and_saves_no_model(checkpoint, table,
     argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", str(out)]
     argv += ["--batch-size", "100", "--learning-rate", "1e38", "--warmup-ratio", "0"]
     assert main(argv) == 1
-    assert "not finite after 1 steps: stopped; there was no evaluation" in capsys.readouterr().out
+    assert "not finite after 1 steps; no model was saved" in capsys.readouterr().out
     assert {p.name for p in out.iterdir()} == {"log.jsonl"}
 
 
@@ -187,7 +187,7 @@ def test_a_failed_update_is_told_with_the_rows_of_the_file(
     assert run(wished, splits=splits).end == "failed"
     texts = [splits.train.texts[row] for row in failed[0].rows]
     rows = ", ".join(str(int(text.split()[3]) + 1) for text in texts)
-    assert f"update 1, of the training rows {rows} in batches" in caplog.text
+    assert f"update 1 failed (training rows {rows}, batch" in caplog.text
 
 
 def test_an_interrupted_overwriting_run_leaves_no_report_of_the_old_one(
@@ -257,7 +257,7 @@ def test_ctrl_c_saves_and_says_so(checkpoint, table, tmp_path):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert re.search(
-        r"stopped after step [\d,]+; the model of epoch .*; go on with --resume", output
+        r"stopped after step [\d,]+; the model of epoch .*; continue with --resume", output
     )
     assert "Traceback" not in output
     for folder in (out, checkpoints_of(out)[-1]):

@@ -1,4 +1,4 @@
-"""Schedules against transformers' own, run by PyTorch's LambdaLR."""
+"""Schedules compared with those of transformers, run by PyTorch's LambdaLR."""
 
 import typing
 from types import SimpleNamespace
@@ -30,7 +30,7 @@ def theirs(name, total, warmup, **more):
         rates.append(scheduler.get_last_lr()[0])
         optimizer.step()
         if step < total - 1:
-            # One more would make their polynomial divide by zero where all steps warm up.
+            # With one more step, their polynomial would divide by zero if all steps are warm-up.
             scheduler.step()
     return rates
 
@@ -96,7 +96,7 @@ def test_slanted_triangles_are_those_of_the_paper():
 def test_warmup_steps_are_those_of_transformers():
     for total in (1, 7, 30, 70, 99, 1000, 1563):
         for ratio in (0.0, 0.01, 0.06, 0.1, 1 / 3, 0.999):
-            # The arguments themselves need accelerate.
+            # TrainingArguments needs accelerate.
             expected = TrainingArguments.get_warmup_steps(
                 SimpleNamespace(warmup_steps=ratio), total
             )
@@ -110,7 +110,9 @@ def test_warmup_steps_win_over_the_ratio():
 
 
 def test_what_cannot_be_scheduled_is_refused():
-    with pytest.raises(InputError, match="--schedule is cosin: one of constant, linear, cosine"):
+    with pytest.raises(
+        InputError, match="--schedule is cosin: must be one of constant, linear, cosine"
+    ):
         make_schedule("cosin", 10, 1, PEAK)
     with pytest.raises(InputError, match="--learning-rate is 1e-07: must be above 1e-07"):
         make_schedule("polynomial", 10, 1, 1e-7)

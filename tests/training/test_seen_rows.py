@@ -1,4 +1,4 @@
-"""No command measures a model on rows that it was trained on, whatever becomes of their file."""
+"""No command measures a model on its training rows, even if their file changes."""
 
 import contextlib
 import csv
@@ -56,7 +56,7 @@ def trained(checkpoint, table, tmp_path):
 
 
 def measured(model, *flags, capsys):
-    """What `evaluate --json` says."""
+    """The output of `evaluate --json`."""
     capsys.readouterr()
     assert evaluate(["--model", str(model), "--json", *flags]) == 0
     return json.loads(capsys.readouterr().out)
@@ -143,7 +143,7 @@ def test_published_test_rows_that_are_training_rows_too(phrasebank, checkpoint, 
 
 @pytest.mark.slow
 def test_labels_of_a_coin_stay_a_coins(checkpoint, tmp_path, capsys):
-    """A model that knows its rows by heart is found out, whichever row is relabelled."""
+    """A model that has memorized its rows is detected, whichever row is relabelled."""
     coin, words = random.Random(0), "abcdefghijklmnopqrstuvwxyz"
     rows = [
         (" ".join(coin.choices(words, k=12)), coin.choice(["negative", "positive"]))
@@ -245,8 +245,8 @@ def test_a_base_of_an_earlier_version_is_told_and_remembered(trained, tmp_path, 
     first = trained("first")
     (first / "seen_texts.tsv").unlink()
     second = trained("second", "--model", str(first))
-    assert "could not be checked whether it was trained on these test" in capsys.readouterr().out
-    assert "could not be checked" in (second / "report.html").read_text()
+    assert "it may have been trained on these test rows" in capsys.readouterr().out
+    assert "cannot be checked" in (second / "report.html").read_text()
     assert not measured(second, capsys=capsys)["seen_rows_checked"]
 
 
@@ -267,7 +267,7 @@ def test_evaluate_takes_the_runs_own_data_as_it_was_read(checkpoint, tmp_path, c
     assert evaluate(["--model", str(out)]) == 0
     first, *_ = capsys.readouterr().out.splitlines()
     assert first == f"{table} (test), split seed 0: {metrics['rows']} rows"
-    # Flags that are given beat those of the run.
+    # Given flags override those of the run.
     assert evaluate(["--model", str(out), "--label-column", "number"]) == 2
     assert "the labels of the data (0, 1, 2, 3, 4, 5, 6)" in capsys.readouterr().err
     moved = shutil.move(table, tmp_path / "moved.csv")
@@ -333,7 +333,7 @@ def test_samples_of_rows(trained, table, capsys):
     assert len(seen_by(out).rows) == 25
     assert measured(out, capsys=capsys)["rows"] == len(parts.test)
     assert measured(out, "--max-eval-rows", "7", capsys=capsys)["rows"] == 7
-    # What was not sampled has not been seen.
+    # Rows that were not sampled have not been seen.
     assert measured(out, "--split", "all", capsys=capsys)["rows"] == 120 - 25
     for flag in ("--max-train-rows", "--max-eval-rows"):
         assert train(["--data", str(table), flag, "0"]) == 2
@@ -347,7 +347,7 @@ def test_settings_in_python_take_the_runs_own_data_too(trained, table):
 
 
 class Killed(BaseException):
-    """Ends a process in the midst of its writes."""
+    """Ends a process while it writes."""
 
 
 def test_no_model_is_there_without_the_file_after_a_kill(tiny, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""One update against transformers and torch.optim, and what must vary inside it."""
+"""Updates compared with transformers and torch.optim, and values that must not be frozen."""
 
 import gc
 import json
@@ -25,8 +25,8 @@ NO_DROPOUT = {
     "distilbert": {"dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0},
 }
 STEPS = 20
-# FinBERT's rate. A key's bias has no gradient but rounding noise, of which Adam makes steps of up
-# to this size: at 1e-4 they alone reach the tolerance below.
+# FinBERT's rate. The gradient of a key's bias is rounding noise, which Adam turns into steps of up
+# to this size: at 1e-4 these alone would reach the tolerance below.
 LEARNING_RATE = 2e-5
 LOSS_TOLERANCE = 1e-4
 WEIGHT_TOLERANCE = 1e-5
@@ -107,7 +107,7 @@ def assert_follows(model, reference, batches):
     expected = {k: v.detach().numpy() for k, v in reference.state_dict().items()}
     for key, value in tree_flatten(model.parameters()):
         difference = np.abs(np.array(value) - expected[key]).max()
-        # A key's bias has no gradient but rounding, which Adam scales up: only a bound holds there.
+        # The gradient of a key's bias is rounding noise, which Adam scales up: check only a bound.
         is_noise = key.endswith(("key.bias", "k_lin.bias"))
         assert difference <= (STEPS * LEARNING_RATE if is_noise else WEIGHT_TOLERANCE), key
 
@@ -169,15 +169,15 @@ def test_rows_of_weight_zero_change_nothing(checkpoint):
     (loss, weights, moments), (exact_loss, exact_weights, exact_moments) = ends
     assert loss == pytest.approx(exact_loss, abs=1e-5)
     for key, value in weights.items():
-        if "key.bias" not in key:  # no gradient but rounding noise, see above
+        if "key.bias" not in key:  # the gradient is only rounding noise, see above
             assert mx.abs(value - exact_weights[key]).max() < 1e-6, key
-    for key, value in moments.items():  # a tenth of the gradients, of all parameters
+    for key, value in moments.items():  # a tenth of the gradients of all parameters
         assert mx.abs(value - exact_moments[key]).max() < 1e-7, key
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 def test_small_batches_gathered_are_the_large_batch(checkpoint, label_smoothing):
-    """Of unequal lengths, the last one short, with class weights."""
+    """Batches of unequal lengths, the last one smaller, with class weights."""
     folder = checkpoint(**NO_DROPOUT["bert"])
     large = random_batch(0, 60, rows=16, length=24, empty=2)
     parts = [
@@ -199,7 +199,7 @@ def test_small_batches_gathered_are_the_large_batch(checkpoint, label_smoothing)
         assert one.loss / one.weight == pytest.approx(other.loss / other.weight, abs=1e-6)
         assert one.grad_norm == pytest.approx(other.grad_norm, rel=1e-5)
     for key, value in ends[0].items():
-        if "key.bias" not in key:  # no gradient but rounding noise, see above
+        if "key.bias" not in key:  # the gradient is only rounding noise, see above
             assert mx.abs(value - ends[1][key]).max() < 1e-6, key
 
 
@@ -214,7 +214,7 @@ def test_one_trace_a_shape(checkpoint, monkeypatch):
     monkeypatch.setattr(type(model), "__call__", noted)
     for i in range(9):
         step(update_of(random_batch(i, 60, length=8 * (1 + i % 3))), i, 1e-3 / (i + 1))
-    # On Linux's CPU by each of the two streams.
+    # On a Linux CPU, each of the two streams traces.
     assert step.traces == len(set(traced)) == 3 and len(traced) in (3, 6)
 
 
@@ -266,7 +266,7 @@ def test_weights_that_are_not_finite_move_nothing(checkpoint):
     figures = step(update_of(random_batch(0, 60)), 0, 1e-3)
     assert figures.diverged and not figures.moved
     assert mx.array_equal(model.bert.pooler.dense.weight, before)
-    # What was read too late to stop the next update does not spoil it either.
+    # If the divergence is read too late to stop the next update, the weights still do not change.
     model.classifier.weight = sound
     assert not step(update_of(random_batch(0, 60)), 1, 1e-3).moved
     assert mx.array_equal(model.bert.pooler.dense.weight, before)
@@ -315,7 +315,7 @@ def test_a_group_that_starts_late_takes_steps_as_a_fresh_one(checkpoint):
     for i in range(11):
         step(update_of(random_batch(i, 60)), i, 1e-3)
     moved = mx.abs(model.encoder.layer[1].output.dense.weight - weight)
-    # The first step of Adam is the learning rate, whatever the gradient.
+    # Adam's first step is the learning rate for any gradient.
     assert moved.max().item() == pytest.approx(1e-3, rel=1e-2)
 
 
@@ -342,7 +342,7 @@ def test_a_failed_update_leaves_model_and_optimizer_usable(checkpoint):
     before, moments = named_parameters(model), dict(step.state.adam.m)
     bad = random_batch(1, 60)
     bad.attention_mask = bad.attention_mask[:, :7]
-    with pytest.raises(StepFailed, match=r"update 2, of the training rows 1, 2, 3.*\(8, 16\)"):
+    with pytest.raises(StepFailed, match=r"update 2 failed \(training rows 1, 2, 3.*\(8, 16\)"):
         step(update_of(bad), 1, 1e-3)
     assert all(mx.array_equal(before[k], v) for k, v in named_parameters(model).items())
     assert all(mx.array_equal(moments[k], v) for k, v in step.state.adam.m.items())
@@ -355,7 +355,7 @@ def test_an_update_that_adam_cannot_make_leaves_all_as_it_was(checkpoint):
     before, moments = named_parameters(model), dict(step.state.adam.m)
     working = step.optimizer.update
     step.optimizer.update = lambda *arguments: mx.zeros(2) + mx.zeros(3)
-    with pytest.raises(StepFailed, match=r"update 1, .*; model and optimizer are as before it"):
+    with pytest.raises(StepFailed, match=r"update 1 failed .*; model and optimizer are unchanged"):
         step(update_of(random_batch(0, 60)), 0, 1e-3)
     assert all(mx.array_equal(before[k], v) for k, v in named_parameters(model).items())
     assert all(mx.array_equal(moments[k], v) for k, v in step.state.adam.m.items())
@@ -375,7 +375,7 @@ def test_what_fails_while_it_is_computed_is_told_of_its_own_update(checkpoint, m
         evaluate(*arrays)
 
     monkeypatch.setattr(mx, "eval", without_memory)
-    said = r"update 1, of the training rows 1, 2, 3 in .*Insufficient Memory; its weights are lost"
+    said = r"update 1 failed \(training rows 1, 2, 3, .*Insufficient Memory; the weights are lost"
     with pytest.raises(StepFailed, match=said) as failed:
         step(update_of(random_batch(1, 60)), 1, 1e-3)
     assert failed.value.weights_lost

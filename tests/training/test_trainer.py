@@ -1,4 +1,4 @@
-"""The loop: what it records, when it stops, and that it goes on where it stood."""
+"""The training loop: records, stopping and resuming."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ LABELS = np.array([2, 0, 1] * 11, np.int32)
 
 
 class Watch(Callback):
-    """Callbacks from plain functions; remembers what it was told."""
+    """A callback that calls plain functions and records its calls."""
 
     def __init__(self, on_step=None, on_evaluation=None, on_save=None):
         self.steps, self.saves = [], []
@@ -93,7 +93,7 @@ def test_evaluation_between_the_ends_of_epochs_and_at_the_last_step(tiny):
 def test_the_training_loss_is_the_mean_over_all_examples(checkpoint):
     none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     model, tokenizer = mlx_finbert.load(checkpoint(**none))
-    # Nothing moves, so the training rows have the validation rows' loss, the short batch included.
+    # The weights do not change, so training and validation rows have the same loss.
     (record,) = run(model, tokenizer, 5, rate=0.0)[1].history
     assert record.loss == pytest.approx(record.val_loss, abs=1e-6)
     assert record.accuracy == pytest.approx(record.val_accuracy, abs=1e-6)
@@ -212,7 +212,7 @@ def test_ctrl_c_ends_after_the_step_and_a_second_one_interrupts(tiny):
 
     watch = press(1)
     end, state = run(*tiny, watch=watch)
-    # When the figures of step 2 are told, step 3 is under way.
+    # When step 2 is reported, step 3 is already running.
     assert (end, state.step, state.history, watch.saves) == ("interrupted", 3, [], [3])
     assert signal.getsignal(signal.SIGINT) is before
     with pytest.raises(KeyboardInterrupt):
@@ -276,7 +276,7 @@ def test_what_fails_in_the_last_step_is_no_bare_error(tiny, monkeypatch):
         evaluate(*arrays)
 
     monkeypatch.setattr(mx, "eval", without_memory)
-    with pytest.raises(StepFailed, match=r"update 1, .*Insufficient Memory; its weights are lost"):
+    with pytest.raises(StepFailed, match=r"update 1 .*Insufficient Memory; the weights are lost"):
         trainer.train()
 
 

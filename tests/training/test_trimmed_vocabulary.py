@@ -1,4 +1,4 @@
-"""Training with a small table of words: the weights and moments of the whole one."""
+"""Training with a trimmed vocabulary: the same weights and moments as with the full table."""
 
 import mlx.core as mx
 import numpy as np
@@ -60,7 +60,7 @@ def test_the_whole_table_ends_as_adam_would_have_left_it(checkpoint, family, wei
     np.testing.assert_allclose(*losses, rtol=1e-5)
     unseen = mx.array(sorted(set(range(60)) - {0, 1, *loader.tokens.ids.tolist()}))
     assert len(unseen) > 20
-    # The same products of the same factors, in another order.
+    # The same products, in another order.
     assert mx.abs(tables[0][unseen] / tables[1][unseen] - 1).max() < 1e-6
     assert mx.abs(tables[0] - tables[1]).max() < 1e-4
     assert moments[0].shape == moments[1].shape == tables[1].shape
@@ -68,7 +68,7 @@ def test_the_whole_table_ends_as_adam_would_have_left_it(checkpoint, family, wei
 
 
 def trained(folder, stop_at=None, other_table=1):
-    """Parameters after an epoch; where stopped, it goes on in a model of another table."""
+    """Parameters after an epoch; if stopped, it is resumed with another trimmed table."""
     adam, loader = Adam(weight_decay=0.1), a_loader()
     model, _ = mlx_finbert.load(folder)
     vocabulary = trimmed(model, loader, adam)
@@ -101,7 +101,7 @@ def test_a_saved_state_goes_on_exactly(checkpoint):
 def test_a_run_that_goes_on_in_another_model_keeps_its_own_table(checkpoint):
     folder = checkpoint()
     ends = trained(folder), trained(folder, stop_at=4, other_table=3)
-    # All rows have decayed in both runs, in one go and in two.
+    # All rows have decayed, in the uninterrupted and in the resumed run.
     assert mx.abs(ends[0][TABLE] - ends[1][TABLE]).max() < 1e-6
 
 
@@ -120,7 +120,7 @@ def test_tokens_and_table_are_put_back(checkpoint):
 
 def test_a_table_of_which_all_rows_move_or_none_stays(checkpoint):
     model, _ = mlx_finbert.load(checkpoint())
-    # The decay is a part of the gradient here.
+    # Here the decay is part of the gradient.
     assert trimmed(model, a_loader(), Adam(0.1, decoupled=False)) is None
     assert trimmed(model, a_loader(), Adam(0.0, decoupled=False))
     head = make_groups(["classifier.weight"], 2)

@@ -1,1 +1,1 @@
-"""Layers and functions that are fast on MLX's CPU backend for Linux; see README.md here."""
+"""Fast layers and functions for MLX's CPU backend on Linux; see README.md in this folder."""

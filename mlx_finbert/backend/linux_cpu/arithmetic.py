@@ -1,8 +1,8 @@
-"""GELU, softmax, layer norm and linear layers in additions, multiplications and divisions.
+"""GELU, softmax, layer norm and linear layers from additions, multiplications and divisions.
 
-For MLX's CPU backend on Linux, whose erf and exp cost 10 to 20 ns an element, where a
-multiplication costs 0.1 ns. The derivatives are written out, as the derivative of an approximation
-is a worse approximation. All errors are below 1e-6 (tests).
+On MLX's CPU backend for Linux, erf and exp take 10 to 20 ns per element, a multiplication takes
+0.1 ns. The derivatives are written out, since the derivative of an approximation is a worse
+approximation. All errors are below 1e-6 (tests).
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from typing import Any
 import mlx.core as mx
 
 custom_function: Any = mx.custom_function
-"""MLX declares what it returns as an object."""
+"""Typed as Any, since MLX declares its result as `object`."""
 
 
 def apart(x: mx.array) -> mx.array:
-    """The same array; what computes it becomes a kernel of its own.
+    """End a fused kernel: return the same array, computed in a separate kernel.
 
-    `mx.compile` fuses up to 11 operations deep, wherever they meet, and g++ leaves a loop over many
-    arrays scalar. Short kernels of few arrays are three times as fast, and this copies nothing.
+    `mx.compile` fuses operations up to 11 deep, and g++ does not vectorize a loop over many arrays.
+    Short kernels with few arrays are three times as fast. This copies nothing.
     """
     return mx.contiguous(x)
 
@@ -35,12 +35,13 @@ UPPER_TAIL = (
 )
 """c1 to c8 in 1 - Phi(t) = 1 / (2 (1 + c1 t + ... + c8 t^8)^8) for t >= 0.
 
-The form is Abramowitz and Stegun's 7.1.28, with fewer powers, which multiply the rounding error.
-The numbers are fitted: t (1 - Phi(t)) and its derivative are within 1.0e-7 and 2.1e-7.
+The form is Abramowitz and Stegun's 7.1.28, with a lower outer power, since powers multiply the
+rounding error. The coefficients are fitted: t (1 - Phi(t)) and its derivative are within 1.0e-7 and
+2.1e-7.
 """
 
 FAR = 8.0
-"""Beyond it 1 - Phi is below 1e-15."""
+"""Above this, 1 - Phi is below 1e-15."""
 
 
 def gelu(x: mx.array) -> mx.array:
@@ -50,7 +51,7 @@ def gelu(x: mx.array) -> mx.array:
 
 @custom_function
 def _gelu(x: mx.array) -> tuple[mx.array, mx.array]:
-    """Beside the result what its derivative needs again."""
+    """Return GELU, and the root that its derivative uses again."""
     distance = mx.abs(x)
     root = tail_root(distance)
     return 0.5 * x + distance * (0.5 - 0.5 * power8(root)), root
@@ -78,7 +79,7 @@ def tail_slope(t: mx.array) -> mx.array:
 
 
 def polynomial(coefficients: Sequence[float], t: mx.array) -> mx.array:
-    """c0 + c1 t + c2 t^2 + ..., by Estrin's scheme, which is short enough for one kernel."""
+    """c0 + c1 t + c2 t^2 + ..., by Estrin's scheme, whose depth is small enough for one kernel."""
     terms: list[Any] = list(coefficients)
     while len(terms) > 1:
         pairs = [low + high * t for low, high in zip(terms[::2], terms[1::2], strict=False)]
@@ -92,7 +93,7 @@ def power8(x: mx.array) -> mx.array:
 
 @custom_function
 def softmax(x: mx.array) -> mx.array:
-    """Over the last axis, float32."""
+    """Softmax over the last axis, float32."""
     e = inverse_exp(x.max(axis=-1, keepdims=True) - x)
     return e / row_sums(e)
 
@@ -106,32 +107,35 @@ def softmax_vjp(_: mx.array, cotangent: mx.array, p: mx.array) -> mx.array:
 def exp_below_max(x: mx.array) -> mx.array:
     """e^(x - max) over the last axis, any shape, float32.
 
-    It has no derivative of its own: whoever needs one knows a shorter way.
+    Its derivative is not written out, since callers have a shorter one for the whole expression.
     """
     return inverse_exp(apart(widened(row_max(x), x.shape) - x))
 
 
 def widened(column: mx.array, shape: Sequence[int]) -> mx.array:
-    """(..., 1) to that shape, outside of the kernel of what reads it.
+    """Broadcast (..., 1) to that shape, outside of the kernel that reads it.
 
-    An operation in one kernel with a broadcast would run number by number.
+    Operations fused with a broadcast are not vectorized.
     """
     return mx.depends([mx.broadcast_to(column, shape)], [column])[0]
 
 
 def row_max(x: mx.array) -> mx.array:
-    """(..., n) to (..., 1). MLX compares rows as vectors, and the numbers of one row one by one."""
+    """The maximum of each row, (..., n) to (..., 1).
+
+    MLX vectorizes a maximum over rows, but not one within a row.
+    """
     if x.shape[-1] % 8:
         return x.max(axis=-1, keepdims=True)
     return mx.unflatten(x, -1, (8, -1)).max(axis=-2).max(axis=-1, keepdims=True)
 
 
 def inverse_exp(t: mx.array) -> mx.array:
-    """e^-t for t >= 0, within 3e-7; from 178 on it is zero.
+    """e^-t for t >= 0, within 3e-7; zero for t >= 178.
 
-    The series of e^a - 1 for a = t / 64, doubled six times. As u = e^a - 1 that is u (2 + u), which
-    keeps the digits that e^a near 1 would lose. All terms are positive: where they overflow, the
-    inverse of the last one is zero.
+    Computes the series of e^a - 1 for a = t / 64 and doubles the exponent six times. With
+    u = e^a - 1, doubling is u (2 + u), which keeps the digits that e^a would lose near 1. All terms
+    are positive; if they overflow, the inverse is zero.
     """
     a = apart(t * (1 / 64))
     u = apart(a * polynomial((1, 1 / 2, 1 / 6, 1 / 24, 1 / 120), a))
@@ -150,7 +154,7 @@ def linear(x: mx.array, weight: mx.array, bias: mx.array) -> mx.array:
 def linear_vjp(
     primals: tuple[mx.array, mx.array, mx.array], cotangent: mx.array, _: mx.array
 ) -> tuple[mx.array, mx.array, mx.array]:
-    """MLX's own gives W's gradient transposed, which every operation after it reads slowly."""
+    """The gradients; MLX's own gradient of W is transposed, which later operations read slowly."""
     x, weight, _ = primals
     g = cotangent.reshape(-1, cotangent.shape[-1])
     rows = x.reshape(-1, x.shape[-1])
@@ -167,7 +171,7 @@ def layer_norm(x: mx.array, weight: mx.array, bias: mx.array, eps: float) -> mx.
 def _layer_norm(
     x: mx.array, weight: mx.array, bias: mx.array, eps: mx.array
 ) -> tuple[mx.array, mx.array, mx.array]:
-    """Of rows (n, m); beside the result what its derivative needs again."""
+    """Normalize rows (n, m); also return two arrays that the derivative uses again."""
     centred = x - row_means(x)
     scale = apart(mx.rsqrt(row_means(mx.square(centred)) + eps))
     normal = centred * scale
@@ -186,15 +190,15 @@ def _layer_norm_vjp(
 
 
 def row_sums(x: mx.array) -> mx.array:
-    """(..., n) to (..., 1), by BLAS."""
+    """The sum of each row, (..., n) to (..., 1), by BLAS."""
     return x @ mx.ones((x.shape[-1], 1))
 
 
 def row_means(x: mx.array) -> mx.array:
-    """(..., n) to (..., 1), by BLAS."""
+    """The mean of each row, (..., n) to (..., 1), by BLAS."""
     return x @ mx.full((x.shape[-1], 1), 1 / x.shape[-1])
 
 
 def column_sums(x: mx.array) -> mx.array:
-    """(n, m) to (m,), by BLAS."""
+    """The sum of each column, (n, m) to (m,), by BLAS."""
     return (mx.ones((1, len(x))) @ x).squeeze(0)

@@ -1,7 +1,7 @@
-"""Attention a few heads after the other, and its derivative, written for a CPU.
+"""Attention for a CPU, computed a few heads at a time, and its derivative.
 
-MLX has no fused attention for a CPU, and the scores of a batch of long rows fit into no cache:
-400 MB for 32 rows of 512 tokens and 12 heads.
+MLX has no fused attention for a CPU, and the scores of a batch of long rows do not fit into a
+cache: 400 MB for 32 rows of 512 tokens and 12 heads.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from mlx_finbert.backend.linux_cpu.arithmetic import (
 )
 
 FAR_BELOW = -1e9
-"""Added to the scores of padding: in float32 next to nothing is left of the score."""
+"""Added to the scores of padding; in float32 almost nothing of the score remains."""
 
 BLOCK = 4 * 2**20
-"""Bytes of attention scores that are computed at a time: what a core's caches hold."""
+"""Bytes of attention scores computed at a time, to fit into the caches of a core."""
 
 FEWEST = 4
-"""So many blocks, or the cut is not worth its operations."""
+"""Minimum number of blocks; for fewer, the additional operations cost more than they save."""
 
 
 def has_many_blocks(queries: mx.array, keys: mx.array) -> bool:
@@ -33,7 +33,7 @@ def has_many_blocks(queries: mx.array, keys: mx.array) -> bool:
 
 
 def bytes_of_a_head(queries: mx.array, keys: mx.array) -> int:
-    """What its scores take, in float32."""
+    """Size of the scores of one head, in float32."""
     return 4 * queries.shape[-2] * keys.shape[-2]
 
 
@@ -49,27 +49,27 @@ def attend_in_blocks(
     """Scaled dot-product attention, computed in float32.
 
     Args:
-        queries: (..., B, num_heads, Q, head_size), any float dtype, as the next two.
-        keys, values: (..., B, num_heads, L, head_size).
-        mask: bool (..., B, 1, E, L), which tokens a row's first example has, the second one, and
-            so on; with one example a row, those that are no padding.
-        scale: of the scores.
-        keep: the probabilities that dropout keeps, bool (..., B, num_heads, Q, L); all where None.
-        keep_scale: by which these are multiplied.
+        queries: (..., B, num_heads, Q, head_size), any float dtype.
+        keys, values: (..., B, num_heads, L, head_size), any float dtype.
+        mask: bool (..., B, 1, E, L), the tokens of each example of a row; with one example per
+            row, all tokens except padding.
+        scale: factor of the scores.
+        keep: the probabilities that dropout keeps, bool (..., B, num_heads, Q, L); None keeps all.
+        keep_scale: factor of the kept probabilities.
 
     Returns:
         (..., B, num_heads, Q, head_size) in the dtype of the values.
     """
     queries, keys, numbers = (x.astype(mx.float32) for x in (queries, keys, values))
-    # A further column for each example adds what hides the others, and padding, within the product
-    # of queries and keys. What a query of padding finds is nobody's.
+    # An additional column per example masks other examples and padding within the product of
+    # queries and keys. Results for queries of padding are never used.
     of_example = mask.swapaxes(-1, -2)
     sees = of_example | ~of_example.any(axis=-1, keepdims=True)
     columns = (*keys.shape[:-1], mask.shape[-2])
     arrays = [
         mx.concatenate([queries * scale, mx.broadcast_to(sees * 1.0, columns)], axis=-1),
         mx.concatenate([keys, mx.broadcast_to(~of_example * FAR_BELOW, columns)], axis=-1),
-        # Scaled here and not as probabilities, of which there are more.
+        # Scale the values rather than the probabilities, which are more numbers.
         numbers if keep is None else numbers * keep_scale,
     ]
     if keep is not None:
@@ -85,9 +85,9 @@ def attend_in_blocks(
 
 
 def cut(x: mx.array, heads: int) -> list[mx.array]:
-    """(..., n, L, m) to arrays of so many heads, the last one of what is left.
+    """Split (..., n, L, m) into arrays with this number of heads; the last may have fewer.
 
-    MLX makes more than ten parts by slicing, where each gradient would become a whole array.
+    MLX splits into more than ten parts by slices, whose gradients would each be a full-size array.
     """
 
     @custom_function
@@ -106,20 +106,20 @@ def cut(x: mx.array, heads: int) -> list[mx.array]:
 def attend_block(
     queries: mx.array, keys: mx.array, values: mx.array, keep: list[mx.array], turn: mx.array
 ) -> tuple[mx.array, mx.array, mx.array, mx.array]:
-    """softmax(queries keys^T) values, of the probabilities that dropout keeps.
+    """softmax(queries keys^T) values, with the probabilities that dropout keeps.
 
-    All arrays are float32, `keep` excepted.
+    All arrays except `keep` are float32.
 
     Args:
-        queries: (..., n, Q, head_size + E), scaled; the last columns belong to the examples.
+        queries: (..., n, Q, head_size + E), scaled; the last E columns are the mask.
         keys: (..., n, L, head_size + E).
         values: (..., n, L, head_size), times dropout's scale.
         keep: a list of one array, bool (..., n, Q, L), False where dropped; empty without dropout.
-        turn: (1,), from the block before: else MLX would compute all scores first.
+        turn: (1,), from the previous block; without it MLX would compute all scores first.
 
     Returns:
-        The result, (..., n, Q, head_size); the turn of the next block; and what the derivative
-        needs again: e^(score - the row's maximum), (..., n, Q, L), and 1 / its row sums,
+        The result, (..., n, Q, head_size); the turn of the next block; and two arrays that the
+        derivative uses again: e^(score - the row's maximum), (..., n, Q, L), and 1 / its row sums,
         (..., n, Q, 1).
     """
     (queries,) = mx.depends([queries], [turn])
@@ -136,8 +136,8 @@ def attend_block_vjp(
 ) -> tuple:
     """The derivative, after Dao et al. 2022, appendix B.2; the blocks go in reverse order.
 
-    The gradient of softmax, p (g - sum(p g)), has a sum over L numbers. It equals that of the
-    result times its cotangent, over head_size numbers.
+    The gradient of softmax, p (g - sum(p g)), contains a sum over L numbers. This equals the sum of
+    the result times its cotangent, over head_size numbers.
     """
     queries, keys, values, keep, _ = primals
     context, _, e, inverse = outputs
@@ -151,19 +151,19 @@ def attend_block_vjp(
         to_scores.swapaxes(-1, -2) @ queries,
         kept.swapaxes(-1, -2) @ g,
     ]
-    # Dropout's choice gets no gradient, and a gradient that nobody wants is computed all the same.
+    # `keep` has no gradient; MLX computes even unused gradients, so these are cheap zeros.
     return *found, [mx.zeros_like(x) for x in keep], turn_after(found)
 
 
 def as_numbers_again(keep: mx.array, dtype: mx.Dtype) -> mx.array:
-    """`keep.astype(dtype)`, for the backward pass alone.
+    """`keep.astype(dtype)`, for the backward pass only.
 
-    Written as in the forward pass, MLX would compute it once for both, and hold it in between, in
-    up to four times the memory of `keep`.
+    If written as in the forward pass, MLX would compute it once for both passes and hold it in
+    between, with up to four times the memory of `keep`.
     """
     return 1 - (~keep).astype(dtype)
 
 
 def turn_after(arrays: Sequence[mx.array]) -> mx.array:
-    """A zero, float32 (1,), that is there when these arrays are."""
+    """A zero, float32 (1,), that is computed after these arrays."""
     return mx.depends([mx.zeros(1)], list(arrays))[0]

@@ -1,8 +1,9 @@
 """A fast BLAS for MLX's CPU backend on Linux.
 
-The `mlx-cpu` wheel bundles the reference BLAS, some thirty times slower than MKL or OpenBLAS. Its
-`libmlx.so` looks `cblas_sgemm` up in the global scope first, so a fast library loaded there before
-`mlx.core` is imported takes over. On macOS MLX uses Metal and Accelerate: nothing here runs.
+The `mlx-cpu` wheel bundles the reference BLAS, which is about thirty times slower than MKL or
+OpenBLAS. Its `libmlx.so` looks up `cblas_sgemm` in the global scope first, so MLX uses a fast
+library that was loaded there before `mlx.core` was imported. On macOS MLX uses Metal and
+Accelerate, and nothing here runs.
 """
 
 import ctypes
@@ -16,22 +17,22 @@ from pathlib import Path
 from mlx_finbert.backend.choice import is_plain
 
 NOT_FOUND = (
-    "MLX's CPU backend will run on its slow built-in BLAS: install a fast one with"
+    "MLX's CPU backend will use its slow built-in BLAS: install a fast one with"
     " `pip install mkl` (x86_64) or `apt-get install libopenblas0-pthread`"
 )
 TOO_LATE = (
-    "MLX's CPU backend runs on its slow built-in BLAS: import mlx_finbert before mlx.core, so that"
-    " a fast one can be put before it"
+    "MLX's CPU backend uses its slow built-in BLAS: import mlx_finbert before mlx.core, so that a"
+    " fast one can be loaded"
 )
 
 
 SHARES = 2
-"""Into so many parts a batch is cut on the CPU, each computed by a thread of its own.
+"""Number of parts into which a batch is split on the CPU, each with its own thread.
 
-A constant, not the number of cores: the parts of a batch are the same on every machine.
+A constant instead of the number of cores, so that every machine computes the same parts.
 """
 
-# Debian and Ubuntu, Fedora, and an own build.
+# The paths of Debian and Ubuntu, of Fedora, and of a build from source.
 OPENBLAS = (
     "usr/lib/*/openblas-pthread/libopenblas.so.0",
     "usr/lib/*/libopenblas.so.0",
@@ -41,11 +42,11 @@ OPENBLAS = (
 
 
 def use_fast_blas() -> str | None:
-    """Load MKL or OpenBLAS ahead of MLX's own BLAS; warn once where neither can be had.
+    """Load MKL or OpenBLAS ahead of MLX's own BLAS; warn once if neither is available.
 
     Returns:
-        The path of the library that serves, or None on macOS, where none is needed, and where
-        none was found.
+        The path of the loaded library; None on macOS, where none is needed, and if none was
+        loaded.
     """
     if sys.platform != "linux" or _has_global_blas():
         return None
@@ -64,12 +65,11 @@ def use_fast_blas() -> str | None:
 
 
 def _share_cores(library: ctypes.CDLL) -> None:
-    """Leave to each product the cores that the other parts of a batch do not need.
+    """Divide the cores among the parts of a batch; on the plain path, a batch has one part.
 
-    Not by the environment, which other libraries of the process would heed too. On the plain path
-    a batch has one part.
+    Environment variables would also change other libraries of the process.
     """
-    # The number of threads must not change with the machine's load: sums would round otherwise.
+    # The number of threads must not change with the machine's load, since it changes rounding.
     if "MKL_DYNAMIC" not in os.environ and hasattr(library, "MKL_Set_Dynamic"):
         library.MKL_Set_Dynamic(0)
     chosen = {"MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys()
@@ -81,7 +81,7 @@ def _share_cores(library: ctypes.CDLL) -> None:
 
 
 def _has_global_blas() -> bool:
-    """Whether the process already has one, through LD_PRELOAD for instance."""
+    """Whether the process already has a BLAS, for example by LD_PRELOAD."""
     return hasattr(ctypes.CDLL(None), "cblas_sgemm")
 
 
@@ -92,7 +92,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _mkl() -> list[Path]:
-    """`libmkl_rt.so.N` of the PyPI package `mkl`, wherever pip put it."""
+    """`libmkl_rt.so.N` of the PyPI package `mkl`, at the place where pip installed it."""
     try:
         listed = files("mkl") or []
     except PackageNotFoundError:

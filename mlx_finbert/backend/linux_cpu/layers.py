@@ -1,6 +1,6 @@
-"""The layers of the models in forms that are fast here, with the same parameters.
+"""Faster versions of the models' layers for this backend, with the same parameters.
 
-Each is a subclass of the plain layer, which `swap` puts in its place as `nn.quantize` does.
+Each is a subclass of the plain layer, and `swap` replaces the layers, as `nn.quantize` does.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from mlx_finbert.models.packing import Packing
 
 
 class Linear(nn.Linear):
-    """With gradients in the layout of the weights."""
+    """A linear layer whose gradients have the layout of the weights."""
 
     def __call__(self, x: mx.array) -> mx.array:
         if x.dtype != mx.float32 or "bias" not in self:
@@ -30,7 +30,7 @@ class Linear(nn.Linear):
 
 
 class LayerNorm(nn.LayerNorm):
-    """With means by BLAS."""
+    """A layer norm with means by BLAS."""
 
     def __call__(self, x: mx.array) -> mx.array:
         if x.dtype != mx.float32 or "bias" not in self:
@@ -39,7 +39,7 @@ class LayerNorm(nn.LayerNorm):
 
 
 class GELU(nn.GELU):
-    """Without erf."""
+    """GELU without erf."""
 
     def __call__(self, x: mx.array) -> mx.array:
         if self._approx != "none":
@@ -48,7 +48,7 @@ class GELU(nn.GELU):
 
 
 class QuantizedLinear(nn.QuantizedLinear):
-    """The matrix is unpacked: `mx.quantized_matmul` takes 50 times as long here.
+    """A quantized layer that unpacks its matrix: `mx.quantized_matmul` takes 50 times as long here.
 
     1,024 rows of 384 numbers times 384 x 1,536, 8 bits: 442 and 9 ms on 2 cores of x86_64.
     """
@@ -59,7 +59,7 @@ class QuantizedLinear(nn.QuantizedLinear):
 
 
 class Dropout(dropout.Dropout):
-    """A product, as a CPU computes a choice for each element by branches."""
+    """Dropout as a product, since a choice for each element takes branches on a CPU."""
 
     def draw(self, shape: Sequence[int]) -> mx.array:
         return apart(super().draw(shape))
@@ -71,7 +71,7 @@ class Dropout(dropout.Dropout):
 
 
 class Attention(attention.Attention):
-    """Block by block where the scores fit into no cache: a CPU has no fused kernel."""
+    """Attention in blocks if the scores exceed the cache, since a CPU has no fused kernel."""
 
     def __call__(
         self,
@@ -98,7 +98,7 @@ class Attention(attention.Attention):
         return merge_heads(context)
 
     def split_heads(self, x: mx.array) -> mx.array:
-        # One copy here, or BLAS would get one of each factor in each product.
+        # One copy here; otherwise each product would copy its factors for BLAS.
         return apart(super().split_heads(x))
 
 
@@ -113,7 +113,7 @@ FAST: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def swap(model: nn.Module) -> None:
-    """Give every layer of a model its fast form, in place."""
+    """Replace every layer of a model by its fast version, in place."""
     for module in model.modules():
         module.__class__ = FAST.get(type(module), type(module))
 
@@ -131,9 +131,9 @@ def merge_heads_vjp(x: mx.array, cotangent: mx.array, _: mx.array) -> mx.array:
 
 @custom_function
 def kept(x: mx.array, keep: mx.array, scale: mx.array) -> mx.array:
-    """x times the scale where `keep`, and zero elsewhere.
+    """x times the scale where `keep` is True, and zero elsewhere.
 
-    A product, as a CPU computes a choice for each element by branches.
+    Computed as a product, since a choice for each element takes branches on a CPU.
     """
     return x * (keep.astype(x.dtype) * scale)
 

@@ -1,8 +1,8 @@
-"""Two streams side by side: elementwise operations here use one thread each.
+"""Computation on two streams in parallel, since elementwise operations use one thread.
 
-A stream has a thread of its own, and each product uses half of the cores (`blas.py`). Each stream
-has compiled functions of its own: in one graph MLX would merge what they have in common, and it
-fuses nothing with what another stream computes.
+Each stream has its own thread, and each product uses half of the cores (`blas.py`). Each stream
+also has its own compiled functions: in a shared graph MLX would merge common operations, and it
+does not fuse across streams.
 """
 
 import operator
@@ -21,15 +21,15 @@ _own = threading.local()
 
 
 def streams() -> list[mx.Stream]:
-    """Where the shares of a batch are computed."""
-    # A stream has a thread, which is never given back: one set for each thread of ours.
+    """The streams for the shares of a batch."""
+    # MLX never frees the thread of a stream, so keep one set for each calling thread.
     if not hasattr(_own, "others"):
         _own.others = [mx.new_stream(mx.cpu) for _ in range(SHARES - 1)]
     return [mx.default_stream(mx.default_device()), *_own.others]
 
 
 def spread(sizes: dict[str, int]) -> list[list[str]]:
-    """Names for each stream, so that all have about the same number of elements to do."""
+    """Distribute names over the streams, with about the same number of elements for each."""
     loads = [0] * SHARES
     chosen: list[list[str]] = [[] for _ in range(SHARES)]
     for name in sorted(sizes, key=sizes.__getitem__, reverse=True):
@@ -40,7 +40,7 @@ def spread(sizes: dict[str, int]) -> list[list[str]]:
 
 
 def value_and_grad_in_shares(loss: Callable[..., tuple[mx.array, Any]]) -> Callable[..., Any]:
-    """As `interface.compiled_value_and_grad`, each second row on the second stream."""
+    """Implement `interface.compiled_value_and_grad`, with every second row on the second stream."""
 
     def share_on(number: int) -> Callable[..., Any]:
         @mx.compile
@@ -81,7 +81,7 @@ def added(parts: list[Arrays]) -> Arrays:
 def compile_update_in_shares(
     update: Callable[..., tuple[Arrays, ...]], sizes: dict[str, int]
 ) -> Callable[..., tuple[Arrays, ...]]:
-    """As `interface.compile_update`, each stream with half of the numbers."""
+    """Implement `interface.compile_update`, with half of the elements on each stream."""
 
     def share_on(number: int) -> Callable[..., tuple[Arrays, ...]]:
         @mx.compile
@@ -106,12 +106,12 @@ def compile_update_in_shares(
 def forward_on_each_stream(
     function: Callable[..., mx.array], state: Any
 ) -> list[Callable[..., mx.array]]:
-    """As `interface.compile_forward`; each batch shape is traced once by each stream."""
+    """Implement `interface.compile_forward`; each stream traces each batch shape once."""
 
     def forward_on(number: int) -> Callable[..., mx.array]:
         @partial(mx.compile, inputs=state)
         def forward(*arguments: mx.array) -> mx.array:
-            # Of the thread that calls: MLX knows a stream in the thread that made it alone.
+            # Look up the stream here: it is only valid in the thread that made it.
             with mx.stream(streams()[number]):
                 return function(*arguments)
 
@@ -121,7 +121,7 @@ def forward_on_each_stream(
 
 
 def squared_norm_by_blas(arrays: Arrays) -> mx.array:
-    """As `interface.squared_norm`, in a twentieth of the time of the backend's own sum."""
+    """Implement `interface.squared_norm`, twenty times as fast as the backend's own sum."""
     vectors = [array for array in arrays.values() if array.ndim <= 1]
     matrices = {name: array for name, array in arrays.items() if array.ndim > 1}
     squares = [product_with_itself(mx.concatenate(vectors))] if vectors else []
@@ -132,7 +132,7 @@ def squared_norm_by_blas(arrays: Arrays) -> mx.array:
 
 
 def product_with_itself(array: mx.array) -> mx.array:
-    """The sum of the squares, (1, 1)."""
+    """The sum of the squares, of shape (1, 1)."""
     row = array.reshape(1, -1)
     return row @ row.T
 

@@ -1,4 +1,4 @@
-"""Settings of a process for MLX's CPU backend on Linux, made before it computes."""
+"""Process-wide settings for MLX's CPU backend on Linux, made before the first computation."""
 
 import ctypes
 import os
@@ -10,36 +10,36 @@ M_MMAP_MAX = -4
 M_ARENA_MAX = -8
 
 NEVER = -1
-"""For M_TRIM_THRESHOLD, as mallopt(3) has it."""
+"""Value of M_TRIM_THRESHOLD that disables trimming; see mallopt(3)."""
 
 BFS_MAX_WIDTH = "400"
-"""Of MLX's 20, by which it hands over one part of a batch whole before it begins the next one."""
+"""Instead of MLX's default of 20, with which it schedules the parts of a batch one by one."""
 
 
 def compute_side_by_side() -> None:
-    """Let MLX hand over the shares of a batch in turn; before its first computation.
+    """Let MLX schedule the shares of a batch in parallel; call before its first computation.
 
-    `MLX_BFS_MAX_WIDTH` in the environment is left as it is.
+    `MLX_BFS_MAX_WIDTH` is unchanged if the environment already sets it.
     """
     os.environ.setdefault("MLX_BFS_MAX_WIDTH", BFS_MAX_WIDTH)
 
 
 def prefer_memory() -> None:
-    """Hand over a graph in MLX's own order, which holds the least memory, and less side by side.
+    """Restore MLX's default order of a graph, with less memory and less parallel work.
 
-    For gradient checkpointing: in the other order layers are computed again before their turn. It
-    has an effect before MLX's first computation in this process alone.
+    For gradient checkpointing: the parallel order would compute layers again too early. This has
+    an effect only before MLX's first computation in this process.
     """
     if os.environ.get("MLX_BFS_MAX_WIDTH") == BFS_MAX_WIDTH:
         del os.environ["MLX_BFS_MAX_WIDTH"]
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep what is freed, in one heap for all threads; whether it was done.
+    """Let glibc keep freed memory, in one heap for all threads; return whether that worked.
 
-    The backend takes large arrays from `malloc`. glibc gives large ones back to the system, which
-    clears their pages one by one when they are asked for again: half the time of Adam. The process
-    stays as large as it once was.
+    The backend takes arrays from `malloc`. glibc returns large ones to the system, which clears
+    their pages when they are requested again: half the time of Adam. The process does not shrink
+    again.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -1,4 +1,4 @@
-"""The forms of the CPU backend against float64 and against MLX's own functions."""
+"""The functions of `linux_cpu` compared with float64 and with MLX's own functions."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -36,7 +36,7 @@ def test_inverse_exp():
     found = np.array(arithmetic.inverse_exp(mx.array(t)), np.float64)
     assert np.all(found >= 0)
     assert np.abs(found - np.exp(-t.astype(np.float64))).max() < 3e-7
-    # What 500 keys far below the largest one add up to.
+    # The sum of 500 keys far below the largest one.
     assert found[t > 30].max() * 500 < 1e-6
     assert np.all(found[t > 180] == 0)
 
@@ -106,7 +106,7 @@ def test_layer_norm_and_its_gradients(shape, offset):
         (cotangent * normal).sum(axis=rows),
         cotangent.sum(axis=rows),
     )
-    # What float32 leaves of x - mean.
+    # The precision of x - mean in float32.
     error = 1e-6 * (3 + offset)
     assert np.abs(np.array(found) - (normal * weight + bias)).max() < error
     for gradient, value in zip(gradients, expected, strict=True):

@@ -1,4 +1,4 @@
-"""Attention block by block against all scores at once: results, gradients, dropout."""
+"""Attention in blocks compared with all scores at once: results, gradients, dropout."""
 
 import mlx.core as mx
 import numpy as np
@@ -15,7 +15,7 @@ ROWS, HEADS, LENGTH, SIZE = 5, 3, 10, 4
 
 @pytest.fixture(params=[1, 2, 4, 15], ids="one two four all".split())
 def heads(request, monkeypatch):
-    """Blocks of so many heads."""
+    """Set the number of heads per block."""
     monkeypatch.setattr(attention, "BLOCK", request.param * 4 * LENGTH**2)
 
 
@@ -115,7 +115,7 @@ def test_blocks_of_halves_and_of_a_row_without_a_token(monkeypatch, rate):
 
 
 def test_gradients_of_values_alone():
-    """As of adapters on values, in the lowest layer that has some."""
+    """The case of adapters on values only, in the lowest adapted layer."""
     arrays, mask = arrays_and_mask()
     queries, keys, values = arrays
     dropout, cotangent = Dropout(0.0), mx.random.normal(values.shape)
@@ -131,7 +131,7 @@ def test_gradients_of_values_alone():
 @pytest.mark.skipif(mx.default_device() != mx.cpu, reason="the order in which a CPU computes")
 @pytest.mark.parametrize(("backward", "share"), [(False, 0.8), (True, 2.2)])
 def test_blocks_go_one_after_the_other(monkeypatch, backward, share):
-    """Of one forward pass no scores are left, of both the exponentials; beside them one block."""
+    """The forward pass keeps one block; with a backward pass, also the exponentials."""
     arrays = [mx.random.normal((2, 32, 128, 4)) for _ in range(4)]
     mask = mx.ones((2, 1, 1, 128), mx.bool_)
     scores = 2 * 32 * 4 * 128**2
@@ -185,7 +185,7 @@ def test_few_blocks_are_not_cut(monkeypatch, block, calls, key):
 
 @pytest.mark.parametrize("block", [400, 1])
 def test_blocks_of_packed_rows(monkeypatch, block):
-    """Tokens alone: what padding attends to is nobody's."""
+    """Keep only tokens, since results for padding are never used."""
     arrays = [mx.random.normal((2, 3, 10, 4)) for _ in range(4)]
     numbers = mx.array([[1, 1, 1, 2, 2, 2, 2, 3, 3, 0], [1, 1, 1, 1, 1, 1, 2, 0, 0, 0]])
     packing, is_token = Packing(numbers, 3), (numbers > 0)[:, None, :, None]

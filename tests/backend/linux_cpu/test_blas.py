@@ -10,7 +10,7 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the code runs o
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """As in a process that has neither MLX nor a BLAS yet."""
+    """Simulate a process that has loaded neither MLX nor a BLAS."""
     monkeypatch.setattr(blas, "_has_global_blas", lambda: False)
     monkeypatch.delitem(sys.modules, "mlx.core")
     return monkeypatch

@@ -1,4 +1,4 @@
-"""The room of Linux's CPU against MLX's own functions: logits, gradients, twenty steps."""
+"""`linux_cpu` compared with MLX's own functions: logits, gradients, twenty steps."""
 
 import mlx.core as mx
 import numpy as np
@@ -25,7 +25,7 @@ NO_DROPOUT = {
 
 @pytest.fixture(autouse=True)
 def room(monkeypatch):
-    """A function that switches to a way; the room serves first."""
+    """A function that switches between the two backends; `linux_cpu` comes first."""
 
     def switch(to):
         monkeypatch.setenv(VARIABLE, to)
@@ -38,7 +38,7 @@ def room(monkeypatch):
 
 @pytest.fixture(params=[attention.BLOCK, 1], ids=["whole", "blocks"])
 def block(request, monkeypatch):
-    """Attention is computed at once, or head by head."""
+    """Compute attention at once, or head by head."""
     monkeypatch.setattr(attention, "BLOCK", request.param)
 
 
@@ -58,7 +58,7 @@ def loss_of(model):
 
 
 def found_by(model, batch, key):
-    """Logits, figures, and gradients of a batch."""
+    """The logits, figures and gradients of a batch."""
     function = compiled_value_and_grad(loss_of_parameters(model, loss_of(model), {}, "float32"))
     labels, weights = batch.labels[:, None], batch.weights[:, None]
     rows = tuple(map(mx.array, (batch.input_ids, batch.attention_mask, labels, weights)))
@@ -125,7 +125,9 @@ def test_twenty_steps(checkpoint, room, family, adam):
     assert len(losses) == 20 and losses[-1] < losses[0]
     np.testing.assert_allclose(found_losses, losses, atol=1e-4)
     for name, weight in weights.items():
-        if "key.bias" not in name and "k_lin.bias" not in name:  # no gradient but rounding noise
+        if (
+            "key.bias" not in name and "k_lin.bias" not in name
+        ):  # the gradient is only rounding noise
             assert mx.abs(weight - found[name]).max() < 1e-4, name
 
 
