@@ -119,7 +119,7 @@ def test_files_of_sentences_that_cannot_be(tiny, tmp_path):
         (plain, "out.csv", True, "is the --output file"),
         (plain, "plain.csv", True, "is the --input file"),
         (plain, "s.parquet", True, "no row has a text"),
-        (source, "s.csv", True, "a column 'sentences' already"),
+        (source, "s.csv", True, "already has a column 'sentences'"),
     ):
         with pytest.raises(InputError, match=words):
             options = {"by_sentence": by_sentence, "sentences": tmp_path / sentences}
