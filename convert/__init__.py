@@ -1,1 +1,1 @@
-"""Conversion between checkpoint formats: commands that use the library, never used by it."""
+"""Commands that convert between model formats; the library itself does not import them."""

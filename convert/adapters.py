@@ -1,4 +1,4 @@
-"""Fusing adapters: their folder in, one Hugging Face folder out."""
+"""Fuses a folder of adapters with its base model into one Hugging Face folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +14,18 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.models.lora import fuse, has_lora
 
 TOLERANCE = 1e-4
-"""Largest difference of a logit, in float32, that passes: sums are taken in another order."""
+"""Largest accepted difference of a logit in float32; fusing changes the order of sums."""
 
 
 @dataclass
 class FuseReport:
-    """What a fusion did."""
+    """The outcome of a fusion."""
 
     output: Path
     labels: list[str]
     loaded: LoadReport
     difference: float
-    """Largest absolute difference of a logit from the model with its adapters apart."""
+    """Largest absolute difference of a logit from the model with separate adapters."""
 
     @property
     def passed(self) -> bool:
@@ -38,17 +38,17 @@ class FuseReport:
             f"{self.loaded.source} ({', '.join(self.loaded.files)}) -> {self.output},"
             f" {megabytes:.1f} MB\n"
             f"labels: {', '.join(self.labels)}\n"
-            f"largest difference of a logit from before: {self.difference:.1e}"
+            f"largest change of a logit by fusing: {self.difference:.1e}"
             f" ({verdict} {TOLERANCE:.0e})"
         )
 
 
 def fuse_adapters(settings: FuseSettings) -> FuseReport:
-    """Load, fuse, save, and compare.
+    """Load adapters, fuse them, save the result, and compare it with the original.
 
     Raises:
-        InputError: for a folder without adapters, a base model that is not there or another, or
-            an output that holds a model.
+        InputError: if the folder has no adapters, the base model is missing or a different one, or
+            the output folder already holds a model.
     """
     with claimed_output(settings.output, settings.overwrite) as output:
         model, tokenizer, report, files = load_with_run_files(
@@ -56,7 +56,7 @@ def fuse_adapters(settings: FuseSettings) -> FuseReport:
         )
         if not has_lora(model):
             raise InputError(
-                f"--model {settings.model} holds no adapters: there is nothing to fuse"
+                f"--model {settings.model} holds no adapters: give a folder of adapters to fuse"
             )
         before = own_logits(model, tokenizer)
         fuse(model)

@@ -1,4 +1,4 @@
-"""Converting a checkpoint: any supported form in, one Hugging Face folder out."""
+"""Converts a checkpoint of any supported format into one Hugging Face folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,24 +34,24 @@ from mlx_finbert.settings import require
 from mlx_finbert.training.output_dir import BEST
 
 TOLERANCES = {mx.float32: 1e-4, mx.float16: 2e-2, mx.bfloat16: 2e-1}
-"""Largest difference of a logit from transformers in float32 that passes `--verify`."""
+"""Largest difference of a logit from transformers in float32 that `--verify` accepts."""
 QUANTIZED_TOLERANCES = {8: 0.1, 4: 2.0}
-"""The same by bits; fine-tuned MiniLMs were off by 0.014 to 0.027 and by 0.22 to 0.88."""
+"""The same by bits; fine-tuned MiniLMs had errors of 0.014 to 0.027 and of 0.22 to 0.88."""
 
 
 @dataclass
 class ConversionReport:
-    """What a conversion did."""
+    """The outcome of a conversion."""
 
     output: Path
     model: Classifier
     parameters: int
-    """How many numbers the model has, those that are packed counted one by one."""
+    """Number of parameters; packed ones are counted individually."""
     loaded: LoadReport
     difference: float | None
-    """Largest absolute difference of a logit from transformers' where it was compared."""
+    """Largest absolute difference of a logit from transformers'; None if not compared."""
     reference: str | None = None
-    """The folders that transformers opened for that, in words."""
+    """The folders that transformers opened for the comparison, in words."""
 
     @property
     def dtype(self) -> mx.Dtype:
@@ -80,8 +80,8 @@ class ConversionReport:
         ]
         if self.loaded.temperature != 1:
             lines.append(
-                f"calibrated: the recorded temperature, {self.loaded.temperature:g}, is in the head"
-                " now, so every reader gives the same probabilities"
+                f"calibrated: the recorded temperature, {self.loaded.temperature:g}, is now part of"
+                " the head, so every program that opens the model computes the same probabilities"
             )
         if quantization := quantization_of(self.model):
             lines.append(
@@ -98,10 +98,10 @@ class ConversionReport:
 
 
 def convert(settings: ToMlxSettings) -> ConversionReport:
-    """Load, quantize where asked, save, and compare where asked.
+    """Load a checkpoint and save it; quantize and compare as the settings say.
 
     Raises:
-        InputError: for a checkpoint that cannot be used, or an output that holds a model.
+        InputError: if the checkpoint cannot be used, or the output folder already holds a model.
     """
     quantization = wished_quantization(settings)
     with (
@@ -124,7 +124,7 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
                 f"--quantize: {settings.model} has no trained head: fine-tune it first"
             )
         parameters = sum(value.size for value in named_parameters(model).values())
-        # transformers cannot open what is quantized.
+        # transformers cannot open a quantized folder, so an unquantized copy is compared.
         copy = Path(spare) / "copy" if quantization else output
         if quantization:
             if settings.verify:
@@ -141,7 +141,7 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
 def load_with_run_files(
     model: str, *, revision: str | None = None, **how: Any
 ) -> tuple[Classifier, Tokenizer, LoadReport, dict[str, bytes]]:
-    """`load_with_report`, and the files of the training run, both from one state of the folder."""
+    """Load a model and its run's files from the same state of the folder."""
 
     def read() -> tuple[Classifier, Tokenizer, LoadReport, dict[str, bytes]]:
         *loaded, report = load_with_report(model, revision=revision, **how)
@@ -151,11 +151,11 @@ def load_with_run_files(
 
 
 def verify(converted: ConversionReport, tokenizer: Tokenizer, copy: Path) -> None:
-    """Compare with what transformers makes of the folder as written, and of the source if it can.
+    """Compare with transformers' model of the written folder and, if possible, of the source.
 
     Args:
-        converted: gets the difference and what it is of.
-        tokenizer: of the model.
+        converted: the report, which gets the difference and its reference.
+        tokenizer: the model's tokenizer.
         copy: the folder as written, or as it would be without quantization.
     """
     source = converted.loaded.source
@@ -170,7 +170,7 @@ def verify(converted: ConversionReport, tokenizer: Tokenizer, copy: Path) -> Non
 
 
 def unlike_in_transformers(converted: ConversionReport) -> str | None:
-    """Why transformers does not make the same model of the source, or None where it does."""
+    """The reason why transformers' model of the source differs; None if it does not."""
     if converted.loaded.new:
         return f"the head is new ({', '.join(converted.loaded.new)})"
     if converted.loaded.temperature != 1:
@@ -180,28 +180,27 @@ def unlike_in_transformers(converted: ConversionReport) -> str | None:
 
 
 def wished_quantization(settings: ToMlxSettings) -> Quantization | None:
-    """What --quantize and --group-size say."""
+    """The quantization that --quantize and --group-size ask for."""
     if settings.quantize is None:
         given = settings.group_size
-        require(given is None, "--group-size", given, "of use with --quantize alone")
+        require(given is None, "--group-size", given, "it has no effect without --quantize")
         return None
     return Quantization(settings.quantize, settings.group_size or DEFAULT_GROUP_SIZE)
 
 
 @contextmanager
 def claimed_output(output: str, overwrite: bool) -> Iterator[Path]:
-    """The output folder, locked against other commands.
+    """Lock the output folder against other commands.
 
     Raises:
-        InputError: where it holds a training run, or a file that the model would replace or
-            remove.
+        InputError: if it holds a training run, or a file that the model would replace or remove.
     """
     with claimed(Path(output).expanduser(), "name another --output") as folder:
         finish(folder)
         if (folder / BEST).exists():
             raise InputError(
-                f"--output {folder} holds a training run, whose figures and report would be taken"
-                " for those of the new model: name another folder"
+                f"--output {folder} holds a training run, whose figures and report would look like"
+                " those of the new model: choose another folder"
             )
         taken = [name for name in sorted(MODEL_FILES) if (folder / name).exists()]
         if taken and not overwrite:

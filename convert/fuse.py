@@ -1,4 +1,4 @@
-"""Make a plain checkpoint of adapters: `python -m mlx_finbert.convert.fuse`."""
+"""Fuse adapters into a plain checkpoint: `python -m mlx_finbert.convert.fuse`."""
 
 import sys
 
@@ -6,8 +6,8 @@ from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse
 
 DESCRIPTION = """\
-Add LoRA or DoRA adapters to their base model: a plain checkpoint, which every other command and
-transformers open:
+Fuse LoRA or DoRA adapters with their base model into a plain checkpoint, which transformers and
+all other commands can open:
 
   python -m mlx_finbert.convert.fuse --model runs/adapters --output runs/fused
 """
@@ -15,7 +15,7 @@ transformers open:
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    # They import MLX, for which `command` has prepared the process.
+    # Imported here because they import MLX, for which `command` prepares the process.
     from mlx_finbert.convert.adapters import fuse_adapters
     from mlx_finbert.convert.settings import FuseSettings
 

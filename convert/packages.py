@@ -1,4 +1,4 @@
-"""What the commands on Core ML packages do: from their settings to a report."""
+"""Implementation of the commands on Core ML packages, from settings to a report."""
 
 import json
 import sys
@@ -29,10 +29,10 @@ from mlx_finbert.files.folder_commit import finish
 
 
 def export_model(settings: ToCoremlSettings) -> ExportReport:
-    """Load, export, verify.
+    """Load a model, export it and verify the packages.
 
     Raises:
-        InputError: for a model, data or an output that cannot be used.
+        InputError: if the model, the data or the output cannot be used.
     """
     if settings.validate is None:
         (model, tokenizer), rows = settings.load_model(), None
@@ -40,7 +40,7 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
         model, tokenizer, run = settings.load_with_run()
         rows = validation_rows(settings.validate, settings, run)
     require_plain(model, settings.model)
-    # The folder's name alone: a path of this machine has no place in a file that is shipped.
+    # Only the folder's name: a shipped file must not contain paths of this machine.
     source = Path(settings.model).expanduser()
     name = source.resolve().name if source.is_dir() else settings.model
     return export(
@@ -49,12 +49,12 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
 
 
 def to_stderr(line: str) -> None:
-    """Progress, apart from the report."""
+    """Print a line of progress, separate from the report."""
     print(line, file=sys.stderr, flush=True)
 
 
 def validation_rows(data: str, settings: ToCoremlSettings, run: TrainingRun) -> LabelledTexts:
-    """The rows that `evaluate` measures of this data, a sample where there are many."""
+    """Load the rows of this data that `evaluate` would measure, or a sample of them."""
     wanted = RowsWanted(
         data,
         include_seen=settings.include_seen,
@@ -68,11 +68,11 @@ def validation_rows(data: str, settings: ToCoremlSettings, run: TrainingRun) -> 
 
 @dataclass
 class VerifyReport:
-    """What a verification found."""
+    """The outcome of a verification."""
 
     package: PackageReport
     missing: list[str]
-    """Files that an export writes beside its packages, and that are not there."""
+    """Files that an export writes next to its packages and that are missing."""
 
     @property
     def passed(self) -> bool:
@@ -81,15 +81,15 @@ class VerifyReport:
     def __str__(self) -> str:
         lines = [str(self.package)]
         if self.missing:
-            lines.append(f"not beside the package, so not checked: {', '.join(self.missing)}")
+            lines.append(f"missing next to the package, so not checked: {', '.join(self.missing)}")
         return "\n".join([*lines, verdict(self.passed, self.package.core_ml_ran)])
 
 
 def verify_package(settings: VerifySettings) -> VerifyReport:
-    """Hold a package against the model that it says it was made of.
+    """Compare a package with the model that it was made from.
 
     Raises:
-        InputError: for a model or a package that cannot be read.
+        InputError: if the model or the package cannot be read.
     """
     path = Path(settings.package).expanduser()
     if path.parent.is_dir():
@@ -102,9 +102,9 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     if not all(SHORTEST <= length <= most for length in options.lengths):
         raise InputError(
             f"{package.path} is for {', '.join(map(str, options.lengths))} tokens, but the model"
-            f" holds from {SHORTEST} to {most}: name the model that it was made of"
+            f" takes from {SHORTEST} to {most}: give the model that it was made from"
         )
-    # Of its metadata the package itself says only what it was asked to be.
+    # From the package's own metadata, only its options are trusted.
     description = describe_export(model, tokenizer, options, options.lengths, source="")
     verifier = Verifier(description, tokenizer)
     report = verifier.verify(package, options.lengths)
@@ -117,10 +117,10 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
 
 
 def options_of(package: SavedPackage) -> CompleteOptions:
-    """What a package was asked to be, by its own account.
+    """Read the options of a package's export from its metadata.
 
     Raises:
-        InputError: where it gives none, or one that cannot be.
+        InputError: if the metadata lack the options, or these are invalid.
     """
     try:
         told = json.loads(package.metadata[f"{PREFIX}options"])
@@ -129,10 +129,12 @@ def options_of(package: SavedPackage) -> CompleteOptions:
         told, lengths = None, None
     if not isinstance(told, dict) or set(told) != set(PROGRAM_OPTIONS) or lengths is None:
         raise InputError(
-            f"{package.path} does not say how it was made, as exports of this version do: export it"
-            " again with python -m mlx_finbert.convert.to_coreml"
+            f"{package.path} does not record how it was made, as exports of this version do: export"
+            " it again with python -m mlx_finbert.convert.to_coreml"
         )
     try:
         return CompleteOptions(**told, lengths=lengths)
     except InputError as error:
-        raise InputError(f"{package.path}: what its metadata says cannot be: {error}") from None
+        raise InputError(
+            f"{package.path} has invalid options in its metadata ({error}): export it again"
+        ) from None

@@ -1,4 +1,4 @@
-"""Our logits against those of transformers, where PyTorch is installed."""
+"""Compares our logits with those of transformers, if PyTorch is installed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,20 +25,22 @@ TEXTS = [
 
 
 def require_torch() -> None:
-    """Refuse `--verify` where there is nothing to compare with."""
+    """Refuse `--verify` without PyTorch."""
     if find_spec("torch") is None:
-        raise InputError("--verify needs PyTorch, which nothing else here does: pip install torch")
+        raise InputError("--verify needs PyTorch, which is not installed: pip install torch")
 
 
 def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) -> float:
-    """Largest absolute difference of a logit over a few texts, padded together; NaN where one is.
+    """Largest absolute difference of a logit over a few texts, padded together.
+
+    It is NaN if any logit is.
 
     Args:
-        model, tokenizer: ours.
+        model, tokenizer: our model and tokenizer.
         reference: the checkpoint folder that transformers reads.
 
     Raises:
-        InputError: where transformers cannot open it, or draws some of its weights at random.
+        InputError: if transformers cannot open it, or initialises some of its weights at random.
     """
     import torch
 
@@ -52,13 +54,14 @@ def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) 
 
 
 def open_in_transformers(model: Classifier, folder: Path) -> tuple[Any, str | None]:
-    """transformers' float32 model of a folder, and why that is not the folder's, or None.
+    """Open a folder in transformers, in float32; also return why this failed, or None.
 
-    transformers draws at random, with a warning, what it does not find under its own names.
+    transformers initialises weights at random, with a warning, that it does not find under its own
+    names.
 
     Args:
-        model: ours, of the same class and number of labels.
-        folder: of a checkpoint.
+        model: our model, of the same class and number of labels.
+        folder: the checkpoint's folder.
     """
     import torch
     import transformers
@@ -74,7 +77,7 @@ def open_in_transformers(model: Classifier, folder: Path) -> tuple[Any, str | No
                 output_loading_info=True,
             )
     except Exception as error:
-        # It raises whatever the libraries below it raise.
+        # transformers passes on the exceptions of many libraries.
         return None, first_line(error)
     unread = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
     return twin, f"it finds no {unread[0]} ({len(unread)} such tensors)" if unread else None
@@ -82,7 +85,7 @@ def open_in_transformers(model: Classifier, folder: Path) -> tuple[Any, str | No
 
 @contextmanager
 def quiet(logging: Any) -> Iterator[None]:
-    """Inside the block, transformers prints neither progress nor what it does not find."""
+    """Silence transformers' progress bars and warnings inside the block."""
     verbosity, progress = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -95,7 +98,7 @@ def quiet(logging: Any) -> Iterator[None]:
 
 
 def own_logits(model: Classifier, tokenizer: Tokenizer) -> np.ndarray:
-    """What a model of ours says to the texts, float32 (6, num_labels)."""
+    """Compute our model's logits for the texts, float32 (6, num_labels)."""
     ids, mask = inputs(tokenizer)
     with full_precision():
         return np.array(model(mx.array(ids), mx.array(mask)).astype(mx.float32))

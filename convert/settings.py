@@ -1,4 +1,4 @@
-"""The flags of the commands in this folder."""
+"""The flags of the conversion commands."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,23 +12,23 @@ from mlx_finbert.settings import require, require_given, required, setting
 
 @dataclass(kw_only=True)
 class ToMlxSettings:
-    """Which checkpoint becomes which folder."""
+    """Checkpoint, output and format."""
 
-    model: str = required("a checkpoint folder or hub id", "name a checkpoint folder or a hub id")
-    output: str = required("folder to write", "name the folder to write", metavar="DIR")
+    model: str = required("checkpoint folder or hub id", "give a checkpoint folder or a hub id")
+    output: str = required("folder to write", "give the folder to write", metavar="DIR")
     revision: str | None = setting(None, "branch, tag or commit of the model on the hub")
     dtype: Literal["float32", "float16", "bfloat16"] | None = setting(
-        None, "of the weights (default: as in the checkpoint)"
+        None, "dtype of the weights (default: as in the checkpoint)"
     )
-    num_labels: int | None = setting(None, "size of the head, for a checkpoint that has none")
-    labels: list[str] | None = setting(None, "names of the head's outputs, in their order")
-    new_head: bool = setting(False, "replace the checkpoint's classifier head by a fresh one")
-    overwrite: bool = setting(False, "write into an --output that holds a model already")
+    num_labels: int | None = setting(None, "size of the head, for a checkpoint without one")
+    labels: list[str] | None = setting(None, "names of the head's outputs, in order")
+    new_head: bool = setting(False, "replace the checkpoint's classifier head with a new one")
+    overwrite: bool = setting(False, "write to an --output that already holds a model")
     quantize: int | None = setting(
-        None, "8 or 4: bits of the encoder's weights; transformers cannot open such a folder"
+        None, "bits of the encoder's weights, 8 or 4; transformers cannot open the result"
     )
     group_size: int | None = setting(
-        None, "32, 64 or 128 numbers share a scale, for --quantize (default: 64)"
+        None, "with --quantize, weights that share a scale: 32, 64 or 128 (default: 64)"
     )
     verify: bool = setting(False, "compare logits with transformers (needs PyTorch)")
 
@@ -38,16 +38,16 @@ class ToMlxSettings:
 
 @dataclass(kw_only=True)
 class FuseSettings:
-    """Which adapters become which folder."""
+    """Adapters and output."""
 
     model: str = required(
-        "a folder of adapters, left by train --lora-rank", "name a folder of adapters"
+        "folder of adapters, written by train --lora-rank", "give a folder of adapters"
     )
-    output: str = required("folder to write", "name the folder to write", metavar="DIR")
+    output: str = required("folder to write", "give the folder to write", metavar="DIR")
     base_model: str | None = setting(
-        None, "where the base model is now (default: where the adapters say)"
+        None, "base model's folder or hub id (default: as recorded with the adapters)"
     )
-    overwrite: bool = setting(False, "write into an --output that holds a model already")
+    overwrite: bool = setting(False, "write to an --output that already holds a model")
 
     def __post_init__(self) -> None:
         require_given(type(self), vars(self))
@@ -55,18 +55,18 @@ class FuseSettings:
 
 @dataclass(kw_only=True)
 class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
-    """Which model becomes which packages."""
+    """Output and validation."""
 
     output: str = required(
-        "NAME.mlpackage to write", "name the package to write, NAME.mlpackage", metavar="PATH"
+        "NAME.mlpackage to write", "give the package to write, NAME.mlpackage", metavar="PATH"
     )
     validate: str | None = setting(
         None,
-        "measure the accuracy on this data, named as for train's --data, or on the test rows of the"
-        " model's own where none is named",
+        "measure the accuracy on this data, given as for train's --data; without a value, on the"
+        " test rows of the model's training data",
         const="",
     )
-    validate_rows: int = setting(300, "rows of --validate that are run, a sample by hash")
+    validate_rows: int = setting(300, "run at most N rows of --validate, a sample by hash")
     include_seen: bool = setting(False, INCLUDE_SEEN)
 
     def __post_init__(self) -> None:
@@ -76,10 +76,10 @@ class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
 
 
 def complete(given: dict[str, Any]) -> ToCoremlSettings:
-    """Settings from what was given; those of the model's run say how to read its own data.
+    """Make settings from the given values; the model's run says how to read its own data.
 
     Raises:
-        InputError: for values out of range, or a `--validate` that is given no data by anything.
+        InputError: for values out of range, or if neither `--validate` nor the run name any data.
     """
     if given.get("validate") is not None:
         given = with_own_data(given, ToCoremlSettings, "validate")
@@ -88,8 +88,8 @@ def complete(given: dict[str, Any]) -> ToCoremlSettings:
 
 @dataclass(kw_only=True)
 class VerifySettings(TrainedModelSettings):
-    """Which package is held against which model."""
+    """Package to verify."""
 
     package: str = required(
-        "the .mlpackage to verify", "name the .mlpackage to verify", metavar="PATH"
+        "the .mlpackage to verify", "give the .mlpackage to verify", metavar="PATH"
     )

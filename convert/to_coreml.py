@@ -6,20 +6,20 @@ from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
 
 DESCRIPTION = """\
-Export a fine-tuned classifier to Core ML packages, and verify each against the model: one package a
-length, or one for all with --shapes enumerated or, the default from --target iOS18 on, functions.
-Nothing is left at --output that did not pass:
+Export a fine-tuned classifier to Core ML packages, and verify each against the model. There is one
+package per length, or one for all lengths with --shapes enumerated or with functions (the default
+from --target iOS18 on). A package that fails verification is not left at --output:
 
   python -m mlx_finbert.convert.to_coreml --model runs/finbert --output app/FinBERT.mlpackage
 
-The flags on columns, labels and encoding say how to read the data of --validate. Without a value,
---validate takes the data of the model's training run, read as it was then.
+The flags for columns, labels and encoding say how to read the data of --validate. Without a value,
+--validate uses the data of the model's training run and reads it in the same way.
 """
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    # They import MLX, for which `command` has prepared the process.
+    # Imported here because they import MLX, for which `command` prepares the process.
     from mlx_finbert.convert.settings import ToCoremlSettings, complete
     from mlx_finbert.convert.without_torch import torch_hidden
 

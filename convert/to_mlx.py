@@ -6,18 +6,18 @@ from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse
 
 DESCRIPTION = """\
-Convert a supported checkpoint, `pytorch_model.bin` included, into a folder that mlx-finbert and
-transformers both open:
+Convert a supported checkpoint, including `pytorch_model.bin`, into a folder that both mlx-finbert
+and transformers can open:
 
   python -m mlx_finbert.convert.to_mlx --model ProsusAI/finbert --output finbert
 
-With --quantize into one that mlx-finbert alone opens, of a third or a sixth of the size.
+With --quantize, the folder has a third or a sixth of the size, and only mlx-finbert can open it.
 """
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    # They import MLX, for which `command` has prepared the process.
+    # Imported here because they import MLX, for which `command` prepares the process.
     from mlx_finbert.convert.checkpoints import convert
     from mlx_finbert.convert.settings import ToMlxSettings
 

@@ -1,4 +1,4 @@
-"""Hold a Core ML package against its model: `python -m mlx_finbert.convert.verify`."""
+"""Compare a Core ML package with its model: `python -m mlx_finbert.convert.verify`."""
 
 import sys
 
@@ -6,7 +6,7 @@ from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse
 
 DESCRIPTION = """\
-Run a saved Core ML package, on any machine, and compare it with the model that it was made of:
+Run a saved Core ML package, on any machine, and compare it with the model that it was made from:
 
   python -m mlx_finbert.convert.verify --package app/FinBERT-32.mlpackage --model runs/finbert
 """
@@ -14,7 +14,7 @@ Run a saved Core ML package, on any machine, and compare it with the model that 
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    # They import MLX, for which `command` has prepared the process.
+    # Imported here because they import MLX, for which `command` prepares the process.
     from mlx_finbert.convert.settings import VerifySettings
     from mlx_finbert.convert.without_torch import torch_hidden
 

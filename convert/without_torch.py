@@ -1,4 +1,4 @@
-"""Keeping PyTorch out of a process of ours."""
+"""Keeps PyTorch out of a command's process."""
 
 import sys
 from collections.abc import Iterator
@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 @contextmanager
 def torch_hidden() -> Iterator[None]:
-    """Inside the block, PyTorch cannot be imported, unless it was before.
+    """Block imports of PyTorch inside the block, unless it was imported before.
 
-    coremltools imports it where it is installed, which takes 3 seconds and 340 MB. For commands
-    alone: a library that did this would break its caller's own conversions.
+    coremltools imports it if it is installed, which takes 3 seconds and 340 MB. Only commands may
+    do this: in a library it would break the caller's own conversions.
     """
     if "torch" in sys.modules:
         yield
         return
-    sys.modules["torch"] = None  # type: ignore[assignment]  # Python's mark of a barred module.
+    sys.modules["torch"] = None  # type: ignore[assignment]  # Python's mark of a blocked module.
     try:
         yield
     finally:

@@ -27,24 +27,25 @@ def export(
     rows: LabelledTexts | None = None,
     say: Say | None = None,
 ) -> "ExportReport":
-    """Write a classifier as Core ML packages, and hold each against the model.
+    """Write a classifier as Core ML packages, and verify each against the model.
 
     Args:
         model, tokenizer: from `mlx_finbert.load`.
-        path: `NAME.mlpackage`: where that is one package for several lengths (functions, or
-            enumerated shapes), else `NAME-32.mlpackage` and so on, one a length; the files of the
-            tokenizer, `labels.json`, `golden.json` and `export.json` are written into its folder.
-        options: lengths, layout, precision, compression and the like.
-        source: what to call the checkpoint.
+        path: `NAME.mlpackage`. One package for several lengths (functions or enumerated shapes) is
+            written there, otherwise one per length: `NAME-32.mlpackage` and so on. The files of
+            the tokenizer, `labels.json`, `golden.json` and `export.json` are written to its
+            folder.
+        options: lengths, layout, precision, compression and other options.
+        source: the checkpoint's name in the metadata.
         rows: labelled texts, to measure what the export costs in accuracy.
-        say: gets a line at each step, which can take a minute for a large model.
+        say: called with a line at each step; a step can take a minute for a large model.
 
     Returns:
-        Figures of every package. Where `passed` is False, the packages were kept aside as
-        `.rejected` and `path` was left as it was.
+        Figures of every package. If `passed` is False, the packages were renamed to `.rejected`
+        and `path` was left unchanged.
 
     Raises:
-        InputError: one sentence on what cannot be exported; nothing is written then.
+        InputError: one sentence on what cannot be exported; nothing is written.
     """
     # coremltools takes a second to import.
     from mlx_finbert.convert.coreml import exporter

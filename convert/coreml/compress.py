@@ -1,4 +1,4 @@
-"""Compressed weights: coremltools does it, this says which and how."""
+"""Settings for the compression of weights, which coremltools performs."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ import numpy as np
 from mlx_finbert.convert.coreml.mil import cto
 
 SPARED = {"position_embeddings", "classifier_weight"}
-"""Left as they are: less than 1% of the bytes, and part of every sum or of the decision."""
+"""Not compressed: less than 1% of the bytes, but part of every sum or of the decision."""
 
 LEAST_SIZE = {"int8": 10, "palette6": 10_000, "palette4": 10_000}
-"""Elements of the smallest matrix that is compressed: below 10 none is stored apart, and below
-10,000 coremltools' k-means needs scikit-learn."""
+"""Elements of the smallest matrix that is compressed: below 10 no matrix is stored separately, and
+below 10,000 coremltools' k-means needs scikit-learn."""
 
 
 def compression_pass(method: str) -> tuple[str, Any]:
-    """The name of coremltools' pass, and its configuration.
+    """Return the name of coremltools' pass and its configuration.
 
     Args:
         method: `int8`, a scale for each row of a matrix, or `palette6` or `palette4`, 64 or 16
             values for a whole matrix, found by k-means.
     """
-    # The pass compresses what is larger than the threshold.
+    # The pass compresses matrices larger than the threshold.
     threshold = LEAST_SIZE[method] - 1
     if method == "int8":
         name = "compression::linear_quantize_weights"

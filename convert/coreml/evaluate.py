@@ -1,8 +1,7 @@
-"""Running a saved program, on any machine.
+"""Runs a saved program, on any machine.
 
-Half precision is emulated: every operation computes in float32 and its result is rounded to the
-type that the file declares for it. What an accelerator adds, its own accumulation and tables, is
-not emulated.
+Half precision is emulated: every operation computes in float32, and its result is rounded to the
+type that the file declares for it. An accelerator's own accumulation and tables are not emulated.
 """
 
 import re
@@ -16,51 +15,51 @@ from mlx_finbert.convert.coreml.operations import CONSTANTS, OPERATIONS, Evaluat
 from mlx_finbert.convert.coreml.saved import Function, Name, Operation, Tensor
 
 PRODUCTS = {"linear", "conv", "matmul", "einsum"}
-"""Whose largest result is reported; sums would show the -1e4 of the mask alone."""
+"""Operations whose largest result is reported; sums would only show the mask's -1e4."""
 
 LISTS = {"values"}
-"""Parameters of several values, of concat and einsum."""
+"""Parameters with several values, of concat and einsum."""
 
 PARAMETERS = {
     "weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "epsilon": "epsilon",
 }  # fmt: skip
-"""An operation's constants by what the graph calls them after the operation's name."""
+"""Parameters of an operation, and the suffixes of their constants' names in the graph."""
 
 CAST_NAMES = {"fp16": "float16", "fp32": "float32"}
-"""What numpy calls the targets of a cast, where the names differ."""
+"""Targets of a cast by Core ML's name, if numpy's differs."""
 
 DAMAGES = ArithmeticError, AttributeError, LookupError, TypeError, ValueError
-"""What numpy raises where a file is not what the export writes."""
+"""Exceptions that numpy raises for a file that the export did not write."""
 
 Stored = dict[str, Callable[[], Any]]
-"""Constants by name, each to be read by a call."""
+"""Functions by name that each read a constant."""
 
 
 class Evaluator:
-    """One function of a saved package.
+    """Runs one function of a saved package.
 
     Args:
-        function: of a `SavedPackage`.
-        exact: constants by name, float32. Where given, they take the place of the file's and
-            nothing is rounded: the graph of the file, without its precision.
+        function: a function of a `SavedPackage`.
+        exact: constants by name, float32. If given, they replace the file's and nothing is
+            rounded: this runs the file's graph without its precision.
     """
 
     def __init__(self, function: Function, exact: Mapping[str, np.ndarray] | None = None) -> None:
         self.function = function
         self.exact = exact
         self.largest = 0.0
-        """Largest absolute value that a matrix product gave so far."""
+        """Largest absolute value in a matrix product so far."""
         self.not_finite: set[str] = set()
-        """Operations that gave NaN or infinity."""
+        """Operations whose result had NaN or infinity."""
         stored = stored_constants(function)
         self._constants = self._decoded(stored)
         self._merged = self._unmerged(stored, exact) if exact else {}
 
     def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """The outputs by name; int32 feeds (B, S) by input name.
+        """Run the function on int32 feeds (B, S) by input name; return the outputs by name.
 
         Raises:
-            EvaluationError: for feeds or operations that do not fit the file.
+            EvaluationError: for feeds or operations that do not match the file.
         """
         values: dict[str, Any] = {}
         for tensor in self.function.inputs:
@@ -76,7 +75,7 @@ class Evaluator:
 
     def _run(self, operation: Operation, values: dict[str, Any]) -> None:
         if operation.kind not in OPERATIONS:
-            raise EvaluationError(f"the operation {operation.kind} is not known")
+            raise EvaluationError(f"the operation {operation.kind} is unknown")
         try:
             arguments = self._arguments(operation, values)
             require_cast(operation, arguments)
@@ -125,7 +124,7 @@ class Evaluator:
         return value.astype(np.float32, copy=False)
 
     def _decoded(self, stored: Stored) -> dict[str, Any]:
-        """All constants, floats as float32: decoded once, not at each run."""
+        """Decode all constants once, floats as float32."""
         constants: dict[str, Any] = {}
         for name, decode in stored.items():
             exact = None if self.exact is None else self.exact.get(original_name(name))
@@ -135,10 +134,10 @@ class Evaluator:
     def _unmerged(
         self, stored: Stored, exact: Mapping[str, np.ndarray]
     ) -> dict[tuple[str, str], np.ndarray]:
-        """Exact constants by operation and parameter, where the file has another's in their place.
+        """Exact constants, by operation and parameter, that the file shares with other operations.
 
-        coremltools stores constants once that are equal in the precision of the file, which they
-        need not be in float32. Only such a stand-in is taken for the operation's own.
+        coremltools stores constants once if they are equal in the file's precision, even if they
+        differ in float32. Only then is an operation's own constant used instead of the shared one.
         """
         found: dict[tuple[str, str], np.ndarray] = {}
         for operation in self.function.operations:
@@ -153,16 +152,16 @@ class Evaluator:
 
 
 def fits(shape: tuple[int, ...], declared: tuple[int | None, ...]) -> bool:
-    """Whether a shape is the declared one, where that says a size."""
+    """Whether a shape matches the declared one, in which None allows any size."""
     return len(shape) == len(declared) and all(
         size in (found, None) for found, size in zip(shape, declared, strict=True)
     )
 
 
 def stored_constants(function: Function) -> Stored:
-    """For each constant of a function, how to read it, decompressed, in the type of the file.
+    """Functions that read each constant of a function, decompressed, in the file's type.
 
-    Reading waits for the call: a constant that is replaced need not be decompressed.
+    They are called only when needed: a constant that is replaced is not decompressed.
     """
     found: Stored = {}
 
@@ -184,7 +183,7 @@ def stored_constants(function: Function) -> Stored:
 
 
 def declared(operation: Operation, value: Any) -> Any:
-    """The value of a constant in the type that the file declares for it."""
+    """Convert a constant to the type that the file declares for it."""
     (tensor,) = operation.outputs
     if not isinstance(value, np.ndarray):
         return value
@@ -200,7 +199,7 @@ def declared(operation: Operation, value: Any) -> Any:
 
 
 def require_cast(operation: Operation, arguments: Mapping[str, Any]) -> None:
-    """A cast must give what it says."""
+    """Refuse a cast whose target differs from the declared type of its result."""
     if operation.kind == "cast":
         wanted = CAST_NAMES.get(arguments["dtype"], arguments["dtype"])
         if wanted != operation.outputs[0].dtype.name:
@@ -211,7 +210,7 @@ def require_cast(operation: Operation, arguments: Mapping[str, Any]) -> None:
 
 
 def original_name(name: str) -> str:
-    """The name that the graph gave to a constant, before compression added its own."""
+    """The name of a constant in the graph, without the suffix that compression adds."""
     return re.sub(r"_(quantized|palettized)$", "", name)
 
 

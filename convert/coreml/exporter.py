@@ -1,4 +1,4 @@
-"""From an MLX classifier to verified Core ML packages."""
+"""Exports an MLX classifier to verified Core ML packages."""
 
 import itertools
 import re
@@ -47,7 +47,7 @@ def export(
     rows: LabelledTexts | None,
     say: Callable[[str], None],
 ) -> ExportReport:
-    """See `mlx_finbert.convert.coreml.export`."""
+    """Export a classifier; see `mlx_finbert.convert.coreml.export`."""
     lengths = options.lengths_for(tokenizer.model_max_length, model.args.max_length)
     description = describe_export(model, tokenizer, options, lengths, source)
     names = package_names(path, lengths, description.options)
@@ -55,7 +55,7 @@ def export(
         finish(folder)
         refuse_existing(path, names, description)
         if rows is not None:
-            # Refused now, not after minutes of work.
+            # Refuse unknown labels now, not after minutes of work.
             rows.ids_in(model.args.labels)
         with written_beside(folder) as part:
             write_app_files(part, description, tokenizer)
@@ -80,7 +80,7 @@ def verified(
     tokenizer: Tokenizer,
     rows: LabelledTexts | None,
 ) -> ExportReport:
-    """The packages of a folder, read back and held against the model."""
+    """Read the packages of a folder back and verify them against the model."""
     verifier = Verifier(description, tokenizer)
     packages = {name: SavedPackage(folder / name) for name in names}
     reports = [verifier.verify(packages[name], own) for name, own in names.items()]
@@ -98,19 +98,19 @@ def verified(
 
 
 def package_names(path: Path, lengths: Lengths, options: CompleteOptions) -> dict[str, Lengths]:
-    """The packages of an export and the lengths that each holds.
+    """The names of an export's packages, with the lengths of each.
 
-    A package of fixed shapes for one length has it in its name: `NAME-32.mlpackage`.
+    A package with a fixed shape for one length has it in its name: `NAME-32.mlpackage`.
     """
     if path.suffix != SUFFIX:
-        raise InputError(f"--output {path} does not end in {SUFFIX}, as Core ML's packages do")
+        raise InputError(f"--output {path} must end in {SUFFIX}: give NAME{SUFFIX}")
     if options.multifunction or options.shapes == "enumerated":
         return {path.name: lengths}
     return {f"{path.stem}-{length}{SUFFIX}": [length] for length in lengths}
 
 
 def refuse_existing(path: Path, names: dict[str, Lengths], description: Description) -> None:
-    """Nothing that is there is replaced unasked, and nothing old is left beside what is new."""
+    """Refuse to replace files without --overwrite, or to mix packages of two exports."""
     folder = path.parent
     if any((folder / name).exists() for name in ("config.json", ADAPTER_CONFIG)):
         raise InputError(f"--output: {folder} holds a model: choose another folder")
@@ -126,7 +126,7 @@ def refuse_existing(path: Path, names: dict[str, Lengths], description: Descript
     for found in kept:
         if found.name not in names:
             raise InputError(
-                f"--output: {found} is of an earlier export, and this one does not replace it:"
+                f"--output: {found} is from an earlier export, which this one does not replace:"
                 " remove it, or choose another folder"
             )
 
@@ -138,24 +138,24 @@ def describe_export(
     lengths: Lengths,
     source: str,
 ) -> Description:
-    """The model held to everything that an export needs of it.
+    """Check all that an export needs of a model, and describe the export.
 
     Raises:
-        InputError: names the weight, the label or the size that does not fit.
+        InputError: names the weight, the label or the size that cannot be exported.
     """
     complete = options.with_defaults(lengths)
     masked = tokenizer.pad_token_id if options.shapes == "enumerated" else None
     reference = Reference(model, masked)
     if options.precision == "fp16" and (what := too_large_for_fp16(model, reference.network)):
         raise InputError(
-            f"{what} has values beyond {FP16_MAX:.0f}, the largest number of fp16:"
+            f"{what} has values beyond {FP16_MAX:.0f}, the largest number in fp16:"
             " add --precision fp32"
         )
     embedding = reference.network.word_embeddings
     vocabulary = vocabulary_of(tokenizer, len(embedding))
     if options.shapes == "enumerated":
         require_own_padding(vocabulary)
-    # Rows that no token reaches are not exported.
+    # Rows without a token are not exported.
     reference.network.word_embeddings = embedding[: len(vocabulary.tokens)]
     rows_left_out = len(embedding) - len(vocabulary.tokens)
     max_length = min(tokenizer.model_max_length, model.args.max_length)
@@ -163,9 +163,9 @@ def describe_export(
 
 
 def write_package(path: Path, description: Description) -> None:
-    """A package of one program, or of several as functions; not yet verified."""
+    """Write a package of one program, or of several as functions; it is not verified here."""
     if not description.options.multifunction:
-        # One length, or all of them as shapes of one input.
+        # There is one length, or all lengths are shapes of one input.
         write_program(path, description.lengths[-1], description)
         return
     parts = path.with_name(".parts")
@@ -178,14 +178,14 @@ def write_package(path: Path, description: Description) -> None:
 
 
 def write_program(path: Path, length: int, description: Description) -> None:
-    """The package of one program, for rows of a length or, where it is enumerated, at most that."""
+    """Write the package of one program for a length, or up to it if shapes are enumerated."""
     options, reference = description.options, description.reference
     program = build(reference.network, length, options)
     write(convert(program, options, reference.labels), path, description.annotate)
 
 
 def reject(part: Path, report: ExportReport) -> None:
-    """Keep the packages aside under another name, next to earlier rejected ones."""
+    """Rename the packages to `.rejected`, next to earlier rejected ones."""
     for name in SIDE_FILES:
         (part / name).unlink(missing_ok=True)
     for package in report.packages:

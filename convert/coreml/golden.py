@@ -1,4 +1,4 @@
-"""`golden.json`: texts with what an app must make of them, for its own tests."""
+"""`golden.json`: texts with the token ids and probabilities that an app's tests must get."""
 
 import json
 import math
@@ -18,13 +18,13 @@ from mlx_finbert.convert.coreml.rows import shortest_holding, token_rows
 NAME = "golden.json"
 
 DIGITS = 6
-"""Of a probability in the file."""
+"""Decimal digits of a probability in the file."""
 DAMAGED = (
     OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,
 )  # fmt: skip
-"""What reading a file of JSON raises that is not what an export writes."""
+"""Exceptions raised when reading a JSON file that the export did not write."""
 ROUNDING = 1e-5
-"""Largest difference of a probability in the file from one computed anew on another machine."""
+"""Largest difference of a probability in the file from one computed on another machine."""
 
 
 def golden(
@@ -33,19 +33,19 @@ def golden(
     largest_error: float,
     texts: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """The content of the file.
+    """Make the content of the file.
 
-    The ids are those of the shortest length that holds them, and of the longest, cut, where none
-    does; they come without padding. The probabilities are the MLX model's. A label is a tie where
-    another one is so near that an app within the tolerance may give that.
+    The ids are given without padding, for the shortest length that holds them; if none does, they
+    are cut to the longest. The probabilities are the MLX model's. A label is a tie if another one
+    is so close that an app within the tolerance may give that one.
 
     Args:
-        description: of the packages.
-        tokenizer: of the model.
-        largest_error: of a probability of these packages over these texts, by the evaluator, in
-            the digits of the file. With the margin, for the arithmetic of another machine or of a
-            device, it is the tolerance of an app's tests.
-        texts: what to tokenize; those of every export where None.
+        description: the description of the packages.
+        tokenizer: the model's tokenizer.
+        largest_error: the packages' largest error of a probability over these texts in the
+            evaluator, in the digits of the file. The tolerance of an app's tests is this plus a
+            margin for the arithmetic of another machine or a device.
+        texts: the texts to tokenize; None for those of every export.
     """
     lengths, reference = description.lengths, description.reference
     texts = golden_texts(description.vocabulary) if texts is None else texts
@@ -74,7 +74,7 @@ def golden(
 
 
 def _label(probabilities: np.ndarray, labels: list[str], tolerance: float) -> dict[str, Any]:
-    """The most probable label, and whether errors of the tolerance can make it another."""
+    """The most probable label, and whether errors within the tolerance can change it."""
     second, first = np.sort(probabilities)[-2:]
     return {
         "label": labels[int(probabilities.argmax())],
@@ -83,14 +83,14 @@ def _label(probabilities: np.ndarray, labels: list[str], tolerance: float) -> di
 
 
 def rounded_up(error: float) -> float:
-    """An error in the digits of the file, not smaller; one that has no more digits stays."""
+    """Round an error up to the digits of the file; keep one that has no more digits."""
     return math.ceil(round(error * 10**DIGITS, 3)) / 10**DIGITS
 
 
 def write_golden(
     folder: Path, description: Description, tokenizer: Tokenizer, largest_error: float
 ) -> None:
-    """A line a text: `json` alone would give a line to each token id."""
+    """Write golden.json with one line per text; `json` would write one line per token id."""
     content = golden(description, tokenizer, rounded_up(largest_error))
     texts = content.pop("texts")
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in content.items()]
@@ -102,13 +102,13 @@ def write_golden(
 def golden_faults(
     file: Path, description: Description, tokenizer: Tokenizer, largest_error: float
 ) -> Iterator[str]:
-    """What is wrong with a golden.json, which may be of more packages than the one described.
+    """Find faults of a golden.json, which may cover more packages than the one described.
 
     Args:
-        file: beside the package.
-        description: of the package.
-        tokenizer: of the model.
-        largest_error: of the package, found by the verification.
+        file: the file next to the package.
+        description: the description of the package.
+        tokenizer: the model's tokenizer.
+        largest_error: the package's largest error in the verification.
     """
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
@@ -117,24 +117,24 @@ def golden_faults(
         of_all = replace(description, lengths=lengths)
         expected = golden(of_all, tokenizer, told["largest_error"], texts)
         for fault in (*_head_faults(told, expected), *_text_faults(told, expected)):
-            yield f"{NAME} beside the package is not the model's: {fault}"
+            yield f"{NAME} next to the package is not the model's: {fault}"
         if missing := set(golden_texts(description.vocabulary)) - set(texts):
             first = min(missing)[:40]
             yield (
-                f"{NAME} beside the package is not the model's: it lacks {len(missing)} texts,"
-                f" {first!r} among them"
+                f"{NAME} next to the package is not the model's: it lacks {len(missing)} texts,"
+                f" such as {first!r}"
             )
         if unknown := set(description.lengths) - set(lengths):
-            yield f"{NAME} beside the package does not know its length {min(unknown)}"
+            yield f"{NAME} next to the package lacks the package's length {min(unknown)}"
         if not told["largest_error"] <= tolerance_of(description.options).golden:
-            yield f"{NAME} beside the package states a largest_error that no export passes with"
+            yield f"{NAME} next to the package states a largest_error above the limit of exports"
         if not largest_error <= told["tolerance"]:
             yield (
-                f"{NAME} beside the package has the tolerance {told['tolerance']:.1e}, but the"
-                f" package is off by {largest_error:.1e}"
+                f"{NAME} next to the package has the tolerance {told['tolerance']:.1e}, but the"
+                f" package has an error of {largest_error:.1e}"
             )
     except DAMAGED as error:
-        yield f"{NAME} beside the package cannot be read: {error!r}"
+        yield f"{NAME} next to the package cannot be read: {error!r}"
 
 
 def _head_faults(told: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
@@ -142,11 +142,11 @@ def _head_faults(told: dict[str, Any], expected: dict[str, Any]) -> Iterator[str
         if key != "texts" and told.get(key) != value:
             yield f"its {key} is {told.get(key)}, not {value}"
     if expected["lengths"] != sorted(set(expected["lengths"])):
-        yield f"its lengths {expected['lengths']} do not ascend"
+        yield f"its lengths {expected['lengths']} are not ascending"
 
 
 def _text_faults(told: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
-    """A sentence for each key that is wrong in some text."""
+    """A fault for each key that is wrong in some text."""
     wrong: dict[str, list[str]] = {}
     for entry, right in zip(told["texts"], expected["texts"], strict=True):
         found = np.array(entry["probabilities"])
@@ -157,4 +157,4 @@ def _text_faults(told: dict[str, Any], expected: dict[str, Any]) -> Iterator[str
             if entry.get(key) != right[key]:
                 wrong.setdefault(key, []).append(entry["text"])
     for key, texts in wrong.items():
-        yield f"the {key} of {len(texts)} texts, {texts[0][:40]!r} first"
+        yield f"the {key} of {len(texts)} texts is wrong, first of {texts[0][:40]!r}"

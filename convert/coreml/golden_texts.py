@@ -1,14 +1,14 @@
-"""Texts that tokenizers disagree on, for an app to test its own against `golden.json`."""
+"""Texts that tokenizers disagree on; `golden.json` lets an app test its tokenizer on them."""
 
 from collections.abc import Iterator
 
 from mlx_finbert.convert.coreml.vocabulary import FLAGS, Vocabulary
 
 MOST_ADDED_TOKENS = 12
-"""Added tokens that get texts of their own; the others share texts."""
+"""Added tokens that get their own texts; the others share texts."""
 
 GOLDEN_TEXTS = (
-    # What the model is for.
+    # Typical financial texts.
     "Operating loss narrowed to EUR 1.2 mn from EUR 3.4 mn a year earlier.",
     "Profit rose, but by far less than analysts had expected, and guidance was withdrawn.",
     "The annual general meeting will be held in Helsinki on 4 May.",
@@ -19,7 +19,7 @@ GOLDEN_TEXTS = (
     "Moody's downgraded the issuer to Baa3 from A1.",
     "It is not unlikely that losses will not widen.",
     "BUY!!! Target price raised to SEK 315 (280)",
-    # Nothing, and almost nothing.
+    # Empty texts and single characters.
     "",
     " ",
     "\t\n",
@@ -35,7 +35,7 @@ GOLDEN_TEXTS = (
     "no\u00a0break\u00a0space",
     "thin\u2009space and ideographic\u3000space",
     "line\u2028separator",
-    # Characters that are dropped, or that only seem to be there.
+    # Characters that are dropped or invisible.
     "\ufeffbyte order mark",
     "soft\u00adhyphen",
     "zero\u200bwidth\u200bspace",
@@ -98,14 +98,14 @@ GOLDEN_TEXTS = (
 
 
 def golden_texts(vocabulary: Vocabulary) -> list[str]:
-    """The fixed texts, and texts of the vocabulary's added tokens."""
+    """The fixed texts, and texts with the vocabulary's added tokens."""
     return list(dict.fromkeys([*GOLDEN_TEXTS, *_texts_of_added_tokens(vocabulary)]))
 
 
 def _texts_of_added_tokens(vocabulary: Vocabulary) -> Iterator[str]:
-    """Alone, glued to words, in a row, between spaces of all kinds, in another case.
+    """Texts with added tokens alone, next to words, repeated, between spaces, and in other case.
 
-    Of many tokens with the same flags the first come first.
+    For each combination of flags, the first tokens come first.
     """
     tokens = vocabulary.rules["added_tokens"]
     alike: dict[tuple[bool, ...], int] = {}

@@ -1,4 +1,4 @@
-"""The classifier in Core ML's intermediate language (MIL), told once for any layout."""
+"""Builds the classifier in Core ML's intermediate language (MIL), for any layout."""
 
 from collections.abc import Callable
 
@@ -20,23 +20,24 @@ ACTIVATIONS: dict[str, Callable[..., Var]] = {
 }
 
 SOFTMAX_NAMES = {"classifier": "softmax", "arrays": "probabilities"}
-"""Name of the softmax: a classifier calls its dictionary of labels `probabilities`."""
+"""Name of the softmax; in a classifier, `probabilities` is the dictionary of labels instead."""
 
 INPUTS = {"fixed": ("input_ids", "attention_mask"), "enumerated": ("input_ids",)}
-"""Names of a program's inputs. Below iOS18, Core ML enumerates the shapes of one input alone."""
+"""Names of a program's inputs. Below iOS18, Core ML enumerates the shapes of only one input."""
 
 
 def build(network: Network, length: int, options: CompleteOptions) -> Program:
-    """A program with the inputs `input_ids` and `attention_mask`, int32 (B, S), and the outputs
-    `logits` and `probabilities` (or `softmax`, see `SOFTMAX_NAMES`), float32 (B, num_labels).
-    Where shapes are enumerated, S is open and `input_ids` is the only input.
+    """Build a program.
 
-    A conversion uses its program up, so each needs one of its own.
+    Its inputs are `input_ids` and `attention_mask`, int32 (B, S). Its outputs are `logits` and
+    `probabilities` (or `softmax`, see `SOFTMAX_NAMES`), float32 (B, num_labels). If shapes are
+    enumerated, S is open and `input_ids` is the only input. A conversion modifies its program, so
+    each conversion needs a new one.
 
     Args:
         network: from `describe`.
-        length: tokens a row, S, padding included; the most where shapes are enumerated.
-        options: layout, shapes, batch, precision, target and outputs count.
+        length: tokens per row, S, with padding; the maximum if shapes are enumerated.
+        options: layout, shapes, batch, precision, target and outputs are used.
 
     Raises:
         InputError: for an activation that Core ML has no operation for.
@@ -44,10 +45,10 @@ def build(network: Network, length: int, options: CompleteOptions) -> Program:
     if network.hidden_act not in ACTIVATIONS:
         raise InputError(
             f"config.json: the activation {network.hidden_act!r} has no counterpart in Core ML;"
-            f" these have: {', '.join(ACTIVATIONS)}"
+            f" use a model with one of {', '.join(ACTIVATIONS)}"
         )
     layout = LAYOUTS[options.layout](options.batch, length, network.num_heads, options.precision)
-    # Names are counted up for the life of the process: begun anew, they are the same each time.
+    # coremltools numbers names throughout the process; a reset makes them the same each time.
     mb.name_count.clear()
 
     def outputs(input_ids: Var, attention_mask: Var) -> tuple[Var, Var]:
@@ -71,7 +72,7 @@ def build(network: Network, length: int, options: CompleteOptions) -> Program:
 
 
 def constants(program: Program) -> dict[str, np.ndarray]:
-    """The floating-point constants of a program by name, in its precision."""
+    """The floating-point constants of a program, by name, in its precision."""
     found = {
         operation.name: np.asarray(operation.val.val)
         for operation in program.functions["main"].operations
@@ -81,12 +82,12 @@ def constants(program: Program) -> dict[str, np.ndarray]:
 
 
 def forward(network: Network, layout: Layout, input_ids: Var, attention_mask: Var) -> Var:
-    """Logits (B, num_labels)."""
+    """Compute the logits (B, num_labels)."""
     x = layout.hidden(embed(network, layout, input_ids))
     x = layout.norm(x, network.embedding_norm, "embeddings_norm")
     mask = layout.mask(mb.cast(x=attention_mask, dtype=layout.precision))
     for i, layer in enumerate(network.layers):
-        # After the last layer only the first token is used: the others need no queries there.
+        # Only the first token of the last layer is used: the others need no queries there.
         rows = x if i + 1 < len(network.layers) else layout.first(x)
         x = transform(network, layout, layer, f"layer_{i}", x, rows, mask)
     pooled = ACTIVATIONS[network.pooler_act](layout.linear(x, network.pooler, "pooler"))
@@ -94,7 +95,7 @@ def forward(network: Network, layout: Layout, input_ids: Var, attention_mask: Va
 
 
 def embed(network: Network, layout: Layout, input_ids: Var) -> Var:
-    """Sum of word, position and token-type embeddings, (B, S, D)."""
+    """Compute the sum of word, position and token-type embeddings, (B, S, D)."""
     table = layout.const(network.word_embeddings, "word_embeddings")
     words = mb.gather(x=table, indices=input_ids, axis=0)
     if network.counted_padding is not None:
@@ -110,21 +111,21 @@ def embed(network: Network, layout: Layout, input_ids: Var) -> Var:
 
 
 def row_indices(input_ids: Var) -> Var:
-    """0, 1, 2, ... for the ids of each row, in their shape.
+    """Compute 0, 1, 2, ... for the ids of each row, in their shape.
 
-    No operation takes a size from a value: shapes follow from that of the input alone.
+    No operation here takes a size from a value: all shapes follow from the input's.
     """
     ones = differs(input_ids, -1)
     return mb.sub(x=mb.cumsum(x=ones, axis=1), y=np.int32(1))
 
 
 def differs(input_ids: Var, token_id: int) -> Var:
-    """1 where an id is another than `token_id`, else 0; int32."""
+    """Compute 1 where an id differs from `token_id`, otherwise 0; int32."""
     return mb.cast(x=mb.not_equal(x=input_ids, y=np.int32(token_id)), dtype="int32")
 
 
 def counted_positions(input_ids: Var, pad_token_id: int) -> Var:
-    """RoBERTa's: tokens are counted from `pad_token_id` + 1, padding has `pad_token_id`."""
+    """Compute RoBERTa's positions: tokens count from `pad_token_id` + 1, padding stays there."""
     is_token = differs(input_ids, pad_token_id)
     count = mb.cumsum(x=is_token, axis=1)
     return mb.add(x=mb.mul(x=count, y=is_token), y=np.int32(pad_token_id))
@@ -133,7 +134,7 @@ def counted_positions(input_ids: Var, pad_token_id: int) -> Var:
 def transform(
     network: Network, layout: Layout, layer: Layer, name: str, x: Var, rows: Var, mask: Var
 ) -> Var:
-    """One layer, for the hidden states `rows` of `x`, all of which they attend to."""
+    """Apply one layer to the hidden states `rows`, which attend to all of `x`."""
     context = layout.attend(
         layout.linear(rows, layer.query, f"{name}_query"),
         layout.linear(x, layer.key, f"{name}_key"),

@@ -1,4 +1,4 @@
-"""Rows of token ids through a function of a package."""
+"""Runs rows of token ids through a function of a package."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from mlx_finbert.convert.coreml.operations import EvaluationError
 from mlx_finbert.convert.coreml.rows import Row, padded_batches
 
 Runner = Callable[[Mapping[str, np.ndarray]], dict[str, Any]]
-"""Runs a function of a package: an `Evaluator`, or Core ML."""
+"""A callable that runs a function of a package: an `Evaluator`, or Core ML."""
 
 
 @dataclass
 class Outcome:
-    """What a function gave for N rows."""
+    """The outputs of a function for N rows."""
 
     probabilities: np.ndarray
     """float32 (N, num_labels), in the order of the model's labels."""
@@ -25,23 +25,23 @@ class Outcome:
 
 @dataclass
 class Inference:
-    """How rows go into the packages of an export, and come out."""
+    """Feeds rows to the packages of an export and collects their outputs."""
 
     batch: int
     labels: list[str]
     pad_token_id: int
     inputs: tuple[str, ...] = ("input_ids", "attention_mask")
-    """Those that the packages have."""
+    """The inputs of the packages."""
 
     def __call__(
         self, runner: Runner, rows: Sequence[Row], length: int, pad_token_id: int | None = None
     ) -> Outcome:
-        """The outputs for N rows of at most `length` token ids.
+        """Compute the outputs for N rows of at most `length` token ids.
 
-        `pad_token_id` is what padding holds, the usual id where None.
+        `pad_token_id` is the id that fills the padding; None for the usual one.
 
         Raises:
-            EvaluationError: where the function does not give what was asked of it.
+            EvaluationError: if the function does not return the expected outputs.
         """
         pad = self.pad_token_id if pad_token_id is None else pad_token_id
         probabilities, logits = [], []
@@ -54,12 +54,12 @@ class Inference:
         return Outcome(np.concatenate(probabilities), np.concatenate(logits))
 
     def _probabilities(self, outputs: Mapping[str, Any]) -> np.ndarray:
-        """(B, num_labels), where a classifier gives a label and a dictionary too."""
+        """The probabilities (B, num_labels), also from a classifier's label and dictionary."""
         found = outputs["probabilities"]
         if not isinstance(found, dict):
             return found
         if set(found) != set(self.labels):
-            raise EvaluationError(f"its probabilities are of {sorted(found)}")
+            raise EvaluationError(f"its probabilities are for {sorted(found)}")
         label = outputs.get("label")
         if label not in found or found[label] < max(found.values()):
             raise EvaluationError(f"its label is {label!r}, but its probabilities are {found}")

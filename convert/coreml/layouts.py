@@ -1,12 +1,12 @@
-"""Two ways to lay the same network out.
+"""Two layouts of the same network.
 
-`plain` keeps rows of hidden states, (B, S, D), as the models are usually written: for GPU and CPU.
+`plain` is for GPU and CPU. It keeps rows of hidden states, (B, S, D), as models usually do.
 
-`ane` is for the Apple Neural Engine, after the principles of Apple's "Deploying Transformers on the
-Apple Neural Engine" (2022): channels on axis 1 and the sequence last, (B, D, 1, S), because the
-last axis is the one that must be long and contiguous there; linear layers as 1x1 convolutions; one
-small attention a head, so that what lies between two operations stays in the cache; keys on axis 1
-of the scores, so that softmax and both products run without a transpose of the scores.
+`ane` is for the Apple Neural Engine and follows Apple's "Deploying Transformers on the Apple Neural
+Engine" (2022). Channels are on axis 1 and the sequence last, (B, D, 1, S), because the last axis
+must be long and contiguous there. Linear layers are 1x1 convolutions. Each head has a small
+attention, so that intermediate results stay in the cache. Keys are on axis 1 of the scores, so that
+softmax and both products run without a transpose of the scores.
 """
 
 from abc import ABC, abstractmethod
@@ -19,17 +19,18 @@ from mlx_finbert.convert.coreml.options import NUMPY_DTYPES
 
 MASK_FILL = -1e4
 """Added to the score of a padded key. Half precision cannot hold -1e9, and the Neural Engine does
-not take -inf in a softmax; after this the probability is exactly 0 in float32 and float16."""
+not support -inf in a softmax. With this value the probability is exactly 0 in float32 and float16.
+"""
 
 FP16_EPS = 1.2e-7
-"""Smallest epsilon of a layer norm in half precision, where BERT's 1e-12 is 0."""
+"""Smallest epsilon of a layer norm in half precision, in which BERT's 1e-12 is 0."""
 
 
 class Layout(ABC):
-    """The operations of the network in one layout. Names become those of weights in the file."""
+    """The network's operations in one layout; their names become names of weights in the file."""
 
     channel_axis: int
-    """Of the hidden states."""
+    """Axis of the channels in the hidden states."""
 
     def __init__(self, batch: int, length: int, num_heads: int, precision: str) -> None:
         self.batch = batch
@@ -39,22 +40,22 @@ class Layout(ABC):
 
     @abstractmethod
     def hidden(self, rows: Var) -> Var:
-        """Embeddings (B, S, D) in this layout."""
+        """Convert embeddings (B, S, D) to this layout."""
 
     @abstractmethod
     def first(self, x: Var) -> Var:
-        """The hidden state of the first token alone, the sequence axis kept."""
+        """Take the hidden state of the first token; keep the sequence axis."""
 
     @abstractmethod
     def linear(self, x: Var, layer: Linear, name: str) -> Var: ...
 
     @abstractmethod
     def over_keys(self, x: Var) -> Var:
-        """(B, S) to the shape in which it is added to the scores of a head."""
+        """Reshape (B, S) so that it can be added to the scores of a head."""
 
     @abstractmethod
     def attend(self, queries: Var, keys: Var, values: Var, mask: Var) -> Var:
-        """Attention of every head, in the layout of the queries."""
+        """Compute the attention of all heads, in the layout of the queries."""
 
     def norm(self, x: Var, norm: Norm, name: str) -> Var:
         gamma, beta = self.parameters(norm, name)
@@ -63,20 +64,20 @@ class Layout(ABC):
         return mb.layer_norm(x=x, axes=axes, gamma=gamma, beta=beta, epsilon=epsilon, name=name)
 
     def mask(self, is_token: Var) -> Var:
-        """From 1 for a token and 0 for padding, (B, S), to 0 and `MASK_FILL`, over the keys."""
+        """Convert 1 for a token and 0 for padding, (B, S), to 0 and `MASK_FILL` over the keys."""
         is_padding = mb.sub(x=self.const(1, "one"), y=is_token)
         return self.over_keys(mb.mul(x=is_padding, y=self.const(MASK_FILL, "mask_fill")))
 
     def flat(self, x: Var) -> Var:
-        """A single token's vector (B, size)."""
+        """Flatten a single token's hidden state to (B, size)."""
         return mb.reshape(x=x, shape=[self.batch, x.shape[self.channel_axis]])
 
     def const(self, value: np.ndarray | float, name: str) -> Var:
-        """A named constant in the precision of the program."""
+        """Make a named constant in the precision of the program."""
         return mb.const(val=np.asarray(value, NUMPY_DTYPES[self.precision])[()], name=name)
 
     def parameters(self, part: Linear | Norm, name: str) -> tuple[Var, Var]:
-        """Weight and bias."""
+        """Make the constants of weight and bias."""
         return self.const(part.weight, f"{name}_weight"), self.const(part.bias, f"{name}_bias")
 
     def eps(self, norm: Norm) -> float:
@@ -84,7 +85,7 @@ class Layout(ABC):
 
 
 class PlainLayout(Layout):
-    """(B, S, D)"""
+    """The layout `plain`, (B, S, D)."""
 
     channel_axis = -1
 
@@ -117,7 +118,7 @@ class PlainLayout(Layout):
 
 
 class AneLayout(Layout):
-    """(B, D, 1, S)"""
+    """The layout `ane`, (B, D, 1, S)."""
 
     channel_axis = 1
 
@@ -136,7 +137,7 @@ class AneLayout(Layout):
         return mb.reshape(x=x, shape=[*sizes(x), 1, 1])
 
     def attend(self, queries: Var, keys: Var, values: Var, mask: Var) -> Var:
-        # One transpose for all heads: the product below wants the keys on axis 1.
+        # One transpose for all heads: the product below needs the keys on axis 1.
         turned = mb.transpose(x=keys, perm=[0, 3, 2, 1])
         q, k, v = self._heads(queries, 1), self._heads(turned, 3), self._heads(values, 1)
         contexts = [self._attend_head(*head, mask) for head in zip(q, k, v, strict=True)]
@@ -154,7 +155,7 @@ class AneLayout(Layout):
 
 
 def sizes(x: Var) -> list[int]:
-    """The shape of a value as `reshape` takes it: -1 for the length of rows that is enumerated."""
+    """The shape of a value for `reshape`: -1 for an enumerated row length."""
     return [-1 if is_symbolic(size) else size for size in x.shape]
 
 

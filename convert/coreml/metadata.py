@@ -1,4 +1,4 @@
-"""What a package says of itself."""
+"""The metadata of a package."""
 
 import json
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from mlx_finbert.convert.coreml.reference import Reference
 from mlx_finbert.convert.coreml.vocabulary import Vocabulary
 
 PREFIX = "mlx_finbert."
-"""Of the keys in the user-defined metadata."""
+"""Prefix of the keys in the user-defined metadata."""
 
 PROVENANCE = {f"{PREFIX}version", f"{PREFIX}source"}
-"""Keys that say where a package comes from, not what it computes."""
+"""Keys for the origin of a package, which does not affect what it computes."""
 
 INPUT_TEXTS = {
     "fixed": {
-        "input_ids": "Token ids, special tokens included, filled up with the padding id.",
+        "input_ids": "Token ids with special tokens, padded with the padding id.",
         "attention_mask": "1 for a token, 0 for padding.",
     },
     "enumerated": {
-        "input_ids": "Token ids, special tokens included, filled up with the padding id to one of"
-        " the lengths; the padding id is masked wherever it appears, in a text too.",
+        "input_ids": "Token ids with special tokens, padded with the padding id to one of the"
+        " lengths; the padding id is masked wherever it appears, even within a text.",
     },
 }
-"""By the export's shapes."""
+"""Descriptions of the inputs, by the export's shapes."""
 OUTPUTS = {
     "label": "The most probable label.",
     "probabilities": "Probability of each label; they sum to 1.",
@@ -35,19 +35,19 @@ OUTPUTS = {
 
 @dataclass
 class Description:
-    """What a package is and says: the metadata come from it, and it is verified against it."""
+    """The description of a package: the source of its metadata and of its verification."""
 
     reference: Reference
     vocabulary: Vocabulary
     options: CompleteOptions
     lengths: list[int]
-    """Of its functions."""
+    """Lengths of its functions."""
     max_length: int
-    """Tokens at which rows were cut in training; longer packages go on without it."""
+    """Tokens at which rows were cut in training; packages may be longer."""
     source: str
     """Name of the checkpoint."""
     rows_left_out: int = 0
-    """Rows at the end of the model's embedding that no token reaches."""
+    """Rows at the end of the model's embedding without a token."""
 
     def user_defined(self) -> dict[str, str]:
         """The user-defined metadata."""
@@ -67,12 +67,12 @@ class Description:
         return {f"{PREFIX}{name}": encoded(value) for name, value in values.items() if value != ""}
 
     def app_files(self) -> dict[str, str]:
-        """The content of the files beside the packages that an app tokenizes and labels by."""
+        """Content of the files next to the packages that an app needs for tokens and labels."""
         labels = json.dumps(self.reference.labels, indent=2) + "\n"
         return {"labels.json": labels} | self.vocabulary.files
 
     def annotate(self, spec: Any) -> None:
-        """Write it into a model specification."""
+        """Write the metadata into a model specification."""
         metadata = spec.description.metadata
         metadata.author = self.options.author
         metadata.license = self.options.license
@@ -81,7 +81,7 @@ class Description:
         for name, value in self.user_defined().items():
             metadata.userDefined[name] = value
         inputs = INPUT_TEXTS[self.options.shapes]
-        # A package of several lengths describes each of its functions.
+        # A package with several functions has a description for each of them.
         for description in spec.description.functions or [spec.description]:
             for features, texts in ((description.input, inputs), (description.output, OUTPUTS)):
                 for feature in features:
@@ -98,10 +98,10 @@ class Description:
 
 
 def program_options(options: ExportOptions) -> dict[str, Any]:
-    """What decides the program, and what a verification must know."""
+    """The options that determine the program; the verification needs them."""
     return {name: getattr(options, name) for name in PROGRAM_OPTIONS}
 
 
 def encoded(value: Any) -> str:
-    """Text as it is, anything else as JSON."""
+    """Keep text unchanged; encode any other value as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

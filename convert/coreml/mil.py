@@ -1,4 +1,4 @@
-"""coremltools, without its chatter."""
+"""Imports coremltools without its messages."""
 
 import contextlib
 import io
@@ -15,8 +15,10 @@ os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without progress bars for each of its passes, and warnings of libraries that it is not tested
-    with, of the runtime that only macOS has, and of numbers that overflow in its own passes.
+    """Silence coremltools inside the block.
+
+    This hides its progress bars, and warnings about untested library versions, about the runtime
+    that only macOS has, and about overflow in its own passes.
     """
     logger = logging.getLogger("coremltools")
     level = logger.level

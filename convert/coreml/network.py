@@ -1,7 +1,7 @@
-"""One description of the three model families: what the Core ML program is built from.
+"""One description for all three model families, from which the Core ML program is built.
 
-Everything is float32 and on the host. What can be folded is folded here, once for both layouts:
-the attention scale into the query's weights, the first token-type row into the positions.
+All weights are float32 numpy arrays. Two constants are folded into weights here, for both layouts:
+the attention scale into the query's, the first token-type row into the position embeddings.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ class Layer:
     """One transformer layer, normalized after each half (Vaswani et al. 2017)."""
 
     query: Linear
-    """With the attention scale in it."""
+    """Includes the attention scale."""
     key: Linear
     value: Linear
     attention_output: Linear
@@ -69,7 +69,7 @@ class Network:
     word_embeddings: np.ndarray
     """(vocab_size, hidden_size)"""
     position_embeddings: np.ndarray
-    """(positions, hidden_size), with the first token-type row in each."""
+    """(positions, hidden_size); each row includes the first token-type row."""
     embedding_norm: Norm
     layers: list[Layer]
     num_heads: int
@@ -78,9 +78,9 @@ class Network:
     pooler_act: str
     classifier: Linear
     counted_padding: int | None = None
-    """RoBERTa's padding id, where positions count the tokens that are not padding."""
+    """RoBERTa's padding id, for positions that count the tokens without padding; else None."""
     masked_padding: int | None = None
-    """The padding id, where the program derives the attention mask from the ids."""
+    """The padding id, if the program derives the attention mask from the ids."""
 
     @property
     def hidden_size(self) -> int:
@@ -88,35 +88,35 @@ class Network:
 
 
 def describe(model: Classifier) -> Network:
-    """The network of an MLX classifier.
+    """Describe the network of an MLX classifier.
 
     Args:
-        model: of any dtype.
+        model: a model of any dtype.
 
     Raises:
-        InputError: for a model of another class or without layers, weights that are not finite,
-            or labels that do not fit the head.
+        InputError: for an unsupported class, a model without layers, weights that are not finite,
+            or labels that do not match the head.
     """
     describer = DESCRIBERS.get(type(model))
     if describer is None:
         raise InputError(
             f"a {type(model).__name__} cannot be exported to Core ML;"
-            f" these can: {', '.join(cls.__name__ for _, cls in FAMILIES.values())}"
+            f" use one of {', '.join(cls.__name__ for _, cls in FAMILIES.values())}"
         )
     require_finite(named_parameters(model))
     network = describer(model)
     if not network.layers:
-        raise InputError("config.json: the model has no layers: there is nothing to export")
+        raise InputError("config.json: the model has no layers; give a model with layers")
     require_labels(model.args.labels, len(network.classifier.bias))
     return network
 
 
 def require_labels(labels: list[str], outputs: int) -> None:
-    """Refuse labels that a classifier cannot tell apart."""
+    """Refuse labels that do not match the head's outputs, or are too few or ambiguous."""
     if len(labels) != outputs:
         raise InputError(
             f"the head has {outputs} outputs, but there are {len(labels)} labels"
-            f" ({', '.join(labels)}): name each output in the config's id2label"
+            f" ({', '.join(labels)}): name every output in the config's id2label"
         )
     if len(labels) < 2:
         raise InputError(f"the head has one output ({labels[0]}): a classifier needs two labels")
@@ -124,7 +124,7 @@ def require_labels(labels: list[str], outputs: int) -> None:
 
 
 def too_large_for_fp16(model: Classifier, network: Network) -> str | None:
-    """What of a model has a value beyond 65504, if anything has."""
+    """Name a weight or sum with a value beyond 65504, if there is one."""
     for name, value in named_parameters(model).items():
         if mx.abs(value.astype(mx.float32)).max() > FP16_MAX:
             return f"the weight {name}"
@@ -177,7 +177,7 @@ DESCRIBERS: dict[type[nn.Module], Callable[[Any], Network]] = {
 
 
 def _bert_encoder(args: BertArgs, embeddings: BertEmbeddings, encoder: Encoder) -> dict[str, Any]:
-    """What BERT and RoBERTa have in common."""
+    """The fields that BERT and RoBERTa have in common."""
     first_segment = _array(embeddings.token_type_embeddings.weight)[0]
     return {
         "word_embeddings": _array(embeddings.word_embeddings.weight),
@@ -218,7 +218,7 @@ def _distilbert_layer(block: TransformerBlock, num_heads: int) -> Layer:
 
 
 def _scaled(query: nn.Linear, num_heads: int) -> Linear:
-    """The scores come out scaled by head_size ** -0.5 without an operation of their own."""
+    """Fold the attention scale, head_size ** -0.5, into the query's weights."""
     linear = _linear(query)
     scale = np.float32((len(linear.bias) // num_heads) ** -0.5)
     return Linear(linear.weight * scale, linear.bias * scale)

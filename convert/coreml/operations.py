@@ -1,7 +1,7 @@
 """The operations of a saved program, in numpy: float32 in, float32 out.
 
-Semantics: the operation classes of coremltools' `mil/ops/defs`. Whatever is not here, or is asked
-for in a form that the export does not write, is refused, never guessed.
+Semantics: the operation classes of coremltools' `mil/ops/defs`. Other operations, and forms that
+the export does not write, are refused, never guessed.
 """
 
 import math
@@ -13,19 +13,19 @@ import numpy as np
 from mlx_finbert.convert.coreml.saved import unpacked
 
 ERF_STEPS = 4096
-"""Of the table of erf, in a unit."""
+"""Steps per unit in the table of erf."""
 ERF_END = 6
-"""Beyond it erf is 1 in float32."""
+"""End of the table, beyond which erf is 1 in float32."""
 _ERF = np.array([math.erf(i / ERF_STEPS) for i in range(ERF_END * ERF_STEPS + 2)])
 ERF_VALUES, ERF_SLOPES = _ERF[:-1].astype(np.float32), np.diff(_ERF).astype(np.float32)
 
 
 class EvaluationError(Exception):
-    """A program that cannot be run: it holds what the export never writes."""
+    """A program that cannot be run because the export never writes such a program."""
 
 
 def erf(x: np.ndarray) -> np.ndarray:
-    """The error function, float32, by linear interpolation in a table.
+    """Compute the error function, float32, by linear interpolation in a table.
 
     The interpolation's error is at most h^2 / 8 max|erf''| = 7e-9 for the table's h of 1/4096;
     with float32's rounding the result is within 2e-7.
@@ -64,7 +64,7 @@ def conv(
     pad_type: str,
     pad: np.ndarray,
 ) -> np.ndarray:
-    """A 1x1 convolution over (B, D, 1, S)."""
+    """Compute a 1x1 convolution over (B, D, 1, S)."""
     plain = weight.shape[2:] == (1, 1) and x.shape[2] == 1 and groups == 1
     padded = pad_type != "valid" or np.any(pad)
     require(plain and {*strides, *dilations} == {1} and not padded, "a convolution that is not 1x1")
@@ -76,7 +76,7 @@ def matmul(x: np.ndarray, y: np.ndarray, transpose_x: bool, transpose_y: bool) -
 
 
 def einsum(values: list[np.ndarray], equation: str) -> np.ndarray:
-    """`nchw,nwhu->nchu`, the one form that Core ML's einsum has, in any letters."""
+    """Compute `nchw,nwhu->nchu`, the only form of Core ML's einsum, with any letters."""
     first, second, out = (part.strip() for part in equation.replace("->", ",").split(","))
     n, c, h, w = list(first)
     u = second[3]
@@ -135,7 +135,7 @@ def classify(probabilities: np.ndarray, classes: list[str]) -> list[Any]:
 def affine_dequantize(
     quantized_data: np.ndarray, zero_point: np.ndarray, scale: np.ndarray, axis: int
 ) -> np.ndarray:
-    """iOS16's int8: scale and zero point for each slice along an axis."""
+    """Decompress iOS16's int8: scale and zero point for each slice along an axis."""
     shape = [1] * quantized_data.ndim
     if scale.size > 1:
         shape[int(axis)] = -1
@@ -146,7 +146,7 @@ def affine_dequantize(
 def blockwise_shift_scale(
     data: np.ndarray, scale: np.ndarray, offset: np.ndarray | None = None
 ) -> np.ndarray:
-    """iOS18's int8: scale and offset for blocks, here one for each slice along an axis."""
+    """Decompress iOS18's int8: scale and offset for blocks, here each slice along an axis."""
     for axis in range(data.ndim):
         scale = np.repeat(scale, data.shape[axis] // scale.shape[axis], axis=axis)
         if offset is not None:
@@ -158,7 +158,7 @@ def blockwise_shift_scale(
 def lut_to_dense(
     indices: np.ndarray, lut: np.ndarray, shape: np.ndarray | None = None
 ) -> np.ndarray:
-    """A palette; iOS16 packs the indices into bytes and gives the shape, iOS18 types them."""
+    """Decompress a palette: iOS16 packs indices into bytes and adds the shape, iOS18 types them."""
     if shape is None:
         require(lut.size == lut.shape[-2] and lut.shape[-1] == 1, "a palette of several tables")
         return lut.reshape(-1).astype(np.float32)[indices]

@@ -1,4 +1,4 @@
-"""What an export can be asked for; also the flags of `python -m mlx_finbert.convert.to_coreml`."""
+"""The options of an export, also flags of `python -m mlx_finbert.convert.to_coreml`."""
 
 from dataclasses import dataclass, field, fields
 from typing import Literal
@@ -9,19 +9,19 @@ from mlx_finbert.errors import InputError, is_encodable
 from mlx_finbert.settings import flag_of, require, require_types, setting
 
 DEFAULT_LENGTHS = (32, 64, 128)
-"""Of the sentences of Financial PhraseBank (allagree, uncased BERT), 50% are of at most 28 tokens,
-90% of 50, 99% of 68."""
+"""In Financial PhraseBank (allagree, uncased BERT), 50% of the sentences have at most 28 tokens,
+90% at most 50, 99% at most 68."""
 
 PROGRAM_OPTIONS = (
     "layout", "shapes", "precision", "compress", "target", "batch", "outputs", "multifunction",
 )  # fmt: skip
-"""The options that decide the program."""
+"""The options that determine the program."""
 
 MULTIFUNCTION_TARGETS = ("iOS18", "iOS26")
-"""Targets of packages that hold several functions."""
+"""Targets that support packages with several functions."""
 
 MOST_ENUMERATED = 128
-"""Shapes that Core ML enumerates (coremltools' guide "Flexible Input Shapes")."""
+"""Most shapes that Core ML can enumerate (coremltools' guide "Flexible Input Shapes")."""
 
 Outputs = Literal["classifier", "arrays"]
 
@@ -33,47 +33,49 @@ SHORTEST = 3
 
 @dataclass(kw_only=True)
 class ExportOptions:
-    """The form of the packages, and what they say of themselves."""
+    """Format and metadata of the packages."""
 
     lengths: list[int] | None = setting(
-        None, "tokens of a row (default: 32,64,128, as far as the model goes)"
+        None, "row lengths in tokens (default: 32,64,128, up to the model's maximum)"
     )
-    layout: Literal["ane", "plain"] = setting("ane", "for the Neural Engine, or for GPU and CPU")
+    layout: Literal["ane", "plain"] = setting(
+        "ane", "layout of the program: for the Neural Engine, or for GPU and CPU"
+    )
     shapes: Literal["fixed", "enumerated"] = setting(
-        "fixed", "one shape a program, or one program whose single input takes every length"
+        "fixed", "one program per length, or one program whose single input takes all lengths"
     )
-    precision: Literal["fp16", "fp32"] = setting("fp16", "of weights and activations")
+    precision: Literal["fp16", "fp32"] = setting("fp16", "precision of weights and activations")
     compress: Literal["int8", "palette6", "palette4"] | None = setting(
-        None, "weights in 8-bit integers, or (experimental) in a palette of 64 or 16 values"
+        None, "store weights as 8-bit integers, or (experimental) as a palette of 64 or 16 values"
     )
     target: Literal["iOS16", "iOS17", "iOS18", "iOS26"] = setting(
-        "iOS16", "oldest system that runs it; macOS 13, 14, 15 and 26 go with these"
+        "iOS16", "oldest supported system; the same as macOS 13, 14, 15 or 26"
     )
-    batch: int = setting(1, "rows of one prediction")
+    batch: int = setting(1, "rows per prediction")
     outputs: Outputs | None = setting(
         None,
         "a label with its probabilities by name, or arrays (default: arrays with --multifunction"
-        " and --batch above 1, else classifier)",
+        " or --batch above 1, otherwise classifier)",
     )
     multifunction: bool | None = setting(
         None,
-        "all lengths in one package, as functions that share their weights (default from iOS18 on"
-        " for several lengths, unless --outputs classifier or --shapes enumerated is given)",
+        "put all lengths in one package, as functions that share their weights (default from iOS18"
+        " on for several lengths, unless --outputs classifier or --shapes enumerated is given)",
     )
-    overwrite: bool = setting(
-        False, "replace packages that are there, and the files written with them"
+    overwrite: bool = setting(False, "replace existing packages and the files next to them")
+    author: str = setting("exported with mlx-finbert", "author in the package's metadata")
+    license: str = setting("not stated", "licence in the package's metadata")
+    model_version: str = setting("1.0", "version in the package's metadata")
+    description: str | None = setting(
+        None, "description in the package's metadata (default: the model's labels and kind)"
     )
-    author: str = setting("exported with mlx-finbert", "of the model, in the package's metadata")
-    license: str = setting("not stated", "of the model, in the package's metadata")
-    model_version: str = setting("1.0", "of the model, in the package's metadata")
-    description: str | None = setting(None, "of the model (default: its labels and its kind)")
 
     def __post_init__(self) -> None:
         require_types(self)
         for option in fields(self):
             value = getattr(self, option.name)
             right = not isinstance(value, str) or is_encodable(value)
-            require(right, flag_of(option), repr(value), "it holds half a character")
+            require(right, flag_of(option), repr(value), "it must not contain half a character")
         require(self.batch >= 1, "--batch", self.batch, "at least 1")
         if self.batch > 1 and self.outputs == "classifier":
             raise InputError(
@@ -86,8 +88,8 @@ class ExportOptions:
             )
         if self.multifunction and self.shapes == "enumerated":
             raise InputError(
-                "--multifunction with --shapes enumerated: each alone puts all lengths into one"
-                " package; leave one of the two out"
+                "--multifunction with --shapes enumerated: each of them puts all lengths in one"
+                " package; leave out one of the two"
             )
         if self.multifunction and self.outputs == "classifier":
             raise InputError(
@@ -96,32 +98,32 @@ class ExportOptions:
             )
         if self.compress in ("palette6", "palette4") and self.precision == "fp32":
             raise InputError(
-                f"--compress {self.compress} with --precision fp32: palettes are made for fp16;"
-                " leave one of the two out"
+                f"--compress {self.compress} with --precision fp32: palettes need fp16; leave out"
+                " one of the two"
             )
         if self.lengths == []:
-            raise InputError("--lengths is empty: name one at least")
+            raise InputError("--lengths is empty: give at least one")
         lengths = self.lengths or []
         for length in lengths:
             if lengths.count(length) > 1:
-                raise InputError(f"--lengths names {length} twice")
+                raise InputError(f"--lengths has {length} twice: give it once")
         if self.shapes == "enumerated" and self.lengths is not None:
             count, most = len(self.lengths), MOST_ENUMERATED
             if not 1 < count <= most:
                 raise InputError(
-                    f"--shapes enumerated needs from 2 to {most} lengths, not {count}: name others"
-                    " with --lengths, or leave --shapes out"
+                    f"--shapes enumerated needs from 2 to {most} lengths, not {count}: change"
+                    " --lengths, or leave out --shapes"
                 )
 
     def lengths_for(self, trained_length: int, max_length: int) -> list[int]:
-        """The lengths, ascending, of an export.
+        """The lengths of an export, ascending.
 
         Args:
             trained_length: the tokenizer's limit, at which rows were cut in training.
-            max_length: positions of the model.
+            max_length: number of positions of the model.
 
         Raises:
-            InputError: for a length that the model cannot have.
+            InputError: for a length that the model does not support.
         """
         lengths = self.lengths
         if lengths is None:
@@ -130,18 +132,19 @@ class ExportOptions:
         for length in lengths:
             if not SHORTEST <= length <= max_length:
                 raise InputError(
-                    f"--lengths {length}: from {SHORTEST} to {max_length}, the model's most"
+                    f"--lengths {length}: it must be from {SHORTEST} to {max_length}, the model's"
+                    " maximum"
                 )
         return sorted(lengths)
 
     def with_defaults(self, lengths: list[int]) -> "CompleteOptions":
-        """These options for such lengths, the defaults that depend on other options filled in.
+        """Complete the options for these lengths: fill in defaults that depend on other options.
 
         Args:
             lengths: ascending, from `lengths_for`.
 
         Raises:
-            InputError: where one length would have to be enumerated.
+            InputError: for enumerated shapes with a single length.
         """
         multifunction = self.multifunction
         if multifunction is None:
@@ -160,7 +163,7 @@ class ExportOptions:
 
 @dataclass(kw_only=True)
 class CompleteOptions(ExportOptions):
-    """The options of one export, in which nothing is left open that decides the program."""
+    """The options of one export, with a value for every option that determines the program."""
 
     lengths: list[int] = field()
     """Ascending."""

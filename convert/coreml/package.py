@@ -1,4 +1,4 @@
-"""From a program to a package on disk, the same bytes each time."""
+"""Converts a program to a package on disk, with the same bytes each time."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from mlx_finbert.convert.coreml.mil import Program, ct, quiet
 from mlx_finbert.convert.coreml.options import CompleteOptions
 
 LABEL = "label"
-"""The classifier's output that is the most probable label."""
+"""The classifier's output with the most probable label."""
 PROBABILITIES = "probabilities"
 
 MANIFEST_ITEMS = {
@@ -29,16 +29,16 @@ MLModel = Any
 
 
 def convert(program: Program, options: CompleteOptions, labels: list[str]) -> MLModel:
-    """coremltools' model of a program, which is used up by it.
+    """Convert a program to coremltools' model; this modifies the program.
 
     Args:
         program: from `build`.
-        options: precision, target, outputs, shapes and, where these are enumerated, lengths count.
-        labels: in the order of the logits.
+        options: precision, target, outputs, shapes and, if enumerated, lengths are used.
+        labels: labels in the order of the logits.
     """
     classifier = None
     if options.outputs == "classifier":
-        # Left to itself, coremltools would show the last output: the logits.
+        # By default, coremltools would use the last output, the logits.
         name = SOFTMAX_NAMES["classifier"]
         classifier = ct.ClassifierConfig(labels, LABEL, predicted_probabilities_output=name)
     precision = {"fp16": ct.precision.FLOAT16, "fp32": ct.precision.FLOAT32}[options.precision]
@@ -58,7 +58,7 @@ def convert(program: Program, options: CompleteOptions, labels: list[str]) -> ML
 def _enumerated(options: CompleteOptions) -> list[Any]:
     """The input with a shape for each length.
 
-    The longest is the default, as among functions: it holds every text that the package holds.
+    The longest is the default, as with functions: every text fits it.
     """
     shapes = [[options.batch, length] for length in options.lengths]
     shape = ct.EnumeratedShapes(shapes, default=[options.batch, max(options.lengths)])
@@ -66,13 +66,13 @@ def _enumerated(options: CompleteOptions) -> list[Any]:
 
 
 def _passes(options: CompleteOptions) -> Any:
-    """coremltools' own, and the compression."""
+    """The pass pipeline: coremltools' default passes and the compression."""
     passes = ct.PassPipeline()
-    # Tokenizers make no negative ids; coremltools would guard against them from iOS17 on.
+    # Token ids are never negative; from iOS17 on, coremltools would guard against that.
     passes.remove_passes({"common::guard_negative_gather_indices"})
     if options.compress:
-        # As a pass of the one conversion: coremltools' functions for a finished model fail on a
-        # classifier with a second output.
+        # Compression is a pass of the conversion because coremltools' functions for a finished
+        # model fail on a classifier with a second output.
         name, config = compression_pass(options.compress)
         passes.append_pass(name)
         passes.set_options(name, {"config": config})
@@ -80,13 +80,13 @@ def _passes(options: CompleteOptions) -> Any:
 
 
 def write(model: MLModel, path: Path, annotate: Callable[[Any], None]) -> None:
-    """A package folder at `path`: the same model gives the same bytes.
+    """Write a package folder at `path`; the same model gives the same bytes.
 
-    coremltools' own `save` draws random identifiers, and puts the day into the metadata.
+    coremltools' own `save` uses random identifiers and writes the date into the metadata.
 
     Args:
         model: from `convert`, compressed or not.
-        path: not there yet.
+        path: must not exist yet.
         annotate: writes the metadata into the specification.
     """
     spec = model.get_spec()
@@ -105,7 +105,7 @@ def write(model: MLModel, path: Path, annotate: Callable[[Any], None]) -> None:
 
 
 def write_manifest(path: Path) -> None:
-    """`Manifest.json`, its identifiers made from the names that they identify."""
+    """Write `Manifest.json` with identifiers that are derived from the items' names."""
     entries = {
         str(uuid.uuid5(uuid.NAMESPACE_URL, item)): {
             "author": "com.apple.CoreML",
@@ -125,9 +125,9 @@ def write_manifest(path: Path) -> None:
 
 
 def merge(parts: Mapping[int, Path], path: Path, annotate: Callable[[Any], None]) -> None:
-    """One package of several, each a function of it; equal weights are stored once.
+    """Merge packages into one with a function for each; equal weights are stored once.
 
-    The metadata is written anew: coremltools drops that of the parts.
+    The metadata is written again, since coremltools drops that of the parts.
     """
     descriptor = ct.utils.MultiFunctionDescriptor()
     for length, part in parts.items():
@@ -141,5 +141,5 @@ def merge(parts: Mapping[int, Path], path: Path, annotate: Callable[[Any], None]
 
 
 def function_name(length: int) -> str:
-    """Of a length in a package of several."""
+    """Name of the function for a length in a package of several."""
     return f"length_{length}"

@@ -1,4 +1,4 @@
-"""The MLX model that a package is held against."""
+"""The MLX model that a package is compared with."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -18,23 +18,23 @@ class Reference:
     """A classifier in full float32 precision.
 
     Args:
-        model: of any dtype; it is left as it is.
-        masked_padding: where given, the packages derive the mask from this id: it is masked within
-            a row too, here as there.
+        model: a model of any dtype; it is not changed.
+        masked_padding: the id from which the packages derive the mask, if they do; it is then
+            masked within a row here too.
 
     Raises:
         InputError: for a model that cannot be exported.
     """
 
     def __init__(self, model: Classifier, masked_padding: int | None = None) -> None:
-        # First, for its refusals.
+        # This comes first because it refuses unsupported models.
         self.network: Network = describe(model)
         self.network.masked_padding = masked_padding
         self.model = _in_float32(model)
         self.labels = model.args.labels
 
     def logits(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        """float32 (N, num_labels) for N rows of token ids, computed without padding."""
+        """Compute logits, float32 (N, num_labels), for N rows of token ids, without padding."""
         found = np.empty((len(rows), len(self.labels)), np.float32)
         lengths = np.array([len(row) for row in rows])
         with full_precision():
@@ -45,18 +45,18 @@ class Reference:
         return found
 
     def _mask(self, ids: mx.array) -> mx.array:
-        """1 where a token is read, int32, in the shape of the ids."""
+        """The mask for ids, int32: 1 for a token that is read."""
         if self.network.masked_padding is None:
             return mx.ones_like(ids)
         return (ids != self.network.masked_padding).astype(mx.int32)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """float32 (N, num_labels)."""
+        """Compute the probabilities, float32 (N, num_labels)."""
         return softmax(logits).astype(np.float32)
 
     @cached_property
     def sha256(self) -> str:
-        """Of the names and weights, as float32; the config is not in it."""
+        """SHA-256 of the names and float32 weights, without the config."""
         return weights_sha256(named_parameters(self.model))
 
 

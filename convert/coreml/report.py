@@ -1,4 +1,4 @@
-"""What an export wrote, to print and to write down."""
+"""The report of an export, for the terminal and for export.json."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from mlx_finbert.labels import are_generic
 
 @dataclass
 class ExportReport:
-    """Of an export; it holds no weights."""
+    """The report of an export, without weights."""
 
     folder: Path
     source: str
@@ -22,7 +22,7 @@ class ExportReport:
     options: CompleteOptions
     packages: list[PackageReport]
     notice: str
-    """Of the mask, where the packages derive it."""
+    """A note on the mask, if the packages derive it from the ids."""
     can_enumerate: bool
     """Whether this model can be exported with enumerated shapes."""
     rows_left_out: int = 0
@@ -33,7 +33,7 @@ class ExportReport:
     def of(
         cls, folder: Path, description: Description, packages: list[PackageReport]
     ) -> "ExportReport":
-        """The report of the packages in a folder."""
+        """Make the report of the packages in a folder."""
         reference, vocabulary = description.reference, description.vocabulary
         derived = description.options.shapes == "enumerated"
         return cls(
@@ -50,22 +50,22 @@ class ExportReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every package held its verification; else all are kept aside as `.rejected`."""
+        """Whether every package passed verification; otherwise all are renamed to `.rejected`."""
         return all(package.passed for package in self.packages)
 
     @property
     def golden_error(self) -> float:
-        """Largest error of a probability over the golden texts, of all packages."""
+        """Largest error of a probability over the golden texts and all packages."""
         return max(package.golden_error for package in self.packages)
 
     @property
     def bytes(self) -> int:
-        """Of all packages together, what they add to an app."""
+        """Size of all packages together, which they add to an app."""
         return sum(package.bytes for package in self.packages)
 
     @property
     def paths(self) -> list[Path]:
-        """The packages."""
+        """Paths of the packages."""
         return [self.folder / package.name for package in self.packages]
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class ExportReport:
         lines = [
             f"{self.source or 'model'} -> {self.folder}: {', '.join(p for p in parts if p)}",
             f"labels: {labels}"
-            + (" (give them names with --model-labels)" if are_generic(self.labels) else ""),
+            + (" (name them with --model-labels)" if are_generic(self.labels) else ""),
         ]
         lines += [self.notice] if self.notice else []
         if self.rows_left_out:
@@ -98,7 +98,7 @@ class ExportReport:
         return "\n".join(lines)
 
     def _size_lines(self) -> list[str]:
-        """What several packages add to an app, and the flags that make it less."""
+        """Lines on the size that several packages add to an app, and on flags to reduce it."""
         options = self.options
         functions = [] if options.target in MULTIFUNCTION_TARGETS else ["--target iOS18"]
         functions += ["--multifunction"]
@@ -111,9 +111,9 @@ class ExportReport:
             f"all lengths in one package ({', or '.join(once)})",
             f"one length (--lengths {longest})",
         ]
-        less += [] if options.compress else ["weights of 8 bits (--compress int8)"]
+        less += [] if options.compress else ["8-bit weights (--compress int8)"]
         return [
-            f"{len(self.packages)} packages, {self.bytes / 1e6:.1f} MB in an app: each holds all"
-            " the weights",
-            f"  less: {'; '.join(less)}",
+            f"{len(self.packages)} packages, {self.bytes / 1e6:.1f} MB in an app: each contains all"
+            " weights",
+            f"  to reduce this: {'; '.join(less)}",
         ]

@@ -8,21 +8,23 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data.tokens import tokenize
 
 ORDINARY = "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn a year earlier."
-"""A plain case: where a model wavers between two labels, compression shows many times larger."""
+"""A clear case: compression errors are many times larger if a model is undecided."""
 
 NO_CUT = 2**31
-"""Tokens at which no text is cut."""
+"""A length at which no text is cut."""
 
 Row = tuple[int, ...]
 """Token ids without padding."""
 
 
 def verification_texts(tokenizer: Tokenizer, length: int) -> dict[str, str]:
-    """What goes wrong first, by name. A byte-pair vocabulary has no unknown token.
+    """The texts most likely to fail, by name.
+
+    "all unknown" has known tokens in a byte-pair vocabulary.
 
     Args:
-        tokenizer: of the model.
-        length: tokens that a row of the package holds.
+        tokenizer: the model's tokenizer.
+        length: tokens per row of the package.
     """
     return {
         "empty": "",
@@ -38,7 +40,7 @@ def verification_texts(tokenizer: Tokenizer, length: int) -> dict[str, str]:
 
 
 def text_of(tokenizer: Tokenizer, length: int) -> str:
-    """A text of so many tokens, or of one below it where a word has two at least."""
+    """Make a text of `length` tokens, or one less if every word has at least two tokens."""
     words: list[str] = []
     for word in (ORDINARY.split() * length)[:length] + ["1"] * length:
         longer = " ".join([*words, word])
@@ -48,24 +50,24 @@ def text_of(tokenizer: Tokenizer, length: int) -> str:
 
 
 def token_rows(tokenizer: Tokenizer, texts: Sequence[str], length: int) -> list[Row]:
-    """Token ids of texts, cut to `length` so that the last special token stays."""
+    """Tokenize texts, cut to `length` tokens; the last special token is kept."""
     tokens = tokenize(tokenizer, texts, length)
     return [tuple(tokens[i].tolist()) for i in range(len(tokens))]
 
 
 def shortest_holding(tokens: int, lengths: Sequence[int]) -> int:
-    """The length, of ascending ones, that a row of so many tokens is run at."""
+    """The shortest of the ascending lengths that holds a row, or the longest if none does."""
     return next((length for length in lengths if tokens <= length), lengths[-1])
 
 
 def padded_batches(
     rows: Sequence[Row], batch: int, length: int, pad_token_id: int
 ) -> Iterator[tuple[dict[str, np.ndarray], int]]:
-    """The inputs of a package, and how many of its rows count.
+    """Make the inputs of a package.
 
     Yields:
-        `input_ids` and `attention_mask`, int32 (batch, length); rows that are missing in the last
-        batch repeat its first.
+        `input_ids` and `attention_mask`, int32 (batch, length), and the number of valid rows; the
+        last batch is filled by repeating its first row.
     """
     for start in range(0, len(rows), batch):
         chunk = list(rows[start : start + batch])

@@ -1,6 +1,6 @@
-"""Reading a saved package: the program and its weights as they lie on disk, in numpy.
+"""Reads a saved package: the program and its weights on disk, in numpy.
 
-This shares no code with what wrote the file: only the protobuf messages are coremltools' own, the
+This shares no code with the writer of the file: only the protobuf messages are coremltools', the
 weights are read here. Formats: coremltools' `mlmodel/format/MIL.proto` and
 `mlmodel/src/MILBlob/Blob/StorageFormat.hpp`.
 """
@@ -27,25 +27,25 @@ BLOB_DTYPES = {
     "FLOAT16": 1, "FLOAT32": 2, "UINT8": 3, "INT8": 4, "INT16": 6, "UINT16": 7, "UINT1": 9,
     "UINT2": 10, "UINT4": 11, "UINT3": 12, "UINT6": 13, "INT32": 14, "UINT32": 15,
 }  # fmt: skip
-"""Numbers of the types in the header of a weight (`BlobDataType.hpp`)."""
+"""Type numbers in the header of a weight (`BlobDataType.hpp`)."""
 DTYPES = {
     "BOOL": np.bool_, "FLOAT16": np.float16, "FLOAT32": np.float32, "INT8": np.int8,
     "INT16": np.int16, "INT32": np.int32, "UINT8": np.uint8, "UINT16": np.uint16,
     "UINT32": np.uint32, "STRING": np.object_,
 }  # fmt: skip
 PACKED_BITS = {"UINT1": 1, "UINT2": 2, "UINT3": 3, "UINT4": 4, "UINT6": 6}
-"""Types of several values a byte, read as uint8."""
+"""Types with several values per byte, read as uint8."""
 
 
 @dataclass
 class Tensor:
-    """A value that an operation gives."""
+    """The result of an operation."""
 
     name: str
     dtype: np.dtype
     shape: tuple[int | None, ...] | None
-    """None where the value is no tensor, as a classifier's dictionary; a size is None where the
-    program leaves it open, as the length of rows whose shapes are enumerated."""
+    """None for a value that is not a tensor, such as a classifier's dictionary. A size is None if
+    the program leaves it open, such as the row length with enumerated shapes."""
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Name(str):
 
 @dataclass
 class Function:
-    """One function of a program, its operations in an order in which they can run."""
+    """One function of a program, with its operations in execution order."""
 
     opset: str
     inputs: list[Tensor]
@@ -78,7 +78,7 @@ class SavedPackage:
     """An `.mlpackage` folder.
 
     Raises:
-        InputError: where it is none, or its files are damaged.
+        InputError: if it is not a package, or its files are damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -95,12 +95,12 @@ class SavedPackage:
         except InputError:
             raise
         except Exception as error:
-            # protobuf raises errors of its own for broken messages.
+            # protobuf raises its own exceptions for broken messages.
             raise InputError(
                 f"{path} cannot be read as a Core ML package ({error!r}): export it again"
             ) from None
         if not self.functions:
-            raise InputError(f"{path} holds no ML program: export it with to_coreml")
+            raise InputError(f"{path} contains no ML program: export it with to_coreml")
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -109,11 +109,11 @@ class SavedPackage:
 
     @property
     def bytes(self) -> int:
-        """Of all its files."""
+        """Total size of its files."""
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
 
     def function(self, length: int) -> Function | None:
-        """The function for rows of so many tokens; a package of one length has `main`."""
+        """The function for this row length; in a package of one program it is `main`."""
         return self.functions.get(f"length_{length}", self.functions.get("main"))
 
     def _function(self, function: Any) -> Function:
@@ -125,7 +125,7 @@ class SavedPackage:
             list(block.outputs),
         )
         if fault := _disorder(found):
-            raise InputError(f"{self.path} is damaged: {fault}")
+            raise InputError(f"{self.path} is damaged: {fault}; export it again")
         return found
 
     def _operation(self, operation: Any) -> Operation:
@@ -161,22 +161,25 @@ class SavedPackage:
         if header["sentinel"] != BLOB_SENTINEL or header["dtype"] != BLOB_DTYPES[kind]:
             raise InputError(
                 f"{data.filename} is damaged: no weight of the type {kind} starts at byte"
-                f" {blob.offset}"
+                f" {blob.offset}; export the package again"
             )
         start = int(header["offset"])
         return _from_bytes(data[start : start + int(header["bytes"])], kind, shape)
 
     def _weight_file(self, stored_name: str) -> np.memmap:
-        """The bytes of a weight file: one memory map each, for a map holds a file open."""
+        """The bytes of a weight file, mapped only once because each map keeps a file open."""
         if stored_name not in self._weights:
             name = stored_name.removeprefix(WEIGHTS_PREFIX)
             if f"{WEIGHTS_PREFIX}{name}" != stored_name or "/" in name:
-                raise InputError(f"{self.path} is damaged: it names the weights {stored_name}")
+                raise InputError(
+                    f"{self.path} is damaged: it names the weights {stored_name}; export it again"
+                )
             file = _regular(self._items[WEIGHTS] / name)
             data = np.memmap(file, np.uint8, "r")
             if data[4:8].view("<u4")[0] != STORAGE_VERSION:
                 raise InputError(
-                    f"{file} is damaged: it is not a storage of version {STORAGE_VERSION}"
+                    f"{file} is damaged: it is not a storage of version {STORAGE_VERSION}; export"
+                    " the package again"
                 )
             self._weights[stored_name] = data
         return self._weights[stored_name]
@@ -186,25 +189,27 @@ def _manifest_items(path: Path) -> dict[str, Path]:
     """The files of a package by their path in the manifest."""
     manifest = path / "Manifest.json"
     if not manifest.is_file():
-        raise InputError(f"{path} is no Core ML package: it has no Manifest.json")
+        raise InputError(
+            f"{path} is not a Core ML package: it has no Manifest.json; give an .mlpackage folder"
+        )
     content = json.loads(manifest.read_text(encoding="utf-8"))
     entries = content["itemInfoEntries"]
     if entries[content["rootModelIdentifier"]]["path"] != MODEL:
-        raise InputError(f"{manifest} is damaged: its root is not {MODEL}")
+        raise InputError(f"{manifest} is damaged: its root is not {MODEL}; export it again")
     return {entry["path"]: path / "Data" / entry["path"] for entry in entries.values()}
 
 
 def _regular(file: Path) -> Path:
-    """The same file; refuse one that is not a regular file: reading a FIFO would never end."""
+    """Return the file; refuse one that is not regular, since reading a FIFO would never end."""
     if not file.is_file():
         raise InputError(f"{file} is missing or is not a regular file: export the package again")
     return file
 
 
 def _disorder(function: Function) -> str | None:
-    """What is wrong with the order of values, if anything: each is given once, before it is used.
+    """Find a fault in the order of values: each must be defined once, before it is used.
 
-    An operation's own results are not yet given when it is run.
+    An operation cannot use its own results.
     """
     given: set[str] = set()
     for name in (tensor.name for tensor in function.inputs):
@@ -214,13 +219,13 @@ def _disorder(function: Function) -> str | None:
     for operation in function.operations:
         for part in itertools.chain.from_iterable(operation.inputs.values()):
             if isinstance(part, Name) and part not in given:
-                return f"nothing gives the value {part!r} before it is used"
+                return f"the value {part!r} is not defined before it is used"
         for tensor in operation.outputs:
             if tensor.name in given:
-                return f"the value {tensor.name!r} is given twice"
+                return f"the value {tensor.name!r} is defined twice"
             given.add(tensor.name)
     missing = next((name for name in function.outputs if name not in given), None)
-    return f"nothing gives the output {missing!r}" if missing is not None else None
+    return f"the output {missing!r} is not defined" if missing is not None else None
 
 
 def _tensor(value: Any) -> Tensor:
@@ -239,11 +244,11 @@ def _shape(tensor_type: Any) -> tuple[int | None, ...]:
 
 
 def _known_shape(tensor_type: Any) -> tuple[int, ...]:
-    """The shape of a constant, which leaves no size open."""
+    """The shape of a constant, which must not leave a size open."""
     shape = _shape(tensor_type)
     known = tuple(size for size in shape if size is not None)
     if len(known) < len(shape):
-        raise ValueError(f"a constant of the open shape {shape}")
+        raise ValueError(f"a constant with the open shape {shape}")
     return known
 
 
@@ -254,6 +259,6 @@ def _from_bytes(data: np.ndarray, kind: str, shape: Sequence[int]) -> np.ndarray
 
 
 def unpacked(data: np.ndarray, width: int, count: int) -> np.ndarray:
-    """The first `count` numbers, uint8, of so many bits each, the lowest bit of a byte first."""
+    """Unpack the first `count` numbers of `width` bits to uint8; a byte's lowest bit is first."""
     bits = np.unpackbits(data, bitorder="little")[: count * width].reshape(count, width)
     return np.packbits(bits, axis=1, bitorder="little")[:, 0]

@@ -1,4 +1,4 @@
-"""The files beside the packages, for the app and for whoever asks how they were made."""
+"""The files next to the packages: for the app, and a record of the export."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ SIDE_FILES = ("vocab.txt", *BYTE_PAIR_FILES, WHOLE, CONFIG, "labels.json", EXPOR
 
 
 def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer) -> None:
-    """Labels, the vocabulary's files and those of the whole tokenizer."""
+    """Write the labels, the vocabulary's files and the tokenizer's files."""
     vocabulary, max_length = description.vocabulary, description.max_length
     files = description.app_files() | tokenizer_files(vocabulary, tokenizer, max_length)
     for name, text in files.items():
@@ -32,7 +32,7 @@ def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer
 
 
 def write_export_json(folder: Path, report: ExportReport) -> None:
-    """What was exported, how, with which tools, and how far it is from the model."""
+    """Write export.json: what was exported, how, with which tools, and its errors."""
     beside = [folder / name for name in SIDE_FILES if (folder / name).is_file()]
     record = {
         "source": report.source,
@@ -60,20 +60,20 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
 
 
 def validation_figures(validation: Validation) -> dict[str, Any]:
-    """Its figures without the notes, which name folders of this machine."""
+    """The figures of a validation without its notes, which name folders of this machine."""
     return {name: value for name, value in asdict(validation).items() if name != "notes"}
 
 
 def record_faults(
     package: SavedPackage, description: Description, tokenizer: Tokenizer, largest_error: float
 ) -> Iterator[str]:
-    """What is wrong with golden.json and export.json where they are beside a package.
+    """Find faults of golden.json and export.json, if they are next to a package.
 
     Args:
-        package: already verified.
-        description: of it.
-        tokenizer: of the model.
-        largest_error: of a probability of the package, found by the verification.
+        package: a verified package.
+        description: the package's description.
+        tokenizer: the model's tokenizer.
+        largest_error: the package's largest error of a probability in the verification.
     """
     golden, export = (package.path.parent / name for name in (GOLDEN, EXPORT))
     if golden.is_file():
@@ -83,17 +83,17 @@ def record_faults(
 
 
 def irregular_files(folder: Path) -> list[str]:
-    """Faults for export files that are not regular files: reading a FIFO would never end."""
+    """Faults for files that are not regular files: reading a FIFO would never end."""
     files = [folder / name for name in SIDE_FILES]
     return [
-        f"{file.name} beside the package is not a regular file"
+        f"{file.name} next to the package is not a regular file"
         for file in files
         if file.exists() and not file.is_file()
     ]
 
 
 def missing_side_files(folder: Path, description: Description) -> list[str]:
-    """The files that an export of such a package writes beside it, and that are not in a folder."""
+    """Names of the files that an export writes next to such a package and a folder lacks."""
     wanted = (*description.app_files(), WHOLE, CONFIG, GOLDEN, EXPORT)
     return [name for name in wanted if not (folder / name).exists()]
 
@@ -104,9 +104,9 @@ def _export_json_faults(
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
         for fault in _record_faults(told, file.parent, package, description):
-            yield f"{EXPORT} beside the package is of another export: {fault}"
+            yield f"{EXPORT} next to the package is from another export: {fault}"
     except DAMAGED as error:
-        yield f"{EXPORT} beside the package cannot be read: {error!r}"
+        yield f"{EXPORT} next to the package cannot be read: {error!r}"
 
 
 def _record_faults(
@@ -114,7 +114,7 @@ def _record_faults(
 ) -> Iterator[str]:
     for key, right in _facts(description).items():
         if told[key] != right:
-            yield f"it has the {key} {told[key]}, not {right}"
+            yield f"its entry {key} is {told[key]}, not {right}"
     entry = told["packages"].get(package.path.name)
     if entry is None:
         yield f"it does not list {package.path.name}"
@@ -122,17 +122,17 @@ def _record_faults(
     hashes, listed = _hashes(package.path), dict(entry["sha256"])
     for name in sorted(hashes.keys() | listed.keys()):
         if hashes.get(name) != listed.get(name):
-            yield f"{name} of the package does not have its SHA-256"
+            yield f"{name} of the package does not match its SHA-256"
     if entry["bytes"] != package.bytes:
         yield f"the package has {package.bytes:,} bytes, not {entry['bytes']:,}"
     for name, digest in told["files"].items():
-        # An app may need fewer files.
+        # An app may need fewer files, so a missing file is not a fault.
         if (folder / name).is_file() and file_sha256(folder / name) != digest:
-            yield f"{name} does not have its SHA-256"
+            yield f"{name} does not match its SHA-256"
 
 
 def _facts(description: Description) -> dict[str, Any]:
-    """What export.json says of the model and the options."""
+    """The entries of export.json about the model and the options."""
     return {
         "source_sha256": description.reference.sha256,
         "labels": description.reference.labels,
@@ -146,14 +146,14 @@ def _hashes(package: Path) -> dict[str, str]:
 
 
 def _figures(figures: Figures) -> dict[str, Any]:
-    """Of a function that passed; what Core ML gave depends on the Mac."""
+    """The figures of a function that passed, without Core ML's, which depend on the Mac."""
     values = _rounded(asdict(figures))
     left_out = "faults", "core_ml", "core_ml_ran"
     return {name: value for name, value in values.items() if name not in left_out}
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:
-    """Figures to three digits: what lies behind them differs between machines."""
+    """Round figures to three digits; further digits differ between machines."""
     return {
         name: float(f"{value:.3g}") if isinstance(value, float) else value
         for name, value in values.items()

@@ -1,4 +1,4 @@
-"""What a saved package must look like, whatever it computes."""
+"""Checks the structure of a saved package, regardless of what it computes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,21 +15,21 @@ from mlx_finbert.convert.coreml.saved import Function, Operation, SavedPackage
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
 
 SPECIFICATION_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9, "iOS26": 10}
-"""Of Core ML's format, by the system that introduced it (coremltools' `AvailableTarget`)."""
+"""Versions of Core ML's format, by the system that introduced them (`AvailableTarget`)."""
 
 OPSETS = {"iOS16": "CoreML6", "iOS17": "CoreML7", "iOS18": "CoreML8", "iOS26": "CoreML9"}
-"""Of a function's operations."""
+"""Operation sets of functions, by target."""
 
 EVERYWHERE = {
     "add", "cast", "cumsum", "gather", "gelu", "layer_norm", "mul", "not_equal", "relu", "reshape",
     "silu", "slice_by_size", "softmax", "sub", "tanh", "transpose",
 }  # fmt: skip
 OWN = {"plain": {"linear", "matmul"}, "ane": {"concat", "conv", "einsum", "expand_dims", "split"}}
-"""Kinds of operations that one layout alone has."""
+"""Kinds of operations that only one layout has."""
 
 
 def package_faults(package: SavedPackage, description: Description) -> Iterator[str]:
-    """What is wrong with a package as a whole."""
+    """Find faults of a package as a whole."""
     options, spec = description.options, package.spec
     version = SPECIFICATION_VERSIONS[options.target]
     if spec.specificationVersion != version:
@@ -42,14 +42,14 @@ def package_faults(package: SavedPackage, description: Description) -> Iterator[
     yield from _interface_faults(package, description)
     expected, metadata = description.user_defined(), package.metadata
     for key in sorted(expected.keys() | {k for k in metadata if k.startswith(PREFIX)}):
-        # An export of another version of this package, from another name, is no fault.
+        # Another version of mlx-finbert, or another name of the source, is not a fault.
         if key not in PROVENANCE and metadata.get(key) != expected.get(key):
             yield f"the metadata {key} is not the model's: {str(metadata.get(key))[:60]!r}"
     yield from _side_file_faults(package.path.parent, description)
 
 
 def _interface_faults(package: SavedPackage, description: Description) -> Iterator[str]:
-    """Core ML and Xcode take inputs and outputs from the description, not from the program."""
+    """Find faults of the description, from which Core ML and Xcode take inputs and outputs."""
     several = description.options.multifunction
     names = {function_name(n) for n in description.lengths} if several else {"main"}
     if set(package.functions) != names:
@@ -63,7 +63,7 @@ def _interface_faults(package: SavedPackage, description: Description) -> Iterat
     else:
         parts, right = {"main": told}, not told.functions and not told.defaultFunctionName
     if not right or told.state:
-        yield f"the description names other functions than {sorted(names)}, or a state"
+        yield f"the functions in the description are not {sorted(names)}, or it has a state"
         return
     classifier = description.options.outputs == "classifier"
     for name, function in package.functions.items():
@@ -76,11 +76,11 @@ def _interface_faults(package: SavedPackage, description: Description) -> Iterat
             yield f"the description of {name} is {found}, but the program has {wanted}"
         opset = OPSETS[description.options.target]
         if function.opset != opset:
-            yield f"the function {name} is of {function.opset}, not {opset}"
+            yield f"the function {name} uses {function.opset}, not {opset}"
 
 
 def described(part: Any) -> list[str]:
-    """Name, type and shape of each input and output of a description, in their order."""
+    """Name, type and shape of each input and output in a description, in order."""
     found = []
     for feature in (*part.input, *part.output):
         kind = feature.type.WhichOneof("Type")
@@ -100,7 +100,7 @@ def described(part: Any) -> list[str]:
 
 
 def interface(function: Function, lengths: list[int]) -> list[str]:
-    """The same, from the program; a size that it leaves open is enumerated over the lengths."""
+    """The same as `described`, from the program; an open size is enumerated over the lengths."""
     tensors = {tensor.name: tensor for op in function.operations for tensor in op.outputs}
     found = []
     for tensor in (*function.inputs, *(tensors[name] for name in function.outputs)):
@@ -117,17 +117,17 @@ def interface(function: Function, lengths: list[int]) -> list[str]:
 
 
 def _side_file_faults(folder: Path, description: Description) -> Iterator[str]:
-    """The files beside a package, where they are, must be of the same model."""
+    """Find files next to a package that do not belong to its model."""
     for name, text in (dict.fromkeys(BYTE_PAIR_FILES, "") | description.app_files()).items():
         file = folder / name
         if file.exists() and not (file.is_file() and file.read_bytes() == text.encode("utf-8")):
-            yield f"{name} beside the package is not the model's"
+            yield f"{name} next to the package is not the model's"
 
 
 def function_faults(
     function: Function, length: int, labels: list[str], options: CompleteOptions
 ) -> Iterator[str]:
-    """What is wrong with one function: operations, types, shapes, the wiring of its outputs."""
+    """Find faults of one function: operations, types, shapes, and the wiring of its outputs."""
     names = INPUTS[options.shapes]
     shape = (options.batch, None if options.shapes == "enumerated" else length)
     inputs = {tensor.name: (tensor.dtype.name, tensor.shape) for tensor in function.inputs}
@@ -140,13 +140,13 @@ def function_faults(
             yield f"the operation {operation.kind} does not belong to the layout {options.layout}"
         for tensor in operation.outputs:
             if options.shapes == "fixed" and None in (tensor.shape or ()):
-                yield f"{tensor.name} is of an open shape, {tensor.shape}"
+                yield f"{tensor.name} has an open shape, {tensor.shape}"
     yield from _precision_faults(function, options)
     yield from _output_faults(function, labels, options)
 
 
 def _precision_faults(function: Function, options: CompleteOptions) -> Iterator[str]:
-    """Nothing but the outputs themselves may be in another precision than asked for."""
+    """Find values, except the outputs, that are not in the requested precision."""
     wanted = np.dtype(NUMPY_DTYPES[options.precision])
     outputs = {"logits", SOFTMAX_NAMES[options.outputs]}
     for operation in function.operations:
@@ -158,7 +158,7 @@ def _precision_faults(function: Function, options: CompleteOptions) -> Iterator[
 def _output_faults(
     function: Function, labels: list[str], options: CompleteOptions
 ) -> Iterator[str]:
-    """Logits and probabilities must be there, and the probabilities come from a softmax."""
+    """Check that logits and probabilities exist, and that a softmax makes the probabilities."""
     by_name = {tensor.name: op for op in function.operations for tensor in op.outputs}
     expected = {PROBABILITIES, "logits"} | ({LABEL} if options.outputs == "classifier" else set())
     if set(function.outputs) != expected:

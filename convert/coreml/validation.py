@@ -1,4 +1,4 @@
-"""What an export costs in accuracy, on labelled texts."""
+"""Measures an export's cost in accuracy on labelled texts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ class Validation:
     model_accuracy: float
     package_accuracy: float
     agreement: float
-    """Share of the rows with the same label from both."""
+    """Share of rows with the same label from both."""
     cut: int
-    """Rows that are longer than the longest package; the model saw them as in training."""
+    """Number of rows cut to the longest package; the model reads them up to its own limit."""
     notes: list[str]
-    """Sentences on rows that were left out, or that could not be checked."""
+    """Sentences on rows that were left out or could not be checked."""
 
     @property
     def gain(self) -> float:
-        """Of the packages over the model, in points of a hundred."""
+        """Difference in accuracy, packages minus model, in percentage points."""
         return 100 * (self.package_accuracy - self.model_accuracy)
 
     def __str__(self) -> str:
@@ -49,15 +49,15 @@ class Validation:
 def validate(
     verifier: Verifier, functions: Mapping[int, Function], rows: LabelledTexts
 ) -> Validation:
-    """Run the saved packages over labelled texts, each at the shortest length that holds it.
+    """Run the saved packages on labelled texts, each at the shortest length that holds it.
 
     Args:
-        verifier: of the export.
-        functions: of the saved packages, by length.
+        verifier: the export's verifier.
+        functions: functions of the saved packages, by length.
         rows: labelled texts; their labels are matched by name.
 
     Raises:
-        InputError: where the labels are not those of the model.
+        InputError: if the labels are not the model's.
     """
     reference, tokenizer = verifier.reference, verifier.tokenizer
     labels = rows.ids_in(reference.labels)

@@ -1,10 +1,9 @@
-"""Holding a saved package against the MLX model, on any machine.
+"""Compares a saved package with the MLX model, on any machine.
 
-The file is read from disk and run twice: as it is, over the verification texts and all golden
-texts, and over the verification texts with the model's own float32 weights instead of the file's
-and nothing rounded. The second run is the fp32 twin of the graph that was saved: it must agree to
-1e-5, which shows a wrong epsilon, activation or mask that half precision would hide. That the
-file's weights are the model's is read back apart.
+The file is read from disk and run twice. The first run is as saved, over the verification texts and
+all golden texts. The second run uses the model's float32 weights and no rounding, over the
+verification texts. It must agree to 1e-5, which reveals a wrong epsilon, activation or mask that
+half precision would hide. The file's weights are compared with the model's separately.
 """
 
 import sys
@@ -39,33 +38,33 @@ from mlx_finbert.convert.coreml.tokenizer.check import TokenizerCheck
 
 @dataclass
 class Examples:
-    """Texts as rows of one length, and what the model makes of them."""
+    """Texts as rows for one length, with the model's outputs."""
 
     names: list[str]
     rows: list[Row]
     logits: np.ndarray
-    """float32 (N, num_labels), as the probabilities."""
+    """float32 (N, num_labels), like the probabilities."""
     probabilities: np.ndarray
 
     def largest_error(self, found: Outcome) -> tuple[float, str]:
-        """Of a probability, and the name of the text that has it."""
+        """Largest error of a probability, and the name of the text that has it."""
         errors = np.abs(found.probabilities - self.probabilities).max(axis=1)
         return float(errors.max()), self.names[int(errors.argmax())]
 
 
 @dataclass
 class Verifier:
-    """Holds packages of one model against it.
+    """Compares packages with their model.
 
     Args:
-        description: of the packages; its lengths do not count.
-        tokenizer: of the model.
+        description: the packages' description; its lengths are not used.
+        tokenizer: the model's tokenizer.
     """
 
     description: Description
     tokenizer: Tokenizer
     seen: dict[tuple[bool, Row], np.ndarray] = field(default_factory=dict)
-    """Probabilities of rows at the first length that held them, in float32 and as saved."""
+    """Probabilities of rows at the first length that fits them, in float32 and as saved."""
 
     def __post_init__(self) -> None:
         self.reference = self.description.reference
@@ -77,11 +76,11 @@ class Verifier:
         self.infer = Inference(self.options.batch, self.reference.labels, pad_token_id, inputs)
 
     def verify(self, package: SavedPackage, lengths: list[int]) -> PackageReport:
-        """Figures of each function of a package, faults among them.
+        """Measure each function of a package and find faults.
 
         Args:
-            package: from disk.
-            lengths: of its functions.
+            package: the package read from disk.
+            lengths: the lengths of its functions.
         """
         description = replace(self.description, lengths=lengths)
         return PackageReport(
@@ -126,7 +125,7 @@ class Verifier:
             self._measure_core_ml(package.path, examples, found, figures)
 
     def _examples(self, length: int, texts: dict[str, str]) -> Examples:
-        """The texts, by name, that differ in their tokens."""
+        """Make examples from the texts, by name, without those whose tokens occurred before."""
         rows = token_rows(self.tokenizer, list(texts.values()), length)
         first = {row: name for name, row in zip(reversed(texts), reversed(rows), strict=True)}
         rows = [row for name, row in zip(texts, rows, strict=True) if first[row] == name]
@@ -147,7 +146,7 @@ class Verifier:
         figures.faults += _not_finite(evaluator)
 
     def _constants(self, length: int, options: CompleteOptions) -> dict[str, np.ndarray]:
-        """Those of the graph that holds rows of this length."""
+        """The constants of the graph for rows of this length."""
         most = max(self.options.lengths) if options.shapes == "enumerated" else length
         return constants(build(self.reference.network, most, options))
 
@@ -172,7 +171,7 @@ class Verifier:
     def _measure_core_ml(
         self, path: Path, examples: Examples, expected: Outcome, figures: Figures
     ) -> None:
-        """Core ML against the evaluator's result for the same file."""
+        """Compare Core ML with the evaluator's result for the same file."""
         name = function_name(figures.length) if self.options.multifunction else None
         figures.core_ml, figures.core_ml_ran, fault = run_core_ml(
             path,
@@ -186,14 +185,14 @@ class Verifier:
     def _padding_error(
         self, evaluator: Evaluator, examples: Examples, found: Outcome, figures: Figures
     ) -> float:
-        """How much a row changes with other tokens in its padding, or with more of it."""
+        """Largest change of a probability with other tokens in the padding or more padding."""
         shortest = min(range(len(examples.rows)), key=lambda i: len(examples.rows[i]))
         rows = [examples.rows[shortest]]
         if self.options.shapes == "fixed":
             other = self.vocabulary.special_id("sep")
             changed = self.infer(evaluator, rows, figures.length, pad_token_id=other)
         else:
-            # The padding id makes the mask: only how much of it there is can change.
+            # The padding id determines the mask, so only the amount of padding can change.
             lengths = [n for n in self.options.lengths if n != figures.length]
             changed = self.infer(evaluator, rows, lengths[-1])
         error = largest_error(changed.probabilities, found.probabilities[[shortest]])
@@ -204,7 +203,7 @@ class Verifier:
 
 
 def largest_error(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest absolute difference; NaN where there is one."""
+    """Largest absolute difference; NaN if any difference is NaN."""
     return float(np.abs(found - expected).max())
 
 

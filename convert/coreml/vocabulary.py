@@ -11,34 +11,34 @@ from mlx_finbert.convert.coreml.tokenizer.byte_pairs import byte_letters
 from mlx_finbert.errors import InputError
 
 BYTE_PAIR_FILES = ("vocab.json", "merges.txt")
-"""Beside `vocab.txt`, of byte pairs alone."""
+"""Files in addition to `vocab.txt`, only for byte pairs."""
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
-"""Of an added token, as `tokenizers` names them."""
+"""Flags of an added token, as named by `tokenizers`."""
 
 
 @dataclass
 class Vocabulary:
-    """Tokens by id, and the rules around them."""
+    """Tokens by id, and the rules of the tokenizer."""
 
     tokens: list[str]
-    """By id; empty for an id that has no token."""
+    """Tokens by id; empty for an id without a token."""
     merges: list[str]
-    """Pairs of a byte-pair vocabulary, in their order; else empty."""
+    """Merges of a byte-pair vocabulary, in order; otherwise empty."""
     rules: dict[str, Any]
     """Kind, casing and accents, special tokens with their ids, added tokens with their flags."""
 
     @property
     def text(self) -> str:
-        """The content of `vocab.txt`: one token per line, in the order of the ids.
+        """Content of `vocab.txt`: one token per line, in the order of the ids.
 
-        Lines end at "\\n" alone: a token may hold another line separator, such as U+2028.
+        Lines end only at "\\n": a token may hold another line separator, such as U+2028.
         """
         return "\n".join(self.tokens) + "\n"
 
     @property
     def files(self) -> dict[str, str]:
-        """The content of `vocab.txt`, and for byte pairs of `vocab.json` and `merges.txt`."""
+        """Content of `vocab.txt`, and for byte pairs also of `vocab.json` and `merges.txt`."""
         files = {"vocab.txt": self.text}
         if self.rules["kind"] == "byte_pair":
             alone = {token["id"] for token in self.rules["added_tokens"] if not token["in_model"]}
@@ -58,26 +58,26 @@ class Vocabulary:
 
 
 def vocabulary_of(tokenizer: Tokenizer, rows: int) -> Vocabulary:
-    """The vocabulary of a fast tokenizer.
+    """Make the vocabulary of a fast tokenizer.
 
     Args:
-        tokenizer: of transformers.
-        rows: of the model's embedding; it may have more than there are tokens.
+        tokenizer: a transformers tokenizer.
+        rows: number of rows of the model's embedding; at least the number of tokens.
 
     Raises:
-        InputError: where a token has no row, or the tokenizer has rules that an app could not be
-            told.
+        InputError: if a token has no row, or the metadata cannot describe the tokenizer's rules.
     """
     tokens = tokens_by_id(tokenizer)
     if len(tokens) > rows:
         raise InputError(
-            f"the tokenizer's token {tokens[rows]!r} has the id {rows}, and the model's embedding"
-            f" {rows:,} rows: use the tokenizer files of the same model, or resize its embedding"
-            " (resize_token_embeddings of transformers) and fine-tune it"
+            f"the tokenizer's token {tokens[rows]!r} has the id {rows}, but the model's embedding"
+            f" has {rows:,} rows: use the tokenizer files of the same model, or resize its"
+            " embedding (resize_token_embeddings of transformers) and fine-tune it"
         )
     if broken := next((token for token in tokens if "\n" in token), None):
         raise InputError(
-            f"the token {broken!r} holds a line break, which vocab.txt cannot: use another"
+            f"the token {broken!r} contains a line break, which vocab.txt cannot hold: rename the"
+            " token"
         )
     if tokenizer("")["input_ids"] != [tokenizer.cls_token_id, tokenizer.sep_token_id]:
         raise InputError(
@@ -88,7 +88,7 @@ def vocabulary_of(tokenizer: Tokenizer, rows: int) -> Vocabulary:
     kind = parts["model"]["type"]
     if kind not in RULES:
         raise InputError(
-            f"a tokenizer of the kind {kind} cannot be exported; these can: {', '.join(RULES)}"
+            f"a tokenizer of the kind {kind} cannot be exported: use one of {', '.join(RULES)}"
         )
     merges = [
         pair if isinstance(pair, str) else " ".join(pair)
@@ -108,7 +108,7 @@ def _word_piece_rules(parts: dict[str, Any]) -> dict[str, Any]:
     return {
         "kind": "wordpiece",
         "lowercase": lowercase,
-        # BertNormalizer: accents go with the case where nothing is said.
+        # As in BertNormalizer: None means the same as `lowercase`.
         "strip_accents": lowercase if strip_accents is None else strip_accents,
         "clean_text": normalizer["clean_text"],
         "handle_chinese_chars": normalizer["handle_chinese_chars"],
@@ -125,8 +125,8 @@ def _byte_pair_rules(parts: dict[str, Any]) -> dict[str, Any]:
     unusual += ["use_regex"] if not before.get("use_regex", True) else []
     if unusual:
         raise InputError(
-            f"the tokenizer's {unusual[0]} is not RoBERTa's: an app could not be told its rules;"
-            " use the tokenizer files of the original RoBERTa"
+            f"the tokenizer's {unusual[0]} is not RoBERTa's, and its rules cannot be exported: use"
+            " the tokenizer files of the original RoBERTa"
         )
     if missing := [letter for letter in byte_letters() if letter not in model["vocab"]]:
         raise InputError(
@@ -137,12 +137,12 @@ def _byte_pair_rules(parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _require(parts: dict[str, Any], part: str, kind: str | None) -> dict[str, Any]:
-    """A part of the tokenizer, of the one kind that the rules can describe to an app."""
+    """Get a part of the tokenizer; refuse any kind that the rules cannot describe."""
     found = parts.get(part) or {}
     if found.get("type") != kind:
         raise InputError(
-            f"the tokenizer's {part} is {found.get('type')}, not {kind}: an app could not be told"
-            " its rules; use the tokenizer files of the original BERT, DistilBERT or RoBERTa"
+            f"the tokenizer's {part} is {found.get('type')}, not {kind}, and its rules cannot be"
+            " exported: use the tokenizer files of the original BERT, DistilBERT or RoBERTa"
         )
     return found
 
@@ -150,7 +150,7 @@ def _require(parts: dict[str, Any], part: str, kind: str | None) -> dict[str, An
 BYTE_PAIR_EXTRAS = (
     "dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges",
 )  # fmt: skip
-"""Settings of `tokenizers` that GPT-2 and RoBERTa do without."""
+"""Settings of `tokenizers` that GPT-2 and RoBERTa do not use."""
 
 RULES = {"WordPiece": _word_piece_rules, "BPE": _byte_pair_rules}
 
@@ -166,11 +166,11 @@ def _special_tokens(tokenizer: Tokenizer) -> dict[str, dict[str, Any]]:
 
 
 def _added_tokens(tokenizer: Tokenizer, parts: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every added token, special or not, in the order of the ids."""
+    """All added tokens, special or not, in the order of the ids."""
     if getattr(tokenizer, "split_special_tokens", False):
         raise InputError(
-            "the tokenizer's split_special_tokens is on: an app could not be told its rules; turn"
-            " it off in tokenizer_config.json"
+            "the tokenizer's split_special_tokens is on, which cannot be exported: turn it off in"
+            " tokenizer_config.json"
         )
     ids, model = tokenizer.get_vocab(), parts["model"]["vocab"]
     normalizer = tokenizer.backend_tokenizer.normalizer
@@ -180,13 +180,13 @@ def _added_tokens(tokenizer: Tokenizer, parts: dict[str, Any]) -> list[dict[str,
         content = token["content"]
         own = model.get(content)
         if ids[content] != token["id"] or own not in (None, token["id"]):
-            raise InputError(f"the tokenizer gives the added token {content!r} two ids: keep one")
+            raise InputError(f"the tokenizer has two ids for the added token {content!r}: keep one")
         if token["normalized"]:
             form = normalizer.normalize_str(content) if normalizer else content
             if not form or form in written:
-                other = f"the same as {written[form]!r}" if form else "nothing"
+                other = f"the same as {written[form]!r}" if form else "empty"
                 raise InputError(
-                    f"the added token {content!r} is {other} once it is normalized: add it with"
+                    f"the added token {content!r} is {other} after normalization: add it with"
                     " normalized=False, or leave it out"
                 )
             written[form] = content

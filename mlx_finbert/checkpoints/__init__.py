@@ -1,1 +1,1 @@
-"""A model on disk: its files, formats, tokenizer and adapters, on the hub or in a folder."""
+"""Models on disk or on the hub: files, formats, tokenizer and adapters."""

@@ -1,7 +1,7 @@
-"""Adapters on disk: a folder with what a run with LoRA trained, and the name of its base model.
+"""Adapters on disk: a folder with the weights that a LoRA run trained and its base model's name.
 
-`adapters.safetensors` holds the adapters and the head in float32, under the model's own key names;
-`adapter_config.json` the `base_model` (with the hub's `revision`, and a `base_sha256` of its
+`adapters.safetensors` holds the adapters and the head in float32, under the model's own key names.
+`adapter_config.json` holds the `base_model` (with the hub's `revision` and a `base_sha256` of its
 weights), the `lora` settings and the model's `config`, labels included.
 """
 
@@ -44,7 +44,7 @@ from mlx_finbert.models.parameters import named_parameters
 
 @dataclass
 class Adapted:
-    """What `adapter_config.json` says."""
+    """The content of `adapter_config.json`."""
 
     base_model: str
     revision: str | None
@@ -62,24 +62,24 @@ def save_adapters(
     revision: str | None = None,
     run_files: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write a folder that `load` opens, as long as the base model is where it is.
+    """Save adapters to a folder that `load` opens while the base model stays in its place.
 
-    As with `save`, files of an earlier model there are removed.
+    As with `save`, files of an earlier model in the folder are removed.
 
     Args:
-        model, tokenizer: the model with adapters, the rest of it as `base_model` has it.
-        folder: where to; not the base model's own.
-        lora: what the adapters were made by.
+        model, tokenizer: the model with adapters; its other weights are those of `base_model`.
+        folder: the folder to write; not the base model's.
+        lora: the settings that the adapters were made with.
         base_model: folder or hub id; a folder's path is made absolute.
-        revision: of the base model on the hub.
+        revision: the base model's revision on the hub.
         run_files: as for `save`.
 
     Raises:
-        InputError: for a model without adapters, or a folder that is the base model's.
+        InputError: for a model without adapters, or if the folder is the base model's.
     """
     folder = Path(folder).expanduser()
     if not has_lora(model):
-        raise InputError("the model has no adapters: save it with mlx_finbert.save")
+        raise InputError("the model has no adapters; save it with mlx_finbert.save")
     require_other_folder(folder, base_model)
     with new_model(folder, tokenizer, run_files or {}) as part:
         write_adapters(model, part, lora, base_model, revision)
@@ -89,7 +89,7 @@ def save_adapters(
 def write_adapters(
     model: Classifier, folder: Path, lora: LoraConfig, base_model: str, revision: str | None
 ) -> None:
-    """`adapters.safetensors` and `adapter_config.json`; arguments as of `save_adapters`."""
+    """Write `adapters.safetensors` and `adapter_config.json`; arguments as for `save_adapters`."""
     base = Path(base_model).expanduser()
     if base_model != PACKAGED and base.is_dir():
         base_model = str(base.resolve())
@@ -104,44 +104,45 @@ def require_other_folder(folder: Path, base_model: str) -> None:
     base = Path(base_model).expanduser()
     is_folder = base_model != PACKAGED and base.is_dir() and folder.is_dir()
     if is_folder and folder.samefile(base):
-        raise InputError(f"{folder} holds the base model of these adapters: choose another")
+        raise InputError(f"{folder} holds the base model of these adapters; choose another folder")
 
 
 def base_sha256(model: Classifier) -> str:
-    """Of the names and float32 weights that a model with adapters has from its base."""
+    """Hash the names and float32 weights that a model with adapters takes from its base model."""
     own = adapter_parameters(model)
     every = named_parameters(model)
     return weights_sha256({n: v.astype(mx.float32) for n, v in every.items() if n not in own})
 
 
 def require_base(model: Classifier, folder: Path) -> None:
-    """Refuse a model with adapters whose other weights are not those that a folder's were made for.
+    """Refuse a model whose base weights are not those that a folder's adapters were trained on.
 
     Raises:
-        InputError: names the base model that is wanted.
+        InputError: names the base model that is needed.
     """
     adapted = read_adapter_config(folder)
     if base_sha256(model) != adapted.base_sha256:
         raise InputError(
-            f"the base model has other weights than the one that the adapters in {folder} were"
-            f" trained on ({adapted.base_model}): name that one (--base-model, or train's --model)"
+            f"the weights of the base model differ from those that the adapters in {folder} were"
+            f" trained on ({adapted.base_model}); give that model (--base-model, or --model of"
+            " train)"
         )
 
 
 def is_adapted(folder: Path) -> bool:
-    """Whether a folder holds adapters in the place of a model."""
+    """Whether a folder holds adapters instead of a whole model."""
     return (folder / ADAPTER_CONFIG).is_file()
 
 
 def load_adapted(folder: Path, base_model: str | Path | None) -> tuple[Classifier, LoadReport]:
-    """The base model that a folder names, in float32, with the folder's adapters and head.
+    """Load a folder's adapters and head together with their base model, in float32.
 
     Args:
         folder: from `save_adapters`.
-        base_model: where the base model is now, in the place of the folder's word.
+        base_model: where the base model is now; None for the place that the folder names.
 
     Raises:
-        InputError: where the base is not there or another, or a file is damaged.
+        InputError: if the base model is missing or a different one, or a file is damaged.
     """
     adapted = read_adapter_config(folder)
     base = resolve_base(adapted, folder, base_model)
@@ -160,54 +161,56 @@ def load_adapted(folder: Path, base_model: str | Path | None) -> tuple[Classifie
 
 
 def read_adapter_config(folder: Path) -> Adapted:
-    """`adapter_config.json` of a folder."""
+    """Read a folder's `adapter_config.json`."""
     path = folder / ADAPTER_CONFIG
     found = read_json(path)
     if "peft_type" in found:
         raise InputError(
             f"{folder} is a PEFT adapter ({found['peft_type']}) of"
-            f" {found.get('base_model_name_or_path')}: merge it in Python, merged ="
+            f" {found.get('base_model_name_or_path')}; merge it in Python with merged ="
             f" AutoPeftModelForSequenceClassification.from_pretrained({str(folder)!r})"
-            ".merge_and_unload(), then merged.save_pretrained(DIR), and name DIR"
+            ".merge_and_unload() and merged.save_pretrained(DIR), then give DIR"
         )
     try:
         adapted = Adapted(**found | {"lora": LoraConfig(**found["lora"])})
         dict(adapted.config)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path} is not of mlx-finbert's making, or damaged: {error}; adapters of other tools"
-            " cannot be read"
+            f"{path} was not written by mlx-finbert, or is damaged: {error}; adapters of other"
+            " tools cannot be read"
         ) from None
     return adapted
 
 
 def resolve_base(adapted: Adapted, folder: Path, base_model: str | Path | None) -> Path:
-    """The folder of the base model."""
+    """Find the folder of the base model."""
     try:
         if base_model is not None:
             return resolve(base_model)
         return resolve(adapted.base_model, adapted.revision)
     except InputError as error:
         raise InputError(
-            f"the adapters in {folder} need their base model: {error}; where it is elsewhere now,"
-            f" name the place: load(..., base_model=...), or fuse them with"
+            f"the adapters in {folder} need their base model: {error}; if it has moved, give its"
+            " new place with load(..., base_model=...), or fuse them with"
             f" python -m mlx_finbert.convert.fuse --model {folder} --base-model PLACE --output DIR"
         ) from None
 
 
 def read_adapters(folder: Path) -> Weights:
-    """The tensors of a folder's adapters and head."""
+    """Read the tensors of a folder's adapters and head."""
     path = folder / ADAPTER_WEIGHTS
     if not path.is_file():
-        raise InputError(f"{folder} has no {ADAPTER_WEIGHTS}: half of the adapters is missing")
+        raise InputError(
+            f"{folder} has {ADAPTER_CONFIG} but no {ADAPTER_WEIGHTS}; copy the folder again"
+        )
     return read_safetensors(path)
 
 
 def load_adapters(model: Classifier, folder: str | Path) -> None:
-    """Put saved adapters and head into a model that has such adapters already.
+    """Load saved adapters and their head into a model that already has adapters of that shape.
 
     Raises:
-        InputError: names the file and the tensor that is missing, too many or of another shape.
+        InputError: names the file and a tensor that is missing, unexpected or of another shape.
     """
     folder = Path(folder).expanduser()
     path = folder / ADAPTER_WEIGHTS
@@ -219,7 +222,7 @@ def load_adapters(model: Classifier, folder: str | Path) -> None:
             raise InputError(f"{path}: the tensor {name} has no place in the model's adapters")
         if found[name].shape != expected[name].shape or not is_floating(found[name]):
             raise InputError(
-                f"{path}: the tensor {name} is {found[name].dtype} {found[name].shape}, and the"
+                f"{path}: the tensor {name} is {found[name].dtype} {found[name].shape}, but the"
                 f" model's is {expected[name].dtype} {expected[name].shape}"
             )
     require_finite(found, f"{path}: ")

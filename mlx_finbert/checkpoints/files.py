@@ -1,4 +1,4 @@
-"""What lies in a checkpoint folder: reading the forms in use, and writing one of them."""
+"""The files of a checkpoint folder: reads every format in use, writes one."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -25,14 +25,14 @@ NUMPY_DTYPES = {
     "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4",
     "U64": "<u8", "I64": "<i8", "F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8",
 }  # fmt: skip
-"""Dtypes of safetensors that are read, and numpy's for their bytes."""
+"""Safetensors dtypes that can be read, and numpy's dtype for their bytes."""
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapters.safetensors"
 RUN_CONFIG = "config.yaml"
 SEEN_TEXTS = "seen_texts.tsv"
 RUN_FILES = (RUN_CONFIG, SEEN_TEXTS)
-"""What a training run leaves with its model: its settings, and the hashes of the texts seen."""
+"""Files that a training run saves with its model: its settings and hashes of the texts seen."""
 MODEL_FILES = TOKENIZER_FILES | {
     "config.json",
     "model.safetensors",
@@ -40,11 +40,11 @@ MODEL_FILES = TOKENIZER_FILES | {
     ADAPTER_WEIGHTS,
     *RUN_FILES,
 }
-"""All that a model of ours is saved in, whole or as adapters."""
+"""Every file that a saved model can have, whole or as adapters."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """`config.json` of a folder."""
+    """Read a folder's `config.json`."""
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder} {explain_missing(folder, 'config.json')}")
     config = read_json(folder / "config.json")
@@ -53,38 +53,41 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def refuse_other_quantization(config: dict[str, Any], folder: Path) -> None:
-    """Refuse weights that another tool has quantized; mlx-lm writes our form twice."""
+    """Refuse weights that another tool has quantized.
+
+    mlx-lm writes the format read here under both keys.
+    """
     found = config.get("quantization_config")
     if found and found != config.get("quantization"):
         tool = found.get("quant_method", found) if isinstance(found, dict) else found
         raise InputError(
-            f"{folder} is quantized by another tool (config.json, quantization_config: {tool}):"
-            " take the checkpoint before that"
+            f"{folder} was quantized by another tool (config.json, quantization_config: {tool});"
+            " use the checkpoint from before quantization"
         )
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object that a file holds, with or without a byte order mark."""
+    """Read a file that holds a JSON object, with or without a byte order mark."""
     require_format(path, TEXT)
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(found, dict):
-        raise InputError(f"{path} holds a {type(found).__name__}, not a JSON object")
+        raise InputError(f"{path} holds a {type(found).__name__}, not a JSON object ({{...}})")
     return found
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
-    """The same content gives the same bytes."""
+    """Write JSON; equal content gives equal bytes."""
     text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True)
     path.write_text(text + "\n", encoding="utf-8")
 
 
 def read_weights(folder: Path) -> tuple[Weights, list[str]]:
-    """The tensors of a folder and the names of the files they came from.
+    """Read the tensors of a folder; also return the names of the files they came from.
 
-    The name of a training script's file has the entry with the weights after it, as in
+    If a training script nested the weights in its file, the name includes the entry, as in
     "pytorch_model.bin['state_dict']".
     """
     for name, read in (
@@ -103,22 +106,26 @@ def read_weights(folder: Path) -> tuple[Weights, list[str]]:
 
 
 def shards_of(index: Path) -> list[str]:
-    """File names of a sharded checkpoint, all of them present in its folder."""
+    """List the files of a sharded checkpoint, all of which must be in its folder."""
     try:
         shards = sorted(set(read_json(index)["weight_map"].values()))
         paths = [index.parent / shard for shard in shards]
     except (KeyError, AttributeError, TypeError):
-        raise InputError(f"{index} is not an index of shards: fetch it again") from None
+        raise InputError(f"{index} is not an index of shards; download it again") from None
     for shard, path in zip(shards, paths, strict=True):
         if path.parent != index.parent:
-            raise InputError(f"{index} names {shard}, which is not a file of its folder")
+            raise InputError(
+                f"{index} names {shard}, which is not directly in its folder; download it again"
+            )
         if not path.is_file():
-            raise InputError(f"{index} names {path.name}, which is not there: fetch it again")
+            raise InputError(f"{index} names {path.name}, which is missing; download that file")
     return shards
 
 
 def read_safetensors(path: Path) -> Weights:
-    """The tensors of one file, read whole, so that damage shows here; float64 becomes float32.
+    """Read the tensors of one file; float64 becomes float32.
+
+    The file is read completely, so that damage is found here.
 
     Raises:
         InputError: for a damaged file, another format, or a dtype that MLX does not have.
@@ -130,7 +137,7 @@ def read_safetensors(path: Path) -> Weights:
         for key, dtype in dtypes.items():
             if dtype not in NUMPY_DTYPES:
                 raise InputError(
-                    f"{path}: the tensor {key} is {dtype}, which is not read here: take the"
+                    f"{path}: the tensor {key} has the unsupported dtype {dtype}; use the"
                     " checkpoint in float32, float16 or bfloat16"
                 )
         if "F64" in dtypes.values():
@@ -139,18 +146,18 @@ def read_safetensors(path: Path) -> Weights:
         weights = cast(Weights, mx.load(str(path), format="safetensors"))
         mx.eval(weights)
     except (SafetensorError, RuntimeError) as error:
-        raise InputError(f"{path} is damaged: {first_line(error)}; fetch it again") from None
+        raise InputError(f"{path} is damaged: {first_line(error)}; download it again") from None
     return weights
 
 
 def array_of(dtype: str, shape: list[int], data: bytes) -> mx.array:
-    """A tensor as the safetensors library reads it; MLX's own reader knows no float64."""
+    """Build an array from the safetensors library's tensor; MLX's reader lacks float64."""
     array = mx.array(np.frombuffer(data, NUMPY_DTYPES[dtype])).reshape(shape)
     return array.view(mx.bfloat16) if dtype == "BF16" else array
 
 
 def write_safetensors(weights: Weights, path: Path) -> None:
-    """One file, marked as Hugging Face's readers want it."""
+    """Write one file, with the format mark that Hugging Face's readers expect."""
     try:
         mx.save_safetensors(str(path), weights, metadata={"format": "pt"})
     except RuntimeError as error:
@@ -159,13 +166,14 @@ def write_safetensors(weights: Weights, path: Path) -> None:
 
 @contextmanager
 def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]) -> Iterator[Path]:
-    """A folder to write a model to, which then moves into `folder` as one, with its tokenizer.
+    """Give a temporary folder for a new model, whose files then replace those in `folder` at once.
 
-    Files of an earlier model there that the new one does not have are removed: they would be read
-    together with it. Other files stay. See `folder_commit`.
+    The tokenizer and the files of the training run are added to it. Files of an earlier model that
+    the new one does not have are removed, since they would be read together with it. Other files
+    stay. See `folder_commit`.
 
     Args:
-        folder: made where it is missing.
+        folder: created if missing.
         tokenizer: saved with the model.
         run_files: content, by name, of the files of its training run.
     """
@@ -177,12 +185,12 @@ def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]
 
 
 def model_type_of(weights: Weights, folder: Path) -> str:
-    """The family by its key names, for configs from before `model_type` existed."""
+    """Find the model family by its key names, for configs older than `model_type`."""
     for model_type in FAMILIES:
         words = f".{model_type}.embeddings.word_embeddings.weight"
         if any(f".{key}".endswith(words) for key in weights):
             return model_type
     raise InputError(
-        f"{folder}/config.json has no model_type and the names of the weights do not tell it:"
+        f"{folder}/config.json has no model_type, and the names of the weights do not show it;"
         f" add one of {', '.join(FAMILIES)}"
     )

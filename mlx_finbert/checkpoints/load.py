@@ -1,4 +1,4 @@
-"""Checkpoints on disk: Hugging Face folders in, Hugging Face folders out; adapters come in too."""
+"""Loads and saves models as Hugging Face folders; loads adapters too."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
 
-# Heads that classify sequences, and those that give way to a fresh one.
+# Heads that classify sequences, and those that are replaced by a new head.
 USABLE_ARCHITECTURES = (
     "ForSequenceClassification",
     "Model",
@@ -64,21 +64,21 @@ def load(
     """Load a BERT, DistilBERT or RoBERTa sequence classifier and its tokenizer.
 
     Args:
-        path_or_repo: a folder in Hugging Face's layout, `minilm` for the packaged encoder, or a
-            hub id. Weights are read from `model.safetensors`, from sharded safetensors, or from
-            `pytorch_model.bin`, without PyTorch; or a folder of adapters, whose base model is
-            loaded with them.
-        num_labels: size of the head; the checkpoint's own where it has one, else 2.
-        labels: names of the head's outputs, in their order.
-        dtype: `float32`, `float16` or `bfloat16`; the checkpoint's own where None (float32 where
-            it has several, and with adapters).
+        path_or_repo: a folder in Hugging Face's layout, `minilm` for the packaged encoder, a hub
+            id, or a folder of adapters, whose base model is loaded with them. Weights are read
+            from `model.safetensors`, from sharded safetensors, or from `pytorch_model.bin`,
+            without PyTorch.
+        num_labels: size of the head; by default the checkpoint's, or 2 if it has no head.
+        labels: names of the head's outputs, in order.
+        dtype: `float32`, `float16` or `bfloat16`; None keeps the checkpoint's dtype (float32 if it
+            has several, and with adapters).
         revision: branch, tag or commit on the hub.
-        new_head: draw a fresh head from MLX's random state even where the checkpoint has one.
-        base_model: where the base model of adapters is now, if not where they say.
+        new_head: initialise a new head from MLX's random state even if the checkpoint has one.
+        base_model: where the base model of adapters is now, if it has moved.
 
     Returns:
-        The model and a transformers tokenizer. A checkpoint without a head gets a fresh one, and
-        one logged line names what is new and what was not used.
+        The model and a transformers tokenizer. A checkpoint without a head gets a new one, and one
+        logged line names what is new and what was not used.
 
     Raises:
         InputError: one sentence on what is missing, damaged, unsupported or does not fit.
@@ -102,9 +102,9 @@ def load_with_report(
     *,
     labels_if_fresh: Sequence[str] | None = None,
 ) -> tuple[Classifier, Tokenizer, LoadReport]:
-    """`load`, and what it did.
+    """Load as `load` does, and return a report too.
 
-    `labels_if_fresh` names the outputs of a fresh head, and says nothing about one that is there.
+    `labels_if_fresh` names the outputs of a new head; it is ignored if the checkpoint has one.
     """
     dtype = as_dtype(dtype)
     labels = labels and [str(label) for label in labels]
@@ -113,25 +113,26 @@ def load_with_report(
     def read() -> tuple[Classifier, Tokenizer, LoadReport]:
         if is_adapted(folder):
             if new_head:
-                raise InputError(f"{folder} holds adapters with their head: fuse them first")
+                raise InputError(
+                    f"{folder} holds adapters with their own head; fuse them before asking for a"
+                    " new one"
+                )
             model, report = load_adapted(folder, base_model)
             model.args.id2label = kept_id2label(model.args.id2label, num_labels, labels, folder)
             model.set_dtype(dtype or mx.float32)
         else:
             if base_model is not None:
-                raise InputError(
-                    f"{folder} holds no adapters, so leave base_model (--base-model) out"
-                )
+                raise InputError(f"{folder} holds no adapters; leave out base_model (--base-model)")
             model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
         adapt(model)
-        # Only this thread could compute what is still pending.
+        # What is still pending could be computed in this thread only.
         mx.eval(model.parameters())
         return model, load_tokenizer(folder, model), report
 
     model, tokenizer, report = read_whole(folder, read)
     if dtype and (name := first_not_finite(named_parameters(model))):
         said = str(dtype).removeprefix("mlx.core.")
-        raise InputError(f"{folder}: the weight {name} is too large for {said}: choose float32")
+        raise InputError(f"{folder}: the weight {name} is too large for {said}; choose float32")
     return model, tokenizer, report
 
 
@@ -143,7 +144,7 @@ def load_whole(
     new_head: bool,
     labels_if_fresh: Sequence[str] | None,
 ) -> tuple[Classifier, LoadReport]:
-    """The model of a folder with a config and all weights, packed where the config says so."""
+    """Load a folder with a config and all weights, quantized if the config says so."""
     config = read_config(folder)
     weights, files = read_weights(folder)
     report = LoadReport(folder, files)
@@ -158,13 +159,13 @@ def load_whole(
         require_sequence_head(config, folder)
     head_size = size_of_head(weights)
     own = id2label_of(config, default=head_size or 2)
-    # It speaks for the checkpoint's labels; the model's may be others.
+    # It describes the checkpoint's labels; the model's may differ.
     config.pop("label2id", None)
     if head_size:
         config["id2label"] = kept_id2label(own, num_labels, labels, folder)
     else:
         config["id2label"] = fresh_id2label(own, num_labels, labels or labels_if_fresh)
-        # It speaks of the checkpoint's own head.
+        # It describes a head that the checkpoint does not have.
         config.pop("problem_type", None)
     model = build(config)
     if quantization := Quantization.from_config(config):
@@ -179,52 +180,55 @@ def load_whole(
 def load_trained(
     path_or_repo: str | Path, labels: Sequence[str] | None = None, revision: str | None = None
 ) -> tuple[Classifier, Tokenizer]:
-    """`load` for use: a checkpoint without a trained head is refused."""
+    """Load a model for use; refuse a checkpoint without a trained head."""
     model, tokenizer, report = load_with_report(path_or_repo, labels=labels, revision=revision)
     if report.new:
         raise InputError(
-            f"{path_or_repo} has no trained classifier ({', '.join(report.new)} would be random):"
+            f"{path_or_repo} has no trained classifier ({', '.join(report.new)} would be random);"
             " fine-tune it first with python -m mlx_finbert.train"
         )
     if model.args.num_labels < 2:
-        raise InputError(f"{path_or_repo} has one output: a regression model, not a classifier")
+        raise InputError(
+            f"{path_or_repo} has one output: it is a regression model; give a classifier"
+        )
     return model, tokenizer
 
 
 def require_plain(model: Classifier, name: str | Path) -> None:
-    """Refuse, for training and export, a model with adapters or with packed weights.
+    """Refuse a model with adapters or quantized weights; training and export need plain weights.
 
     Args:
         model: from `load`.
-        name: what the user calls it.
+        name: the user's name for it.
     """
     if has_lora(model):
         raise InputError(
-            f"{name} holds adapters: fuse them first with python -m mlx_finbert.convert.fuse"
+            f"{name} holds adapters; fuse them first with python -m mlx_finbert.convert.fuse"
             f" --model {name} --output DIR"
         )
     if quantization_of(model):
         raise InputError(
-            f"{name} is quantized, to be used and not changed: take the checkpoint it was made of"
+            f"{name} is quantized, and cannot be trained or converted; use the checkpoint that it"
+            " was made from"
         )
 
 
 def require_sequence_head(config: dict[str, Any], folder: Path) -> None:
-    """A token classifier's head has the same key names: tell it by `architectures`."""
+    """Refuse other kinds of heads by `architectures`; a token classifier has the same key names."""
     for name in config.get("architectures") or []:
         if not str(name).endswith(USABLE_ARCHITECTURES):
             raise InputError(
-                f"{folder} is a {name}: its head does not classify sequences;"
-                " ask for a fresh one (new_head=True, --new-head) to use its encoder alone"
+                f"{folder} is a {name}, whose head does not classify sequences;"
+                " use its encoder with a new head (new_head=True, --new-head)"
             )
 
 
 def as_dtype(dtype: str | mx.Dtype | None) -> mx.Dtype | None:
-    """MLX's dtype for a name."""
+    """Convert a name to MLX's dtype."""
     if dtype is None or isinstance(dtype, mx.Dtype):
         return dtype
     if dtype not in DTYPES:
-        raise InputError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
+        raise InputError(f"dtype is {dtype!r}; use one of {', '.join(DTYPES)}")
     return DTYPES[dtype]
 
 
@@ -234,30 +238,31 @@ def save(
     folder: str | Path,
     run_files: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write a folder that `transformers` opens as it is, unless the model is quantized.
+    """Save a model to a folder that `transformers` opens unchanged, unless the model is quantized.
 
     `config.json`, `model.safetensors` under Hugging Face's key names, and the tokenizer's files
-    replace those of an earlier model as one: `load`, in any process and after a kill at any point,
-    gives one model or the other. Other files of an earlier model are removed; all else stays.
+    replace those of an earlier model at once: `load`, in any process and after a kill at any
+    point, gives one model or the other. Other files of an earlier model are removed; files that do
+    not belong to a model stay.
 
     Args:
-        model, tokenizer: as `load` gives them.
-        folder: where to.
+        model, tokenizer: as returned by `load`.
+        folder: the folder to write.
         run_files: content, by name, of the files of the model's training run.
 
     Raises:
-        InputError: for a model with LoRA layers, which is saved by `save_adapters` or fused first.
+        InputError: for a model with LoRA layers; use `save_adapters`, or fuse them first.
     """
     folder = Path(folder).expanduser()
     if has_lora(model):
-        raise InputError("the model has adapters: fuse them first, or save them (save_adapters)")
+        raise InputError("the model has adapters; fuse them first, or save them (save_adapters)")
     with new_model(folder, tokenizer, run_files or {}) as part:
         write_model(model, part)
     return folder
 
 
 def write_model(model: Classifier, folder: Path) -> None:
-    """`model.safetensors` and `config.json`, as `transformers` names and reads them."""
+    """Write `model.safetensors` and `config.json` as `transformers` names and reads them."""
     weights = named_parameters(model)
     write_safetensors(weights, folder / "model.safetensors")
     quantization = quantization_of(model)
@@ -271,6 +276,6 @@ def write_model(model: Classifier, folder: Path) -> None:
 
 
 def dtype_of(model: Classifier) -> mx.Dtype:
-    """Of the weights, packed integers of quantized ones aside."""
+    """The dtype of the weights, ignoring the packed integers of quantized ones."""
     weights = named_parameters(model)
     return next(value.dtype for value in weights.values() if is_floating(value))

@@ -1,4 +1,4 @@
-"""Temperatures of calibrated models: where they are kept, and how they get into the weights."""
+"""Temperatures of calibrated models: recorded by earlier versions, now part of the weights."""
 
 from pathlib import Path
 from sys import float_info
@@ -11,10 +11,10 @@ from mlx_finbert.models import Classifier
 
 
 def fold_temperature(model: Classifier, temperature: float) -> None:
-    """Divide the logits by a temperature, in place: by dividing the weights that they come from.
+    """Divide the output layer by a temperature, in place, which divides the logits.
 
-    Every reader of the weights then gives calibrated probabilities. The weight and the bias of the
-    output layer keep their dtype; they are divided in float32.
+    Every program that reads the weights then gives calibrated probabilities. The weight and the
+    bias of the output layer keep their dtype; they are divided in float32.
     """
     layer = model.output_layer
     for name, value in layer.parameters().items():
@@ -23,19 +23,19 @@ def fold_temperature(model: Classifier, temperature: float) -> None:
 
 
 def recorded_temperature(config: dict[str, Any], path: Path) -> float:
-    """The temperature that earlier versions of mlx-finbert wrote into a config; 1 without one.
+    """Read the temperature that earlier versions of mlx-finbert wrote to a config; 1 if absent.
 
     They left the weights uncalibrated and divided the logits after every forward pass.
 
     Raises:
-        InputError: names the file and the key where the value is not a finite number above 0.
+        InputError: names the file and the key if the value is not a finite number above 0.
     """
     value = config.get("calibration_temperature")
     if value is None:
         return 1.0
     if type(value) not in (int, float) or not 0 < value <= float_info.max:
         raise InputError(
-            f"{path}: calibration_temperature = {value!r} is not a finite number above 0: remove"
+            f"{path}: calibration_temperature is {value!r}, not a finite number above 0; remove"
             " the key to use the model uncalibrated"
         )
     return float(value)

@@ -21,7 +21,7 @@ VOCAB = "vocab.txt"
 WORD_PIECES = ["tokenizer.json"], ["vocab.txt"]
 BYTE_PAIRS = ["tokenizer.json"], ["vocab.json", "merges.txt"]
 FILES = {"bert": WORD_PIECES, "distilbert": WORD_PIECES, "roberta": BYTE_PAIRS}
-"""By model type, the sets of files of which a folder needs one."""
+"""By model type, the alternative sets of files; a folder needs one of them."""
 
 TOKENIZER_FILES = {
     "tokenizer.json",
@@ -32,31 +32,31 @@ TOKENIZER_FILES = {
     "vocab.json",
     "merges.txt",
 }
-"""All that a tokenizer is saved in, by any version of transformers."""
+"""Every file that any version of transformers saves a tokenizer in."""
 
 IMPORTING = threading.Lock()
-"""transformers, which imports its parts on demand, fails where threads do so at once."""
+"""transformers imports its parts on demand, which fails in several threads at once."""
 
 Tokenizer = Any
 """transformers' `PreTrainedTokenizerFast`; not imported here because that takes a second."""
 
 
 def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
-    """The fast tokenizer of a folder, held to the model's embedding and length.
+    """Load a folder's fast tokenizer and check it against the model's embedding.
 
-    Many checkpoints come without `tokenizer_config.json` (finbert-tone has `vocab.txt` alone): the
-    class then follows from the model type, and without a length of its own the tokenizer would
-    never truncate.
+    Many checkpoints come without `tokenizer_config.json` (finbert-tone has only `vocab.txt`). The
+    class then follows from the model type. The maximum length is at most the model's; without it,
+    such a tokenizer would never truncate.
 
     Raises:
-        InputError: where the files are missing or damaged, or their tokens do not belong to the
-            rows of the model's embedding.
+        InputError: if files are missing or damaged, or their tokens do not belong to the rows of
+            the model's embedding.
     """
     args = model.args
     wanted = FILES[args.model_type]
     if not any(all((folder / name).is_file() for name in names) for names in wanted):
         raise InputError(
-            f"{folder} has no tokenizer of a {args.model_type} model: add"
+            f"{folder} has no tokenizer for a {args.model_type} model; add"
             f" {' or '.join(' and '.join(names) for names in wanted)} of the same model"
         )
     require_text_files(folder, TOKENIZER_FILES)
@@ -79,7 +79,7 @@ def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write a tokenizer's files.
+    """Save a tokenizer's files.
 
     Raises:
         OSError: names the folder.
@@ -89,13 +89,13 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     except OSError:
         raise
     except Exception as error:
-        # tokenizers raises bare Exceptions for what the system refuses, as on a full disk.
+        # tokenizers raises bare Exceptions for system errors, such as a full disk.
         reason = f"the tokenizer cannot be written: {first_line(error)}"
         raise OSError(None, reason, str(folder)) from error
 
 
 def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
-    # transformers warns that there is no PyTorch, which is the point here.
+    # Silences transformers' warning that PyTorch is missing: it is not needed here.
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     with IMPORTING:
         from transformers import AutoConfig, AutoTokenizer
@@ -111,11 +111,11 @@ def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
 
 
 def _not_json(folder: Path) -> str | None:
-    """The first of the tokenizer's JSON files that is not valid JSON."""
+    """Report the first of the tokenizer's JSON files that is not valid JSON, if any."""
     for name in sorted(TOKENIZER_FILES):
         if name.endswith(".json") and (folder / name).is_file():
             try:
                 json.loads((folder / name).read_text(encoding="utf-8"))
             except ValueError:
-                return f"{folder / name} is not valid JSON: fetch it again"
+                return f"{folder / name} is not valid JSON; download it again"
     return None

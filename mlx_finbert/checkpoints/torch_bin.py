@@ -1,6 +1,6 @@
-"""Read `pytorch_model.bin` without PyTorch, and without running what is in it.
+"""Reads `pytorch_model.bin` without PyTorch and without running any code in it.
 
-Such a file is a pickle of tensors that refer to raw storages. Two layouts are in use:
+Such a file is a pickle of tensors that refer to raw storages. It has one of two layouts:
 
 - zip (PyTorch >= 1.6): `*/data.pkl` is the pickle, `*/data/<key>` are the storages;
 - legacy: a magic number, a protocol number, system information, the pickle, the list of storage
@@ -28,18 +28,18 @@ LEGACY_PROTOCOL = 1001
 
 
 def read_torch_file(path: Path) -> tuple[dict[str, mx.array], str]:
-    """The tensors of a file written by `torch.save(state_dict)`, or of a state_dict within it.
+    """Read the tensors of a file written by `torch.save(state_dict)`, or of a nested state_dict.
 
     Args:
         path: zip or legacy layout.
 
     Returns:
-        Key names and arrays in the file's dtypes (float64 becomes float32, which MLX has instead),
-        and where in the file's object they were: "", or "['state_dict']" and the like.
+        Key names and arrays in the file's dtypes (float64 becomes float32, as MLX has no float64),
+        and where in the file's object they were: "", or for example "['state_dict']".
 
     Raises:
-        InputError: for a damaged or truncated file, another format, a name that a file of weights
-            does not need, or an object without a dictionary of tensors or with several.
+        InputError: for a damaged or truncated file, another format, a global name that a weights
+            file does not need, or an object with no dictionary of tensors or several.
     """
     require_format(path, TORCH)
     try:
@@ -53,7 +53,7 @@ def read_torch_file(path: Path) -> tuple[dict[str, mx.array], str]:
         pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, EOFError, AttributeError,
         LookupError, TypeError, ValueError, OverflowError, MemoryError, RuntimeError,
     ) as error:  # fmt: skip
-        reason = f"{path} is damaged or not a PyTorch file ({error}): fetch it again"
+        reason = f"{path} is damaged or not a PyTorch file ({error}); download it again"
         raise InputError(reason) from error
 
 
@@ -61,12 +61,15 @@ def _read_zip(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
     with zipfile.ZipFile(file) as archive:
         pickles = [n for n in archive.namelist() if n == "data.pkl" or n.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise InputError(f"{path} is a zip file without PyTorch's data.pkl: not a checkpoint")
+            raise InputError(
+                f"{path} is a zip file without PyTorch's data.pkl, not a checkpoint; download it"
+                " again"
+            )
         root = pickles[0].removesuffix("data.pkl")
         if any(name.startswith(f"{root}code/") for name in archive.namelist()):
             raise InputError(
-                f"{path} is a TorchScript program: save the weights of the model that it was made"
-                " of, torch.save(model.state_dict(), 'pytorch_model.bin')"
+                f"{path} is a TorchScript program; save the weights of the original model with"
+                " torch.save(model.state_dict(), 'pytorch_model.bin')"
             )
         if f"{root}byteorder" in archive.namelist():
             _require_little_endian(archive.read(f"{root}byteorder") == b"little", path)
@@ -95,7 +98,7 @@ def _read_legacy(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
         _require_storage(tag, storage_type, path)
         if view is not None:
             raise InputError(
-                f"{path} was written by PyTorch < 0.4 (it has views of storages):"
+                f"{path} was written by PyTorch < 0.4 (it has views of storages);"
                 " save it again with a newer PyTorch"
             )
         return storages.setdefault(key, Storage(storage_type, numel))
@@ -104,14 +107,17 @@ def _read_legacy(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
         return WeightsUnpickler(file, path, find_storage).load()
 
     if load() != LEGACY_MAGIC or load() != LEGACY_PROTOCOL:
-        raise InputError(f"{path} is not a file that torch.save wrote: fetch it again")
+        raise InputError(f"{path} was not written by torch.save; download it again")
     _require_little_endian(load()["little_endian"], path)
     state, entry = _state_dict(load(), path)
     for key in load():
         storage = storages[key]
         (numel,) = np.frombuffer(file.read(8), "<i8")
         if numel != storage.numel:
-            raise InputError(f"{path}: storage {key} has {numel} elements, not {storage.numel}")
+            raise InputError(
+                f"{path}: storage {key} has {numel} elements, not {storage.numel}; download it"
+                " again"
+            )
         data = file.read(int(numel) * storage.type.dtype.itemsize)
         storage.values = np.frombuffer(data, storage.type.dtype, count=int(numel))
     return state, entry
@@ -119,18 +125,21 @@ def _read_legacy(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
 
 def _require_storage(tag: Any, storage_type: Any, path: Path) -> None:
     if tag != "storage" or not isinstance(storage_type, StorageType):
-        raise InputError(f"{path} refers to {tag!r} of {storage_type!r} where a storage should be")
+        raise InputError(
+            f"{path} refers to {tag!r} of {storage_type!r} where a storage is expected; download"
+            " it again"
+        )
 
 
 def _require_little_endian(little: bool, path: Path) -> None:
     if not little:
         raise InputError(
-            f"{path} was written on a big-endian machine: save it as safetensors there"
+            f"{path} was written on a big-endian machine; save it as safetensors there"
         )
 
 
 def _state_dict(found: Any, path: Path) -> tuple[dict[str, Tensor], str]:
-    """The weights among all that a file holds, and where: training scripts wrap them."""
+    """Find the weights in a file's object, and their place: training scripts nest them."""
     if not isinstance(found, dict):
         raise InputError(f"{path} holds a {type(found).__name__}, not a dictionary of tensors")
     several = dict(_dicts_of_tensors(found, "", set()))
@@ -139,8 +148,8 @@ def _state_dict(found: Any, path: Path) -> tuple[dict[str, Tensor], str]:
     if len(chosen) > 1:
         names = ", ".join(name or "the file itself" for name in chosen)
         raise InputError(
-            f"{path} holds several sets of weights ({names}): save one of them alone in PyTorch,"
-            " torch.save(model.state_dict(), 'pytorch_model.bin')"
+            f"{path} holds several sets of weights ({names}); save one of them alone in PyTorch"
+            " with torch.save(model.state_dict(), 'pytorch_model.bin')"
         )
     ((entry, state),) = chosen.items()
     for key, value in state.items():
@@ -152,7 +161,7 @@ def _state_dict(found: Any, path: Path) -> tuple[dict[str, Tensor], str]:
 def _dicts_of_tensors(
     found: dict, name: str, seen: set[int]
 ) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """A dictionary and those within it that hold tensors, each once and with where it is."""
+    """The nested dictionaries that hold tensors, each once, with their places."""
     if id(found) in seen:
         return
     seen.add(id(found))

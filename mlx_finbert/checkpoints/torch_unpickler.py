@@ -1,7 +1,7 @@
-"""The pickles that `torch.save` writes, read without running what is in them.
+"""Reads the pickles that `torch.save` writes, without running any code in them.
 
-A pickle can name any function of Python. This unpickler knows the few that make tensors, puts
-empty objects instead of plain values that training scripts save too, and refuses other names.
+A pickle can name any Python function. This unpickler allows the few that make tensors, replaces
+other plain values that training scripts save by empty objects, and refuses all other names.
 """
 
 import pickle
@@ -53,12 +53,12 @@ IGNORED = {
     ("lightning_fabric.utilities.data", "AttributeDict"),
     ("lightning.fabric.utilities.data", "AttributeDict"),
 }
-"""Names of plain values saved in the same file as the weights; none of them is called."""
+"""Names of plain values that may be saved in the same file as the weights; none is called."""
 
 
 @dataclass(frozen=True)
 class StorageType:
-    """What a pickle means by `torch.FloatStorage` and its like."""
+    """The stand-in for `torch.FloatStorage` and similar classes in a pickle."""
 
     name: str
 
@@ -78,7 +78,7 @@ class Storage:
 
 @dataclass
 class Tensor:
-    """A strided view of a storage: what `_rebuild_tensor_v2` makes."""
+    """A strided view of a storage, as made by `_rebuild_tensor_v2`."""
 
     storage: Storage
     offset: int
@@ -86,44 +86,45 @@ class Tensor:
     stride: tuple[int, ...]
 
     def to_mlx(self) -> mx.array:
-        """The elements, bounds checked here, by numpy, against the real buffer.
+        """Convert to an MLX array; numpy checks the bounds against the real buffer.
 
-        No earlier check would hold: a pickle may change these fields after the object is built.
+        An earlier check would not be safe: a pickle may change these fields after the object is
+        built.
         """
         flat = self.storage.values
         if flat is None:
-            raise ValueError("a storage of which there are no elements")
+            raise ValueError("a storage without elements")
         if min((*self.size, *self.stride, self.offset), default=0) < 0:
             raise ValueError(f"a tensor of shape {self.size}, stride {self.stride}")
         strides = [s * flat.itemsize for s in self.stride]
         offset = self.offset * flat.itemsize
         view = np.ndarray(self.size, flat.dtype, buffer=flat, offset=offset, strides=strides)
         array = mx.array(np.ascontiguousarray(view))
-        # numpy makes a 1-vector of a contiguous scalar.
+        # ascontiguousarray turns a scalar into a vector of length 1.
         array = array.reshape(self.size)
         return array.view(mx.bfloat16) if self.storage.type.name == "BFloat16Storage" else array
 
 
 class Ignored:
-    """Stands for a value that is not a weight: accepts what a pickle gives it, keeps nothing."""
+    """A placeholder for a value that is not a weight: accepts all data and keeps none."""
 
     def __init__(self, *args: Any) -> None:
-        """Called as a class or a function would be."""
+        """Accept the arguments of a class or a function."""
 
     def __setstate__(self, state: Any) -> None:
-        """Called with attributes."""
+        """Accept attributes."""
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """Called as a dictionary would be."""
+        """Accept an entry of a dictionary."""
 
     def append(self, value: Any) -> None:
-        """Called as a list or a queue would be."""
+        """Accept an element of a list or a queue."""
 
     extend = add = append
 
 
 class WeightsUnpickler(pickle.Unpickler):
-    """Knows storages, tensors, parameters and ordered dictionaries; refuses what runs code."""
+    """Allows storages, tensors, parameters and ordered dictionaries; refuses all that runs code."""
 
     def __init__(self, file: IO[bytes], path: Path, find_storage: Callable[[tuple], Any]) -> None:
         self.whole = class_of_root(file)
@@ -136,7 +137,7 @@ class WeightsUnpickler(pickle.Unpickler):
             ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
             ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
             **{("torch", name): StorageType(name) for name in STORAGE_DTYPES},
-            # Each under its own name, for messages.
+            # Each class keeps its own name, for error messages.
             **{key: type(key[1], (Ignored,), {}) for key in IGNORED},
         }
 
@@ -150,31 +151,31 @@ class WeightsUnpickler(pickle.Unpickler):
             raise InputError(f"{self.path} {self.refusal(f'{module}.{name}')}") from None
 
     def refusal(self, name: str) -> str:
-        """What a file is that asks for a name, and what to do."""
+        """Say why a file that asks for this name is refused and what to do, as a predicate."""
         if name == self.whole:
             return (
-                f"is a whole model that torch.save pickled ({name}), which is code to run: load it"
-                " in PyTorch and save it with model.save_pretrained(FOLDER)"
+                f"is a whole model pickled by torch.save ({name}), and loading it would run code;"
+                " load it in PyTorch and save it with model.save_pretrained(FOLDER)"
             )
         if name.startswith("torch._utils._rebuild"):
             return (
-                f"has tensors of a kind that is not read here ({name}; quantized, sparse or 8-bit):"
+                f"has tensors of an unsupported kind ({name}; quantized, sparse or 8-bit);"
                 " save them in PyTorch as plain float32"
             )
         return (
-            f"asks for {name}, which a weights file does not need, and was not run: if you trust"
-            " it, save its weights alone in PyTorch, torch.save(model.state_dict(),"
+            f"asks for {name}, which a weights file does not need, and was not run; if you trust"
+            " it, save only its weights in PyTorch with torch.save(model.state_dict(),"
             " 'pytorch_model.bin')"
         )
 
 
 def class_of_root(file: IO[bytes]) -> str | None:
-    """The class of which a pickle, read next from a file, is one instance; None for a container."""
+    """The class of the object that the next pickle in a file holds; None for a container."""
     start = file.tell()
     try:
         steps = list(islice(steps_of(file), 3))
     except (ValueError, IndexError):
-        # Damaged: reading it says so.
+        # The file is damaged; unpickling it will report that.
         return None
     finally:
         file.seek(start)
@@ -182,13 +183,13 @@ def class_of_root(file: IO[bytes]) -> str | None:
         case [("GLOBAL", name), ("EMPTY_TUPLE", _), ("NEWOBJ", _)]:
             return name
         case [("MARK", _), ("GLOBAL", name), _]:
-            # Before its archives, torch.save wrote a model's class with its source.
+            # The legacy layout stores a model's class together with its source.
             return name
     return None
 
 
 def steps_of(file: IO[bytes]) -> Iterator[tuple[str, str]]:
-    """Names of a pickle's operations, with the name that a GLOBAL looks up; bookkeeping aside."""
+    """A pickle's operations without bookkeeping, each with the global name that it looks up."""
     strings: list[str] = []
     for op, argument, _ in pickletools.genops(file):
         if isinstance(argument, str) and "UNICODE" in op.name:

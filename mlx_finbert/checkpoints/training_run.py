@@ -1,4 +1,4 @@
-"""What a model's folder records of its training: the data, how it was split, the texts seen."""
+"""The record of its training in a model's folder: the data, its split and the texts seen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,23 +17,23 @@ from mlx_finbert.settings import read_config_file
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """The training run of a model, as its folder records it."""
+    """The training run of a model, as recorded in its folder."""
 
     model: str
-    """What the user calls it."""
+    """The user's name for the model."""
     settings: TrainedDataSettings | None
     """None for a model that `train` did not write."""
     seen: SeenTexts | None
-    """None where the texts were not recorded."""
+    """None if the texts were not recorded."""
     is_trained: bool = False
     """Whether it was trained to classify, by `train` or elsewhere."""
 
     @classmethod
     def of(cls, model: str, revision: str | None = None) -> "TrainingRun":
-        """By the files in a model's folder.
+        """Read the run from the files in a model's folder.
 
         Raises:
-            InputError: where there is no such model, or one of the files is damaged.
+            InputError: if there is no such model, or one of the files is damaged.
         """
         folder = resolve(model, revision)
 
@@ -47,25 +47,25 @@ class TrainingRun:
 
     @property
     def seen_as_base(self) -> SeenTexts | None:
-        """What a run that starts from this model inherits; a mere encoder has seen no test rows."""
+        """The seen texts that a run starting from this model inherits; an encoder has seen none."""
         if self.seen is None and self.is_trained:
             return SeenTexts.not_recorded()
         return self.seen
 
     def was_on(self, data: str) -> bool:
-        """Whether this is the data that the model was trained on, by its name or place."""
+        """Whether the model was trained on this data, compared by name or place."""
         return self.settings is not None and is_same_data(self.settings.data, data)
 
     def may_have_seen(self, texts: Sequence[str]) -> bool:
-        """Whether a text has been seen, or may have been as the texts were not recorded."""
+        """Whether any text was seen, or could have been because the texts were not recorded."""
         return self.seen is None or bool(self.seen.holds(texts).any())
 
     def split_settings(self, is_own: bool, wished: Mapping[str, Any]) -> SplitSettings:
-        """How to split data: as wished, else as in the run; its folds apply only to its own data.
+        """Choose how to split data: as requested, otherwise as in the run.
 
         Args:
-            is_own: whether it is the data of the run.
-            wished: values by field; None for what was not given.
+            is_own: whether it is the run's own data; only then do its folds apply.
+            wished: requested values by field; None for those not given.
         """
         wished = {name: value for name, value in wished.items() if value is not None}
         if self.settings is None:
@@ -76,14 +76,14 @@ class TrainingRun:
 
 
 def is_classifier(folder: Path) -> bool:
-    """Whether a checkpoint names the class of a sequence classifier, as transformers writes it."""
+    """Whether a checkpoint's config names a sequence classifier, as transformers writes it."""
     path = folder / "config.json"
     names = read_json(path).get("architectures") if path.is_file() else None
     return any(str(name).endswith("ForSequenceClassification") for name in names or ())
 
 
 def recorded_data(folder: Path) -> dict[str, Any] | None:
-    """What `config.yaml` records of a run's data and split; None where `train` wrote none."""
+    """Read a run's data and split from `config.yaml`; None if `train` wrote none."""
     path = folder / RUN_CONFIG
     if not path.is_file():
         return None
@@ -92,15 +92,15 @@ def recorded_data(folder: Path) -> dict[str, Any] | None:
 
 
 def with_own_data(given: Mapping[str, Any], settings_class: type, key: str) -> dict[str, Any]:
-    """Settings that were given, completed by those of the model's run where its data is measured.
+    """Complete the given settings by those of the model's run if its own data is measured.
 
     Args:
-        given: by field; what says how to read the data beats the run's.
-        settings_class: whose fields are completed.
-        key: the field that names the data; empty or absent, it becomes the data of the run.
+        given: values by field; they take precedence over the run's.
+        settings_class: the class whose fields are completed.
+        key: the field that names the data; if empty or absent, it becomes the run's data.
 
     Raises:
-        InputError: where no data is named and the model's folder names none either.
+        InputError: if neither the settings nor the model's folder name any data.
     """
     if not given.get("model"):
         return dict(given)
@@ -108,8 +108,8 @@ def with_own_data(given: Mapping[str, Any], settings_class: type, key: str) -> d
     data = given.get(key) or (own or {}).get("data")
     if data is None:
         raise InputError(
-            f"{given['model']} does not say what data it was trained on: name the data to measure"
-            f" with --{key}"
+            f"{given['model']} does not record what data it was trained on; give the data to"
+            f" measure with --{key}"
         )
     if own is None or not is_same_data(own["data"], data):
         return dict(given)
@@ -118,10 +118,10 @@ def with_own_data(given: Mapping[str, Any], settings_class: type, key: str) -> d
 
 
 def run_files(folder: Path) -> dict[str, bytes]:
-    """The files of a model's run, by name, to be written wherever the model is converted to.
+    """Read the files of a model's run, by name, so that a converted model keeps them.
 
     Raises:
-        InputError: where one of them is damaged.
+        InputError: if one of them is damaged.
     """
     SeenTexts.read(folder / SEEN_TEXTS)
     return {name: (folder / name).read_bytes() for name in RUN_FILES if (folder / name).is_file()}

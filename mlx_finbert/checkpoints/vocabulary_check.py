@@ -1,4 +1,4 @@
-"""Holding a tokenizer to the embedding of its model, and to its own vocabulary."""
+"""Checks a tokenizer against the embedding of its model and against its own vocabulary."""
 
 import json
 import logging
@@ -22,15 +22,15 @@ from mlx_finbert.models import Classifier
 
 log = logging.getLogger(__name__)
 
-REMEDY = "fetch the tokenizer files of this model again"
+REMEDY = "download the tokenizer files of this model again"
 MOST_UNMADE = 0.01
-"""Share of a byte-pair vocabulary's longer tokens that may be out of reach."""
+"""Largest acceptable share of a byte-pair vocabulary's longer tokens that no merge makes."""
 MOST_CASED = 0.01
-"""Share of tokens with capitals that a vocabulary of lower-cased text may have."""
+"""Largest share of tokens with capitals that a vocabulary of lower-cased text may have."""
 
 
 def tokens_by_id(tokenizer: Any) -> list[str]:
-    """The tokens of a transformers tokenizer at the places of their ids; "" where none is."""
+    """The tokens of a transformers tokenizer, indexed by id; "" for an id without a token."""
     ids = tokenizer.get_vocab()
     tokens = [""] * (max(ids.values()) + 1)
     for token, i in ids.items():
@@ -39,24 +39,24 @@ def tokens_by_id(tokenizer: Any) -> list[str]:
 
 
 def require_rows(folder: Path, tokenizer: Any, model: Classifier, by_lines: bool) -> None:
-    """Refuse a vocabulary that does not belong to the rows of the embedding.
+    """Refuse a vocabulary that does not match the rows of the embedding.
 
     Args:
-        folder: of the tokenizer, for the message.
-        tokenizer: of transformers.
-        model: with its weights.
-        by_lines: ids are the numbers of lines, so that a missing line shifts all later tokens.
+        folder: the tokenizer's folder, for the message.
+        tokenizer: a transformers tokenizer.
+        model: the model with its weights.
+        by_lines: whether ids are line numbers, so that a missing line shifts all later tokens.
 
     Raises:
-        InputError: where a token has no row, tokens have the rows of others, or rows without a
-            token are trained.
+        InputError: if a token has no row, tokens have the rows of others, or rows without a token
+            are trained.
     """
     tokens = tokens_by_id(tokenizer)
     size, rows = len(tokens), model.args.vocab_size
     have = f"{folder}: the tokenizer has {size:,} tokens and the model's embedding {rows:,} rows"
     if size > rows:
         raise InputError(
-            f"{have}, so that {tokens[rows]!r} has none: {REMEDY}, or resize the embedding"
+            f"{have}, so that {tokens[rows]!r} has no row; {REMEDY}, or resize the embedding"
             " (resize_token_embeddings of transformers) and fine-tune it"
         )
     if size == rows and not by_lines:
@@ -71,40 +71,45 @@ def _require_own_rows(have: str, tokens: list[str], rows: int, embedding: Rows) 
     found = misfit_of(tokens, rows, embedding)
     if found is None:
         return
-    from_there = f"{have}, but from about {found.word!r} (id {tokens.index(found.word)}) on"
+    start = f"{found.word!r} (id {tokens.index(found.word)})"
     if found.shift is None and (len(tokens) == rows or is_padded_size(len(tokens), rows)):
-        # Rows of rare words may have learnt too little, as in a model trained from scratch.
+        # The rows of rare words may be undertrained, as in a model trained from scratch.
         log.warning(
-            "%s words that begin alike have rows that are not: is the vocabulary this model's?",
-            from_there,
-        )
+            "%s, but from about %s on, words with the same beginning have dissimilar rows; check"
+            " that the vocabulary is this model's",
+            have, start,
+        )  # fmt: skip
         return
-    where = "nowhere near" if found.shift is None else f"{found.shift:+d} from theirs"
+    where = (
+        "do not match" if found.shift is None else f"match rows at an offset of {found.shift:+d}"
+    )
     raise InputError(
-        f"{from_there} the tokens' own rows are {where}: lines of the vocabulary are missing or out"
-        f" of place; {REMEDY}"
+        f"{have}, but from about {start} on, the tokens {where}: lines of the vocabulary are"
+        f" missing or out of place; {REMEDY}"
     )
 
 
 def _require_padding(have: str, tokens: list[str], rows: int, embedding: Rows) -> None:
-    """Refuse trained rows beyond the vocabulary; say so where nothing proves them to be padding."""
+    """Refuse trained rows beyond the vocabulary; warn if nothing proves them to be padding."""
     size = len(tokens)
-    unused = f"the last {rows - size:,} rows, which have no token,"
+    unused = f"the last {rows - size:,} rows, which have no token"
     to_multiple = is_padded_size(size, rows)
     trained = is_trained(size, embedding)
-    # A handful of rare tokens may have learnt too little to differ from padding.
+    # A handful of rare tokens may be too undertrained to differ from padding.
     enough = to_multiple or rows - size >= min(MULTIPLES) or not trained
     looks_so = enough and are_padding(size, rows, embedding)
     if not looks_so and not (to_multiple and not is_pretrained(tokens, embedding)):
-        raise InputError(f"{have}, but {unused} are not padding: the vocabulary is cut; {REMEDY}")
+        raise InputError(
+            f"{have}, but {unused}, are not padding: the vocabulary is truncated; {REMEDY}"
+        )
     if not looks_so:
         log.warning(
-            "%s: %s are taken for padding by their number; the weights do not show it: check that"
-            " the vocabulary is whole",
+            "%s; %s, are treated as padding because of their number, but the weights do not show"
+            " it; check that the vocabulary is complete",
             have, unused,
         )  # fmt: skip
     elif trained and not to_multiple:
-        log.warning("%s: %s look untrained and are taken for padding", have, unused)
+        log.warning("%s; %s, look untrained and are treated as padding", have, unused)
 
 
 def _rows_of(model: Classifier) -> Rows:
@@ -114,9 +119,9 @@ def _rows_of(model: Classifier) -> Rows:
 
 
 def require_merges(folder: Path, tokenizer: Any) -> None:
-    """Refuse byte pairs of which many tokens are made by no merge: texts would be cut finer.
+    """Refuse a byte-pair vocabulary with many tokens that no merge makes.
 
-    RoBERTa's own vocabulary has a handful of such tokens.
+    Texts would be split into smaller pieces. RoBERTa's own vocabulary has a handful of such tokens.
     """
     parts = json.loads(tokenizer.backend_tokenizer.to_str())
     if parts["model"]["type"] != "BPE":
@@ -129,13 +134,14 @@ def require_merges(folder: Path, tokenizer: Any) -> None:
     unmade = [token for token in long if token not in made]
     if len(unmade) > MOST_UNMADE * len(long):
         raise InputError(
-            f"{folder}: {len(unmade):,} of the {len(long):,} longer tokens are made by no merge"
-            f" ({unmade[0]!r} is one): the merges (merges.txt, tokenizer.json) are cut; {REMEDY}"
+            f"{folder}: no merge makes {len(unmade):,} of the {len(long):,} longer tokens"
+            f" (such as {unmade[0]!r}): the merges (merges.txt, tokenizer.json) are truncated;"
+            f" {REMEDY}"
         )
 
 
 def warn_of_casing(folder: Path, tokenizer: Any) -> None:
-    """Say where capitals are lost although nothing says that they are to be.
+    """Warn if texts are lower-cased by default although the vocabulary has capitals.
 
     transformers' class for BERT lower-cases unless `tokenizer_config.json` says otherwise, whatever
     `tokenizer.json` says.
@@ -148,7 +154,7 @@ def warn_of_casing(folder: Path, tokenizer: Any) -> None:
     cased = [word for word in words if word != word.lower() and not word.startswith("[")]
     if len(cased) > MOST_CASED * len(words):
         log.warning(
-            "%s: the vocabulary has capitals (%s), but texts are lower-cased, as by default: if the"
+            "%s: the vocabulary has capitals (%s), but texts are lower-cased by default; if the"
             ' model is cased, write {"do_lower_case": false} to tokenizer_config.json there',
             folder, ", ".join(sorted(cased, key=lambda word: (len(word), word))[-3:]),
         )  # fmt: skip

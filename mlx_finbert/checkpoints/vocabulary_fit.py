@@ -1,10 +1,10 @@
-"""Whether the tokens of a vocabulary belong to the rows of an embedding.
+"""Checks whether the tokens of a vocabulary belong to the rows of an embedding.
 
-A vocabulary that lacks a line gives every later token the row of another, and nothing fails. Two
-signs show it in trained weights. Words that begin alike (`profit`, `profits`) have similar rows:
-where rows a line or two further on are the similar ones, lines are missing. And rows that have no
-token are padding only where they do not look like those of tokens: an embedding is padded to a
-multiple of a round number, and no text ever trains these rows as it trains the others.
+A vocabulary with a missing line gives every later token another token's row, and nothing fails.
+Trained weights show it in two ways. Words with the same beginning (`profit`, `profits`) have
+similar rows: if the similar rows are a line or two further on instead, lines are missing. And rows
+without a token are padding only if they look unlike those of tokens: an embedding is padded to a
+multiple of a round number, and no text trains these rows as it trains the others.
 """
 
 import itertools
@@ -17,40 +17,40 @@ Rows = Callable[[np.ndarray], np.ndarray]
 """Ids (N,) to rows of an embedding, float32 (N, hidden_size)."""
 
 MULTIPLES = (8, 16, 32, 64, 128)
-"""To which embeddings are padded (`pad_to_multiple_of` of transformers)."""
+"""Common multiples that embeddings are padded to (`pad_to_multiple_of` of transformers)."""
 
 BLOCK = 100
-"""Pairs of words whose mean similarity is taken."""
+"""Word pairs per mean similarity."""
 MOST_BLOCKS = 40
 FURTHEST = 32
-"""Rows by which a part of the vocabulary may be shifted to be found so."""
+"""Largest shift, in rows, that is searched for."""
 CERTAIN = 6.0
-"""Standard errors by which the similarity of pairs must stand out, among some 2,000 trials."""
+"""Standard errors by which the similarity of pairs must stand out, given some 2,000 trials."""
 
 SAMPLE = 2048
-"""Rows that are looked at."""
+"""Rows that are examined."""
 USUAL = 0.6, 1.67
-"""Length of a token's row over the median length; padding is drawn or left outside of it."""
+"""Range of a token row's length over the median length; padding rows lie outside it."""
 ALIKE = 0.5
-"""Mean cosine of padding rows that were only ever pushed away from all texts together."""
+"""Mean cosine of padding rows that training only ever pushed away from all texts together."""
 
 
 @dataclass
 class Misfit:
-    """A part of a vocabulary that does not belong to its rows."""
+    """A part of a vocabulary that does not match its rows."""
 
     word: str
-    """One of the first in that part."""
+    """One of the first words in that part."""
     shift: int | None
-    """Rows from the token's to its own; None where they are found nowhere near."""
+    """Offset from a token's row to the matching one; None if no row nearby matches."""
 
 
 def misfit_of(tokens: Sequence[str], rows: int, embedding: Rows) -> Misfit | None:
-    """The first part of a vocabulary that does not belong to its rows, if weights can show one.
+    """Find the first part of a vocabulary that does not match its rows, if the weights show one.
 
     Args:
         tokens: by id.
-        rows: of the embedding.
+        rows: number of rows of the embedding.
         embedding: its rows by id.
     """
     blocks = _blocks(tokens)
@@ -60,7 +60,7 @@ def misfit_of(tokens: Sequence[str], rows: int, embedding: Rows) -> Misfit | Non
         wanted = max(similarity[i], 0) + CERTAIN
         if shift := _shift(blocks[i], wanted, rows, len(tokens), embedding):
             return Misfit(tokens[blocks[i][0, 1]], shift)
-    # Rare words may have learnt too little to show it; so many in a row have not.
+    # One block of rare words may be undertrained; three in a row are not.
     lost = [i for i in doubtful[2:] if (similarity[i - 2 : i + 1] < CERTAIN / 2).all()]
     if lost and is_trained(len(tokens), embedding):
         return Misfit(tokens[blocks[lost[0] - 2][0, 1]], None)
@@ -68,12 +68,12 @@ def misfit_of(tokens: Sequence[str], rows: int, embedding: Rows) -> Misfit | Non
 
 
 def is_pretrained(tokens: Sequence[str], embedding: Rows) -> bool:
-    """Whether words that begin alike have similar rows somewhere, as much text leaves them."""
+    """Whether words with the same beginning have similar rows, as after training on much text."""
     return any(_standing_out(block, embedding) >= CERTAIN for block in _blocks(tokens))
 
 
 def _blocks(tokens: Sequence[str]) -> list[np.ndarray]:
-    """Ids of similar words, (BLOCK, 2) each, spread over the vocabulary."""
+    """Blocks of ids of similar words, (BLOCK, 2) each, spread over the vocabulary."""
     pairs = similar_words(tokens)
     count = min(len(pairs) // BLOCK, MOST_BLOCKS)
     parts = np.array_split(pairs, count) if count else ()
@@ -81,10 +81,10 @@ def _blocks(tokens: Sequence[str]) -> list[np.ndarray]:
 
 
 def _shift(block: np.ndarray, wanted: float, rows: int, tokens: int, embedding: Rows) -> int | None:
-    """How many rows further on the pairs are similar."""
+    """The offset, in rows, at which the pairs are similar, if any."""
     distances = {*range(-FURTHEST, FURTHEST + 1), rows - tokens} - {0}
     for distance in sorted(distances, key=abs):
-        # The later word alone too, where the shift begins between the two.
+        # Also move the later word alone, in case the shift begins between the two.
         for moved in (block + distance, block + np.array([0, distance])):
             inside = (moved.min(axis=1) >= 0) & (moved.max(axis=1) < rows)
             moved = moved[inside & (moved[:, 0] != moved[:, 1])]
@@ -94,7 +94,7 @@ def _shift(block: np.ndarray, wanted: float, rows: int, tokens: int, embedding: 
 
 
 def similar_words(tokens: Sequence[str]) -> np.ndarray:
-    """Ids of words of which one begins the other: (N, 2), each smaller one first, by the larger."""
+    """Ids of word pairs, (N, 2), in which one word begins the other; sorted by the larger id."""
     ids = {
         token: i for i, token in enumerate(tokens) if len(token) >= 5 and token.strip("Ġ").isalpha()
     }
@@ -107,7 +107,7 @@ def similar_words(tokens: Sequence[str]) -> np.ndarray:
 
 
 def _standing_out(pairs: np.ndarray, embedding: Rows) -> float:
-    """Standard errors of the pairs' mean cosine over that of rows put together at random."""
+    """Standard errors by which the pairs' mean cosine exceeds that of random pairs."""
     first, second = (_directions(embedding(ids)) for ids in pairs.T)
     cosines = (first * second).sum(axis=1)
     others = (first * np.roll(second, len(second) // 2, axis=0)).sum(axis=1)
@@ -124,7 +124,7 @@ def are_padding(first: int, rows: int, embedding: Rows) -> bool:
 
     Args:
         first: id of the first row without a token.
-        rows: of the embedding.
+        rows: number of rows of the embedding.
         embedding: its rows by id.
     """
     known, lacking = (embedding(_sample(*ids)) for ids in ((0, first), (first, rows)))
@@ -132,9 +132,10 @@ def are_padding(first: int, rows: int, embedding: Rows) -> bool:
 
 
 def is_trained(tokens: int, embedding: Rows) -> bool:
-    """Whether the lengths of rows differ more than if they were drawn and left.
+    """Whether the lengths of rows vary more than at random initialisation.
 
-    Those of rows of one normal distribution spread by 1 / sqrt(2 hidden_size) of their mean.
+    The lengths of rows from one normal distribution spread by 1 / sqrt(2 hidden_size) of their
+    mean.
     """
     rows = embedding(_sample(0, tokens))
     lengths = np.linalg.norm(rows, axis=1)
@@ -146,7 +147,7 @@ def _sample(start: int, stop: int) -> np.ndarray:
 
 
 def _unlike(rows: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Which rows are much shorter or longer than those of tokens, from zero or from their mean."""
+    """Which rows are unusually close to, or far from, zero or the mean of the tokens' rows."""
     found = np.zeros(len(rows), bool)
     for origin in (0, known.mean(axis=0)):
         usual = np.median(np.linalg.norm(known - origin, axis=1))
@@ -156,12 +157,12 @@ def _unlike(rows: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _alike(rows: np.ndarray) -> bool:
-    """Whether rows share one direction."""
+    """Whether rows point in one direction."""
     directions, count = _directions(rows), len(rows)
     total = np.square(directions.sum(axis=0)).sum()
     return count > 1 and (total - count) / (count * (count - 1)) > ALIKE
 
 
 def is_padded_size(tokens: int, rows: int) -> bool:
-    """Whether `rows` is what so many tokens are padded to."""
+    """Whether padding this number of tokens to a common multiple gives `rows`."""
     return any(rows % multiple == 0 and rows - tokens < multiple for multiple in MULTIPLES)

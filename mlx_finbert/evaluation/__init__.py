@@ -1,1 +1,1 @@
-"""Figures of a model on labelled rows."""
+"""Measures a model on labelled rows."""

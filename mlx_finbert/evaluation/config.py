@@ -12,29 +12,29 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.measured_rows import RowsWanted, Split
 from mlx_finbert.settings import setting
 
-AS_TRAINED = "(default: as in the model's training run, else as train's default)"
+AS_TRAINED = "(default: as in the model's training run, otherwise train's default)"
 
 
 @dataclass(kw_only=True)
 class EvaluateSettings(ColumnSettings, ModelSettings):
-    """The flags of `python -m mlx_finbert.evaluate`."""
+    """Data and rows to measure."""
 
     data: str | None = setting(
-        None, "as for train's --data (default: what the model was trained on, read in the same way)"
+        None, "as for train's --data (default: the model's training data, read in the same way)"
     )
     split: Split | None = setting(
         None,
-        "which rows (default: the test rows of the data that the model was trained on, or that"
-        " marks its own; all rows of other data)",
+        "rows to measure (default: the test rows of the model's training data, or of data that"
+        " marks its test rows; all rows of other data)",
     )
-    split_seed: int | None = setting(None, f"of the split {AS_TRAINED}")
-    test_fraction: float | None = setting(None, f"share of the test rows {AS_TRAINED}")
+    split_seed: int | None = setting(None, f"seed of the split {AS_TRAINED}")
+    test_fraction: float | None = setting(None, f"share of test rows {AS_TRAINED}")
     validation_fraction: float | None = setting(
-        None, f"share of the other rows that are validation rows {AS_TRAINED}"
+        None, f"share of validation rows among the other rows {AS_TRAINED}"
     )
     max_eval_rows: int | None = setting(None, "measure at most N rows, a sample by hash")
     include_seen: bool = setting(False, INCLUDE_SEEN)
-    json: bool = setting(False, "print JSON")
+    json: bool = setting(False, "print the result as JSON")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,17 +43,17 @@ class EvaluateSettings(ColumnSettings, ModelSettings):
 
     @property
     def named_data(self) -> str:
-        """The data that is measured; `complete` finds it where the flags do not name it."""
+        """The data to measure; `complete` fills it in if the flags do not name it."""
         if self.data is None:
-            raise InputError("--data is missing: name the data to measure")
+            raise InputError("--data is missing: give the data to measure")
         return self.data
 
     def load_texts(self) -> LabelledTexts:
-        """The texts that the flags name."""
+        """Load the texts named by the flags."""
         return load_texts(self.named_data, self.columns())
 
     def rows_wanted(self) -> RowsWanted:
-        """Which rows the flags ask for."""
+        """The rows that the flags ask for."""
         return RowsWanted(
             self.named_data,
             self.split,
@@ -66,9 +66,9 @@ class EvaluateSettings(ColumnSettings, ModelSettings):
 
 
 def complete(given: dict[str, Any]) -> EvaluateSettings:
-    """Settings from what was given; those of the model's run say how to read its own data.
+    """Make settings from the given values; the model's run says how to read its own data.
 
     Raises:
-        InputError: for values out of range, or where no data is named by anything.
+        InputError: for values out of range, or if neither the flags nor the run name any data.
     """
     return EvaluateSettings(**with_own_data(given, EvaluateSettings, "data"))

@@ -1,4 +1,4 @@
-"""Measuring a fine-tuned classifier on labelled texts."""
+"""Measures a fine-tuned classifier on labelled texts."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -24,23 +24,23 @@ FIGURES = ("loss", "accuracy", "macro_f1", "mcc", "brier")
 
 @dataclass
 class Evaluation:
-    """Metrics and what they were measured on."""
+    """Metrics and the rows that they were measured on."""
 
     model: str
     rows: LabelledTexts
-    """Those that were measured."""
+    """The measured rows."""
     rows_in_all: int
-    """More than that where Ctrl-C ended the measurement."""
+    """Number of rows to measure; larger than the number measured after Ctrl-C."""
     labels: list[str]
     metrics: Metrics
     intervals: dict[str, np.ndarray]
-    """95% intervals of the metrics, as `bootstrap_intervals` gives them."""
+    """95% intervals of the metrics, from `bootstrap_intervals`."""
     ece: float
-    """Expected calibration error in 15 bins; it has no interval, for draws of rows enlarge it."""
+    """Expected calibration error in 15 bins; no interval, since drawing rows enlarges it."""
     truncated: int
-    """Measured rows that were cut."""
+    """Number of measured rows that were cut."""
     measured: MeasuredRows | None = None
-    """How the rows were chosen; None for rows that a caller chose."""
+    """How the rows were chosen; None if the caller chose them."""
 
     @property
     def interrupted(self) -> bool:
@@ -48,7 +48,7 @@ class Evaluation:
 
     @property
     def heading(self) -> str:
-        """What was measured."""
+        """One line on the rows that were measured."""
         chosen = self.measured and self.measured.heading
         heading = chosen or f"{self.rows.name}: {self.rows_in_all:,} rows"
         if self.interrupted:
@@ -57,12 +57,12 @@ class Evaluation:
 
     @property
     def remarks(self) -> list[str]:
-        """Sentences on what makes the figures say less than they seem to."""
+        """Sentences on limits of the figures."""
         cut = [f"{self.truncated:,} rows were too long and were cut"] if self.truncated else []
         return cut + self.metrics.remarks(self.labels)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON; None for an undefined figure."""
+        """The evaluation as plain values, for JSON; None for an undefined figure."""
         return {
             "model": self.model,
             "data": self.rows.name,
@@ -101,7 +101,7 @@ def run(settings: EvaluateSettings) -> Evaluation:
     """Evaluate as the settings say.
 
     Raises:
-        InputError: for data or a model that cannot be used, or labels that do not match.
+        InputError: if the data or the model cannot be used, or their labels do not match.
     """
     if settings.data is None:
         given = {
@@ -133,21 +133,21 @@ def evaluate(
     name: str = "",
     show_progress: bool = False,
 ) -> Evaluation:
-    """Metrics of a model on labelled texts, labels matched by name.
+    """Measure a model on labelled texts; labels are matched by name.
 
     Args:
         model, tokenizer: from `load`.
         rows: N texts.
         batch_size: rows computed together.
-        max_length: longer rows are cut to so many tokens; the tokenizer's `model_max_length` where
-            None.
-        name: what to call the model.
+        max_length: cut rows to this number of tokens; None for the tokenizer's
+            `model_max_length`.
+        name: the model's name in the result.
         show_progress: show a bar on a terminal, and let Ctrl-C end the measurement with the rows
-            that are ready, which are a fair sample.
+            computed so far, which are a fair sample.
 
     Raises:
-        InputError: where a row has a label that the model lacks, max_length is out of range, or
-            the logits are not finite.
+        InputError: if a row has a label that the model lacks, max_length is out of range, or the
+            logits are not finite.
     """
     labels = rows.ids_in(model.args.labels)
     max_length = checked_max_length(max_length, tokenizer.model_max_length, model.args.max_length)

@@ -1,4 +1,4 @@
-"""Which rows are measured: test rows, or all of them, without those that the model has seen."""
+"""Chooses the rows to measure: test rows, or all rows, without those that the model has seen."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,43 +18,43 @@ Split = Literal["test", "validation", "train", "all"]
 
 @dataclass(frozen=True)
 class RowsWanted:
-    """What the user asks for."""
+    """The rows that the user asks for."""
 
     data: str
-    """As the user names it."""
+    """The user's name for the data."""
     split: Split | None = None
-    """Where None, the test rows of data that the model was trained on, or that marks its own; of
-    other data all rows."""
+    """None for the test rows of the model's training data or of data that marks its test rows, and
+    for all rows of other data."""
     split_seed: int | None = None
-    """This and the fractions are the training run's where None."""
+    """None for the training run's value; likewise for the fractions."""
     test_fraction: float | None = None
     validation_fraction: float | None = None
     include_seen: bool = False
-    """Whether test rows may be rows that the model has seen."""
+    """Whether to keep test rows that the model has seen."""
     most: int | None = None
-    """Rows to measure, a sample by hash."""
+    """Maximum number of rows to measure, a sample by hash."""
     data_flag: str = "--data"
     most_flag: str = "--max-eval-rows"
-    """The flags that gave `data` and `most`."""
+    """The flags for `data` and `most`, for messages."""
     split_flag: str | None = "--split"
-    """None where the command has no such flag."""
+    """None if the command has no such flag."""
 
     def how_to_split(self) -> dict[str, Any]:
-        """The values that are given."""
+        """The split settings that were given."""
         names = ("split_seed", "test_fraction", "validation_fraction")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 @dataclass
 class MeasuredRows:
-    """Labelled texts to measure, and what they are."""
+    """Labelled texts to measure, and how they were chosen."""
 
     rows: LabelledTexts
-    """Its notes say what was left out, and what could not be checked."""
+    """Their notes say what was left out and what could not be checked."""
     heading: str
     """A line that says which rows of which data these are."""
     seen_left_out: int = 0
-    """Rows left out because the model has seen their texts."""
+    """Number of rows left out because the model has seen their texts."""
     seen_checked: bool = False
     """Whether all texts that the model has seen are known."""
 
@@ -66,11 +66,11 @@ def load_rows(
 
     Args:
         load_texts: reads the data.
-        wanted: which of its rows.
+        wanted: the rows to measure.
         run: the model's training run.
 
     Raises:
-        InputError: for data that cannot be read, or rows that cannot be measured.
+        InputError: if the data cannot be read or the rows cannot be measured.
     """
     try:
         texts = load_texts()
@@ -78,22 +78,22 @@ def load_rows(
         if not run.was_on(wanted.data) or is_here(wanted.data):
             raise
         raise InputError(
-            f"{error} ({run.model} was trained on {wanted.data}: if that is elsewhere now, name its"
-            f" place, with its columns, or other data, with {wanted.data_flag})"
+            f"{error} ({run.model} was trained on {wanted.data}; if that has moved, give its new"
+            f" place and its columns, or other data, with {wanted.data_flag})"
         ) from None
     return measured_rows(texts, wanted, run)
 
 
 def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) -> MeasuredRows:
-    """The rows to measure; test rows, and all rows, are without those that the model has seen.
+    """Choose the rows to measure; from test rows and all rows, leave out those the model has seen.
 
     Args:
-        texts: N texts, with any splits of their own.
-        wanted: which of them.
+        texts: N texts, with their own splits if they have any.
+        wanted: the rows to measure.
         run: the model's training run.
 
     Raises:
-        InputError: where there are no such rows, or nothing tells them from training rows.
+        InputError: if there are no such rows, or they cannot be told from training rows.
     """
     is_own = run.was_on(wanted.data) and run.may_have_seen(texts.texts)
     split = wanted.split or ("test" if is_own or "test" in (texts.splits or ()) else "all")
@@ -105,7 +105,7 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
     if whole is None:
         or_split = f", or choose {wanted.split_flag} validation" if wanted.split_flag else ""
         raise InputError(
-            f"{texts.name} has no labelled test rows: name other data with"
+            f"{texts.name} has no labelled test rows: give other data with"
             f" {wanted.data_flag}{or_split}"
         )
     name = f"{whole.name}, split seed {how.split_seed}" if drawn else whole.name
@@ -118,7 +118,10 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
         kept, more = unseen(whole, run.seen, wanted.include_seen)
         notes += more
     if not len(kept):
-        raise InputError(f"{notes[-1]}, and nothing else is there to measure")
+        raise InputError(
+            f"{notes[-1]}, and no other rows are left to measure; give other data with"
+            f" {wanted.data_flag}"
+        )
     rows = whole.take(kept, name)
     chosen, more = sample(rows, wanted.most, how.split_seed, wanted.most_flag)
     notes += more + unchecked_notes(run)
@@ -132,7 +135,7 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
 
 
 def is_drawn(texts: LabelledTexts, split: Split) -> bool:
-    """Whether a part is drawn by hash, not marked in the data."""
+    """Whether a part is drawn by hash rather than marked in the data."""
     own = set(texts.splits or ["train"])
     if split == "test":
         return own == {"train"}
@@ -142,54 +145,54 @@ def is_drawn(texts: LabelledTexts, split: Split) -> bool:
 def require_marked_test_rows(
     texts: LabelledTexts, split: Split, drawn: bool, run: TrainingRun
 ) -> None:
-    """Refuse rows of a run's own data among which are training rows that nothing tells apart.
+    """Refuse rows of a run's own data that may include unrecognisable training rows.
 
     Runs of earlier versions recorded no texts, and drew their test rows in another way.
     """
     if split == "all" or (split == "test" and drawn):
         rows = "all rows" if split == "all" else "test rows drawn now"
         raise InputError(
-            f"{run.model} is of an earlier version: it has no {SEEN_TEXTS}, which says what it was"
-            f" trained on, and {rows} of {texts.name} would hold its training rows; measure a file"
-            " that it was not trained on, mark the test rows in a column (--split-column), train"
-            " again, or add --include-seen"
+            f"{run.model} is from an earlier version: it has no {SEEN_TEXTS}, the record of its"
+            f" training texts, and {rows} of {texts.name} would include training rows; measure a"
+            " file that it was not trained on, mark the test rows in a column (--split-column),"
+            " train again, or add --include-seen"
         )
 
 
 def split_notes(wanted: RowsWanted, split: Split, is_own: bool, run: TrainingRun) -> Iterator[str]:
-    """Sentences on a drawn split that is not that of the training run."""
+    """Sentences on a drawn split that differs from the training run's."""
     if run.settings is None:
         return
     if not is_own:
         now = " as it is now" if run.was_on(wanted.data) else ""
         yield (
             f"{run.model} was not trained on {wanted.data}{now}: its {split} rows were drawn now;"
-            " --split all measures the whole of it"
+            " --split all measures all rows"
         )
         return
     for name, value in wanted.how_to_split().items():
         if name == "test_fraction" and run.settings.fold:
-            yield f"--test-fraction has no effect: {run.model} is of one fold of a cross-validation"
+            yield f"--test-fraction has no effect: {run.model} is one fold of a cross-validation"
         elif value != (own := getattr(run.settings, name)):
             yield (
-                f"--{name.replace('_', '-')} is {value}, and {own} in the training run: other rows"
-                " were its test rows"
+                f"--{name.replace('_', '-')} is {value}, but was {own} in the training run, which"
+                " had other test rows"
             )
 
 
 def seen_notes(rows: LabelledTexts, split: Split, run: TrainingRun) -> list[str]:
-    """A sentence on training or validation rows, which were asked for by name."""
+    """A sentence on training or validation rows that the user asked for."""
     count = np.count_nonzero(run.seen.holds(rows.texts)) if run.seen else 0
     if not count:
         return []
     return [
         f"these are {split} rows: {run.model} was trained on or chosen by the texts of {count:,} of"
-        f" {len(rows):,}, so the figures are no test of it"
+        f" {len(rows):,} rows, so the figures do not test it"
     ]
 
 
 def unchecked_notes(run: TrainingRun) -> list[str]:
-    """A sentence where it is not known which texts the model has seen."""
+    """A sentence for models whose seen texts are not all known."""
     if run.seen is None:
         return [
             f"it could not be checked whether {run.model} was trained on these rows: it has no"
@@ -206,20 +209,20 @@ def unchecked_notes(run: TrainingRun) -> list[str]:
 def heading(
     rows: LabelledTexts, of: int, split: Split, data: str, is_own: bool, run: TrainingRun
 ) -> str:
-    """`new.csv: all 1,000 rows; runs/a was trained on news.csv`.
+    """Describe the rows: `new.csv: all 1,000 rows; runs/a was trained on news.csv`.
 
     Args:
-        rows: that are measured.
-        of: how many there were before any was left out.
-        split: which of them were taken.
-        data: as the user names it.
+        rows: the measured rows.
+        of: number of rows before any was left out.
+        split: the split that they are from.
+        data: the user's name for the data.
         is_own: whether the run was trained on this data.
-        run: the model's.
+        run: the model's training run.
     """
     count = f"{len(rows):,} of {of:,}" if len(rows) < of else f"{of:,}"
     count = f"all {count}" if split == "all" and len(rows) == of else count
     line = f"{rows.name}: {count} rows"
     if run.settings is None or is_own:
         return line
-    before = " when it held other texts" if run.was_on(data) else ""
+    before = " when it had other texts" if run.was_on(data) else ""
     return f"{line}; {run.model} was trained on {run.settings.data}{before}"

@@ -1,4 +1,4 @@
-"""Figures of a classifier from its logits, in numpy."""
+"""Metrics of a classifier, computed from its logits in numpy."""
 
 import warnings
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from mlx_finbert.inference.logits import softmax
 
 BOOTSTRAP_DRAWS = 2000
 FEW_ROWS = 30
-"""A rule of thumb: with fewer rows, intervals from the bootstrap's percentiles are too narrow."""
+"""Rule of thumb: with fewer rows, bootstrap percentile intervals are too narrow."""
 
 
 @dataclass
 class Metrics:
-    """What N classified texts show."""
+    """The metrics of N classified texts."""
 
     losses: np.ndarray
     """float64 (N,): cross-entropy of each text in nats."""
@@ -37,12 +37,12 @@ class Metrics:
 
     @property
     def accuracy(self) -> float:
-        """Share of texts whose likeliest label is the true one."""
+        """Share of texts whose most probable label is the true one."""
         return float(np.trace(self.confusion) / self.confusion.sum())
 
     @property
     def macro_f1(self) -> float:
-        """Mean of the labels' F1, as scikit-learn's `f1_score(average="macro")`.
+        """Mean F1 over the labels, as in scikit-learn's `f1_score(average="macro")`.
 
         A label with neither rows nor predictions is left out.
         """
@@ -50,12 +50,12 @@ class Metrics:
 
     @property
     def weighted_f1(self) -> float:
-        """Mean of the labels' F1, each weighted by its rows, as scikit-learn's."""
+        """Mean F1 over the labels, weighted by their rows, as in scikit-learn."""
         return float(np.average(np.nan_to_num(self.f1), weights=self.confusion.sum(axis=1)))
 
     @property
     def mcc(self) -> float:
-        """Matthews' correlation of true and predicted labels, -1 to 1; see `matthews`."""
+        """Matthews correlation of true and predicted labels, -1 to 1; see `matthews`."""
         return float(matthews(self.confusion))
 
     @property
@@ -64,7 +64,7 @@ class Metrics:
         return float(self.brier_scores.mean())
 
     def to_dict(self, label_names: list[str]) -> dict[str, Any]:
-        """As plain numbers, for JSON; None for an undefined figure."""
+        """The metrics as plain numbers, for JSON; None for an undefined figure."""
         figures = zip(
             label_names,
             *(plain(values) for values in (self.precision, self.recall, self.f1)),
@@ -86,7 +86,7 @@ class Metrics:
         }
 
     def remarks(self, label_names: list[str]) -> list[str]:
-        """Sentences on what makes the figures say less than they seem to."""
+        """Sentences on limits of the figures."""
         rows, predicted = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
         found = []
         if np.count_nonzero(rows) == 1:
@@ -96,28 +96,28 @@ class Metrics:
             )
         elif np.count_nonzero(predicted) == 1:
             found.append(
-                f"every row was answered {label_names[predicted.argmax()]!r}: the model has learned"
-                " nothing from the texts"
+                f"every row was predicted as {label_names[predicted.argmax()]!r}: the model has"
+                " learned nothing from the texts"
             )
         if rows.sum() < FEW_ROWS:
             found.append(
-                f"{rows.sum()} rows are few: the 95% intervals are narrower than they should be"
+                f"only {rows.sum()} rows: the 95% intervals are narrower than they should be"
             )
         return found
 
 
 def plain(values: np.ndarray) -> list[Any]:
-    """Floats of any shape as nested lists, for JSON; None for NaN."""
+    """Convert floats of any shape to nested lists, for JSON; NaN becomes None."""
     return np.where(np.isnan(values), np.array(None), values).tolist()
 
 
 def dash(value: float, form: str) -> str:
-    """A figure as text; "-" where it is undefined (NaN)."""
+    """Format a figure; "-" if it is undefined (NaN)."""
     return "-" if np.isnan(value) else format(value, form)
 
 
 def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
-    """Metrics of logits (N, num_labels) against integer labels (N,)."""
+    """Compute the metrics of logits (N, num_labels) and integer labels (N,)."""
     num_labels = logits.shape[1]
     probabilities = softmax(logits)
     of_truth = probabilities[np.arange(len(labels)), labels]
@@ -128,13 +128,13 @@ def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, num_labels: int) -> np.ndarray:
-    """int64 (num_labels, num_labels): rows are the true labels, columns the predicted."""
+    """Count int64 (num_labels, num_labels): rows are the true labels, columns the predicted."""
     pairs = labels.astype(np.int64) * num_labels + predicted
     return np.bincount(pairs, minlength=num_labels**2).reshape(num_labels, num_labels)
 
 
 def scores(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Precision, recall and F1 of each label, NaN where they are 0/0.
+    """Compute precision, recall and F1 of each label; NaN for 0/0.
 
     Takes (..., num_labels, num_labels), so that bootstrap draws are scored together.
     """
@@ -145,7 +145,7 @@ def scores(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def largest_confusions(confusion: np.ndarray, most: int = 10) -> list[tuple[int, int, int]]:
-    """True label, predicted label and rows of the largest cells off the diagonal."""
+    """True label, predicted label and row count of the largest cells off the diagonal."""
     wrong = confusion - np.diag(np.diag(confusion))
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     cells = (divmod(int(place), len(wrong)) for place in order)
@@ -153,7 +153,9 @@ def largest_confusions(confusion: np.ndarray, most: int = 10) -> list[tuple[int,
 
 
 def matthews(confusion: np.ndarray) -> np.ndarray:
-    """Matthews' correlation for any number of labels (Gorodkin 2004, R_K), 0 where undefined.
+    """Compute the Matthews correlation for any number of labels (Gorodkin 2004, R_K).
+
+    It is 0 where undefined.
 
     Takes (..., num_labels, num_labels), as `scores` does.
     """
@@ -167,16 +169,16 @@ def matthews(confusion: np.ndarray) -> np.ndarray:
 def bootstrap_intervals(
     metrics: Metrics, seed: int = 0, draws: int = BOOTSTRAP_DRAWS
 ) -> dict[str, np.ndarray]:
-    """95% percentile intervals (Efron and Tibshirani 1993, chapter 13).
+    """Compute 95% percentile intervals (Efron and Tibshirani 1993, chapter 13).
 
-    To draw N rows with replacement is to draw the cells of the confusion matrix from a
-    multinomial; for the loss and the Brier score the rows themselves are drawn. A draw in which a
-    figure is undefined takes no part in its interval.
+    Drawing N rows with replacement equals drawing the cells of the confusion matrix from a
+    multinomial distribution. For the loss and the Brier score the rows themselves are drawn. A
+    draw in which a figure is undefined does not count in its interval.
 
     Returns:
         float64 (2,) for `loss`, `accuracy`, `macro_f1`, `mcc` and `brier`, and (2, num_labels) for
-        `precision`, `recall` and `f1`: the lower bounds, then the upper; NaN where the figure is
-        undefined.
+        `precision`, `recall` and `f1`: the lower bounds, then the upper; NaN for an undefined
+        figure.
     """
     confusion, rows = metrics.confusion, len(metrics.losses)
     rng = np.random.default_rng(seed)
@@ -201,7 +203,7 @@ def bootstrap_intervals(
 
 
 def interval(draws: np.ndarray) -> np.ndarray:
-    """The 2.5% and 97.5% quantiles along the first axis, of the draws that are not NaN."""
+    """The 2.5% and 97.5% quantiles along the first axis, ignoring NaN."""
     with warnings.catch_warnings():
         # A label with neither rows nor predictions has no figure in any draw.
         warnings.filterwarnings("ignore", "All-NaN slice")

@@ -1,4 +1,4 @@
-"""An evaluation as text for a terminal."""
+"""Formats an evaluation as text for a terminal."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -10,17 +10,17 @@ from mlx_finbert.evaluation.calibration import BINS
 from mlx_finbert.evaluation.metrics import Metrics, dash, largest_confusions
 
 LONGEST_NAME = 32
-"""Characters to which a label's name is cut, unless two labels would then look the same."""
+"""Maximum characters of a label's name, unless two labels would then look the same."""
 MOST_LABELS = 12
-"""With more labels than this, or too wide a matrix, the largest confusions are listed."""
+"""With more labels, or too wide a matrix, only the largest confusions are listed."""
 NO_TERMINAL = (100, 24)
-"""Columns and lines where the output is no terminal and `COLUMNS` is not set."""
+"""Columns and lines if the output is not a terminal and `COLUMNS` is not set."""
 
 
 def figure_lines(
     metrics: Metrics, intervals: dict[str, np.ndarray], names: Sequence[str]
 ) -> Iterator[str]:
-    """A line for each of the named figures, with its interval, under a heading."""
+    """A heading, then a line for each of the named figures with its interval."""
     yield f"{'':<12}value  95% interval"
     for name in names:
         low, high = intervals[name]
@@ -28,14 +28,14 @@ def figure_lines(
 
 
 def ece_line(ece: float) -> str:
-    """The expected calibration error, which has no interval."""
+    """The line of the expected calibration error, which has no interval."""
     return f"{'ece':<10}{ece:>7.4f}  {BINS} bins"
 
 
 def label_lines(
     metrics: Metrics, intervals: dict[str, np.ndarray], label_names: list[str]
 ) -> Iterator[str]:
-    """Precision, recall and F1 of each label with their intervals, and its rows."""
+    """A line for each label: precision, recall and F1 with intervals, and its row count."""
     names = short_names(label_names)
     width = max(5, *map(columns_of, names)) + 2
     figures = ("precision", "recall", "f1")
@@ -50,7 +50,7 @@ def label_lines(
 
 
 def confusion_lines(confusion: np.ndarray, label_names: list[str]) -> Iterator[str]:
-    """The confusion matrix where it fits the terminal, else the ten largest confusions."""
+    """The confusion matrix if it fits the terminal, otherwise the ten largest confusions."""
     names = short_names(label_names)
     width = max(5, *map(columns_of, names)) + 2
     terminal = shutil.get_terminal_size(NO_TERMINAL).columns
@@ -63,7 +63,7 @@ def confusion_lines(confusion: np.ndarray, label_names: list[str]) -> Iterator[s
 
 
 def largest_lines(confusion: np.ndarray, names: list[str]) -> Iterator[str]:
-    """`true -> predicted: rows` of the ten largest confusions."""
+    """Lines `true -> predicted: rows` for the ten largest confusions."""
     wrong = confusion.sum() - np.trace(confusion)
     if not wrong:
         yield "no row is wrong"
@@ -76,29 +76,29 @@ def largest_lines(confusion: np.ndarray, names: list[str]) -> Iterator[str]:
 
 
 def short_names(names: list[str]) -> list[str]:
-    """Names on one line, and cut where no two of them become one."""
+    """Shorten names; keep their full length if two short names would be equal."""
     short = [shortened(name, LONGEST_NAME) for name in names]
     return short if len(set(short)) == len(names) else [shortened(n, len(n)) for n in names]
 
 
 def padded(text: str, width: int) -> str:
-    """Filled with spaces on the right; for a negative width, on the left."""
+    """Pad with spaces on the right; for a negative width, on the left."""
     space = " " * (abs(width) - columns_of(text))
     return text + space if width > 0 else space + text
 
 
 def columns_of(text: str) -> int:
-    """The columns of a terminal that a text takes: two for each wide character."""
+    """The terminal columns that a text takes: two for each wide character."""
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def shortened(name: str, longest: int) -> str:
-    """On one line, without control characters, and cut."""
+    """Put a name on one line, without control characters, and cut it."""
     name = "".join(c for c in " ".join(name.split()) if not is_control(c))
     return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
 
 
 def is_control(character: str) -> bool:
-    """Control characters, and the halves of characters that a path may hold."""
+    """Whether a character is a control character, or a lone surrogate, as paths may hold."""
     code = ord(character)
     return code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000

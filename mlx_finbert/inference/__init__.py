@@ -1,4 +1,4 @@
-"""Scoring texts: a list of them, or the rows of a file."""
+"""Scoring of texts: a list of them, or the rows of a file."""
 
 from mlx_finbert.inference.documents import Document, read_documents
 from mlx_finbert.inference.predictor import Predictor, predict_proba

@@ -11,7 +11,7 @@ from mlx_finbert.settings import setting
 
 @dataclass(kw_only=True)
 class PredictSettings(ReadingSettings, ModelSettings):
-    """Which model scores which texts."""
+    """Texts to score, and output."""
 
     texts: list[str] = field(
         default_factory=list,
@@ -19,19 +19,21 @@ class PredictSettings(ReadingSettings, ModelSettings):
     )
     input: str | None = setting(None, "CSV, TSV, JSON, Parquet or TXT file to score")
     output: str | None = setting(None, "CSV, TSV, JSONL or Parquet file to write")
-    text_column: str = setting("text", "column of the texts in --input")
-    by_sentence: bool = setting(False, "score each sentence, and texts by their sentences' mean")
+    text_column: str = setting("text", "column of --input that holds the texts")
+    by_sentence: bool = setting(
+        False, "score each sentence; a text's probabilities are the mean over its sentences"
+    )
     sentences: str | None = setting(
-        None, "with --by-sentence, another file to write, with one row a sentence"
+        None, "with --by-sentence, a second file to write, with one row per sentence"
     )
     long_texts: LongTexts = setting(
-        "cut", "cut what is over --max-length tokens, or read it all in windows that overlap"
+        "cut", "cut texts over --max-length tokens, or read all of them in overlapping windows"
     )
     window_overlap: int | None = setting(
-        None, "tokens that windows share (default: a quarter of --max-length)"
+        None, "tokens that neighbouring windows share (default: a quarter of --max-length)"
     )
     overwrite_parts: bool = setting(
-        False, "begin anew where an unfinished run of other settings or input has left parts"
+        False, "discard the parts of an unfinished run that had other settings or input"
     )
 
     def __post_init__(self) -> None:
@@ -39,6 +41,6 @@ class PredictSettings(ReadingSettings, ModelSettings):
         if bool(self.texts) == bool(self.input):
             raise InputError("give either texts or --input FILE")
         if bool(self.input) != bool(self.output):
-            raise InputError("--input and --output go together")
+            raise InputError("--input and --output go together: give both")
         if self.sentences and not self.input:
             raise InputError("--sentences is for files: add --input and --output")

@@ -1,4 +1,4 @@
-"""Documents: the sentences of a text, each scored, and what they say together."""
+"""Documents: texts scored sentence by sentence, and summaries over their sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,23 +24,23 @@ class Document:
 
     @property
     def mean(self) -> np.ndarray:
-        """float64 (num_labels,): the mean of the sentences' probabilities."""
+        """Mean of the sentences' probabilities, float64 (num_labels,)."""
         return self.probabilities.mean(axis=0, dtype=np.float64)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many sentences have each label."""
+        """The number of sentences with each label."""
         counts = np.bincount(self.probabilities.argmax(axis=1), minlength=len(self.labels))
         return dict(zip(self.labels, counts.tolist(), strict=True))
 
     @property
     def scores(self) -> np.ndarray | None:
-        """The score of each sentence, float64 (S,); None where the labels are no known scale."""
+        """The score of each sentence, float64 (S,); None if the labels are not a known scale."""
         return sentiment_scores(self.probabilities, self.labels)
 
     @property
     def strongest(self) -> tuple[str | None, str | None]:
-        """The sentence of the highest score above 0 and that of the lowest below 0, if any is."""
+        """The sentences with the highest score above 0 and the lowest below 0; None if none."""
         scores = self.scores
         if scores is None:
             return None, None
@@ -48,11 +48,11 @@ class Document:
         return high if scores.max() > 0 else None, low if scores.min() < 0 else None
 
     def columns(self) -> Row:
-        """A document as columns of a table.
+        """The columns of a table row for this document.
 
-        `predicted_label`, `probability_LABEL` and `score` are those of the sentences' mean. Then
-        come the number of sentences, in all and by label, and the extremes where there is a score.
-        Without a sentence the numbers are 0 and all else is None.
+        `predicted_label`, `probability_LABEL` and `score` come from the mean over the sentences.
+        Then follow the number of sentences, in total and by label, and the extremes if there is a
+        score. Without a sentence the counts are 0 and the other columns are missing.
         """
         row = prediction(self.mean, self.labels) if self.sentences else {}
         row |= {"sentences": len(self.sentences)}
@@ -77,12 +77,12 @@ def read_documents(predictor: Predictor, texts: Sequence[str]) -> list[Document]
 def documents_of(
     split: list[list[str]], probabilities: np.ndarray, labels: list[str]
 ) -> list[Document]:
-    """N documents.
+    """Group the probabilities of sentences into N documents.
 
     Args:
-        split: their sentences, S in all.
+        split: the sentences of each document, S in total.
         probabilities: float (S, num_labels).
-        labels: their names.
+        labels: names of the labels.
     """
     ends = accumulate(map(len, split), initial=0)
     return [
@@ -92,7 +92,7 @@ def documents_of(
 
 
 def scored_document(document: Document) -> ScoredRow:
-    """One row of columns for a text, and one for each of its sentences."""
+    """Make one row of columns for a document, and one for each of its sentences."""
     labels = document.labels
     return ScoredRow(
         dict.fromkeys(document_columns(labels)) | document.columns(),

@@ -1,4 +1,4 @@
-"""The work on one file: scoring its parts, and joining them."""
+"""The job of scoring one file: scores its parts, then joins them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,20 +23,20 @@ from mlx_finbert.prefetch import ahead
 
 @dataclass
 class FileReport:
-    """What was written."""
+    """The outcome of scoring a file."""
 
     rows: int
     parts: int
     empty: int = 0
-    """Rows without a text, whose prediction is left empty."""
+    """Rows without a text; their prediction is left empty."""
     num_long: int = 0
-    """Texts, or sentences, over the predictor's `max_length`."""
+    """Texts or sentences over the predictor's `max_length`."""
     parts_found: int = 0
-    """Parts that an earlier run had scored."""
+    """Parts already scored by an earlier run."""
     parts_damaged: int = 0
-    """Parts of an earlier run that were damaged, and were scored again."""
+    """Damaged parts of an earlier run, which were scored again."""
     notes: list[str] = field(default_factory=list)
-    """Sentences on what reading the table found."""
+    """Sentences about what was found when reading the table."""
 
 
 @dataclass
@@ -45,14 +45,14 @@ class EncodedPart:
 
     number: int
     units: list[list[str]]
-    """What is scored of each row: its sentences, or its text as the only one."""
+    """The texts to score for each row: its sentences, or its whole text as the only one."""
     windows: Windows
     """The tokens of all units."""
 
 
 @dataclass
 class Job:
-    """A file to score, and where to write."""
+    """A file to score and the files to write."""
 
     predictor: Predictor
     table: Table
@@ -66,14 +66,14 @@ class Job:
         if self.sentences:
             check_target("--sentences", self.sentences, others | {"--output": self.target})
             if not self.by_sentence:
-                raise InputError("--sentences goes with --by-sentence: add it")
+                raise InputError("--sentences needs --by-sentence: add it")
         labels = self.predictor.model.args.labels
         columns = document_columns(labels) if self.by_sentence else text_columns(labels)
         self.writer = make_writer(self.target, columns, self.table.file.schema)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Lock the targets for writing while the block runs."""
+        """Lock the targets for writing inside the block."""
         with ExitStack() as stack:
             stack.enter_context(held(self.target, "--output"))
             if self.sentences:
@@ -81,10 +81,13 @@ class Job:
             yield
 
     def parts(self) -> Parts:
-        """The parts to score, after a look at every row of the table."""
+        """Check every row of the table; return the parts to score."""
         rows = self.table.checked_rows(self.writer)
         if self.sentences and self.table.num_empty == rows:
-            raise InputError(f"{self.table.path}: no row has a text, so there is no sentence")
+            raise InputError(
+                f"{self.table.path}: no row has a text, so --sentences would be empty; check"
+                " --text-column"
+            )
         manifest = make_manifest(
             self.predictor,
             self.table.sha256,
@@ -95,12 +98,18 @@ class Job:
         return Parts(folder_of(self.target), rows, manifest)
 
     def score(self, parts: Parts, rank: int, size: int) -> None:
-        """Score what one rank of so many has still to do."""
+        """Score the remaining parts of one rank.
+
+        Args:
+            parts: of the table.
+            rank: this process's number, from 0.
+            size: number of processes.
+        """
         from tqdm import tqdm
 
         mine = parts.missing(range(rank, len(parts), size))
         total = sum(parts.size(number) for number in mine)
-        # Without a terminal there is no bar, but mlx.launch hands on to one what rank 0 prints.
+        # tqdm shows no bar without a terminal; under mlx.launch rank 0's output does reach one.
         disable = None if size == 1 else rank > 0
         with tqdm(total=total, unit="row", disable=disable) as bar:
             for part in ahead(self._encode(*part) for part in self.table.parts(mine)):
@@ -124,7 +133,7 @@ class Job:
         return [row if self.sentences else ScoredRow(row.columns) for row in rows]
 
     def join(self, parts: Parts) -> FileReport:
-        """Write the targets from the table and the parts, and remove the parts."""
+        """Write the targets from the table and the parts, then remove the parts."""
         report = FileReport(parts.rows, len(parts), notes=self.table.file.notes)
         with self._targets() as (write, write_sentences):
             for number, rows in self.table.parts(range(len(parts))):
@@ -138,7 +147,7 @@ class Job:
 
     @contextmanager
     def _targets(self) -> Iterator[tuple[Write, Write]]:
-        """What writes rows, and what writes those of the sentences."""
+        """Open the targets; give the functions that write rows and sentence rows."""
         if self.sentences is None:
             with replaced(self.target) as path, self.writer.open(path) as write:
                 yield write, lambda rows: None
@@ -148,17 +157,17 @@ class Job:
         with replaced(self.target) as path, replaced(self.sentences) as sentences:
             with self.writer.open(path) as write, writer.open(sentences) as write_sentences:
                 yield write, write_sentences
-            # Both are whole. An old output must never be there with the new sentences, which take
-            # their place first.
+            # Both files are complete. The new sentences are moved into place first, and must never
+            # be seen together with an old output.
             self.target.unlink(missing_ok=True)
 
 
 SENTENCE_COLUMNS = {"row": int, "sentence": int, "text": str}
-"""Where a sentence is from, both numbers from 1, and the sentence."""
+"""A sentence's row and its number in the row's text, both from 1, and the sentence."""
 
 
 def sentence_rows(scored: list[ScoredRow], first: int) -> list[Row]:
-    """A row for each sentence of scored rows, the first of which has this number."""
+    """Make a row for each sentence of scored rows, which are numbered from `first`."""
     return [
         {"row": row, "sentence": count, **sentence}
         for row, new in enumerate(scored, first)

@@ -1,4 +1,4 @@
-"""The forward pass over a loader's batches."""
+"""Runs the forward pass over a loader's batches."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -16,8 +16,8 @@ from mlx_finbert.models import Classifier
 class Forward:
     """The compiled forward pass of a model, without dropout.
 
-    Each batch shape is traced once. Later updates of the weights count. Where `processes` are
-    several, they share the batches of a loader and all get all logits.
+    Each batch shape is traced once. Later updates of the weights take effect. Several `processes`
+    share the batches of a loader, and each gets all logits.
     """
 
     def __init__(self, model: Classifier, processes: mx.distributed.Group | None = None) -> None:
@@ -31,33 +31,33 @@ class Forward:
         self._logits = compile_forward(logits, model.state)
 
     def __call__(self, batch: Batch, stream: int = 0) -> mx.array:
-        """float32 logits (B, num_labels), not yet computed, by the stream of this number."""
+        """Lazily evaluated logits, float32 (B, num_labels), on the stream of this number."""
         logits = self._logits[stream % len(self._logits)]
         return logits(mx.array(batch.input_ids), mx.array(batch.attention_mask))
 
     def all_logits(self, loader: Loader) -> np.ndarray:
-        """float32 logits (N, num_labels) of a loader's N examples, in the order of the examples."""
+        """Compute the logits of a loader's N examples, float32 (N, num_labels), in their order."""
         found = np.zeros((len(loader.tokens), self.model.args.num_labels), np.float32)
         for rows, logits in self._computed(islice(loader.epoch(), self.rank, None, self.ranks)):
             found[rows] = logits
         if self.ranks > 1:
-            # Each row was computed by one process, and is zero at the others.
+            # Each row was computed by one process and is zero in the others.
             found = np.array(mx.distributed.all_sum(mx.array(found), group=self.processes))
         return found
 
     def logits_until(self, stop: Event, loader: Loader, what: str) -> tuple[np.ndarray, np.ndarray]:
-        """The logits of a loader's N examples under a progress bar, or of as many as are ready.
+        """Compute the logits of a loader's examples under a progress bar, until stopped.
 
-        The batches are those of `all_logits`, and so are the logits; their order is random, so
-        that the examples that are ready first are a fair sample. This process computes all.
+        Batches and logits equal those of `all_logits`. The batches come in random order, so that
+        the examples computed first are a fair sample. This process computes all of them.
 
         Args:
-            stop: ends the work after the batch under way when it is set.
-            loader: of the examples.
-            what: the title of the bar, which is shown on a terminal only.
+            stop: when set, ends the work after the current batch.
+            loader: loader of the N examples.
+            what: title of the bar, which is shown only on a terminal.
 
         Returns:
-            The examples that are ready, int64 (M,), ascending, and their float32 logits
+            The indices of the computed examples, int64 (M,), ascending, and their float32 logits
             (M, num_labels).
         """
         from tqdm import tqdm
@@ -73,11 +73,11 @@ class Forward:
         return np.flatnonzero(ready), found[ready]
 
     def _computed(self, batches: Iterator[Batch]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The examples of each batch and their float32 logits."""
+        """Yield the examples of each batch and their float32 logits."""
         waiting: list[tuple[np.ndarray, mx.array]] = []
         while together := list(islice(batches, len(self._logits))):
             started = [(batch.rows, self(batch, i)) for i, batch in enumerate(together)]
-            # These are computed while those before them are read and the next ones are padded.
+            # Compute these while the previous ones are read and the next ones are padded.
             mx.async_eval([logits for _, logits in started])
             yield from _read(waiting)
             waiting = started
@@ -95,6 +95,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def require_finite(found: np.ndarray) -> None:
-    """Refuse logits, or probabilities of them, that are NaN or infinite."""
+    """Refuse logits or probabilities that are NaN or infinite."""
     if not np.isfinite(found).all():
-        raise InputError("the model's logits are not finite: its weights are damaged")
+        raise InputError(
+            "the model's logits are not finite (NaN or infinite): its weights are damaged; use an"
+            " earlier checkpoint"
+        )

@@ -1,4 +1,4 @@
-"""What decides the scores of a file, so that parts of two different runs are never joined."""
+"""The manifest: all that determines a file's scores, so that only parts of one run are joined."""
 
 import hashlib
 import json
@@ -12,19 +12,19 @@ from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import named_parameters
 
 Manifest = dict[str, Any]
-"""By the name under which the user knows it: `--max-length`."""
+"""Values by the user's name for them, such as `--max-length`."""
 
 HASHED = "--input", "--model"
-"""What stands there as the SHA-256 of its content."""
+"""Entries whose value is the SHA-256 of their content."""
 
 
 def make_manifest(predictor: Predictor, input_sha256: str, **settings: Any) -> Manifest:
-    """The manifest of a run with these settings and those of the predictor.
+    """Make the manifest of a run with these settings and those of the predictor.
 
     Args:
-        predictor: with the model.
-        input_sha256: of the rows to score.
-        settings: by flag, without `--` and with `_`; of values that JSON knows.
+        predictor: the predictor with its model.
+        input_sha256: SHA-256 of the rows to score.
+        settings: values by flag, without `--` and with `_`; JSON must be able to hold them.
     """
     settings |= predictor.settings
     return {
@@ -36,7 +36,7 @@ def make_manifest(predictor: Predictor, input_sha256: str, **settings: Any) -> M
 
 
 def model_sha256(model: Classifier, tokenizer: Tokenizer) -> str:
-    """SHA-256 of a model's config, weights and tokenizer, wherever they were loaded from."""
+    """Hash a model's config, weights and tokenizer, independent of where they were loaded from."""
     digest = hashlib.sha256(repr(model.args).encode())
     digest.update(weights_sha256(named_parameters(model)).encode())
     digest.update(tokenizer.backend_tokenizer.to_str().encode())
@@ -44,12 +44,12 @@ def model_sha256(model: Classifier, tokenizer: Tokenizer) -> str:
 
 
 def manifest_sha256(manifest: Manifest) -> str:
-    """Of a manifest's names and values, in hexadecimal."""
+    """Hash a manifest's names and values; hexadecimal."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def differences(left: Manifest, manifest: Manifest) -> str:
-    """`--model has changed, --max-length was 64 and is 128`."""
+    """Describe the changes: `--model has changed, --max-length was 64 and is 128`."""
     names = [name for name in manifest if left.get(name) != manifest[name]]
     return ", ".join(
         f"{name} has changed"

@@ -1,7 +1,7 @@
-"""A table's rows in parts of fixed size, each written beside the output once it is scored.
+"""A table's rows in parts of fixed size, each written next to the output once it is scored.
 
-So a run that was stopped goes on where it was, and several processes share the work: part i is that
-of rank i modulo their number, and the joined output is the same whatever their number.
+This lets a stopped run continue, and several processes share the work: part i belongs to rank i
+modulo the number of processes. The joined output does not depend on that number.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from mlx_finbert.inference.manifest import Manifest, differences, manifest_sha25
 from mlx_finbert.inference.scored_rows import ScoredRow
 
 PART_ROWS = 1024
-"""Rows of a part: while one is scored the next is in memory too.
+"""Rows per part. While one part is scored, the next is in memory too.
 
 On Financial PhraseBank 16% of the positions computed are padding; with 4096 rows it would be 14%.
 """
@@ -30,48 +30,48 @@ On Financial PhraseBank 16% of the positions computed are padding; with 4096 row
 MANIFEST = "manifest.json"
 
 OURS = re.compile(r"part-\d+\.jsonl|manifest\.json|\..*")
-"""The files of the folder; hidden are the lock, and what a killed run has not finished."""
+"""Names of our files in the folder; hidden files are the lock and unfinished files."""
 
 
 class DamagedPart(InputError):
-    """A file is not the part that this run would have written."""
+    """A file that is not the part that this run would have written."""
 
 
 T = TypeVar("T")
 
 
 def in_parts(rows: Iterable[T]) -> Iterator[list[T]]:
-    """The rows of each part."""
+    """Yield the rows of each part."""
     rows = iter(rows)
     while part := list(islice(rows, PART_ROWS)):
         yield part
 
 
 def folder_of(target: Path) -> Path:
-    """The folder of the parts of a file to write: `scored.csv.parts`."""
+    """The folder for the parts of an output file: `scored.csv.parts`."""
     return target.with_name(f"{target.name}.parts")
 
 
 @contextmanager
 def held(target: Path, flag: str) -> Iterator[None]:
-    """Lock a file for writing: other runs that would write it are refused while the block runs.
+    """Lock a file for writing: inside the block, other runs that would write it are refused.
 
     Raises:
-        InputError: names the process that writes it, or what takes the folder's place.
+        InputError: names the process that writes the file, or the file in the folder's place.
     """
     folder = folder_of(target)
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is needed as a folder for parts of {flag}: move it away")
-    with claimed(folder, f"name another {flag}"):
+        raise InputError(f"{folder} is needed as a folder for the parts of {flag}: move it away")
+    with claimed(folder, f"choose another {flag}"):
         _remove_unfinished(target)
         yield
-    # Where a run that was killed had made the folder.
+    # `claimed` does not remove a folder that a killed run has created.
     with suppress(OSError):
         folder.rmdir()
 
 
 def _remove_unfinished(path: Path) -> None:
-    """Remove what killed runs have left of writing a file; see `atomic.replaced`."""
+    """Remove temporary files that killed runs have left; see `atomic.replaced`."""
     for left in path.parent.iterdir():
         if re.fullmatch(rf"\.{re.escape(path.name)}\.\w+\.part", left.name) and left.is_file():
             left.unlink()
@@ -79,17 +79,17 @@ def _remove_unfinished(path: Path) -> None:
 
 @dataclass
 class Left:
-    """What earlier runs have left of the work."""
+    """Parts that earlier runs have left."""
 
     whole: int
-    """Parts that need not be scored."""
+    """Parts that need not be scored again."""
     damaged: int
-    """Parts that have to be scored again."""
+    """Parts that must be scored again."""
 
 
 @dataclass
 class Parts:
-    """The folder of the parts of a table, for one manifest."""
+    """The folder with the parts of a table, for one manifest."""
 
     folder: Path
     rows: int
@@ -99,39 +99,39 @@ class Parts:
         return -(-self.rows // PART_ROWS)
 
     def size(self, number: int) -> int:
-        """The rows of one part."""
+        """The number of rows in a part."""
         return min(PART_ROWS, self.rows - number * PART_ROWS)
 
     def first_row(self, number: int) -> int:
-        """The number of a part's first row, counted from 1 as in messages."""
+        """The number of a part's first row; rows are counted from 1, as in messages."""
         return number * PART_ROWS + 1
 
     def path(self, number: int) -> Path:
         return self.folder / f"part-{number:05}.jsonl"
 
     def missing(self, numbers: Iterable[int]) -> list[int]:
-        """Those of these parts that are still to be scored; `claim` has removed damaged ones."""
+        """The given parts that are not yet scored; `claim` has removed damaged ones."""
         return [number for number in numbers if not self.path(number).exists()]
 
     def claim(self, overwrite: bool = False) -> Left:
-        """Prepare the folder for a run; whole parts of an earlier one with this manifest stay.
+        """Prepare the folder for a run; keep intact parts of an earlier run with this manifest.
 
         Raises:
-            InputError: where there are parts of another run, and not `overwrite`.
+            InputError: if there are parts of another run, unless `overwrite`.
         """
         for path in self.folder.iterdir():
             if not OURS.fullmatch(path.name):
                 raise InputError(
-                    f"{self.folder} is needed for parts of the output and holds something else"
-                    f" ({path.name}): move it away or name another --output"
+                    f"{self.folder} is needed for parts of the output, but holds another file"
+                    f" ({path.name}): move it away or choose another --output"
                 )
         left = self._manifest()
         if left not in (None, self.manifest) and any(self.folder.glob("part-*")):
             if not overwrite:
                 raise InputError(
                     f"{self.folder} holds parts of another run"
-                    f" ({differences(left, self.manifest)}): repeat that run to go on, or add"
-                    " --overwrite-parts to begin anew"
+                    f" ({differences(left, self.manifest)}): repeat that run to continue it, or"
+                    " add --overwrite-parts to start again"
                 )
             self.remove()
         write_text(self.folder / MANIFEST, json.dumps(self._sealed(), indent=2) + "\n")
@@ -142,43 +142,43 @@ class Parts:
         return Left(len(present) - len(damaged), len(damaged))
 
     def require(self) -> None:
-        """Refuse to share the work with a rank 0 that was given other work.
+        """Refuse to share the work if rank 0 has a different job.
 
         Raises:
-            InputError: names what differs.
+            InputError: names the differences.
         """
         left = self._manifest()
         if left is None:
             raise InputError(
-                f"{self.folder} was made by rank 0 and is not seen by another process:"
-                " --output must be on a disk that all of them share"
+                f"{self.folder} was created by rank 0, but another process does not see it:"
+                " --output must be on a disk that all processes share"
             )
         if left != self.manifest:
             raise InputError(
-                "rank 0 was given other work than another rank"
+                "rank 0 and another rank have different jobs"
                 f" ({differences(left, self.manifest)}): give all processes the same files and"
                 " flags"
             )
 
     def write(self, number: int, rows: list[ScoredRow], num_long: int) -> None:
-        """A whole part at once: the hash of the rest, a line on the part, and a line a row."""
+        """Write a part: a line with the hash of the rest, a header line, and a line per row."""
         head = self._head(number) | {"num_long": num_long}
         rest = "".join(json.dumps(line) + "\n" for line in (head, *map(vars, rows))).encode()
         write_bytes(self.path(number), f"{hashlib.sha256(rest).hexdigest()}\n".encode() + rest)
 
     def read(self, number: int) -> tuple[list[ScoredRow], int]:
-        """What `write` was given.
+        """Read the rows of a part and its number of long texts, as given to `write`.
 
         Raises:
-            DamagedPart: where the file holds anything else.
-            InputError: where there is none.
+            DamagedPart: if the file is damaged or another run's.
+            InputError: if there is no such file.
         """
         try:
             head, *rows = map(json.loads, self._lines(number))
         except FileNotFoundError:
             raise InputError(
                 f"{self.path(number)} is missing: --output must be on a disk that all processes"
-                " share; run the command again to score what is missing"
+                " share; run the command again to score the missing part"
             ) from None
         return [ScoredRow(**row) for row in rows], head["num_long"]
 
@@ -189,22 +189,22 @@ class Parts:
             return False
 
     def _lines(self, number: int) -> list[bytes]:
-        """The line on a part and those of its rows."""
+        """The header line of a part and the lines of its rows."""
         seal, _, rest = self.path(number).read_bytes().partition(b"\n")
         if seal == hashlib.sha256(rest).hexdigest().encode():
             lines = rest.splitlines()
             if self._head(number).items() <= json.loads(lines[0]).items():
                 return lines
         raise DamagedPart(
-            f"{self.path(number)} is damaged or of another run: run the same command again, which"
-            " scores this part again"
+            f"{self.path(number)} is damaged or belongs to another run: run the same command again"
+            " to score this part again"
         )
 
     def _head(self, number: int) -> Row:
         return {"part": number, "manifest": manifest_sha256(self.manifest)}
 
     def remove(self) -> None:
-        """Remove the parts; the manifest goes last, so that any part left has one."""
+        """Remove the parts; the manifest is removed last, so that no part is left without it."""
         for path in [*self.folder.glob("part-*"), *self.folder.glob(".part-*")]:
             path.unlink()
         for path in [*self.folder.glob(f".{MANIFEST}*"), self.folder / MANIFEST]:
@@ -214,7 +214,7 @@ class Parts:
         return {"sha256": manifest_sha256(self.manifest), "manifest": self.manifest}
 
     def _manifest(self) -> Manifest | None:
-        """That of the parts in the folder; None where there is none, or a damaged one."""
+        """The manifest of the parts in the folder; None if missing or damaged."""
         try:
             left = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
             return left["manifest"] if left["sha256"] == manifest_sha256(left["manifest"]) else None

@@ -29,30 +29,30 @@ def predict_proba(
     long_texts: LongTexts = "cut",
     window_overlap: int | None = None,
 ) -> np.ndarray:
-    """Probabilities of the labels `model.args.labels` for each text.
+    """Compute the probabilities of the labels `model.args.labels` for each text.
 
     Args:
         model, tokenizer: from `load`.
         texts: N strings.
         batch_size: rows computed together; batches are grouped by length.
-        max_length: the longest row in tokens; the tokenizer's `model_max_length` where None.
-        long_texts: `cut` drops what is beyond `max_length`; `windows` reads all of it in windows
-            of `max_length` tokens and averages their probabilities, each token counting once.
-        window_overlap: tokens that neighbouring windows share; a quarter of `max_length` where
-            None.
+        max_length: maximum row length in tokens; None for the tokenizer's `model_max_length`.
+        long_texts: `cut` drops the tokens beyond `max_length`; `windows` reads the whole text in
+            windows of `max_length` tokens and averages their probabilities, each token counting
+            once.
+        window_overlap: tokens that neighbouring windows share; None for a quarter of `max_length`.
 
     Returns:
         float32 (N, num_labels), in the order of the texts; each row sums to 1.
 
     Raises:
-        InputError: where texts is not a sequence of strings, or a number is out of range.
+        InputError: if texts is not a sequence of strings, or a number is out of range.
     """
     predictor = Predictor(model, tokenizer, batch_size, max_length, long_texts, window_overlap)
     return predictor(texts)
 
 
 class Predictor:
-    """`predict` for many calls: the forward pass is compiled once."""
+    """Computes probabilities in many calls, with a forward pass that is compiled once."""
 
     def __init__(
         self,
@@ -64,9 +64,11 @@ class Predictor:
         window_overlap: int | None = None,
     ) -> None:
         if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}: at least 1")
+            raise InputError(f"batch_size is {batch_size}: it must be at least 1")
         if long_texts not in get_args(LongTexts):
-            raise InputError(f"long_texts is {long_texts!r}: {' or '.join(get_args(LongTexts))}")
+            raise InputError(
+                f"long_texts is {long_texts!r}: it must be {' or '.join(get_args(LongTexts))}"
+            )
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
@@ -76,21 +78,21 @@ class Predictor:
         self.long_texts = long_texts
         self.window_overlap = checked_overlap(window_overlap, long_texts, self.max_length)
         self.num_long = 0
-        """How many of the texts so far were over `max_length`: cut, or read in windows."""
+        """Number of texts so far that were over `max_length`: cut, or read in windows."""
         self._forward = Forward(model)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What decides the probabilities beside the model and its tokenizer."""
+        """The settings that affect the probabilities, in addition to the model and tokenizer."""
         names = "batch_size", "max_length", "long_texts", "window_overlap"
         return {name: getattr(self, name) for name in names}
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Probabilities, float32 (N, num_labels), of N texts."""
+        """Compute the probabilities of N texts, float32 (N, num_labels)."""
         return self.score(self.encode(texts))
 
     def encode(self, texts: Sequence[str]) -> Windows:
-        """N texts as `score` wants them, tokenized. Without MLX, so another thread can do it."""
+        """Tokenize N texts for `score`. This does not use MLX, so any thread can do it."""
         if not isinstance(texts, Sequence) or isinstance(texts, str):
             raise InputError(f"texts is a {type(texts).__name__}: give a list of strings")
         for i, text in enumerate(texts):
@@ -101,7 +103,7 @@ class Predictor:
         return cut_into_windows(tokens, self.max_length, self.window_overlap)
 
     def score(self, windows: Windows) -> np.ndarray:
-        """Probabilities, float32 (N, num_labels), of N texts that `encode` was given."""
+        """Compute the probabilities of N encoded texts, float32 (N, num_labels)."""
         self.num_long += windows.tokens.truncated + windows.num_divided
         rows = self._rows(len(windows.tokens))
         loader = Loader(
@@ -117,22 +119,23 @@ class Predictor:
         return windows.mean(probabilities).astype(np.float32)
 
     def _rows(self, count: int) -> int:
-        """Rows of a batch: a lone headline is not padded to a whole batch, and shapes stay few."""
+        """Rows per batch: 1 or 8 for few texts, to avoid a full batch and many shapes."""
         return next((n for n in (1, 8) if count <= n < self.batch_size), self.batch_size)
 
 
 def checked_overlap(overlap: int | None, long_texts: LongTexts, max_length: int) -> int:
-    """The tokens that windows share; a quarter of a window where None."""
+    """Check the tokens that windows share; None becomes a quarter of a window."""
     if overlap is None:
         return min(max_length // 4, max_length - SPECIAL - 1)
     if long_texts != "windows":
         raise InputError(
-            f"--window-overlap is {overlap}, which has no meaning where long texts are cut:"
+            f"--window-overlap is {overlap}, but has no effect while long texts are cut:"
             " add --long-texts windows"
         )
     most = max_length - SPECIAL - 1
     if not 0 <= overlap <= most:
         raise InputError(
-            f"--window-overlap is {overlap}: from 0 to {most}, for windows of {max_length} tokens"
+            f"--window-overlap is {overlap}: it must be from 0 to {most} for windows of"
+            f" {max_length} tokens"
         )
     return overlap

@@ -1,4 +1,4 @@
-"""The work of `python -m mlx_finbert.predict`."""
+"""Implementation of `python -m mlx_finbert.predict`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from mlx_finbert.inference.sentiment import has_sides, scale_positions
 
 
 def run(settings: PredictSettings) -> Iterator[str]:
-    """Score as the settings say; yields the lines to print, on rank 0 alone."""
+    """Score as the settings say; yield the lines to print, on rank 0 only."""
     model, tokenizer = settings.load_model()
     predictor = Predictor(
         model,
@@ -55,10 +55,10 @@ def score(
 
 
 def report_lines(report: FileReport, output: str) -> Iterator[str]:
-    """What reading found and what was written."""
+    """Lines about the input, the parts of earlier runs and the output."""
     yield from report.notes
     if report.parts_found:
-        yield f"{report.parts_found:,} of {report.parts:,} parts had been scored by an earlier run"
+        yield f"{report.parts_found:,} of {report.parts:,} parts were scored by an earlier run"
     if report.parts_damaged:
         yield (
             f"{report.parts_damaged:,} of {report.parts:,} parts of an earlier run were damaged and"
@@ -66,11 +66,11 @@ def report_lines(report: FileReport, output: str) -> Iterator[str]:
         )
     yield f"{output}: {report.rows:,} rows scored"
     if report.empty:
-        yield f"{report.empty:,} rows have no text: their prediction is left empty"
+        yield f"{report.empty:,} rows have no text; their prediction is left empty"
 
 
 def long_lines(num_long: int, predictor: Predictor, by_sentence: bool) -> Iterator[str]:
-    """How many texts are longer than the model's most, and what became of them."""
+    """A line with the number of texts that are too long, and how they were handled."""
     if num_long:
         what = "sentences" if by_sentence else "texts"
         done = "cut" if predictor.long_texts == "cut" else "read in windows"
@@ -78,28 +78,29 @@ def long_lines(num_long: int, predictor: Predictor, by_sentence: bool) -> Iterat
 
 
 def scale_lines(labels: list[str]) -> Iterator[str]:
-    """That there is no score where one might expect it."""
+    """A line that explains a missing score, if one might expect it."""
     if has_sides(labels) and scale_positions(tuple(labels)) is None:
         yield (
-            f"no score: the labels {', '.join(labels)} are no known scale from negative to positive"
+            f"no score: the labels {', '.join(labels)} are not a known scale from negative to"
+            " positive"
         )
 
 
 def text_lines(predictor: Predictor, texts: list[str]) -> Iterator[str]:
-    """For each text, its label and all probabilities, which a blank one has not."""
+    """A line for each text with its label and all probabilities, or `no text` if blank."""
     for text, row in zip(texts, predictor(texts), strict=True):
         yield line(row, predictor.model.args.labels, text) if text.strip() else "no text"
 
 
 def line(probabilities: np.ndarray, labels: list[str], text: str) -> str:
-    """`positive  negative 0.012  neutral 0.033  positive 0.955  Sales rose.`"""
+    """Format a line: `positive  negative 0.012  neutral 0.033  positive 0.955  Sales rose.`"""
     width = max(len(label) for label in labels)
     shares = "  ".join(f"{label} {p:.3f}" for label, p in zip(labels, probabilities, strict=True))
     return f"{labels[probabilities.argmax()]:<{width}}  {shares}  {text}"
 
 
 def document_lines(predictor: Predictor, texts: list[str]) -> Iterator[str]:
-    """For each text a block: its sentences, and what they say together."""
+    """A block of lines for each text: its sentences and their summary."""
     for number, document in enumerate(read_documents(predictor, texts), 1):
         counts = ", ".join(f"{label} {count}" for label, count in document.counts.items())
         yield f"text {number}, sentences: {len(document.sentences)} ({counts})"
@@ -109,7 +110,7 @@ def document_lines(predictor: Predictor, texts: list[str]) -> Iterator[str]:
 
 
 def summary(document: Document) -> Iterator[str]:
-    """The score of a document with its extremes, where its labels are a known scale."""
+    """Lines with a document's score and its extremes, if its labels are a known scale."""
     scores = document.scores
     if scores is None or not len(scores):
         return

@@ -1,4 +1,4 @@
-"""Scoring a file: its columns, and the prediction beside them, in constant memory."""
+"""Scores a file in constant memory: writes its columns and the predictions next to them."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -24,38 +24,38 @@ def score_file(
     overwrite_parts: bool = False,
     group: mx.distributed.Group | None = None,
 ) -> FileReport | None:
-    """Write a table's rows with `predicted_label`, a `probability_*` a label, and `score`.
+    """Write a table's rows with `predicted_label`, one `probability_*` per label, and `score`.
 
-    `score` is P(positive) - P(negative), or the expected value on the scale of the labels where
+    `score` is P(positive) - P(negative), or the expected value on the labels' scale if
     `sentiment.scale_positions` knows one; without a scale there is no such column. Every row is
-    read and checked once before the first is scored. Rows are scored in parts, which are kept
-    next to the target until it appears, whole, at the end: the same call goes on with what a
-    stopped one has left, and one call at a time writes a target. Where several processes run,
-    each scores its share and rank 0 writes the target.
+    read and checked before the first is scored. Rows are scored in parts, which are kept next to
+    the target until the complete target is written at the end. The same call continues after a
+    stopped one; only one call at a time can write a target. With several processes, each scores
+    its share and rank 0 writes the target.
 
     Args:
         predictor: holds the model.
-        source: a table, as `mlx_finbert.data.tables.open_table` reads it.
+        source: a table that `mlx_finbert.data.tables.open_table` reads.
         target: `.csv`, `.tsv`, `.jsonl` or `.parquet`.
-        text_column: of the source.
-        options: how a source in a text format is written.
+        text_column: the source's column of texts.
+        options: how to read a source in a text format.
         by_sentence: score each sentence; the columns are then those of `Document.columns`.
-        sentences: a second target, with one row a sentence; written just before the first.
-        overwrite_parts: begin anew where a run of other settings has left parts.
-        group: the processes; those of `mlx.launch` where None.
+        sentences: a second target, with one row per sentence; written just before the first.
+        overwrite_parts: discard parts of a run with other settings.
+        group: the processes; None for those of `mlx.launch`.
 
     Returns:
         A report on rank 0, None on the others.
 
     Raises:
         InputError: names the file, the row and the column; or the process that writes the target;
-            or says that the source was changed meanwhile.
+            or says that the source has changed while it was scored.
     """
     table = Table(source, text_column, options or ReadOptions())
     job = Job(predictor, table, target, by_sentence, sentences)
     group = group or ranks()
     with (
-        guarded("what was scored is kept: run the same command again to go on"),
+        guarded("the scored parts are kept: run the same command again to continue"),
         nullcontext() if group.rank() else job.held(),
     ):
         parts = job.parts()
@@ -70,7 +70,7 @@ def score_file(
 
 
 def claim(parts: Parts, overwrite: bool, group: mx.distributed.Group) -> Left | None:
-    """Prepare the folder of the parts for all processes; what is left in it, on rank 0."""
+    """Prepare the folder of the parts for all processes; rank 0 gets the parts left in it."""
     left = None if group.rank() else parts.claim(overwrite)
     barrier(group)
     parts.require()

@@ -1,4 +1,4 @@
-"""What scoring adds to a row of a table."""
+"""The columns that scoring adds to a row of a table."""
 
 from dataclasses import dataclass, field
 
@@ -10,21 +10,21 @@ from mlx_finbert.inference.sentiment import sentiment_scores
 
 @dataclass
 class ScoredRow:
-    """What scoring found out about one row."""
+    """The result of scoring one row."""
 
     columns: Row
-    """The new columns; None where there is no text."""
+    """The new columns; their values are None without a text."""
     sentences: list[Row] = field(default_factory=list)
-    """`text` and the prediction of each sentence, where texts are scored by sentence."""
+    """`text` and the prediction of each sentence, if texts are scored by sentence."""
 
 
 def scored_texts(texts: list[str], probabilities: np.ndarray, labels: list[str]) -> list[ScoredRow]:
-    """One prediction for each text; none where it is blank.
+    """Make a row for each text; a blank text gets no prediction.
 
     Args:
         texts: N strings.
         probabilities: float (N, num_labels).
-        labels: their names.
+        labels: names of the labels.
     """
     return [
         ScoredRow(prediction(row, labels) if text.strip() else dict.fromkeys(text_columns(labels)))
@@ -38,16 +38,16 @@ def text_columns(labels: list[str]) -> dict[str, type]:
 
 
 def types_of(row: Row) -> dict[str, type]:
-    """The type of each column of a scored row; what may be None is a string."""
+    """The type of each column of a scored row; a column that may be None is a string."""
     return {name: str if value is None else type(value) for name, value in row.items()}
 
 
 def prediction(probabilities: np.ndarray, labels: list[str]) -> Row:
-    """`predicted_label`, `probability_LABEL` for each label, and `score` where they are a scale.
+    """Make the columns `predicted_label`, `probability_LABEL`, and `score` if labels are a scale.
 
     Args:
         probabilities: float (num_labels,).
-        labels: their names.
+        labels: names of the labels.
     """
     row: Row = {"predicted_label": labels[probabilities.argmax()]}
     for label, p in zip(labels, probabilities, strict=True):
@@ -57,5 +57,5 @@ def prediction(probabilities: np.ndarray, labels: list[str]) -> Row:
 
 
 def rounded(value: float) -> float:
-    """Six digits: float32 has no more."""
+    """Round to six digits, as float32 has no more."""
     return round(float(value), 6)

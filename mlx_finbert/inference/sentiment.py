@@ -1,4 +1,4 @@
-"""The sentiment score: one number from -1 to 1 for the probabilities of the labels of a scale."""
+"""The sentiment score: one number from -1 to 1 for labels that form a scale."""
 
 import re
 from collections.abc import Sequence
@@ -14,23 +14,23 @@ DEGREES = {
     **dict.fromkeys(("slightly", "somewhat", "weak", "weakly"), 1),
     **dict.fromkeys(("very", "strong", "strongly", "extremely", "highly"), 3),
 }
-"""How far from neutral a label is whose first word is this; without such a word it is 2."""
+"""Distance from neutral by a label's first word; 2 for a label without such a word."""
 
 STARS = {1, 2, 3, 4, 5}
 
 
 def sentiment_scores(probabilities: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
-    """The expected value on the scale of the labels: the sum of `P(label) * position(label)`.
+    """Compute the expected value on the labels' scale: the sum of `P(label) * position(label)`.
 
     With the labels positive and negative, with or without neutral, this is P(positive) -
     P(negative).
 
     Args:
         probabilities: float (N, num_labels).
-        labels: their names.
+        labels: names of the labels.
 
     Returns:
-        float64 (N,), from -1 to 1; None where `scale_positions` knows no scale.
+        float64 (N,), from -1 to 1; None if `scale_positions` knows no scale for the labels.
     """
     positions = scale_positions(tuple(labels))
     return None if positions is None else (probabilities.astype(np.float64) * positions).sum(axis=1)
@@ -38,14 +38,14 @@ def sentiment_scores(probabilities: np.ndarray, labels: Sequence[str]) -> np.nda
 
 @cache
 def scale_positions(labels: tuple[str, ...]) -> np.ndarray | None:
-    """Where labels are on an evenly spaced scale from -1 to 1.
+    """Find the positions of labels on an evenly spaced scale from -1 to 1.
 
-    Scales known by name are negative (neutral) positive, `sell hold buy`, the same with degrees
-    (`very negative`, `strong buy`), as many on each side, and `1 star` to `5 stars`. Case, `_`
-    and `-` do not matter.
+    Known scales are negative (neutral) positive, `sell hold buy`, the same with degrees
+    (`very negative`, `strong buy`), equally many on each side, and `1 star` to `5 stars`. Case,
+    `_` and `-` do not matter.
 
     Returns:
-        float64 (num_labels,); None where a label is on no such scale, such as `mixed`.
+        float64 (num_labels,); None if a label, such as `mixed`, is not on the scale.
     """
     words = [re.split(r"[\s_-]+", label.strip().casefold()) for label in labels]
     levels = _stars(words) or _degrees(words)
@@ -55,7 +55,7 @@ def scale_positions(labels: tuple[str, ...]) -> np.ndarray | None:
 
 
 def has_sides(labels: Sequence[str]) -> bool:
-    """Whether one of the labels is positive and one negative, whatever the others are."""
+    """Whether the labels include positive and negative."""
     return {"positive", "negative"} <= set(map(canonical, labels))
 
 
@@ -73,7 +73,7 @@ def _degrees(words: list[list[str]]) -> list[int] | None:
 
 
 def _degree(words: list[str]) -> int | None:
-    """Negative on the negative side; None for what is no sentiment."""
+    """The signed distance from neutral of a label; None if it is not a sentiment."""
     *degree, name = words
     side = SIDES.get(canonical(name))
     if side is None or len(degree) > 1 or (degree and not side):

@@ -1,4 +1,4 @@
-"""The table to score, and the refusal of what cannot be scored."""
+"""The table to score; refuses rows and files that cannot be scored."""
 
 import hashlib
 from collections.abc import Collection, Iterator
@@ -26,56 +26,56 @@ from mlx_finbert.inference.parts import in_parts
 
 @dataclass
 class Table:
-    """A file with a column of texts, read several times: every time must give the same rows."""
+    """A file with a column of texts. It is read several times, and must give the same rows."""
 
     path: Path
     text_column: str
     options: ReadOptions = field(default_factory=ReadOptions)
     digests: list[bytes] = field(default_factory=list, init=False)
-    """SHA-256 of the rows of each part, as `checked_rows` read them."""
+    """SHA-256 of the rows of each part, as read by `checked_rows`."""
     num_empty: int = field(default=0, init=False)
     """Rows without a text."""
     num_lacking: int = field(default=0, init=False)
-    """Rows without the column: JSON may leave out what is null."""
+    """Rows without the text column: JSON may leave out null values."""
     lacking: InputError | None = field(default=None, init=False)
-    """What is to be said of the first such row where all rows are such."""
+    """The error for the first such row, raised if all rows lack the column."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What decides how the file is read."""
+        """The settings that affect how the file is read."""
         return {"text_column": self.text_column, **asdict(self.options)}
 
     @cached_property
     def file(self) -> TableFile:
-        """The file, its form found once."""
+        """The opened file; its format is detected once."""
         return open_table(self.path, self.options)
 
     @property
     def sha256(self) -> str:
-        """Of all rows, in hexadecimal."""
+        """SHA-256 of all rows, in hexadecimal."""
         return hashlib.sha256(b"".join(self.digests)).hexdigest()
 
     def rows(self) -> Iterator[Row]:
         return (record.values for record in self.file.records())
 
     def texts(self, rows: list[Row]) -> list[str]:
-        """The texts of rows, empty where there is none."""
+        """The texts of rows; empty for a row without a text."""
         return [self.text(row) or "" for row in rows]
 
     def text(self, row: Row) -> Any:
-        """The text of a row, None where there is none."""
+        """The text of a row; None if it has none."""
         with suppress(KeyError):
             return value_of(row, self.text_column)
 
     def checked_rows(self, writer: TableWriter) -> int:
-        """Read all rows once; returns their number.
+        """Read and check all rows once; return their number.
 
         Args:
-            writer: of the output, which checks them too.
+            writer: the output's writer, which checks the rows too.
 
         Raises:
             InputError: names the file, the row and the column; or the first ten rows that cannot
-                be read, for the output holds a prediction for each row.
+                be read, since the output must hold a prediction for each row.
         """
         self.file.require_columns({"--text-column": self.text_column})
         count, faults = 0, []
@@ -91,7 +91,7 @@ class Table:
             counted = f"{len(faults):,} rows cannot be read: " if len(faults) > 1 else ""
             raise InputError(counted + shown)
         if not count:
-            raise InputError(f"--input {self.path} has no rows")
+            raise InputError(f"--input {self.path} has no rows to score")
         return count
 
     def _fault(self, record: Record) -> str:
@@ -111,18 +111,21 @@ class Table:
         except MissingColumnError as error:
             text, self.num_lacking, self.lacking = None, self.num_lacking + 1, self.lacking or error
         if not isinstance(text, str | None):
-            raise InputError(f"{where}, column {self.text_column!r}: {text!r} is no text")
+            raise InputError(
+                f"{where}, column {self.text_column!r}: {text!r} is not a text; choose another"
+                " --text-column"
+            )
         if taken := [column for column in added if column in row]:
             raise InputError(
-                f"{where} has a column {taken[0]!r} already, which scoring would overwrite:"
+                f"{where} already has a column {taken[0]!r}, which scoring would overwrite:"
                 " rename it"
             )
 
     def parts(self, numbers: Collection[int]) -> Iterator[tuple[int, list[Row]]]:
-        """The parts of these numbers with their rows, which are those that were checked.
+        """Yield the parts with these numbers and their rows, equal to the rows that were checked.
 
         Raises:
-            InputError: where the file gives other rows by now.
+            InputError: if the file has changed since the check.
         """
         found = in_parts(self.rows())
         last = len(self.digests) - 1
@@ -139,31 +142,31 @@ class Table:
 
     def _changed(self, reason: str = "") -> InputError:
         return InputError(
-            f"{self.path} was changed while it was scored{reason}, so that no output was written:"
-            " put the file back and run the same command to go on, or add --overwrite-parts to"
-            " score it as it is now"
+            f"{self.path} was changed while it was scored{reason}, so no output was written:"
+            " restore the file and run the same command to continue, or add --overwrite-parts to"
+            " score the changed file"
         )
 
 
 def rows_sha256(rows: list[Row]) -> bytes:
-    """Of the names and values of rows, in their order."""
-    # repr writes half characters as escapes, and all that a table holds the same in every run.
+    """Hash the names and values of rows, in order."""
+    # repr escapes lone surrogates, and is the same in every run for all values of a table.
     return hashlib.sha256(repr(rows).encode("utf-8")).digest()
 
 
 def check_target(flag: str, target: Path, others: dict[str, Path]) -> None:
-    """Refuse a file that cannot be written, or is one of the others, by their flags."""
+    """Refuse a target that cannot be written or is the same file as another flag's."""
     if target.suffix.lower() not in ENDINGS:
-        raise InputError(f"{flag} {target}: the ending is not one of {', '.join(ENDINGS)}")
+        raise InputError(f"{flag} {target}: the file name must end in one of {', '.join(ENDINGS)}")
     if target.is_dir():
-        raise InputError(f"{flag} {target} is a folder: name a file")
+        raise InputError(f"{flag} {target} is a folder: give a file")
     for other, path in others.items():
         if is_same_file(target, path):
-            raise InputError(f"{flag} {target} is the {other} file: name another")
+            raise InputError(f"{flag} {target} is the {other} file: give another file")
 
 
 def is_same_file(left: Path, right: Path) -> bool:
-    """Whether two paths name one file, also on a disk that ignores case."""
+    """Whether two paths name the same file, even on a disk that ignores case."""
     if left.exists() and right.exists():
         return left.samefile(right)
     return left.resolve() == right.resolve()

@@ -30,7 +30,7 @@ def test_a_trainers_output_names_its_newest_checkpoint(checkpoint, tmp_path, say
     for step in (500, 1000, 90):
         shutil.copytree(checkpoint(name=f"c{step}"), parent / f"checkpoint-{step}")
     (parent / "runs").mkdir()
-    says(parent, f"Trainer's checkpoints: name one, the newest is {parent}/checkpoint-1000$")
+    says(parent, f"Trainer's checkpoints; give one of them \\(newest: {parent}/checkpoint-1000\\)$")
     mlx_finbert.load(parent / "checkpoint-1000")
 
 
@@ -40,27 +40,27 @@ def test_the_old_layout_of_sentence_transformers(checkpoint, tmp_path, says):
     (parent / "1_Pooling").mkdir()
     (parent / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": false}')
     (parent / "modules.json").write_text("[]")
-    says(parent, f"has its model in a folder within: name {parent}/0_Transformer$")
+    says(parent, f"has its model in a subfolder; give {parent}/0_Transformer$")
 
 
 @pytest.mark.parametrize("depth", ["finbert", "models/finbert"])
 def test_a_folder_above_a_model(checkpoint, tmp_path, says, depth):
     parent = tmp_path / "above"
     shutil.copytree(checkpoint(), parent / depth)
-    says(parent, f"name {parent}/{depth}$")
+    says(parent, f"give {parent}/{depth}$")
 
 
 def test_a_folder_above_several_models(checkpoint, tmp_path, says):
     for name in ("a", "b"):
         shutil.copytree(checkpoint(name=name), tmp_path / "above" / name)
-    says(tmp_path / "above", r"holds 2 models: name one of them, such as .*/a, .*/b$")
+    says(tmp_path / "above", r"holds 2 models; give one of them, such as .*/a, .*/b$")
 
 
 def test_a_folder_within_a_model(checkpoint, says):
     folder = checkpoint()
     (folder / "1_Pooling").mkdir()
     (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": false}')
-    says(folder / "1_Pooling", f"is a part of the checkpoint {folder}: name that$")
+    says(folder / "1_Pooling", f"is part of the checkpoint {folder}; give that folder$")
 
 
 def test_a_run_without_a_model_yet(tmp_path, says):
@@ -68,14 +68,17 @@ def test_a_run_without_a_model_yet(tmp_path, says):
     state.mkdir(parents=True)
     (tmp_path / "run" / "config.yaml").touch()
     for folder in (tmp_path / "run", state):
-        says(folder, rf"go on with python -m mlx_finbert\.train --resume {tmp_path}/run$")
+        says(folder, rf"continue it with python -m mlx_finbert\.train --resume {tmp_path}/run$")
 
 
 def test_a_state_of_a_run(checkpoint, says):
     run = checkpoint()
     (run / "config.yaml").touch()
     (run / "checkpoints" / "step-10").mkdir(parents=True)
-    says(run / "checkpoints" / "step-10", f"to go on from: name the run's folder, {run}$")
+    says(
+        run / "checkpoints" / "step-10",
+        f"state, not a model; give the run's folder, {run}$",
+    )
 
 
 def test_bert_config_json(checkpoint, says):
@@ -84,7 +87,7 @@ def test_bert_config_json(checkpoint, says):
     says(folder, "rename bert_config.json to config.json")
     (folder / "model.safetensors").unlink()
     (folder / "bert_model.ckpt.index").touch()
-    says(folder, r"is a TensorFlow checkpoint in Google's layout \(bert_config.json\): take")
+    says(folder, r"is a TensorFlow checkpoint in Google's layout \(bert_config.json\); use")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +108,7 @@ def test_weights_of_another_framework(checkpoint, says, name, framework):
     (folder / name).touch()
     mlx_finbert.load(folder)
     (folder / "model.safetensors").unlink()
-    says(folder, f"has weights for {framework} alone: take .* model.safetensors or pytorch_model")
+    says(folder, f"has weights for {framework} only; use .* model.safetensors or pytorch_model")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +135,7 @@ def test_torch_weights_under_other_names(checkpoint, says):
         torch.save(state, folder / name)
     says(folder, r"rename last\.ckpt to pytorch_model\.bin$")
     torch.save(state, folder / "best.ckpt")
-    says(folder, r"\(best\.ckpt, last\.ckpt\): rename the one to use to pytorch_model\.bin$")
+    says(folder, r"\(best\.ckpt, last\.ckpt\); rename the one to use to pytorch_model\.bin$")
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
@@ -140,20 +143,20 @@ def test_folders_and_broken_links_where_files_should_be(checkpoint, says, name):
     folder = checkpoint()
     (folder / name).unlink()
     (folder / name).mkdir()
-    says(folder, f"has a folder where the file {name} should be")
+    says(folder, f"has a folder named {name} where a file should be")
     (folder / name).rmdir()
     (folder / name).symlink_to(folder / "blobs" / "0123")
-    says(folder, f"has a link {name} to a file that is gone")
+    says(folder, f"has a link {name} to a file that no longer exists")
 
 
 def test_an_archive_in_a_folder(tmp_path, says):
     (tmp_path / "finbert.tar.gz").touch()
-    says(tmp_path, r"holds the archive finbert\.tar\.gz: unpack it")
+    says(tmp_path, r"holds the archive finbert\.tar\.gz; unpack it")
 
 
 def test_a_core_ml_package(tmp_path, says):
     (tmp_path / "FinBERT.mlpackage").mkdir()
-    says(tmp_path / "FinBERT.mlpackage", "is a Core ML model: name the folder of the checkpoint")
+    says(tmp_path / "FinBERT.mlpackage", "is a Core ML model; give the folder of the checkpoint")
 
 
 def test_what_cannot_be_read_nearby_is_passed_over(tmp_path, says, monkeypatch):
@@ -166,7 +169,7 @@ def test_what_cannot_be_read_nearby_is_passed_over(tmp_path, says, monkeypatch):
 
 
 def test_a_folder_of_nothing(tmp_path, says):
-    says(tmp_path, r"has no config\.json: it is not a checkpoint folder, or is not complete")
+    says(tmp_path, r"has no config\.json; it is not a checkpoint folder, or is incomplete")
 
 
 @pytest.mark.parametrize("place", ["../other.safetensors", "/etc/passwd", "sub/a.safetensors"])
@@ -177,7 +180,7 @@ def test_an_index_that_points_out_of_its_folder(checkpoint, says, place):
     (folder / "model.safetensors").rename(folder / "sub" / "a.safetensors")
     index = folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"bert.x": place}}))
-    says(folder, f"names {place}, which is not a file of its folder")
+    says(folder, f"names {place}, which is not directly in its folder")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +194,7 @@ def test_an_index_that_points_out_of_its_folder(checkpoint, says, place):
 )
 def test_a_folder_that_another_tool_has_quantized(checkpoint, says, quantization, tool):
     folder = checkpoint(quantization_config=quantization)
-    says(folder, f"quantized by another tool .*{tool}.*: take the checkpoint before that")
+    says(folder, f"quantized by another tool .*{tool}.*; use the checkpoint from before")
 
 
 def test_a_folder_of_peft(checkpoint, says):
@@ -200,7 +203,7 @@ def test_a_folder_of_peft(checkpoint, says):
     (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
     config = {"peft_type": "LORA", "base_model_name_or_path": "ProsusAI/finbert", "r": 8}
     (folder / "adapter_config.json").write_text(json.dumps(config))
-    says(folder, r"PEFT adapter \(LORA\) of ProsusAI/finbert: merge it .*merge_and_unload\(\)")
+    says(folder, r"PEFT adapter \(LORA\) of ProsusAI/finbert; merge it .*merge_and_unload\(\)")
 
 
 def test_a_state_of_a_run_by_its_bare_name(tmp_path, monkeypatch):
@@ -208,7 +211,7 @@ def test_a_state_of_a_run_by_its_bare_name(tmp_path, monkeypatch):
     state.mkdir(parents=True)
     (tmp_path / "run" / "config.yaml").write_text("")
     monkeypatch.chdir(state.parent)
-    with pytest.raises(InputError, match="is of a training run that has no model yet"):
+    with pytest.raises(InputError, match="belongs to a training run that has no model yet"):
         mlx_finbert.load("step-10")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "step-3").mkdir()

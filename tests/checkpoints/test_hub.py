@@ -51,7 +51,7 @@ def test_revision_selects_the_snapshot(checkpoint, offline_cache):
     ("name", "words"),
     [
         ("nobody/nothing", "hub cannot be reached"),
-        ("not a name!", "neither a folder nor the form of a hub id"),
+        ("not a name!", "neither a folder nor a valid hub id"),
         ("./missing", "no such folder"),
         ("a/b/c", "no such folder"),
     ],
@@ -64,7 +64,7 @@ def test_what_is_nowhere(offline_cache, name, words):
 def test_a_file_is_not_a_folder(tmp_path):
     (tmp_path / "model.safetensors").touch()
     with pytest.raises(
-        InputError, match=f"is a file: name the folder of the checkpoint, {tmp_path}"
+        InputError, match=f"is a file; give the folder of the checkpoint, {tmp_path}"
     ):
         resolve(tmp_path / "model.safetensors")
 

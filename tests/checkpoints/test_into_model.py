@@ -30,7 +30,7 @@ def spoil(path, value, dtype=mx.float32, name=NAME):
 def test_a_weight_that_is_not_finite_is_refused_by_name(checkpoint, value, dtype):
     folder = checkpoint()
     spoil(folder / "model.safetensors", value, dtype)
-    with pytest.raises(InputError, match=rf"tiny: the weight {NAME} is not finite: .* an earlier"):
+    with pytest.raises(InputError, match=rf"tiny: the weight {NAME} is not finite .* an earlier"):
         mlx_finbert.load(folder)
 
 
@@ -68,7 +68,7 @@ def test_a_weight_beyond_half_precision_names_the_dtype(checkpoint, tmp_path, ad
         folder, _ = adapter_folder(folder, tmp_path / "a")
     mlx_finbert.load(folder)
     mlx_finbert.load(folder, dtype="bfloat16")
-    with pytest.raises(InputError, match=r"output\.dense.*weight is too large for float16: choose"):
+    with pytest.raises(InputError, match=r"output\.dense.*weight is too large for float16; choose"):
         mlx_finbert.load(folder, dtype="float16")
 
 

@@ -216,7 +216,7 @@ def test_a_question_answering_checkpoint_gives_its_encoder_only_on_request(check
     mx.eval(weights)
     rewrite(folder, weights | {"qa_outputs.weight": mx.zeros((2, 15))})
     edit_config(folder, architectures=["BertForQuestionAnswering"])
-    with pytest.raises(InputError, match="BertForQuestionAnswering: its head does not"):
+    with pytest.raises(InputError, match="BertForQuestionAnswering, whose head does not"):
         mlx_finbert.load(folder)
     _, _, report = ckpt.load_with_report(folder, new_head=True)
     assert "qa_outputs.weight" in report.unused
@@ -265,7 +265,7 @@ def test_damaged_folders_give_one_sentence(checkpoint, tmp_path):
     broken("k", "no tokenizer", lambda f: (f / "vocab.txt").rename(f / "vocab.json"))
     broken(
         "l",
-        "has 6 tokens .* the vocabulary is cut",
+        "has 6 tokens .* the vocabulary is truncated",
         lambda f: (f / "vocab.txt").write_text(SIX_PIECES),
     )
     broken("m", "is mlx.core.int8", put(classifier__weight=mx.zeros((3, 15), mx.int8)))
@@ -278,7 +278,7 @@ def test_damaged_folders_give_one_sentence(checkpoint, tmp_path):
         put(bert__embeddings__word_embeddings__weight=mx.zeros((2, 15))),
     )
     broken("h", "layer.7.x has no place", put(bert__encoder__layer__7__x=mx.zeros(3)))
-    broken("i", "so that 'more' has none", lambda f: (f / "vocab.txt").open("a").write("more\n"))
+    broken("i", "so that 'more' has no row", lambda f: (f / "vocab.txt").open("a").write("more\n"))
     broken(
         "j",
         "BertForTokenClassification",
@@ -360,7 +360,7 @@ def test_a_temperature_that_an_earlier_version_recorded(checkpoint, tmp_path, fa
 def test_a_recorded_temperature_that_cannot_be(checkpoint, value):
     folder = checkpoint()
     edit_config(folder, calibration_temperature=value)
-    with pytest.raises(InputError, match=r"config.json: calibration_temperature = .* is not a fin"):
+    with pytest.raises(InputError, match=r"config.json: calibration_temperature is .*, not a fin"):
         mlx_finbert.load(folder)
 
 

@@ -27,11 +27,11 @@ def test_a_blank_line(checkpoint):
     folder = checkpoint()
     good = (folder / "vocab.txt").read_text()
     (folder / "vocab.txt").write_text(good + "\n")
-    refused(folder, r"vocab\.txt, line 113: it is blank, .* delete it")
+    refused(folder, r"vocab\.txt, line 113: the line is blank .*; delete it")
     (folder / "vocab.txt").write_text(good + "\n\n\n")
     refused(folder, r"vocab\.txt, line 113: .* delete it")
     (folder / "vocab.txt").write_text(good.replace("profit\n", "\n", 1))
-    refused(folder, r"vocab\.txt, line 6: it is blank, .* fetch the file again")
+    refused(folder, r"vocab\.txt, line 6: the line is blank .*; download the file again")
 
 
 def test_a_byte_order_mark_and_bytes_that_are_not_utf8(checkpoint):
@@ -42,7 +42,7 @@ def test_a_byte_order_mark_and_bytes_that_are_not_utf8(checkpoint):
         folder, r"vocab\.txt begins with a byte order mark, .* save it as UTF-8 without the mark"
     )
     (folder / "vocab.txt").write_bytes(good.replace(b"loss\n", b"lo\xffss\n"))
-    refused(folder, r"vocab\.txt, line 7: not UTF-8: fetch the file again")
+    refused(folder, r"vocab\.txt, line 7: not UTF-8; download the file again")
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
@@ -52,7 +52,7 @@ def test_json_files_that_are_none(checkpoint, tmp_path, name):
     (folder / name).write_bytes(b"\xef\xbb\xbf" + good)
     refused(folder, rf"{name} begins with a byte order mark")
     (folder / name).write_bytes(good[:-20])
-    refused(folder, rf"{name} is not valid JSON: fetch it again")
+    refused(folder, rf"{name} is not valid JSON; download it again")
     (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     refused(folder, rf"{name} is a git-LFS pointer .* `git lfs pull`")
 
@@ -94,7 +94,7 @@ def test_a_vocabulary_beside_tokenizer_json_that_differs_is_said(checkpoint, tmp
     lines = (folder / "vocab.txt").read_text().split("\n")
     (folder / "vocab.txt").write_text("\n".join(lines[:7] + lines[8:]))
     mlx_finbert.load(folder)
-    assert "other tokens than tokenizer.json beside it" in caplog.text and "id 7" in caplog.text
+    assert "disagrees with tokenizer.json next to it" in caplog.text and "id 7" in caplog.text
 
 
 CASED = "[PAD] [UNK] [CLS] [SEP] [MASK] The the Profit profit ##s".split()
@@ -165,7 +165,7 @@ def test_cut_merges(checkpoint):
     mlx_finbert.load(folder)
     merges = (folder / "merges.txt").read_text().split("\n")
     (folder / "merges.txt").write_text("\n".join(merges[: len(merges) * 6 // 10]))
-    refused(folder, r"longer tokens are made by no merge .* are cut; fetch the tokenizer files")
+    refused(folder, r"no merge makes .* longer tokens .* are truncated; download the tok")
 
 
 def resized(folder, rows, seed=0):
@@ -184,7 +184,7 @@ def test_an_untrained_embedding_may_be_padded_to_a_multiple(checkpoint, caplog):
     resized(folder, 128)
     mlx_finbert.load(folder)
     assert (
-        "the last 16 rows, which have no token, are taken for padding by their number"
+        "the last 16 rows, which have no token, are treated as padding because of their number"
         in caplog.text
     )
     resized(folder, 130)
@@ -224,16 +224,16 @@ def without(*ids):
     ("change", "words"),
     [
         (without(0), r"has no line '\[PAD\]'"),
-        (without(50), r"from about '\w+' \(id \d+\) on the tokens' own rows are \+1 from theirs"),
-        (without(1000), r"own rows are \+1 from theirs: lines of the vocabulary are missing"),
-        (without(15000), r"own rows are \+1 from theirs"),
-        (without(28500), r"own rows are \+1 from theirs"),
-        (without(*range(9000, 9100)), r"own rows are \+100 from theirs"),
-        (without(*range(7, 30000, 1000)), r"own rows are nowhere near: lines"),
-        (lambda lines: [*lines[:5000], "new", *lines[5000:-1]], r"own rows are -1 from theirs"),
+        (without(50), r"about '\w+' \(id \d+\) on, the tokens match rows at an offset of \+1: l"),
+        (without(1000), r"at an offset of \+1: lines of the vocabulary are missing"),
+        (without(15000), r"match rows at an offset of \+1:"),
+        (without(28500), r"match rows at an offset of \+1:"),
+        (without(*range(9000, 9100)), r"match rows at an offset of \+100:"),
+        (without(*range(7, 30000, 1000)), r"the tokens do not match: lines"),
+        (lambda lines: [*lines[:5000], "new", *lines[5000:-1]], r"match rows at an offset of -1:"),
         (without(30000), r"the last 1 rows, which have no token, are not padding"),
         (lambda lines: lines[:-1], r"the last 1 rows, which have no token, are not padding"),
-        (lambda lines: lines[: len(lines) * 6 // 10], r"the vocabulary is cut; fetch"),
+        (lambda lines: lines[: len(lines) * 6 // 10], r"the vocabulary is truncated; download"),
         (lambda lines: lines[:-2000], r"the last 2,000 rows, which have no token, are not padding"),
     ],
 )  # fmt: skip
@@ -256,7 +256,7 @@ def test_padding_after_a_whole_vocabulary(real, padding, said, caplog):
     folder = real(padding=padding)
     model, tokenizer = mlx_finbert.load(folder)
     assert len(tokenizer) == 30522 < model.args.vocab_size
-    assert ("look untrained and are taken for padding" in caplog.text) == said
+    assert ("look untrained and are treated as padding" in caplog.text) == said
 
 
 def test_trained_rows_after_a_whole_vocabulary_are_no_padding(real):
@@ -266,7 +266,7 @@ def test_trained_rows_after_a_whole_vocabulary_are_no_padding(real):
 
 def test_a_sorted_vocabulary_is_said(real, caplog):
     mlx_finbert.load(real(lambda lines: [*lines[:999], *sorted(lines[999:])]))
-    assert "words that begin alike have rows that are not: is the vocabulary this" in caplog.text
+    assert "words with the same beginning have dissimilar rows; check that" in caplog.text
 
 
 def test_the_real_vocabulary_alone(real, caplog):

@@ -46,7 +46,10 @@ def test_transformers_reads_a_recorded_temperature_after_conversion(
     raw = logits(checkpoint(family, name="raw"))
     folder = checkpoint(family, name="recorded", calibration_temperature=3.0)
     assert main(["--model", str(folder), "--output", str(tmp_path / "out")]) == 0
-    assert "calibrated: the recorded temperature, 3, is in the head now" in capsys.readouterr().out
+    assert (
+        "calibrated: the recorded temperature, 3, is now part of the head"
+        in capsys.readouterr().out
+    )
     twin = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
     rows = AutoTokenizer.from_pretrained(tmp_path / "out")(
         ["profit rose", "sales"], padding=True, return_tensors="pt"

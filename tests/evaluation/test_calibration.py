@@ -92,10 +92,10 @@ def test_damaged_logits_are_refused():
 
 def test_each_temperature_is_explained():
     for temperature, words in (
-        (UNDETERMINED, "determine none"),
+        (UNDETERMINED, "do not determine one"),
         (HIGHEST, "no better than chance"),
-        (1.5, "1.500: the model was too sure"),
-        (0.5, "0.500: the model was not sure enough"),
+        (1.5, "1.500: the model was overconfident"),
+        (0.5, "0.500: the model was underconfident"),
     ):
         assert words in explain_temperature(temperature)
 
@@ -116,7 +116,7 @@ def test_folding_divides_the_logits_and_nothing_else(checkpoint, family):
 def test_what_earlier_versions_recorded():
     assert recorded_temperature({"calibration_temperature": 2}, Path("config.json")) == 2.0
     assert recorded_temperature({}, Path("config.json")) == 1.0
-    with pytest.raises(InputError, match=r"^x/config.json: calibration_temperature = -1 is not"):
+    with pytest.raises(InputError, match=r"^x/config.json: calibration_temperature is -1, not"):
         recorded_temperature({"calibration_temperature": -1}, Path("x/config.json"))
 
 

@@ -135,7 +135,7 @@ def test_two_labels_of_three_that_are_all_right(two_answers, table, capsys):
     (line,) = [line for line in text.splitlines() if line.startswith("neutral   -")]
     assert line.split() == ["neutral", "-", "-", "-", "0"]
     assert "nan" not in text.split("95% interval")[1]
-    assert not any("answered" in note for note in figures["notes"])
+    assert not any("predicted as" in note for note in figures["notes"])
 
 
 def test_a_precision_that_is_0_by_0_is_a_dash(two_answers, table, capsys):
@@ -153,7 +153,7 @@ def test_a_precision_that_is_0_by_0_is_a_dash(two_answers, table, capsys):
 def test_a_model_with_one_answer_is_told_so(checkpoint, table, capsys):
     folder = checkpoint()
     assert set(answering(folder, [0.0, 50.0, 0.0])) == {"neutral"}
-    said = "every row was answered 'neutral': the model has learned nothing from the texts"
+    said = "every row was predicted as 'neutral': the model has learned nothing from the texts"
     figures, text = evaluated(folder, table(["negative", "neutral", "positive"] * 20), capsys)
     assert figures["notes"][-1] == said and text.rstrip().endswith(said)
     assert figures["macro_f1"] == pytest.approx(0.5 / 3)
@@ -167,7 +167,7 @@ def test_few_rows_are_said_to_be_few(two_answers, table, capsys):
     path = table(answers)
     path.write_text("\n".join(path.read_text().splitlines()[:2]))
     figures, text = evaluated(folder, path, capsys)
-    assert figures["rows"] == 1 and "1 rows are few: the 95% intervals are narrower" in text
+    assert figures["rows"] == 1 and "only 1 rows: the 95% intervals are narrower" in text
 
 
 def test_logits_that_overflow_have_no_figures(checkpoint, table, capsys):

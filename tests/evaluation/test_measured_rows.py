@@ -47,7 +47,7 @@ def test_other_data_is_measured_whole():
 def test_a_file_in_the_place_of_the_one_that_it_was_trained_on_is_other_data():
     found = choose(make(50, start=1000), run_on(make()))
     assert len(found.rows) == 50
-    assert found.heading == ("news: all 50 rows; M was trained on news when it held other texts")
+    assert found.heading == ("news: all 50 rows; M was trained on news when it had other texts")
     drawn = choose(make(50, start=1000), run_on(make(), folds=2, fold=1), split="test")
     assert "M was not trained on news as it is now: its test rows were" in drawn.rows.notes[0]
     assert "fold" not in drawn.heading
@@ -58,7 +58,7 @@ def test_data_without_test_rows_names_flags_that_the_command_has():
     with pytest.raises(InputError, match=r"^news has no .* --data, or choose --split validation$"):
         choose(texts, run_on(texts))
     of_export = {"data_flag": "--validate", "split_flag": None}
-    with pytest.raises(InputError, match=r"name other data with --validate$"):
+    with pytest.raises(InputError, match=r"give other data with --validate$"):
         choose(texts, run_on(texts), **of_export)
 
 
@@ -94,7 +94,7 @@ def test_training_rows_that_are_asked_for_are_measured_and_said_to_be():
         assert found.rows.texts == make_splits(make()).part(split).texts
         (note,) = found.rows.notes
         assert f"these are {split} rows: M was trained on or chosen by" in note
-        assert f"{len(found.rows)} of {len(found.rows)}, so the figures are no test" in note
+        assert f"{len(found.rows)} of {len(found.rows)} rows, so the figures do not test" in note
 
 
 def test_other_data_with_test_rows_of_its_own():
@@ -114,7 +114,7 @@ def test_test_rows_drawn_from_other_data_are_said_to_be():
 def test_another_split_than_the_runs_is_told_and_safe():
     run = run_on(make())
     found = choose(make(), run, split_seed=5)
-    assert "--split-seed is 5, and 0 in the training run" in found.rows.notes[0]
+    assert "--split-seed is 5, but was 0 in the training run" in found.rows.notes[0]
     assert found.seen_left_out > 0 and not run.seen.holds(found.rows.texts).any()
 
 
@@ -145,7 +145,7 @@ def test_a_run_of_an_earlier_version_has_no_test_rows_of_its_own(split):
 
 
 def test_where_nothing_is_left():
-    with pytest.raises(InputError, match=r"rows were left out.*nothing else"):
+    with pytest.raises(InputError, match=r"rows were left out.*no other rows"):
         texts = make()
         parts = make_splits(texts)
         choose(parts.train, run_on(texts, "old.csv"))
@@ -173,7 +173,7 @@ def test_data_that_is_not_there_any_more():
         raise InputError("--data news: there is no such file or folder")
 
     for data, words in (
-        ("news", "trained on news: if that is elsewhere"),
+        ("news", "trained on news; if that has moved"),
         ("b", "no such file"),
     ):
         with pytest.raises(InputError, match=words) as caught:

@@ -100,11 +100,13 @@ def test_what_makes_figures_say_less_is_remarked():
     rows = 20 * np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
     assert outcome_of(rows).remarks(names) == []
     (one_answer,) = outcome_of(np.array([[0, 20, 0], [0, 20, 0], [0, 0, 0]])).remarks(names)
-    assert one_answer == "every row was answered 'b': the model has learned nothing from the texts"
+    assert (
+        one_answer == "every row was predicted as 'b': the model has learned nothing from the texts"
+    )
     (one_label,) = outcome_of(np.array([[0, 0, 0], [0, 0, 0], [5, 5, 30]])).remarks(names)
     assert one_label.startswith("every row is labelled 'c'")
-    assert outcome_of(np.array([[1]])).remarks(["a"])[-1].startswith("1 rows are few")
-    assert outcome_of(np.diag([15, 14])).remarks(names)[-1].startswith("29 rows are few")
+    assert outcome_of(np.array([[1]])).remarks(["a"])[-1].startswith("only 1 rows")
+    assert outcome_of(np.diag([15, 14])).remarks(names)[-1].startswith("only 29 rows")
     assert outcome_of(np.diag([15, 15])).remarks(names) == []
 
 

@@ -133,7 +133,7 @@ def test_a_config_that_is_no_json_object(checkpoint, content):
 
 def test_a_file_in_the_place_of_a_folder(checkpoint):
     folder = checkpoint()
-    with pytest.raises(InputError, match=f"is a file: name the folder of the checkpoint, {folder}"):
+    with pytest.raises(InputError, match=f"is a file; give the folder of the checkpoint, {folder}"):
         resolve(folder / "model.safetensors")
     (folder / "finbert.zip").write_bytes(zipped())
     with pytest.raises(InputError, match=r"finbert\.zip is an archive \(zip\): unpack it"):

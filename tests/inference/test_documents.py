@@ -114,12 +114,12 @@ def test_files_of_sentences_that_cannot_be(tiny, tmp_path):
     plain.write_text('text\n""\n')
     target, predictor = tmp_path / "out.csv", Predictor(*tiny)
     for path, sentences, by_sentence, words in (
-        (plain, "s.csv", False, "--sentences goes with --by-sentence"),
-        (plain, "s.txt", True, "--sentences .*s.txt: the ending"),
+        (plain, "s.csv", False, "--sentences needs --by-sentence"),
+        (plain, "s.txt", True, "--sentences .*s.txt: the file name must end"),
         (plain, "out.csv", True, "is the --output file"),
         (plain, "plain.csv", True, "is the --input file"),
         (plain, "s.parquet", True, "no row has a text"),
-        (source, "s.csv", True, "a column 'sentences' already"),
+        (source, "s.csv", True, "already has a column 'sentences'"),
     ):
         with pytest.raises(InputError, match=words):
             options = {"by_sentence": by_sentence, "sentences": tmp_path / sentences}

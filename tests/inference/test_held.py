@@ -44,7 +44,7 @@ def test_a_second_run_is_told_who_has_the_output(flags, tmp_path, capsys):
         assert main([*flags, str(target)]) == 2
         said = capsys.readouterr().err
         assert f"scored.csv.parts is in use by process {process.pid} on " in said
-        assert "name another --output" in said and said.count("\n") == 1
+        assert "choose another --output" in said and said.count("\n") == 1
         # Another ending is another output.
         assert main([*flags, str(tmp_path / "scored.jsonl")]) == 0
     assert not target.exists()
@@ -60,7 +60,7 @@ def test_two_outputs_with_one_file_of_sentences(flags, tmp_path, capsys):
         assert main([*flags, str(tmp_path / "scored.csv"), *by_sentence]) == 2
         said = capsys.readouterr().err
         assert f"sentences.csv.parts is in use by process {process.pid} on " in said
-        assert "name another --sentences" in said
+        assert "choose another --sentences" in said
     assert not (tmp_path / "scored.csv").exists() and not sentences.exists()
     assert main([*flags, str(tmp_path / "scored.csv"), *by_sentence]) == 0
     assert sentences.exists() and not list(tmp_path.glob("*.parts"))

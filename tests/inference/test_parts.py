@@ -164,7 +164,7 @@ def test_what_is_not_ours_is_left_alone(tiny, source, tmp_path):
     folder.mkdir()
     (folder / "mine.txt").touch()
     for options in ({}, {"overwrite_parts": True}):
-        with pytest.raises(InputError, match=r"out\.csv\.parts .* holds something else"):
+        with pytest.raises(InputError, match=r"out\.csv\.parts .* holds another file"):
             scoring.score_file(Predictor(*tiny), source, tmp_path / "out.csv", **options)
     assert (folder / "mine.txt").exists()
 
@@ -189,7 +189,7 @@ def test_the_command_says_how_many_parts_were_damaged(
     (tmp_path / "out.csv.parts" / "part-00001.jsonl").write_bytes(b"")
     assert main([*flags, str(tmp_path / "out.csv")]) == 0
     assert capsys.readouterr().out.startswith(
-        "1 of 5 parts had been scored by an earlier run\n"
+        "1 of 5 parts were scored by an earlier run\n"
         "1 of 5 parts of an earlier run were damaged and were scored again\n"
     )
 
@@ -197,11 +197,11 @@ def test_the_command_says_how_many_parts_were_damaged(
 def test_ranks_that_see_other_things_say_so(tiny, source, tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "barrier", lambda group: None)
     args = source, tmp_path / "out.csv"
-    with pytest.raises(InputError, match="on a disk that all of them share"):
+    with pytest.raises(InputError, match="on a disk that all processes share"):
         scoring.score_file(Predictor(*tiny), *args, group=Rank(1, 2))
     with pytest.raises(InputError, match="missing"):
         scoring.score_file(Predictor(*tiny), *args, group=Rank(0, 2))
-    with pytest.raises(InputError, match=r"other work .*--max-length was 40 and is 8"):
+    with pytest.raises(InputError, match=r"different jobs .*--max-length was 40 and is 8"):
         scoring.score_file(Predictor(*tiny, max_length=8), *args, group=Rank(1, 2))
 
 
@@ -212,7 +212,7 @@ def test_a_lost_rank_is_one_sentence(checkpoint, source, tmp_path, monkeypatch, 
     monkeypatch.setattr(scoring, "barrier", lost)
     files = ["--input", str(source), "--output", str(tmp_path / "out.csv")]
     assert main(["--model", str(checkpoint()), *files]) == 2
-    assert "what was scored is kept: run the same command again" in capsys.readouterr().err
+    assert "the scored parts are kept: run the same command again" in capsys.readouterr().err
 
 
 def test_parts_hold_every_character(tiny, tmp_path):
@@ -258,7 +258,7 @@ def test_real_processes_share_a_file_and_go_on_after_one_has_died(checkpoint, tm
     assert not target.exists() and (tmp_path / "out.csv.parts" / "part-00004.jsonl").exists()
 
     said = launched(2, "-m", "mlx_finbert.predict", *flags, target)
-    assert "4 of 5 parts had been scored by an earlier run\n" in said
+    assert "4 of 5 parts were scored by an earlier run\n" in said
     assert said.count("rows scored") == 1
     assert target.read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert not (tmp_path / "out.csv.parts").exists()

@@ -121,8 +121,8 @@ def test_what_cannot_be_scored_leaves_no_file(tiny, tmp_path):
     (tmp_path / "empty.csv").write_text("text\n")
     for source, output, column, words in (
         (good, target, "headline", "--text-column"),
-        (numbers, target, "text", "line 2 .row 2., column 'text': 5 is no text"),
-        (taken, target, "text", "a column 'score' already"),
+        (numbers, target, "text", "line 2 .row 2., column 'text': 5 is not a text"),
+        (taken, target, "text", "already has a column 'score'"),
         (tmp_path / "empty.csv", target, "text", "no rows"),
         (tmp_path / "missing.csv", target, "text", "no such file"),
         (good, tmp_path / "out.xlsx", "text", "--output .*out.xlsx"),
@@ -227,7 +227,7 @@ def test_rows_without_a_text_are_counted_and_stay_in_their_place(
     for source, empty in zip(sources, ([0, 2, 3, 4], [0, 1]), strict=True):
         target = tmp_path / "out.jsonl"
         assert main([*flags, "--input", str(source), "--output", str(target)]) == 0
-        assert f"{len(empty)} rows have no text: their prediction is left empty" in (
+        assert f"{len(empty)} rows have no text; their prediction is left empty" in (
             capsys.readouterr().out
         )
         found = read(target)

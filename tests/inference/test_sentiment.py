@@ -108,7 +108,7 @@ def test_a_mixed_label_makes_every_score_go(checkpoint, tmp_path, capsys, by_sen
     assert main([*flags, "Profit rose."]) == 0
     said = capsys.readouterr().out
     assert "  score " not in said and "strongest" not in said
-    assert "no score: the labels negative, neutral, positive, mixed are no known scale" in said
+    assert "no score: the labels negative, neutral, positive, mixed are not a known scale" in said
     files = ["--input", str(tmp_path / "in.txt"), "--output", str(tmp_path / "out.jsonl")]
     assert main([*flags, *files]) == 0
     assert "no score: the labels negative" in capsys.readouterr().out

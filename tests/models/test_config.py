@@ -37,7 +37,7 @@ def test_a_model_with_one_output_opens_in_transformers(checkpoint, tmp_path, fam
 
 
 def test_a_model_with_one_output_is_no_classifier(checkpoint):
-    with pytest.raises(InputError, match="one output: a regression model"):
+    with pytest.raises(InputError, match="one output: it is a regression model"):
         load_trained(checkpoint(labels=["score"], problem_type="regression"))
 
 

@@ -228,7 +228,7 @@ def test_one_answer_to_all_is_told(tmp_path):
     rows = predictions()
     rows.logits[:, 1] = 99
     made = report(predictions=rows)
-    said = "every row was answered 'label 1': the model has learned nothing from the texts"
+    said = "every row was predicted as 'label 1': the model has learned nothing from the texts"
     assert metrics_of(made)["notes"] == [said]
     assert said[1:] in unescape(written(tmp_path, made))
 

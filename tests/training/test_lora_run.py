@@ -45,7 +45,7 @@ def test_adapters_are_trained_saved_used_and_fused(checkpoint, tmp_path, more, c
     found = mlx_finbert.predict_proba(*mlx_finbert.load(fused), texts)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert main(["--model", str(out), "--output-dir", str(tmp_path / "again")]) == 2
-    assert "holds adapters: fuse them first" in capsys.readouterr().err
+    assert "holds adapters; fuse them first" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -252,7 +252,7 @@ def test_a_run_with_one_answer_is_told_so(command, tmp_path, capsys):
     mx.save_safetensors(path, weights)
     assert main(argv) == 0
     said = json.loads((run / "metrics.json").read_text())["notes"]
-    nothing = "every row was answered 'neutral': the model has learned nothing from the texts"
+    nothing = "every row was predicted as 'neutral': the model has learned nothing from the texts"
     assert any(note.startswith("test and validation rows are drawn by a hash") for note in said)
     assert said[-1] == nothing and f"{nothing}\n" in capsys.readouterr().out
     assert "the model has learned nothing from the texts" in (run / "report.html").read_text()

@@ -295,7 +295,7 @@ def test_other_data_is_measured_whole_and_the_first_line_says_so(trained, tmp_pa
 def test_a_model_of_others_needs_data_and_is_not_said_to_be_checked(checkpoint, table, capsys):
     folder = str(checkpoint())
     assert evaluate(["--model", folder]) == 2
-    assert "name the data to measure with --data" in capsys.readouterr().err
+    assert "give the data to measure with --data" in capsys.readouterr().err
     assert evaluate(["--model", folder, "--data", str(table)]) == 0
     assert "could not be checked whether" in capsys.readouterr().out
 

@@ -1,1 +1,1 @@
-"""The tokenizer that an app would write: rebuilt from a package's metadata, held to the model's."""
+"""A tokenizer rebuilt from a package's metadata, as an app would, and compared with the model's."""

@@ -1,6 +1,6 @@
-"""Added tokens: cut out of a text before the rest is split into words.
+"""Added tokens: found in a text before the rest is split into words.
 
-As in `tokenizers/src/tokenizer/added_vocabulary.rs` of Hugging Face's tokenizers.
+This follows `tokenizers/src/tokenizer/added_vocabulary.rs` of Hugging Face's tokenizers.
 """
 
 import re
@@ -20,13 +20,13 @@ class AddedToken:
     id: int
     content: str
     single_word: bool
-    """Whether it counts only where no word character touches it."""
+    """Whether it is found only if no word character is next to it."""
     lstrip: bool
-    """Whether it takes the white space before it."""
+    """Whether it includes the white space before it."""
     rstrip: bool
-    """Whether it takes the white space after it."""
+    """Whether it includes the white space after it."""
     normalized: bool
-    """Whether it is looked for, itself normalized, in the normalized text; else in the raw one."""
+    """Whether its normalized form is searched for in the normalized text, not the raw text."""
     special: bool
     in_model: bool
     """Whether words may be split into it too."""
@@ -36,7 +36,7 @@ class AddedTokens:
     """Finds added tokens in texts.
 
     Args:
-        tokens: all of a tokenizer.
+        tokens: all added tokens of a tokenizer.
         normalize: the tokenizer's normalizer.
     """
 
@@ -47,7 +47,7 @@ class AddedTokens:
         self._normalized = _Matcher({normalize(t.content): t for t in tokens if t.normalized})
 
     def split(self, text: str) -> Iterator[int | str]:
-        """The ids of the added tokens in a text, and the normalized pieces between them."""
+        """Yield the ids of the added tokens in a text, and the normalized pieces between them."""
         for piece in self._raw.split(text):
             if isinstance(piece, int):
                 yield piece
@@ -56,7 +56,7 @@ class AddedTokens:
 
 
 class _Matcher:
-    """Finds tokens from left to right, the longest that starts first."""
+    """Finds tokens from left to right; at each position the longest."""
 
     def __init__(self, tokens: dict[str, AddedToken]) -> None:
         self._tokens = tokens
@@ -78,7 +78,7 @@ class _Matcher:
                 stop = len(text) - len(text[stop:].lstrip(SPACES))
             if done < start:
                 yield text[done:start]
-            # White space that the token before has taken leaves nothing of one that is white space.
+            # A token of white space is empty if the previous token included that white space.
             if start < stop:
                 yield token.id
             done = stop

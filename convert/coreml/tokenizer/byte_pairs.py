@@ -1,6 +1,6 @@
-"""Byte-level byte-pair encoding, as GPT-2 and RoBERTa have it.
+"""Byte-level byte-pair encoding, as in GPT-2 and RoBERTa.
 
-As in `pre_tokenizers/byte_level.rs` and `models/bpe` of Hugging Face's tokenizers.
+This follows `pre_tokenizers/byte_level.rs` and `models/bpe` of Hugging Face's tokenizers.
 """
 
 import re
@@ -19,7 +19,7 @@ WORD = re.compile(
 
 
 def byte_letters() -> list[str]:
-    """The letter that stands for each byte in a vocabulary: itself where it can be printed."""
+    """The letter for each byte in a vocabulary: the byte's own character if it is printable."""
     printed = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = iter(range(0x100, 0x200))
     return [chr(byte) if byte in printed else chr(next(others)) for byte in range(0x100)]
@@ -30,8 +30,8 @@ class BytePairs:
 
     Args:
         pieces: ids of the tokens that words are split into.
-        merges: pairs of tokens, `first second`, in their order.
-        rules: `mlx_finbert.tokenizer` of a package.
+        merges: pairs of tokens, `first second`, in order.
+        rules: the `mlx_finbert.tokenizer` metadata of a package.
     """
 
     def __init__(
@@ -43,17 +43,17 @@ class BytePairs:
         self._add_prefix_space = rules["add_prefix_space"]
 
     def normalize(self, text: str) -> str:
-        """The text as it is."""
+        """Return the text unchanged."""
         return text
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text that is not empty, without special tokens."""
+        """Encode a non-empty text to ids, without special tokens."""
         if self._add_prefix_space and not text.startswith(" "):
             text = f" {text}"
         return [i for word in WORD.findall(text) for i in self._encode_word(word)]
 
     def _encode_word(self, word: str) -> list[int]:
-        """The pair of the lowest rank is merged, the leftmost first, as long as there is one."""
+        """Encode a word: repeatedly merge the leftmost pair of the lowest rank."""
         parts = [self._letters[byte] for byte in word.encode("utf-8")]
         while len(parts) > 1:
             ranks = [self._ranks.get(pair, len(self._ranks)) for pair in pairwise(parts)]

@@ -1,4 +1,4 @@
-"""Classes of characters, exactly as Hugging Face's `tokenizers` has them."""
+"""Character classes, exactly as in Hugging Face's `tokenizers`."""
 
 import json
 import unicodedata
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 TABLES = json.loads(Path(__file__).with_name("unicode_tables.json").read_text(encoding="utf-8"))
-"""Written by `scripts/unicode_tables.py`. Each table is ranges: first, last, first, last, ..."""
+"""Tables by `scripts/unicode_tables.py`. Each is a list of ranges: first, last, first, last, ..."""
 
 
 def ranges(name: str) -> Iterator[tuple[int, int]]:
@@ -16,7 +16,7 @@ def ranges(name: str) -> Iterator[tuple[int, int]]:
 
 
 def character_class(name: str) -> str:
-    """A table as the inside of a regular expression's `[...]`."""
+    """A table as the content of a regular expression's `[...]`."""
     return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges(name))
 
 
@@ -27,7 +27,7 @@ def characters(name: str) -> str:
 
 @cache
 def lowercase() -> dict[int, str]:
-    """What becomes of each scalar that has a lower case, for `str.translate`."""
+    """The lower case of each scalar that has one, for `str.translate`."""
     found = {}
     for entry in TABLES["lowercase"]:
         if len(entry) == 3:
@@ -43,6 +43,6 @@ def lowercase() -> dict[int, str]:
 def decompositions() -> dict[int, str]:
     """The canonical decomposition of each scalar that has one, for `str.translate`.
 
-    Which scalars have one depends on the version of Unicode; what it is never changes.
+    The set of these scalars depends on the version of Unicode; a decomposition never changes.
     """
     return {ord(c): unicodedata.normalize("NFD", c) for c in characters("decomposed")}

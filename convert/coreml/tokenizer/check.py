@@ -1,4 +1,4 @@
-"""Holding the tokenizer that a package describes against the model's."""
+"""Compares the tokenizer that a package describes with the model's."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -14,16 +14,16 @@ from mlx_finbert.convert.coreml.tokenizer.rebuilt import RebuiltTokenizer
 from mlx_finbert.convert.coreml.vocabulary import Vocabulary
 
 CUT = 16
-"""Tokens at which the golden texts are cut once more."""
+"""Tokens to which the golden texts are cut in an additional check."""
 SHOWN_IDS = 8
 
 
 class TokenizerCheck:
-    """Rebuilds a tokenizer from a package's metadata and requires the ids of the model's.
+    """Rebuilds a tokenizer from a package's metadata and requires the same ids as the model's.
 
     Args:
-        vocabulary: of the model.
-        tokenizer: of the model.
+        vocabulary: the model's vocabulary.
+        tokenizer: the model's tokenizer.
     """
 
     def __init__(self, vocabulary: Vocabulary, tokenizer: Tokenizer) -> None:
@@ -32,7 +32,7 @@ class TokenizerCheck:
         self._found: dict[tuple[str | None, ...], list[str]] = {}
 
     def faults(self, metadata: Mapping[str, str]) -> list[str]:
-        """The first text that gets other ids, if one does; computed once for equal metadata."""
+        """Report the first text with different ids, if any; computed once for equal metadata."""
         keys = ("mlx_finbert.tokenizer", "mlx_finbert.vocabulary", "mlx_finbert.merges")
         told = tuple(metadata.get(key) for key in keys)
         if told not in self._found:
@@ -40,10 +40,10 @@ class TokenizerCheck:
         return self._found[told]
 
     def file_faults(self, folder: Path, max_length: int) -> list[str]:
-        """What is wrong with the tokenizer files beside a package, where they are.
+        """Find faults of the tokenizer files next to a package, if there are any.
 
         Args:
-            folder: of the package.
+            folder: the package's folder.
             max_length: tokens at which the model's texts are cut.
         """
         whole = {text: row for (text, length), row in self._expected.items() if length == NO_CUT}
@@ -56,7 +56,7 @@ class TokenizerCheck:
                 if (found := tuple(rebuilt(text, length))) != expected:
                     return [_difference(text, found, expected)]
         except (LookupError, TypeError, ValueError) as error:
-            return [f"the metadata do not make a tokenizer: {error!r}"]
+            return [f"the metadata do not describe a tokenizer: {error!r}"]
         return []
 
     @cached_property
@@ -77,6 +77,6 @@ def _difference(text: str, found: Row, expected: Row) -> str:
     ours, theirs = (list(row[start : start + SHOWN_IDS]) for row in (found, expected))
     shown = repr(text) if len(text) <= 60 else f"{text[:60]!r}..."
     return (
-        f"by the metadata the text {shown} has the ids {ours} from position {start} on, but by the"
-        f" model's tokenizer {theirs}"
+        f"from position {start} on, the text {shown} has the ids {ours} by the metadata, but"
+        f" {theirs} by the model's tokenizer"
     )

@@ -1,4 +1,4 @@
-"""`tokenizer.json` and `tokenizer_config.json`, for other libraries to open an export's folder."""
+"""`tokenizer.json` and `tokenizer_config.json`, so that other libraries open an export's folder."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ BERT_RULES = {
     "continuing_subword_prefix": "##",
     "max_input_chars_per_word": 100,
 }
-"""Of the rules, those that transformers' BertTokenizer does not take from the files."""
+"""The rules that transformers' BertTokenizer does not read from the files."""
 
 SPECIAL_TOKENS = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
 
@@ -27,15 +27,15 @@ SPECIAL_TOKENS = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
 def tokenizer_files(
     vocabulary: Vocabulary, tokenizer: Tokenizer, max_length: int
 ) -> dict[str, str]:
-    """The content of both files, which name nothing of this machine.
+    """Make the content of both files, without paths of this machine.
 
     Args:
-        vocabulary: of the tokenizer.
-        tokenizer: of the model.
+        vocabulary: the tokenizer's vocabulary.
+        tokenizer: the model's tokenizer.
         max_length: tokens at which texts are cut.
     """
     whole = json.loads(tokenizer.backend_tokenizer.to_str())
-    # Left there by the last call; each reader sets its own.
+    # These are left over from the last call; each reader sets its own.
     whole |= {"truncation": None, "padding": None}
     files = {
         WHOLE: whole,
@@ -48,7 +48,7 @@ def tokenizer_files(
 
 
 def _config(vocabulary: Vocabulary, tokenizer: Tokenizer) -> dict[str, Any]:
-    """What transformers' classes of BERT and RoBERTa take from it, not from `tokenizer.json`."""
+    """Values that transformers' BERT and RoBERTa classes do not read from `tokenizer.json`."""
     rules = vocabulary.rules
     tokens = {f"{name}_token": getattr(tokenizer, f"{name}_token") for name in SPECIAL_TOKENS}
     added = {str(token["id"]): _added(token) for token in rules["added_tokens"]}
@@ -58,7 +58,7 @@ def _config(vocabulary: Vocabulary, tokenizer: Tokenizer) -> dict[str, Any]:
             "tokenizer_class": "RobertaTokenizer",
             "add_prefix_space": rules["add_prefix_space"],
         }
-    # BertTokenizer has one way to clean a text and to cut a word.
+    # BertTokenizer has fixed rules for cleaning a text and splitting a word.
     usual = {name: rules[name] for name in BERT_RULES} == BERT_RULES
     return config | {
         "tokenizer_class": "BertTokenizer" if usual else "PreTrainedTokenizerFast",
@@ -75,14 +75,14 @@ def _added(token: dict[str, Any]) -> dict[str, Any]:
 def tokenizer_file_faults(
     folder: Path, expected: Mapping[str, Row], pad_token: str, max_length: int
 ) -> Iterator[str]:
-    """What is wrong with the files in a folder, where they are: by them texts get other ids.
+    """Find faults of the files in a folder, if there are any: texts that get different ids.
 
-    `tokenizer.json` is read by itself, as swift-transformers does, and then both by transformers.
+    `tokenizer.json` is read alone, as swift-transformers does, and then both with transformers.
 
     Args:
-        folder: of the packages.
+        folder: the packages' folder.
         expected: the model's ids by text.
-        pad_token, max_length: of the model; no text's ids show them.
+        pad_token, max_length: the model's values, which the ids of texts do not show.
     """
     if not (folder / WHOLE).is_file():
         return
@@ -97,10 +97,13 @@ def tokenizer_file_faults(
             found = read(folder, texts)
         except Exception as error:
             # tokenizers and transformers raise bare Exceptions for broken files.
-            yield f"{name} beside the package cannot be read: {first_line(error)}"
+            yield f"{name} next to the package cannot be read: {first_line(error)}"
             return
         if wrong := next((t for t, a, b in zip(texts, found, rows, strict=True) if a != b), None):
-            yield f"{name} beside the package is not the model's: it gives {wrong[:60]!r} other ids"
+            yield (
+                f"{name} next to the package is not the model's: it gives different ids for"
+                f" {wrong[:60]!r}"
+            )
 
 
 def _config_faults(file: Path, wanted: Mapping[str, Any]) -> Iterator[str]:
@@ -108,12 +111,12 @@ def _config_faults(file: Path, wanted: Mapping[str, Any]) -> Iterator[str]:
         config = json.loads(file.read_text(encoding="utf-8"))
         found = {name: config.get(name) for name in wanted}
     except DAMAGED as error:
-        yield f"{CONFIG} beside the package cannot be read: {first_line(error)}"
+        yield f"{CONFIG} next to the package cannot be read: {first_line(error)}"
         return
     for name, value in wanted.items():
         if found[name] != value:
             yield (
-                f"{CONFIG} beside the package is not the model's: its {name} is {found[name]!r},"
+                f"{CONFIG} next to the package is not the model's: its {name} is {found[name]!r},"
                 f" not {value!r}"
             )
 

@@ -28,11 +28,11 @@ CONTRACTIONS = ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'S", "’s", "''s"
 
 
 def random_texts(tokens: Sequence[str], added: Sequence[str]) -> list[str]:
-    """Mixtures of scripts, marks, spaces, pieces of the vocabulary and added tokens.
+    """Make mixtures of scripts, marks, spaces, pieces of the vocabulary and added tokens.
 
     Args:
-        tokens: of the vocabulary.
-        added: added tokens, special ones among them, as they are written.
+        tokens: the tokens of the vocabulary.
+        added: the text of the added tokens, including special ones.
     """
     mix = _Mixture(tokens, added)
     return [mix.text() for _ in range(COUNT)]
@@ -52,7 +52,7 @@ class _Mixture:
         )  # fmt: skip
 
     def text(self) -> str:
-        """One to twelve parts, glued together or apart."""
+        """Make a text of one to twelve parts, with or without spaces between them."""
         kinds, weights = zip(*self._kinds, strict=True)
         count = self._random.randint(1, 12)
         parts = [make() for make in self._random.choices(kinds, weights, k=count)]
@@ -74,12 +74,12 @@ class _Mixture:
         return self._cased(repeated) if self._random.random() < 0.3 else repeated
 
     def _marked(self) -> str:
-        """Letters under marks, out of their canonical order."""
+        """Make letters with marks that are not in canonical order."""
         letters = self._several("".join(LETTERS), 4)
         return "".join(letter + self._several(MARKS, 3) for letter in letters)
 
     def _any(self) -> str:
-        """Scalars from the whole of Unicode, most of them in no script above."""
+        """Choose a scalar from all of Unicode, usually from a script that is not listed above."""
         code = self._random.choice(
             (self._random.randrange(0x30000), self._random.randrange(0x3000))
         )

@@ -1,4 +1,4 @@
-"""The tokenizer of a package, from the strings in its metadata."""
+"""A package's tokenizer, rebuilt from the strings in its metadata."""
 
 import json
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ PREFIX = "mlx_finbert."
 
 
 class RebuiltTokenizer:
-    """Token ids as an app can make them: from a package's user-defined metadata, and no library.
+    """Tokenizes as an app can: only with a package's user-defined metadata, without a library.
 
     Args:
-        metadata: `mlx_finbert.tokenizer` (JSON), `mlx_finbert.vocabulary` (a token a line, by id)
-            and, of byte pairs, `mlx_finbert.merges`. Lines end at "\\n" alone: a token may hold
-            U+2028, U+0085 or "\\r".
+        metadata: `mlx_finbert.tokenizer` (JSON), `mlx_finbert.vocabulary` (one token per line, by
+            id) and, for byte pairs, `mlx_finbert.merges`. Lines end only at "\\n": a token may
+            contain U+2028, U+0085 or "\\r".
 
     Raises:
-        LookupError, TypeError, ValueError: where a rule is missing or makes no sense.
+        LookupError, TypeError, ValueError: if a rule is missing or invalid.
     """
 
     def __init__(self, metadata: Mapping[str, str]) -> None:
@@ -27,7 +27,7 @@ class RebuiltTokenizer:
         tokens = _lines(metadata[f"{PREFIX}vocabulary"])
         added = [AddedToken(**entry) for entry in rules["added_tokens"]]
         alone = {token.id for token in added if not token.in_model}
-        # An id that has no token has an empty line.
+        # The line of an id without a token is empty.
         pieces = {token: i for i, token in enumerate(tokens) if token and i not in alone}
         if rules["kind"] == "byte_pair":
             merges = _lines(metadata.get(f"{PREFIX}merges", ""))
@@ -39,11 +39,11 @@ class RebuiltTokenizer:
         self._first, self._last = special["cls"]["id"], special["sep"]["id"]
 
     def __call__(self, text: str, max_length: int | None = None) -> list[int]:
-        """Ids of a text between those of the cls and sep tokens.
+        """Encode a text to ids, between those of the cls and sep tokens.
 
         Args:
-            text: without lone surrogates.
-            max_length: ids at most, special tokens included; None for all.
+            text: a text without lone surrogates.
+            max_length: maximum number of ids, with special tokens; None for no limit.
         """
         ids: list[int] = []
         for piece in self._added.split(text):

@@ -1,7 +1,7 @@
-"""BERT's normalizer, its words, and their pieces.
+"""BERT's normalizer, and its splitting into words and word pieces.
 
-As in `normalizers/bert.rs`, `pre_tokenizers/bert.rs` and `models/wordpiece` of Hugging Face's
-tokenizers.
+This follows `normalizers/bert.rs`, `pre_tokenizers/bert.rs` and `models/wordpiece` of Hugging
+Face's tokenizers.
 """
 
 import re
@@ -30,7 +30,7 @@ class WordPieces:
 
     Args:
         pieces: ids of the tokens that words are split into.
-        rules: `mlx_finbert.tokenizer` of a package.
+        rules: the `mlx_finbert.tokenizer` metadata of a package.
     """
 
     def __init__(self, pieces: Mapping[str, int], rules: Mapping[str, Any]) -> None:
@@ -40,7 +40,7 @@ class WordPieces:
         self._prefix = rules["continuing_subword_prefix"]
 
     def normalize(self, text: str) -> str:
-        """The text without what BERT does not see; its ideographs stand between spaces."""
+        """Normalize a text as BERT does, and put spaces around ideographs."""
         if self._rules["clean_text"]:
             text = TO_SPACE.sub(" ", DROPPED.sub("", text))
         if self._rules["handle_chinese_chars"]:
@@ -50,11 +50,11 @@ class WordPieces:
         return text.translate(lowercase()) if self._rules["lowercase"] else text
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a normalized text without special tokens."""
+        """Encode a normalized text to ids, without special tokens."""
         return [i for word in WORD.findall(text) for i in self._encode_word(word)]
 
     def _encode_word(self, word: str) -> list[int]:
-        """The longest piece that fits, again and again; a word that has none is unknown."""
+        """Encode a word: repeatedly take the longest matching piece; without one, it is unknown."""
         if len(word) > self._rules["max_input_chars_per_word"]:
             return [self._unknown]
         ids: list[int] = []
@@ -70,6 +70,6 @@ class WordPieces:
 
 
 def decomposed(text: str) -> str:
-    """Canonical decomposition (NFD), its marks in the order of their combining classes."""
+    """Decompose a text canonically (NFD), with marks in the order of their combining classes."""
     text = text.translate(decompositions())
     return REORDERED.sub(lambda run: "".join(sorted(run[0], key=unicodedata.combining)), text)

@@ -135,4 +135,4 @@ def test_a_fixed_package_with_an_open_shape_is_found(classifier, tmp_path):
     description = describe_export(model, tokenizer, report.options, [LENGTH], "")
     found = Verifier(description, tokenizer).verify(SavedPackage(package.path), [LENGTH])
     (figures,) = found.functions
-    assert "embeddings_norm is of an open shape, (1, 15, 1, None)" in figures.faults
+    assert "embeddings_norm has an open shape, (1, 15, 1, None)" in figures.faults

@@ -197,7 +197,7 @@ def test_numbers_that_are_not_finite_are_named(classifier, saved):
 
 
 def test_damaged_packages_are_refused_by_name(classifier, saved, tmp_path):
-    with pytest.raises(InputError, match=r"nowhere is no Core ML package"):
+    with pytest.raises(InputError, match=r"nowhere is not a Core ML package"):
         SavedPackage(tmp_path / "nowhere")
     path = saved(classifier("bert")[0]).path
     weights = path / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
@@ -224,5 +224,5 @@ def test_a_value_that_nothing_gives_is_told(classifier, saved):
     block.operations[-1].inputs["probabilities"].arguments[0].name = "nowhere"
     file = package.path / "Data" / "com.apple.CoreML" / "model.mlmodel"
     file.write_bytes(package.spec.SerializeToString())
-    with pytest.raises(InputError, match="damaged: nothing gives the value 'nowhere'"):
+    with pytest.raises(InputError, match="damaged: the value 'nowhere' is not defined"):
         SavedPackage(package.path)

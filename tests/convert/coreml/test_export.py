@@ -184,8 +184,8 @@ def refused(classifier, path, words, change=lambda model, tokenizer: None, **opt
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"lengths": [41]}, "--lengths 41: from 3 to 40"),
-        ({"lengths": [2]}, "--lengths 2: from 3 to 40"),
+        ({"lengths": [41]}, "--lengths 41: it must be from 3 to 40"),
+        ({"lengths": [2]}, "--lengths 2: it must be from 3 to 40"),
     ],
 )
 def test_lengths_that_the_model_cannot_have(classifier, tmp_path, options, words):
@@ -225,7 +225,7 @@ def with_rows(model, rows):
 
 
 def test_a_token_without_a_row_is_refused(classifier, tmp_path):
-    words = r"token 'new' has the id 112, and the model's embedding 112 rows: use the tokenizer"
+    words = r"token 'new' has the id 112, but the model's embedding has 112 rows: use the tokenizer"
     refused(classifier, tmp_path, words, lambda _, tokenizer: tokenizer.add_tokens(["new"]))
 
 
@@ -268,7 +268,7 @@ def test_added_tokens(classifier, tmp_path):
 def test_outputs(classifier, tmp_path):
     model, tokenizer = classifier("bert")
     options = ExportOptions(lengths=[LENGTH])
-    with pytest.raises(InputError, match=r"T\.mlmodel does not end in \.mlpackage"):
+    with pytest.raises(InputError, match=r"T\.mlmodel must end in \.mlpackage"):
         export(model, tokenizer, tmp_path / "T.mlmodel", options)
     export(model, tokenizer, tmp_path / "T.mlpackage", options)
     with pytest.raises(InputError, match=r"T-7\.mlpackage exists: .* add --overwrite"):
@@ -299,11 +299,11 @@ def test_what_an_export_would_leave_behind_is_refused(classifier, tmp_path):
     model, tokenizer = classifier("bert")
     out = tmp_path / "T.mlpackage"
     export(model, tokenizer, out, ExportOptions(lengths=[LENGTH, 9]))
-    with pytest.raises(InputError, match=r"T-9\.mlpackage is of an earlier export"):
+    with pytest.raises(InputError, match=r"T-9\.mlpackage is from an earlier export"):
         export(model, tokenizer, out, ExportOptions(lengths=[LENGTH], overwrite=True))
     for name in ("merges.txt", "vocab.json"):
         (tmp_path / name).write_text("of RoBERTa\n")
-        with pytest.raises(InputError, match=f"{name} is of an earlier export"):
+        with pytest.raises(InputError, match=f"{name} is from an earlier export"):
             export(model, tokenizer, out, ExportOptions(lengths=[LENGTH, 9], overwrite=True))
         (tmp_path / name).unlink()
 

@@ -53,7 +53,7 @@ def test_the_error_of_all_golden_texts_is_printed(classifier, tmp_path):
     rows = {tuple(entry["input_ids"]) for entry in told["texts"]}
     (figures,) = report.packages[0].functions
     assert figures.golden_texts == len(rows) > 50
-    printed = f"over the {len(rows)} golden texts by at most {figures.golden_error:.1e}:"
+    printed = f"over the {len(rows)} golden texts: {figures.golden_error:.1e}"
     assert printed in str(report)
 
 
@@ -80,7 +80,7 @@ def test_a_package_that_is_worse_than_the_file_tells(classifier, tmp_path):
     # Another machine's sums round in another order: the margin is for that too.
     assert not list(golden_faults(tmp_path / "golden.json", description, tokenizer, error + 1e-5))
     (fault,) = golden_faults(tmp_path / "golden.json", description, tokenizer, error + 0.003)
-    assert fault.startswith("golden.json beside the package has the tolerance")
+    assert fault.startswith("golden.json next to the package has the tolerance")
 
 
 def test_an_error_is_rounded_up_once():
@@ -94,5 +94,5 @@ def test_a_largest_error_that_no_export_passes_with(classifier, tmp_path):
     write_golden(tmp_path, description, tokenizer, 0.4)
     faults = list(golden_faults(tmp_path / "golden.json", description, tokenizer, 1e-3))
     assert faults == [
-        "golden.json beside the package states a largest_error that no export passes with"
+        "golden.json next to the package states a largest_error above the limit of exports"
     ]

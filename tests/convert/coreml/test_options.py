@@ -9,7 +9,7 @@ from mlx_finbert.errors import InputError
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"lengths": [7, 9, 7]}, "--lengths names 7 twice"),
+        ({"lengths": [7, 9, 7]}, "--lengths has 7 twice"),
         ({"batch": 2, "outputs": "classifier"}, "--batch is 2: .* add --outputs arrays"),
         ({"batch": 0}, "--batch is 0"),
         ({"batch": 2.0}, "--batch is 2.0: of type int"),
@@ -24,7 +24,7 @@ from mlx_finbert.errors import InputError
         ),
         (
             {"multifunction": True, "target": "iOS18", "shapes": "enumerated"},
-            "--multifunction with --shapes enumerated: .* leave one of the two out",
+            "--multifunction with --shapes enumerated: .* leave out one of the two",
         ),
         ({"shapes": "flexible"}, "--shapes is flexible: one of fixed, enumerated"),
         ({"shapes": "enumerated", "lengths": [7]}, "--shapes enumerated needs from 2 to 128 .* 1:"),
@@ -45,7 +45,7 @@ def test_default_lengths_are_those_that_the_model_was_trained_for():
     assert ExportOptions().lengths_for(20, 512) == [20]
     assert ExportOptions().lengths_for(512, 40) == [32]
     assert ExportOptions(lengths=[9, 7]).lengths_for(8, 40) == [7, 9]
-    with pytest.raises(InputError, match="--lengths 2: from 3 to 512"):
+    with pytest.raises(InputError, match="--lengths 2: it must be from 3 to 512"):
         ExportOptions().lengths_for(2, 512)
 
 

@@ -28,4 +28,4 @@ def test_an_entry_that_is_not_the_nearest_is_found():
     exact, stored, entries, nearest = palettized(0)
     stored[7, 3] = entries[(nearest[7, 3] + 2) % len(entries)]
     fault = spoiled(stored, exact, ExportOptions(compress="palette4"), compressed=True)
-    assert fault == "a value is not the nearest of its palette"
+    assert fault == "a value is not the nearest one in the palette"

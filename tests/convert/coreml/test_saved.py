@@ -39,7 +39,7 @@ def test_one_open_file_a_package(classifier, saved, form):
 
 def test_an_operation_that_is_there_twice(rewritten):
     path = rewritten(lambda operations: operations.append(operations[-1]))
-    with pytest.raises(InputError, match=r"damaged: the value '\w+' is given twice"):
+    with pytest.raises(InputError, match=r"damaged: the value '\w+' is defined twice"):
         SavedPackage(path)
 
 
@@ -48,7 +48,7 @@ def test_a_cast_that_reads_its_own_result(rewritten):
         cast = next(op for op in operations if op.type == "cast")
         cast.inputs["x"].arguments[0].name = cast.outputs[0].name
 
-    with pytest.raises(InputError, match=r"damaged: nothing gives the value '\w+' before"):
+    with pytest.raises(InputError, match=r"damaged: the value '\w+' is not defined before"):
         SavedPackage(rewritten(loop))
 
 
@@ -56,7 +56,7 @@ def test_a_result_with_the_name_of_an_input(rewritten):
     def rename(operations):
         operations[-1].outputs[0].name = "input_ids"
 
-    with pytest.raises(InputError, match="damaged: the value 'input_ids' is given twice"):
+    with pytest.raises(InputError, match="damaged: the value 'input_ids' is defined twice"):
         SavedPackage(rewritten(rename))
 
 

@@ -131,22 +131,22 @@ def change_json(path, change):
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("tokenizer.json", lambda c: c["added_tokens"].pop(), "tokenizer.json beside the package"),
+        ("tokenizer.json", lambda c: c["added_tokens"].pop(), "tokenizer.json next to the package"),
         ("tokenizer.json", lambda c: c["model"].pop("vocab"), "tokenizer.json .* cannot be read"),
         (
             "tokenizer_config.json",
             lambda c: c.update(model_max_length=512),
-            "tokenizer_config.json beside the package is not the model's: its model_max_length is",
+            "tokenizer_config.json next to the package is not the model's: its model_max_length is",
         ),
         (
             "tokenizer_config.json",
             lambda c: c.update(pad_token="[UNK]"),
-            r"tokenizer_config.json beside the package is .*: its pad_token is '\[UNK\]'",
+            r"tokenizer_config.json next to the package is .*: its pad_token is '\[UNK\]'",
         ),
         (
             "tokenizer_config.json",
             lambda c: c.update(do_lower_case=False),
-            "tokenizer_config.json with tokenizer.json beside the package is not the model's",
+            "tokenizer_config.json with tokenizer.json next to the package is not the model's",
         ),
     ],
 )

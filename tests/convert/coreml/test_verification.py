@@ -45,7 +45,7 @@ def test_an_altered_weight_is_found(classifier, tmp_path, options):
     # Past the storage's header and the first weight's: an odd byte holds sign and exponent.
     data[64 + 64 + 1] ^= 0x40
     weights.write_bytes(data)
-    assert any("is spoiled" in fault for fault in faults_of(verifier, path))
+    assert any("is wrong" in fault for fault in faults_of(verifier, path))
 
 
 def metadata(name, value):
@@ -129,14 +129,14 @@ CHANGES = [
     ("its functions are ['evil', 'main']", another_function),
     ("optional", lambda s: setattr(s.description.input[0].type, "isOptional", True)),
     ("a state", lambda s: s.description.state.add()),
-    ("is of CoreML8, not CoreML6", another_opset),
+    ("uses CoreML8, not CoreML6", another_opset),
     ("mlx_finbert.merges is not the model's: 'a b'", metadata("merges", "a b")),
     ("is a cast to float16, but the file says float32", another_cast),
     ("but the file says (3, 16)", another_constant_shape),
     ("the probabilities are not made by a softmax", feed_the_logits),
     ("in float32, a probability is off", another_operations_weight),
     ("layer_0_query is float32, not float16", one_operation_in_float32),
-    ("the constant foreign is not one of the graph", a_foreign_constant),
+    ("the constant foreign does not belong to the graph", a_foreign_constant),
     ("the logits have the shape (1, 4)", wrong_logits_shape),
 ]
 
@@ -188,7 +188,7 @@ def test_files_beside_the_package_are_held_against_the_model(classifier, tmp_pat
     verifier, path = export_small(classifier, tmp_path)
     assert not faults_of(verifier, path)
     (path.parent / name).write_bytes(b"\xff[")
-    assert faults_of(verifier, path) == [f"{name} beside the package is not the model's"]
+    assert faults_of(verifier, path) == [f"{name} next to the package is not the model's"]
 
 
 def wide(classifier):
@@ -221,7 +221,9 @@ def test_palettes(classifier, tmp_path, compress, target, monkeypatch):
     monkeypatch.setattr(readback, "stored_constants", damaged)
     description = describe_export(model, tokenizer, options, [LENGTH], "")
     faults = faults_of(Verifier(description, tokenizer), report.paths[0])
-    assert faults == ["layer_1_query_weight is spoiled: a value is not the nearest of its palette"]
+    assert faults == [
+        "layer_1_query_weight is wrong: a value is not the nearest one in the palette"
+    ]
 
 
 @pytest.mark.parametrize("compress", ["int8", "palette6"])

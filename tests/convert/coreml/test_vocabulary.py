@@ -71,7 +71,7 @@ def test_rows_that_no_token_reaches():
     size = len(tokenizer)
     assert len(vocabulary_of(tokenizer, size + 64).tokens) == size
     tokenizer.add_tokens(["new", "newer"])
-    words = rf"token 'newer' has the id {size + 1}, and the model's embedding {size + 1:,} rows"
+    words = rf"token 'newer' has the id {size + 1}, but the model's embedding has {size + 1:,} rows"
     with pytest.raises(InputError, match=words):
         vocabulary_of(tokenizer, size + 1)
 
@@ -79,8 +79,8 @@ def test_rows_that_no_token_reaches():
 @pytest.mark.parametrize(
     ("added", "words"),
     [
-        (["EBITDA", "ebitda"], "'ebitda' is the same as 'EBITDA' once it is normalized"),
-        (["\u00ad"], r"is nothing once it is normalized"),
+        (["EBITDA", "ebitda"], "'ebitda' is the same as 'EBITDA' after normalization"),
+        (["\u00ad"], r"is empty after normalization"),
     ],
 )
 def test_added_tokens_that_no_app_could_tell_apart_are_refused(added, words):
