@@ -12,6 +12,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.backend.choice import is_plain
+from mlx_finbert.backend.linux_cpu.blas import use_fast_blas
 from mlx_finbert.errors import InputError
 
 Arrays = dict[str, mx.array]
@@ -28,7 +29,12 @@ def on_linux_cpu() -> bool:
 
 
 def adapt(model: Model) -> Model:
-    """Replace the layers of a model, in place, by faster ones where needed; return the model."""
+    """Replace the layers of a model, in place, by faster ones where needed; return the model.
+
+    Warns where MLX was imported before its fast BLAS on Linux.
+    """
+    if mx.default_device() == mx.cpu:
+        use_fast_blas()
     if on_linux_cpu():
         from mlx_finbert.backend.linux_cpu.layers import swap
 

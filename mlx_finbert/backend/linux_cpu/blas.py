@@ -21,8 +21,8 @@ NOT_FOUND = (
     " `pip install mkl` (x86_64) or `apt-get install libopenblas0-pthread`"
 )
 TOO_LATE = (
-    "MLX's CPU backend uses its slow built-in BLAS: import mlx_finbert before mlx.core, so that a"
-    " fast one can be loaded"
+    "MLX's CPU backend uses its slow built-in BLAS: write `from mlx_finbert import load` before"
+    " mlx.core is imported, so that a fast one can be loaded"
 )
 
 

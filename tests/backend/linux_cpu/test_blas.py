@@ -1,8 +1,10 @@
 import sys
 import warnings
 
+import mlx.nn as nn
 import pytest
 
+from mlx_finbert.backend.interface import adapt
 from mlx_finbert.backend.linux_cpu import blas
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the code runs on Linux alone")
@@ -32,8 +34,10 @@ def test_no_library_gives_one_warning_with_the_remedy(fresh, tmp_path):
 @linux_only
 def test_mlx_imported_too_early_is_told(monkeypatch):
     monkeypatch.setattr(blas, "_has_global_blas", lambda: False)
-    with pytest.warns(RuntimeWarning, match="import mlx_finbert before mlx"):
+    with pytest.warns(RuntimeWarning, match="from mlx_finbert import load"):
         assert blas.use_fast_blas() is None
+    with pytest.warns(RuntimeWarning, match="from mlx_finbert import load"):
+        adapt(nn.Linear(2, 2))
 
 
 def test_nothing_happens_on_macos(monkeypatch):
