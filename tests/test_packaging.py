@@ -71,7 +71,7 @@ def test_the_script_names_what_exists():
 
 
 def test_the_version_has_one_source():
-    """Setuptools reads a literal without importing the package, which would need MLX."""
+    """Setuptools reads a literal without importing the package, which would require MLX."""
     assert PROJECT["project"]["dynamic"] == ["version"]
     attribute = PROJECT["tool"]["setuptools"]["dynamic"]["version"]["attr"]
     module, _, name = attribute.rpartition(".")
@@ -138,7 +138,7 @@ def test_importing_the_package_is_light():
 
 
 def imports_of(path):
-    """The modules that a file imports anywhere in it."""
+    """Return the modules that a file imports anywhere."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -151,7 +151,7 @@ ORDER = (
     "_version errors flag_names settings labels files interrupt prefetch distributed models backend"
     " data checkpoints cli inference evaluation report training train evaluate predict"
 ).split()
-# And these never import what stands right.
+# The modules that each room or file must never import.
 FORBIDDEN = {
     "data": ["mlx_finbert.models", "mlx_finbert.backend", "mlx"],
     "models": ["pathlib"],
@@ -168,9 +168,9 @@ FORBIDDEN = {
         "pathlib",
     ],
 }
-# Settings of commands, the only modules of these rooms that know flags.
+# The settings of commands: the only modules of these rooms that know about flags.
 LIBRARY = ["inference", "evaluation", "report", "training"]
-# What runs a saved package shares nothing with what writes it.
+# The code that runs a saved package shares nothing with the code that writes it.
 EVALUATOR = ["operations", "evaluate", "saved"]
 WRITERS = ["coremltools", "mlx", *(
     f"mlx_finbert.convert.coreml.{name}" for name in ("graph", "layouts", "network", "package")
@@ -178,7 +178,7 @@ WRITERS = ["coremltools", "mlx", *(
 
 
 def modules_of(place):
-    """The files of a room, or the file."""
+    """Return the files of a room, or the file itself."""
     found = ROOT / "mlx_finbert" / place
     return [found] if found.suffix else [*found.rglob("*.py"), *found.parent.glob(f"{place}.py")]
 

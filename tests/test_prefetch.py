@@ -5,7 +5,7 @@ import pytest
 from mlx_finbert.prefetch import ahead, background
 
 SECONDS = 60
-"""More than a machine under load needs: a test that waits so long has failed."""
+"""More time than a busy machine needs; a test that waits this long has failed."""
 
 
 def test_the_same_items_in_the_same_order():
@@ -29,7 +29,7 @@ def test_one_item_is_made_while_another_is_used():
         assert event is made[i]
         if i + 1 < len(made):
             assert made[i + 1].wait(SECONDS)
-        # Never two: they would fill the memory.
+        # Never two, which would fill the memory.
         assert not any(event.is_set() for event in made[i + 2 :])
     assert len(threads) == 1 and threading.current_thread() not in threads
 

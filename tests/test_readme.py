@@ -1,4 +1,4 @@
-"""README and CONTRIBUTING say what is there: flags, commands, figures of the sample, paths."""
+"""README and CONTRIBUTING match the code: flags, commands, figures of the sample, paths."""
 
 import dataclasses
 import re
@@ -69,7 +69,7 @@ def test_no_figure_is_still_to_be_filled_in():
 
 
 def code_of(text):
-    """The words in backticks, without blocks of code."""
+    """Return the words in backticks, without code blocks."""
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     return {*" ".join(re.findall(r"`([^`]+)`", text)).split()}
 

@@ -161,11 +161,11 @@ NEEDED_BY = {
     "group_parts": ["--group-by-length", "parts"],
     "group_window": ["--group-by-length", "windows"],
 }
-"""Flags without which others are refused, by how the fields of those begin."""
+"""Flags that others need, by the prefix of the others' fields."""
 
 
 def value_for(hint):
-    """A command-line word for a type and the value that it must become."""
+    """Return a command-line word for a type and the value that it must give."""
     for kind, word in VALUES.items():
         if kind in (hint, *typing.get_args(hint)):
             return word, True if kind is bool else kind(word)

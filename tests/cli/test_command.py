@@ -1,4 +1,4 @@
-"""Commands whose output nobody takes: the work goes on, and its status is its own."""
+"""Commands whose output is not read: the work continues and keeps its status."""
 
 import errno
 import os
@@ -37,7 +37,7 @@ sys.exit(main())
 
 
 def talked(script, tmp_path):
-    """What came of a script that runs `TALKS`, whose work is done in any case."""
+    """Run `TALKS` in a script, check that its work was done, and return the result."""
     done = subprocess.run(
         ["bash", "-c", script, sys.executable, TALKS, tmp_path / "model"],
         capture_output=True, text=True,

@@ -1,4 +1,4 @@
-"""What the command line says of flags and values that it does not take."""
+"""Error messages for flags and values that a command does not take."""
 
 import dataclasses
 
@@ -87,7 +87,7 @@ def test_other_names_are_of_flags_that_exist_and_are_not_flags_beside_them():
     for own, others in OTHER_NAMES.items():
         having = [names for names in flags if own in names]
         assert own in set().union(*flags), own
-        # In some command that has the flag, each of the other names is unknown.
+        # Each of the other names is unknown in at least one command that has the flag.
         for other in others:
             assert any(other not in names for names in having), (own, other)
 

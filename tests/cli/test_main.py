@@ -1,4 +1,4 @@
-"""`mlx-finbert`: each word reaches its module, and nothing else is imported for it."""
+"""`mlx-finbert`: each command calls its module and imports no other."""
 
 import importlib
 import os
@@ -26,7 +26,7 @@ WORDS = {
 
 @pytest.fixture
 def called(monkeypatch):
-    """Modules that `main` imports and what it calls them with; their status is 3."""
+    """Record the modules that `main` imports and their arguments; their status is 3."""
     calls = []
 
     def import_module(name):
@@ -37,7 +37,7 @@ def called(monkeypatch):
 
 
 def run(*argv, **more):
-    """`mlx-finbert` in a process of its own."""
+    """Run `mlx-finbert` in a separate process."""
     return subprocess.run(
         [sys.executable, "-m", "mlx_finbert.cli.main", *argv],
         stderr=subprocess.PIPE, text=True, **{"stdout": subprocess.PIPE} | more,

@@ -1,4 +1,4 @@
-"""All bad rows are listed at once, or left out where the flag says so."""
+"""Bad rows: listed in one error, or skipped with the flag."""
 
 import json
 import re

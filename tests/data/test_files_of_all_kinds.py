@@ -1,4 +1,4 @@
-"""Files as people have them: a table of small ones, one a kind, and what becomes of each."""
+"""Typical files: a table of small ones, one per kind, with the expected rows or error."""
 
 import bz2
 import csv
@@ -260,7 +260,7 @@ KINDS = [
          [("nan", "up"), ("None", "down")]),
     Kind("names.csv", b"text,label\nnan,N/A\nNone,null\nNAN,N/A\n",
          [("nan", "N/A"), ("None", "null"), ("NAN", "N/A")]),
-    # Packed files and spreadsheets.
+    # Compressed files and spreadsheets.
     Kind("a.csv.gz", gzip.compress(COMMA), TWO),
     Kind("a.jsonl.gz", gzip.compress(JSONL), TWO),
     Kind("a.csv.bz2", bz2.compress(COMMA), TWO),
@@ -324,7 +324,7 @@ def test_a_kind_of_file(tmp_path, kind):
 
 
 def test_real_phrasebank_as_kaggle_has_it(tmp_path, real_data):
-    """Without a header, in an encoding that is no UTF-8."""
+    """The file has no header, and its encoding is not UTF-8."""
     source = load(f"{real_data / 'FinancialPhraseBank-v1.0.zip'}:50agree")
     path = tmp_path / "all-data.csv"
     with open(path, "w", encoding="latin-1", newline="") as file:
@@ -417,7 +417,7 @@ def test_predict_scores_no_pointer_and_no_page(checkpoint, tmp_path, capsys):
 
 
 def test_lines_with_one_text_in_a_csv_file(checkpoint, tmp_path, capsys):
-    """The remedy that is named works."""
+    """The remedy in the message works."""
     source, target = tmp_path / "a.csv", tmp_path / "out.jsonl"
     source.write_bytes(b"text\nprofit rose, again\nsales fell\n")
     flags = ["--model", str(checkpoint()), "--input", str(source), "--output", str(target)]

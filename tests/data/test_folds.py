@@ -16,14 +16,14 @@ NAMES = ["alpha", "beta", "gamma", "delta", "omega", "sigma", "kappa"]
 
 
 def make(n=300, seed=0, **more):
-    """Texts that are far from one another."""
+    """Make texts without near duplicates."""
     labels = np.random.default_rng(seed).choice(3, n, p=[0.1, 0.6, 0.3]).astype(np.int32)
     texts = [f"{NAMES[i % 7]}{'x' * (i // 7)} {'y' * (i + 1)}" for i in range(n)]
     return LabelledTexts(texts, labels, LABELS, "made", **more)
 
 
 def with_twins(data):
-    """A third of the rows once more, with a number of their own before and after."""
+    """Repeat a third of the rows, with a different number before and after."""
     third = range(0, len(data), 3)
     texts = [f"1 {text}" for text in data.texts] + [f"22 {data.texts[i]}" for i in third]
     labels = np.concatenate([data.labels, data.labels[third]])
@@ -77,7 +77,7 @@ def test_groups_of_any_size_are_dealt_whole(folds, data):
     dealt = deal(labels, groups, folds, np.random.default_rng(0).random(len(sizes)))
     assert dealt.min() >= 0 and dealt.max() < folds
     assert all(len(set(dealt[groups == group])) == 1 for group in range(len(sizes)))
-    # Single rows level each label as far as they reach.
+    # Single rows even out each label as far as possible.
     held = np.array([np.bincount(labels[dealt == fold], minlength=3) for fold in range(folds)])
     single = np.array(sizes)[groups] == 1
     for label in range(3):
@@ -95,7 +95,7 @@ def test_the_order_of_the_rows_does_not_matter():
 
 def test_validation_rows_are_others_in_every_fold():
     times = Counter(text for fold in make_folds(make(), 4) for text in fold.validation.texts)
-    # One that is a validation row wherever it is no test row would never be trained on.
+    # A row that is a validation row in all other folds would never be trained on.
     assert sum(count == 3 for count in times.values()) < 5 < len(times)
 
 

@@ -18,14 +18,14 @@ def updates(way, lengths, labels, epoch=0, seed=0, size=8, **more):
 
 @pytest.fixture
 def rows():
-    """Lengths and labels of 400 rows; those of the rare label are long."""
+    """Make lengths and labels of 400 rows; rows with the rare label are long."""
     rng = np.random.default_rng(7)
     labels = (rng.random(400) < 0.25).astype(np.int32)
     return rng.integers(1, 60, 400) + 20 * labels, labels
 
 
 def spread_in(found, values):
-    """The mean over batches of the standard deviation within a batch."""
+    """Return the mean over batches of the standard deviation within a batch."""
     return np.mean([values[rows].std() for rows in found])
 
 
@@ -88,7 +88,7 @@ def test_packing_finds_a_place_for_each(lengths, rows, free):
     found = packed(lengths, rows, examples)
     assert found.shape == (rows, examples)
     assert sorted(found[found >= 0]) == list(range(len(lengths)))
-    # Places are taken from the left.
+    # Places are filled from the left.
     assert (np.diff((found >= 0).astype(int), axis=1) <= 0).all()
 
 

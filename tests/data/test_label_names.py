@@ -1,4 +1,4 @@
-"""Labels of tables as people have them, through the commands: which row has which label."""
+"""Labels of typical tables, read by the commands: each row gets the right label."""
 
 import json
 import re
@@ -23,7 +23,7 @@ SENTIMENTS = ["negative", "neutral", "positive"]
 
 
 def write(path, labels):
-    """A table with a text for each label."""
+    """Write a table with one text per label."""
     rows = [f"profit rose by {i} percent,{label}\n" for i, label in enumerate(labels)]
     path.write_text("text,label\n" + "".join(rows))
     return path
@@ -31,7 +31,7 @@ def write(path, labels):
 
 @pytest.fixture
 def measured(checkpoint, tmp_path, capsys):
-    """The rows of each label that `evaluate` counts, or its one error."""
+    """Return the rows of each label that `evaluate` counts, or its error message."""
     folder = str(checkpoint())
 
     def measure(labels, *flags):
@@ -50,7 +50,7 @@ def measured(checkpoint, tmp_path, capsys):
 
 
 def about(row, message):
-    """What a message says about a row's label, however it names the place."""
+    """Return what a message says about a row's label, without the place."""
     found = re.search(rf"row {row}\)?, column 'label': (.*)", message)
     return found and found[1]
 
@@ -177,7 +177,7 @@ def test_numbers_that_the_map_does_not_name_are_bad_rows(measured):
 def test_rows_with_lists_can_be_left_out(measured):
     labels = [*SENTIMENTS, '"neutral, positive"', "[negative; 3]"]
     assert measured(labels, "--drop-bad-rows") == counts(1, 1, 1)
-    # Beside `0,1,2`, `0,1` is a list too and no number.
+    # Next to `0,1,2`, `0,1` is also a list and not a number.
     flags = ["--labels", "negative,neutral,positive", "--drop-bad-rows"]
     assert measured(["0", "1", "2", '"0,1"', '"0,1,2"'], *flags) == counts(1, 1, 1)
 
@@ -199,7 +199,7 @@ def test_the_same_flags_serve_validate_and_train(checkpoint, tmp_path, capsys):
     argv = ["--model", folder, "--data", path, "--max-steps", "1", "--output-dir", str(output)]
     assert train([*argv, *flags]) == 0
     assert "60 rows (negative 20, neutral 20, positive 20)" in capsys.readouterr().out
-    # What the run wrote down reads the labels in the same way.
+    # The settings that the run recorded read the labels in the same way.
     argv = ["--config", str(output / "config.yaml"), "--output-dir", str(tmp_path / "again")]
     assert train(argv) == 0
     assert "(negative 20, neutral 20, positive 20)" in capsys.readouterr().out
@@ -235,7 +235,7 @@ def test_only_labels_of_the_rows_that_are_measured_count():
     assert rows.ids_in(["up", "flat", "down"]).tolist() == [0, 2, 0]
     with pytest.raises(InputError, match="not those of the model"):
         data.ids_in(["up", "flat", "down"])
-    # The remedy holds for the whole file, of which only some rows are measured.
+    # The remedy covers the whole file, although only some rows are measured.
     with pytest.raises(InputError, match=r"--label-map .down=NAME,mixed=NAME,up=NAME."):
         data.take(np.array([0]), "some").ids_in(["a", "b"])
 

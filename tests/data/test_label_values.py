@@ -1,4 +1,4 @@
-"""Rows without a label are left out, counted and said."""
+"""Rows without a label: skipped, counted and reported."""
 
 import json
 
@@ -20,7 +20,7 @@ def write(path, labels):
 
 
 def folder_of(path, **splits):
-    """A folder with a file for each split."""
+    """Write a folder with one file per split."""
     path.mkdir()
     for split, labels in splits.items():
         write(path / f"{split}.csv", labels)
@@ -84,7 +84,7 @@ def test_minus_one_is_a_label_where_data_use_it(tmp_path):
 
 
 def trained(checkpoint, data, capsys, *flags):
-    """The error of `train`."""
+    """Return the error message of `train`."""
     argv = ["--model", str(checkpoint()), "--data", str(data), "--new-head", "--max-steps", "1"]
     assert train([*argv, "--output-dir", str(data) + "-run", *flags]) == 2
     assert not data.with_name(data.name + "-run").exists()

@@ -76,7 +76,7 @@ def test_packed_rows_hold_every_example_once_and_whole(lengths, batch_size, chos
             example = next(there) if weights[i, j] else None
             n = 0 if example is None else lengths[example]
             assert batch.input_ids[i][place].tolist() == list(range(n))
-            # In one stretch, the tokens of one example after those of the other.
+            # The tokens are contiguous, in the order of the examples.
             assert not n or np.ptp(np.flatnonzero(place)) == n - 1
             assert batch.labels[i * loader.examples + j] == (0 if example is None else example)
         assert (batch.input_ids[batch.attention_mask == 0] == PAD).all()
@@ -122,7 +122,7 @@ def test_a_sample_has_the_batches_of_an_epoch_in_a_fixed_random_order():
     way=st.sampled_from(get_args(Way)),
 )
 def test_processes_share_every_update(lengths, share, ranks, accumulation, way):
-    """Each row once, the same number of batches of the same shapes for all."""
+    """Every row occurs once, and all processes have as many batches of the same shapes."""
     size = share * ranks
     labels = np.arange(len(lengths), dtype=np.int32)
 
@@ -145,7 +145,7 @@ def test_processes_share_every_update(lengths, share, ranks, accumulation, way):
         assert all(shape == shapes[0] for shape in shapes)
         tokens = sum(b.num_tokens for part in parts for b in part.batches)
         assert tokens == sum(lengths[row] for row in whole.rows)
-    # One large batch holds what the gathered ones hold.
+    # One large batch has the same rows as the accumulated batches.
     large = updates(0, 1, accumulation=1, size=size * accumulation)
     assert [u.rows.tolist() for u in large] == [u.rows.tolist() for u in alone]
 

@@ -20,7 +20,7 @@ WORDS = "profit Profit rose, ROSE by 5 17 % EUR mn ( in 2009 Q3 the net - sales"
 
 @st.composite
 def texts(draw):
-    """Texts of which many are near one another: edits of a few."""
+    """Make texts with many near duplicates, by editing a few."""
     word = st.sampled_from(WORDS)
     bases = draw(st.lists(st.lists(word, min_size=1, max_size=12), min_size=1, max_size=3))
     rows = []
@@ -45,7 +45,7 @@ def near(a, b):
 
 
 def by_brute_force(rows):
-    """Each row takes the smallest number among those near it, until nothing changes."""
+    """Group by brute force: each row takes the smallest number near it, until nothing changes."""
     numbers, before = list(range(len(rows))), None
     while numbers != before:
         before = list(numbers)
@@ -107,7 +107,7 @@ def test_no_texts():
 
 @pytest.mark.slow
 def test_counts_on_real_phrasebank(real_data):
-    """Those of an independent count: 36 groups with one key, 3.4% of rows with a similar one."""
+    """An independent count gave 36 groups with one key, and 3.4% of rows with a similar one."""
     sparse = pytest.importorskip("scipy.sparse", reason="needs scipy, the reference")
     rows = load_texts(f"{real_data / 'FinancialPhraseBank-v1.0.zip'}:50agree").texts
     _, of_key = np.unique([masked(text) for text in rows], return_counts=True)
@@ -129,7 +129,7 @@ def test_counts_on_real_phrasebank(real_data):
 
 @pytest.mark.slow
 def test_real_imdb(real_data):
-    """Long texts: 96 rows repeat another, and few more are near one."""
+    """Long texts: 96 rows repeat another row, and few others have a near duplicate."""
     rows = load_texts(str(real_data / "imdb-train.parquet")).texts
     sizes = np.bincount(near_duplicates(rows))
     assert (sizes.sum(), len(sizes)) == (25_000, 24_881)

@@ -1,4 +1,4 @@
-"""The record of what a model has seen."""
+"""The record of the texts that a model has seen."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Sentences: where a text is cut, and that nothing is lost."""
+"""Sentences: texts are cut at the right places, and nothing is lost."""
 
 import re
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mlx_finbert.data import load_texts
 from mlx_finbert.data.sentences import split_sentences
 
-# A bar stands where one sentence ends and the next begins.
+# A bar marks the end of one sentence and the beginning of the next.
 EXAMPLES = """
 Nokia Corp. Chief Executive Rajeev Suri spoke. | Shares rose.
 It was sold to Nokia Corp. | The price was not given.
@@ -93,7 +93,7 @@ def test_time_grows_with_the_length_alone():
 
 def test_the_sentences_of_the_real_corpus(real_data):
     texts = load_texts(f"{real_data / 'FinancialPhraseBank-v1.0.zip'}:50agree").texts
-    # 22 of the rows do hold two or three sentences.
+    # 22 of the rows contain two or three sentences.
     assert sum(len(split_sentences(text)) > 1 for text in texts) == 22
     rows = [text for text in texts if len(split_sentences(text)) == 1 and text.endswith(" .")]
     wanted = [" ".join(row.split()) for row in rows]

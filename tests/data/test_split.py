@@ -20,7 +20,7 @@ def make(n=1000, seed=0, **more):
 
 
 def sides(splits):
-    """The part of each text, by its folded form."""
+    """Return the part of each text by its folded form."""
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     return {fold(text): name for name, part in parts.items() for text in part.texts}
 
@@ -149,7 +149,7 @@ def test_conflicting_labels_are_told_by_the_rows_of_the_file():
     data.texts[7] = data.texts[3].lower()
     data.labels[[3, 7]] = [0, 2]
     assert "(rows 17, 25)" in make_splits(data).notes[-1]
-    # Of a folder, whose files have rows of the same numbers, the split tells the file.
+    # The files of a folder repeat row numbers, so the note names the split of each row.
     data.numbers = np.concatenate([np.arange(1, 11), np.arange(1, 6), np.arange(1, 6)])
     data.splits = ["train"] * 10 + ["validation"] * 5 + ["test"] * 5
     data.texts[17] = data.texts[3]

@@ -35,7 +35,7 @@ def test_a_sample_of_all_is_all():
 
 
 def test_a_sample_does_not_follow_the_split():
-    """Else the sampled training rows would be those nearest to the test rows."""
+    """Otherwise the sampled training rows would be those nearest to the test rows."""
     splits = make_splits(make(4000), 0, 0.5)
     shares = [len(sampled(make(4000), 400) & set(part.texts)) for part in (splits.test,)]
     assert 150 < shares[0] < 250

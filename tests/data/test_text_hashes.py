@@ -1,4 +1,4 @@
-"""Hashes by which texts are compared and drawn."""
+"""Hashes that compare and draw texts."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_composed_and_decomposed_letters_are_the_same():
 
 
 def test_hashes_are_the_same_everywhere():
-    """A file written on one machine is read on another."""
+    """Hashes are stored in files, so they must be the same on every machine."""
     assert text_hash("Net sales rose 5 %.") == "2d7e0dba618c3145"
 
 

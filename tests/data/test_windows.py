@@ -1,4 +1,4 @@
-"""Windows over long rows: nothing is lost, nothing counts twice."""
+"""Windows over long rows: no token is lost or counted twice."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ FIRST, LAST = -1, -2
 
 
 def rows_of(lengths):
-    """Rows of different tokens between the two special ones."""
+    """Make rows of different tokens between two special tokens."""
     rows, number = [], 0
     for length in lengths:
         rows.append([FIRST, *range(number, number + length), LAST])

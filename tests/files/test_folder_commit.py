@@ -1,4 +1,4 @@
-"""Files of a folder that are replaced as one."""
+"""Atomic replacement of several files in a folder."""
 
 import errno
 import fcntl
@@ -96,7 +96,7 @@ def test_a_kill_at_any_point_leaves_the_old_or_the_new(tmp_path):
         if is_done:
             break
     assert all(state in (old, new) for state in found)
-    # The old ones first, and many points of either kind.
+    # The old files first, and many kill points with old and with new files.
     assert found == sorted(found, key=lambda state: state == new)
     assert found.count(old) > 5 and found.count(new) > 5
 
@@ -110,7 +110,7 @@ def test_content_is_on_the_disk_before_its_name_and_the_name_at_the_end(tmp_path
         renamed = [i for i, event in enumerate(disk_events) if event == ("rename", inode)]
         assert all(flushed < i for i in renamed)
     assert ("rename", inodes[part]) in disk_events
-    # All are in their places before `.committed` goes.
+    # All files are in place before `.committed` is removed.
     *_, moved = (i for i, (_, inode) in enumerate(disk_events) if inode in [*inodes.values()][1:])
     *_, done = (i for i, event in enumerate(disk_events) if event == ("rename", inodes[part]))
     assert ("fsync", tmp_path.stat().st_ino) in disk_events[moved:done]
@@ -118,7 +118,7 @@ def test_content_is_on_the_disk_before_its_name_and_the_name_at_the_end(tmp_path
 
 @pytest.fixture(params=["no locks", "a reader that hangs"])
 def unlocked(request, monkeypatch):
-    """A disk on which nothing keeps writers from readers."""
+    """Simulate a disk without locks."""
     if request.param == "no locks":
 
         def flock(file, operation):

@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""Locks that give a folder to one process at a time."""
 
 import errno
 import fcntl
@@ -27,7 +27,7 @@ with claimed(Path(sys.argv[1]), "wait"):
 
 @pytest.fixture
 def other(tmp_path):
-    """Another process that holds tmp_path / "run"."""
+    """Start another process that holds tmp_path / "run"."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, tmp_path / "run"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -1,4 +1,4 @@
-"""Files that are not what their names say: one sentence on what they are and what to do."""
+"""Files with a wrong name or format: the error says what they are and what to do."""
 
 import gzip
 import io
@@ -55,7 +55,7 @@ NAMES = [
 
 
 def folder_with(checkpoint, name, content):
-    """A checkpoint whose file of this name is replaced, and the file."""
+    """Make a checkpoint, replace the file of this name, and return the folder and the file."""
     folder = checkpoint()
     weights = folder / "model.safetensors"
     if name in ("pytorch_model.bin", "model.safetensors.index.json"):

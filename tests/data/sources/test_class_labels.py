@@ -1,4 +1,4 @@
-"""Names that `datasets` stores for integers in Parquet, and Arrow's dictionaries."""
+"""Label names that `datasets` stores in Parquet, and Arrow's dictionaries."""
 
 import json
 
@@ -17,7 +17,7 @@ IDS = [0, 2, 1, 2]
 
 
 def write(path, ids, names, **features):
-    """As `datasets` writes a table with a `ClassLabel` column."""
+    """Write a table like `datasets`, with a `ClassLabel` column."""
     label = {"names": names, "_type": "ClassLabel"}
     stored = {"info": {"features": {"label": label, **features}}}
     table = pyarrow.table({"text": [f"profit {i}" for i in range(len(ids))], "label": ids})

@@ -1,4 +1,4 @@
-"""Folders: which files are which split, all shards, and what is not used."""
+"""Folders: the files of each split, their shards, and unused tables."""
 
 import gzip
 
@@ -38,7 +38,7 @@ def test_usual_names_of_splits(tmp_path, name, split):
      ("test.jsonl", '{"text": "uneasy"}\n{"text": "cool"}\n')],
 )  # fmt: skip
 def test_a_test_file_without_labels(tmp_path, name, content):
-    """As GLUE's and Kaggle's."""
+    """GLUE and Kaggle publish such files."""
     write(tmp_path, "train.csv")
     (tmp_path / name).write_text(content)
     data = load_texts(str(tmp_path))

@@ -1,4 +1,4 @@
-"""Every source gives the same kind of thing, and says what is wrong in one sentence."""
+"""Every source gives labelled texts, or an error of one sentence."""
 
 import csv
 import json
@@ -50,7 +50,7 @@ WRITERS = {
 
 
 def rows_for(name):
-    """TSV has no texts of several lines."""
+    """A text in a TSV file cannot span several lines."""
     lines = (row["text"].replace("\n", " ") if name == "a.tsv" else row["text"] for row in ROWS)
     return [row | {"text": line} for row, line in zip(ROWS, lines, strict=True)]
 
@@ -301,7 +301,7 @@ def test_fiqa_has_one_row_a_sentence(tmp_path):
 
 
 def test_a_hub_data_set_through_datasets(tmp_path):
-    """`datasets.load_dataset` reads a local folder in the way it reads a repository."""
+    """`datasets.load_dataset` reads a local folder like a repository."""
     for split, rows in (("train", ROWS), ("test", ROWS[:3])):
         write_parquet(tmp_path / f"{split}.parquet", rows)
     data = load_hub(str(tmp_path), None, Columns())

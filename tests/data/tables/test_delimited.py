@@ -1,4 +1,4 @@
-"""What `csv` writes is read back, or refused; it is never read as something else."""
+"""Files written by `csv` are read back correctly or refused, never misread."""
 
 import csv
 
@@ -59,7 +59,7 @@ ROUND_TRIP = settings(
 def test_what_csv_writes_is_read_back_or_refused(
     tmp_path, rows, delimiter, end, quoting, encoding, ending
 ):
-    # Before Python 3.13 `csv` quotes only those line ends that it writes itself.
+    # Before Python 3.13, `csv` quotes only the line ends that it writes itself.
     bare = {*"\r\n"} - {*end} if quoting == csv.QUOTE_MINIMAL else set()
     assume(not any(cell and bare & {cell[0], cell[-1]} for row in rows for cell in row))
     header = ["text", "label", "id"][: len(rows[0]) if rows else 2]
@@ -143,7 +143,7 @@ def test_the_columns_to_suggest():
 
 
 def test_one_column_with_a_stray_quotation_mark_is_refused(tmp_path):
-    """Its lines may be those of longer texts, so the mark cannot be read as part of one."""
+    """The lines may belong to longer texts, so the mark cannot be read as part of a text."""
     path = tmp_path / "a.tsv"
     path.write_text('text\n"a\nb"\n"c" d\n')
     with pytest.raises(InputError, match="a quotation mark inside a quoted field"):

@@ -1,4 +1,4 @@
-"""The encoding of a file is decided once, over all of it, in constant memory."""
+"""The encoding of a file is detected once, from all of it, in constant memory."""
 
 import tracemalloc
 
@@ -61,7 +61,7 @@ def test_other_scripts_are_not_taken_for_western_text(tmp_path, encoding):
 
 
 def test_western_text_with_quotation_marks_beside_accents(tmp_path):
-    """Some pairs of its bytes are UTF-8 by chance, and some high bytes stand together."""
+    """Some pairs of bytes are UTF-8 by chance, and some high bytes are adjacent."""
     text = "„Spaß“, “café”, l’été… – Ärger über 5 € für Müller & Söhne; déjà vu\n"
     assert find_format(write(tmp_path, text.encode("cp1252"))).encoding == "cp1252"
 

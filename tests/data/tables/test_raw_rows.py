@@ -1,4 +1,4 @@
-"""Raw rows: bad ones are collected with their places, good ones keep theirs."""
+"""Raw rows: bad rows are collected with their places, and good rows keep their numbers."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Writing tables: what is checked is written, and what cannot be written is named before."""
+"""Table writers: checked rows are written, and rows that cannot be written are refused before."""
 
 import csv
 import datetime
@@ -18,7 +18,7 @@ NAN = float("nan")
 
 
 def written(path, rows, added=None, chunk=2, schema=None):
-    """The rows that a file has, written in chunks as they were checked."""
+    """Check and write rows in chunks, and read the file back."""
     writer = make_writer(path, added or {}, schema)
     chunks = [rows[i : i + chunk] for i in range(0, len(rows), chunk)]
     for number, some in enumerate(chunks):
@@ -105,7 +105,7 @@ def test_fields_of_nested_values_that_some_rows_lack(tmp_path):
 
 
 def test_a_column_of_the_source_may_have_a_name_of_ours(tmp_path):
-    """Where a model adds no score, a column of this name is one like others."""
+    """If the model adds no score, a column with this name is like any other."""
     rows = [{"score": "high", "probability_x": "low"}] * 3
     assert written(tmp_path / "out.parquet", rows) == rows
 
