@@ -189,7 +189,7 @@ def test_new_head_replaces_the_checkpoints(checkpoint):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"num_labels": 2}, r"head of 3 labels \(negative, neutral, positive\), not 2"),
+        ({"num_labels": 2}, r"head with 3 labels \(negative, neutral, positive\), not 2"),
         ({"labels": ["positive", "neutral", "negative"]}, "in this order"),
         ({"labels": ["a", "b", "A"]}, "twice"),
         ({"labels": ["a", "", "c"]}, "empty"),

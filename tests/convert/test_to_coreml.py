@@ -206,11 +206,11 @@ MODEL = ["--model", "MODEL"]
     [
         ([], "--model is missing"),
         (MODEL, "--output is missing"),
-        ([*MODEL, "--output", "T"], "does not end in .mlpackage"),
+        ([*MODEL, "--output", "T"], "must end in .mlpackage"),
         ([*MODEL, "--output", "T.mlpackage", "--lengths", "seven"], "--lengths"),
         ([*MODEL, "--output", "T.mlpackage", "--validate-rows", "0"], "--validate-rows"),
         ([*MODEL, "--output", "T.mlpackage", "--validate", "no.csv"], "no.csv"),
-        ([*MODEL, "--output", "T.mlpackage", "--model-labels", "a,b,c"], "names the"),
+        ([*MODEL, "--output", "T.mlpackage", "--model-labels", "a,b,c"], "has the labels"),
     ],
 )
 def test_bad_input_is_one_sentence(folder, tmp_path, capsys, monkeypatch, argv, words):

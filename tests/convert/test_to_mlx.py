@@ -136,10 +136,10 @@ def test_quantizing_tells_what_opens_it(checkpoint, tmp_path, capsys, bits):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--quantize", "3"], "--quantize is 3: 8 or 4"),
-        (["--quantize", "8", "--group-size", "48"], "--group-size is 48: 32, 64 or 128"),
+        (["--quantize", "3"], "--quantize is 3: must be 8 or 4"),
+        (["--quantize", "8", "--group-size", "48"], "--group-size is 48: must be 32, 64 or 128"),
         (["--group-size", "32"], "--group-size is 32: it has no effect without --quantize"),
-        (["--quantize", "8", "--group-size", "128"], "which a group size of 128 does not divide"),
+        (["--quantize", "8", "--group-size", "128"], "not a multiple of the group size, 128"),
         (["--quantize", "8", "--new-head"], "no trained head"),
     ],
 )

@@ -120,7 +120,7 @@ def test_input_that_cannot_be_used_writes_nothing(checkpoint, table, tmp_path):
         (settings(generic, table, out), "--model-labels"),
         (settings(two, table, out), "negative, neutral, positive"),
         (settings(good, table, out, max_length=41), "--max-length is 41: from 3 to 40"),
-        (settings(good, table, out, labels=["a", "b", "c"]), "'negative' is not one of a, b, c"),
+        (settings(good, table, out, labels=["a", "b", "c"]), "no value is one of a, b, c"),
         (settings(good, tmp_path / "missing.csv", out), "no such file"),
         (settings(tmp_path / "missing", table, out), "no such folder"),
     ):
