@@ -198,7 +198,7 @@ def test_labels_that_cannot_be_told_apart(classifier, tmp_path):
 
     refused(classifier, tmp_path, "occurs twice", relabel("a", "b", "a"))
     refused(classifier, tmp_path, "is empty", relabel("a", "b", ""))
-    refused(classifier, tmp_path, "half a character", relabel("a", "b", "\ud800"))
+    refused(classifier, tmp_path, "half of a surrogate pair", relabel("a", "b", "\ud800"))
     refused(classifier, tmp_path, "head has 3 outputs, but there are 2", relabel("a", "b"))
 
 
