@@ -104,6 +104,17 @@ def test_the_hooks_are_those_of_the_test_script():
         assert any(command in entry for entry in entries) and command in script
 
 
+def test_every_folder_of_modules_is_a_package():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    found = {
+        prefix + ".".join(path.parent.relative_to(folder).parts)
+        for prefix, folder in (("", ROOT), ("mlx_finbert.", ROOT))
+        for path in (folder / ("convert" if prefix else "mlx_finbert")).rglob("__init__.py")
+        if prefix or "convert" not in path.relative_to(folder).parts
+    }
+    assert set(settings["tool"]["setuptools"]["packages"]) == found
+
+
 def test_editable_install_from_another_folder(tmp_path):
     code = "import mlx_finbert.convert.to_mlx as m; print(m.__file__)"
     assert Path(python("-c", code, cwd=tmp_path).strip()).samefile(ROOT / "convert" / "to_mlx.py")

@@ -151,7 +151,7 @@ def test_fusing_leaves_a_plain_model_that_says_the_same(checkpoint, family, dora
 def test_the_limit_of_open_files_stays(checkpoint):
     code = (
         "import resource, sys, mlx_finbert\n"
-        "from mlx_finbert.lora import LoraConfig, add_lora\n"
+        "from mlx_finbert.models.lora import LoraConfig, add_lora\n"
         "before, setrlimit = resource.getrlimit(resource.RLIMIT_NOFILE), resource.setrlimit\n"
         "model, _ = mlx_finbert.load(sys.argv[1])\n"
         "assert 'mlx_lm' not in sys.modules\n"
