@@ -8,6 +8,9 @@ import os
 os.environ["MLX_ENABLE_TF32"] = "0"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers share the cores.
+    os.environ.setdefault("MKL_NUM_THREADS", "1")
 # The path that Metal runs; what has another one on Linux's CPU is tested on both (`backend`).
 os.environ["MLX_FINBERT_BACKEND"] = "plain"
 
