@@ -14,8 +14,8 @@ import mlx.nn as nn
 from mlx_finbert.backend.choice import is_plain
 from mlx_finbert.backend.linux_cpu.blas import use_fast_blas
 from mlx_finbert.errors import InputError
+from mlx_finbert.models.parameters import Arrays
 
-Arrays = dict[str, mx.array]
 Model = TypeVar("Model", bound=nn.Module)
 
 
@@ -85,9 +85,9 @@ def compile_forward(function: Callable[..., mx.array], state: Any) -> list[Calla
         state: other arrays that the function reads, which may change between calls.
     """
     if on_linux_cpu():
-        from mlx_finbert.backend.linux_cpu.parallel import forward_on_each_stream
+        from mlx_finbert.backend.linux_cpu.parallel import on_each_stream
 
-        return forward_on_each_stream(function, state)
+        return on_each_stream(function, state)
     return [mx.compile(function, inputs=state)]
 
 

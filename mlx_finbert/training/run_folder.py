@@ -151,7 +151,7 @@ class RunFolder(Callback):
         if self.vocabulary:
             arrays = self.vocabulary.whole_state(arrays)
         step, best = state["run_state"]["step"], state["run_state"]["best"]
-        state |= {"fingerprint": self.fingerprint}
+        state = state | {"fingerprint": self.fingerprint}
         write_checkpoint(self.path, step, self.write_model, arrays, state)
         rotate(self.path, self.settings.save_total_limit, best and best["step"])
 

@@ -115,10 +115,6 @@ class TrainStep:
             with named(pending.number, pending.update, LOST):
                 mx.eval(pending.computed)
 
-    def restore(self, state: StepState) -> None:
-        """Set the state; the weights are those that the model has now."""
-        self.state = state
-
     def _activate(self, number: int) -> None:
         """Compile again if the groups to train in this update have changed."""
         active = [group for group in self.groups if group.start <= number]

@@ -6,10 +6,12 @@
 Prints a table of padding and seconds per epoch, measured in interleaved rounds, and one of
 accuracy, macro-F1 and loss on test rows before calibration. Differences are relative to random
 batches and paired by seed, with 95% intervals by Student's t. `packed` represents random batches,
-since it has the same gradients (tests/training/test_gradients.py). Runs take hours; those already
-in the results are not repeated. `--trainer` adds complete runs of transformers' Trainer, with
-random batches and with its grouping: the same rows, epochs, batch size, learning rate, warm-up,
-decay and smoothing, but one learning rate for all parameters.
+since it has the same gradients (tests/training/test_loss_of_parameters.py). Runs take hours; those
+already in the results are not repeated.
+
+`--trainer` adds complete runs of transformers' Trainer, with random batches and with its grouping:
+the same rows, epochs, batch size, learning rate, warm-up, decay and smoothing, but one learning
+rate for all parameters.
 """
 
 import argparse

@@ -8,6 +8,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from mlx.utils import tree_flatten
+from small_models import NO_DROPOUT
 
 import mlx_finbert
 from mlx_finbert.data.loader import Batch, Update
@@ -19,11 +20,6 @@ from mlx_finbert.training.step import TrainStep
 
 pytestmark = pytest.mark.usefixtures("backend")
 
-NO_DROPOUT = {
-    "bert": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
-    "roberta": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
-    "distilbert": {"dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0},
-}
 STEPS = 20
 # FinBERT's rate. The gradient of a key's bias is rounding noise, which Adam turns into steps of up
 # to this size: at 1e-4 these alone would reach the tolerance below.

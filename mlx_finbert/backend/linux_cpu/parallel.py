@@ -14,8 +14,7 @@ from typing import Any
 import mlx.core as mx
 
 from mlx_finbert.backend.linux_cpu.blas import SHARES
-
-Arrays = dict[str, mx.array]
+from mlx_finbert.models.parameters import Arrays
 
 _own = threading.local()
 
@@ -39,18 +38,27 @@ def spread(sizes: dict[str, int]) -> list[list[str]]:
     return chosen
 
 
+def on_each_stream(function: Callable[..., Any], state: Any = None) -> list[Callable[..., Any]]:
+    """Compile a function for each stream; also implements `interface.compile_forward`.
+
+    Each stream traces each shape once.
+    """
+
+    def compiled_for(number: int) -> Callable[..., Any]:
+        @partial(mx.compile, inputs=state)
+        def compiled(*arguments: Any) -> Any:
+            # Look up the stream here: it is only valid in the thread that made it.
+            with mx.stream(streams()[number]):
+                return function(*arguments)
+
+        return compiled
+
+    return [compiled_for(number) for number in range(SHARES)]
+
+
 def value_and_grad_in_shares(loss: Callable[..., tuple[mx.array, Any]]) -> Callable[..., Any]:
     """Implement `interface.compiled_value_and_grad`, with every second row on the second stream."""
-
-    def share_on(number: int) -> Callable[..., Any]:
-        @mx.compile
-        def share(*arguments: Any) -> Any:
-            with mx.stream(streams()[number]):
-                return mx.value_and_grad(loss)(*arguments)
-
-        return share
-
-    shares = [share_on(number) for number in range(SHARES)]
+    shares = on_each_stream(mx.value_and_grad(loss))
     add = mx.compile(added)
 
     def value_and_grad(
@@ -82,16 +90,11 @@ def compile_update_in_shares(
     update: Callable[..., tuple[Arrays, ...]], sizes: dict[str, int]
 ) -> Callable[..., tuple[Arrays, ...]]:
     """Implement `interface.compile_update`, with half of the elements on each stream."""
-
-    def share_on(number: int) -> Callable[..., tuple[Arrays, ...]]:
-        @mx.compile
-        def share(*arguments: Any) -> tuple[Arrays, ...]:
-            with mx.stream(streams()[number]):
-                return update(*arguments)
-
-        return share
-
-    shares = [(names, share_on(i)) for i, names in enumerate(spread(sizes)) if names]
+    shares = [
+        (names, share)
+        for names, share in zip(spread(sizes), on_each_stream(update), strict=True)
+        if names
+    ]
 
     def run(by_name: tuple[Arrays, ...], *more: Any) -> tuple[Arrays, ...]:
         found = [
@@ -101,23 +104,6 @@ def compile_update_in_shares(
         return tuple(reduce(operator.or_, parts) for parts in zip(*found, strict=True))
 
     return run
-
-
-def forward_on_each_stream(
-    function: Callable[..., mx.array], state: Any
-) -> list[Callable[..., mx.array]]:
-    """Implement `interface.compile_forward`; each stream traces each batch shape once."""
-
-    def forward_on(number: int) -> Callable[..., mx.array]:
-        @partial(mx.compile, inputs=state)
-        def forward(*arguments: mx.array) -> mx.array:
-            # Look up the stream here: it is only valid in the thread that made it.
-            with mx.stream(streams()[number]):
-                return function(*arguments)
-
-        return forward
-
-    return [forward_on(number) for number in range(SHARES)]
 
 
 def squared_norm_by_blas(arrays: Arrays) -> mx.array:

@@ -3,6 +3,7 @@
 import mlx.core as mx
 import numpy as np
 import pytest
+from small_models import NO_DROPOUT
 
 import mlx_finbert
 from mlx_finbert.backend.choice import PLAIN, VARIABLE
@@ -15,12 +16,6 @@ from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.training.loss import Loss, loss_of_parameters
 from mlx_finbert.training.optimizer import Adam, make_groups
 from mlx_finbert.training.step import TrainStep
-
-NO_DROPOUT = {
-    "bert": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
-    "roberta": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
-    "distilbert": {"dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0},
-}
 
 
 @pytest.fixture(autouse=True)
