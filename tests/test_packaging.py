@@ -115,6 +115,14 @@ def test_every_folder_of_modules_is_a_package():
     assert set(settings["tool"]["setuptools"]["packages"]) == found
 
 
+def test_modules_that_tests_share_have_names_of_their_own():
+    """They are imported from one search path, on which the first of a name hides the others."""
+    folders = PROJECT["tool"]["pytest"]["ini_options"]["pythonpath"]
+    names = [path.stem for folder in folders for path in (ROOT / folder).glob("*.py")]
+    names = [name for name in names if not name.startswith("test_") and name != "conftest"]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_editable_install_from_another_folder(tmp_path):
     code = "import mlx_finbert.convert.to_mlx as m; print(m.__file__)"
     assert Path(python("-c", code, cwd=tmp_path).strip()).samefile(ROOT / "convert" / "to_mlx.py")

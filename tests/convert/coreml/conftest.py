@@ -4,7 +4,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from mlx.utils import tree_flatten
-from small_models import LENGTH
+from small_packages import LENGTH
 
 import mlx_finbert
 from mlx_finbert.convert.coreml.graph import build

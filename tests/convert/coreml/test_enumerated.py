@@ -6,7 +6,7 @@ import coremltools as ct
 import mlx.core as mx
 import numpy as np
 import pytest
-from small_models import LENGTH, LENGTHS, enumerated, export_as, read_json
+from small_packages import LENGTH, LENGTHS, enumerated, export_as, read_json
 
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.evaluate import Evaluator

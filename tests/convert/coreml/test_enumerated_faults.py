@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_models import LENGTH, LENGTHS, enumerated, export_as
+from small_packages import LENGTH, LENGTHS, enumerated, export_as
 
 from mlx_finbert.convert.coreml import ExportOptions, graph
 from mlx_finbert.convert.coreml.exporter import describe_export

@@ -10,7 +10,7 @@ from coremltools.converters.mil._deployment_compatibility import AvailableTarget
 from coremltools.converters.mil.frontend.milproto import load as milproto
 from coremltools.converters.mil.mil import Builder as mb
 from coremltools.converters.mil.mil import Function
-from small_models import LENGTH, export_as, feeds
+from small_packages import LENGTH, export_as, feeds
 
 from mlx_finbert.convert.coreml import operations
 from mlx_finbert.convert.coreml.evaluate import Evaluator, stored_constants

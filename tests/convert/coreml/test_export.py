@@ -9,7 +9,7 @@ import sys
 import mlx.core as mx
 import numpy as np
 import pytest
-from small_models import LENGTH, export_as, read_json
+from small_packages import LENGTH, export_as, read_json
 
 import mlx_finbert
 from mlx_finbert.convert.coreml import ExportOptions, export

@@ -3,7 +3,7 @@
 import mlx.core as mx
 import numpy as np
 import pytest
-from small_models import LENGTH, export_as, read_json
+from small_packages import LENGTH, export_as, read_json
 
 from mlx_finbert.convert.coreml.evaluate import Evaluator
 from mlx_finbert.convert.coreml.exporter import describe_export

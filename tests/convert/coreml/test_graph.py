@@ -3,7 +3,7 @@
 import mlx.core as mx
 import numpy as np
 import pytest
-from small_models import LENGTH, feeds
+from small_packages import LENGTH, feeds
 
 from mlx_finbert.convert.coreml.evaluate import Evaluator
 from mlx_finbert.convert.coreml.graph import build, constants

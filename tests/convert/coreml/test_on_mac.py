@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from small_models import LENGTH
+from small_packages import LENGTH
 
 from mlx_finbert.convert.coreml import ExportOptions, export, on_mac
 from mlx_finbert.convert.coreml.evaluate import Evaluator

@@ -1,7 +1,7 @@
 """The texts of the verification, and their padding."""
 
 import numpy as np
-from small_models import LENGTH
+from small_packages import LENGTH
 
 from mlx_finbert.convert.coreml.rows import (
     padded_batches,

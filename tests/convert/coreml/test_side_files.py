@@ -7,7 +7,7 @@ import re
 import mlx.core as mx
 import numpy as np
 import pytest
-from small_models import LENGTH, export_as, read_json
+from small_packages import LENGTH, export_as, read_json
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from tokenizers_under_test import ALL_KINDS, byte_pairs, word_pieces

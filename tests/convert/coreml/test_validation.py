@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_models import LENGTH, read_json
+from small_packages import LENGTH, read_json
 
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.data import load_texts

@@ -3,7 +3,7 @@
 import mlx.core as mx
 import numpy as np
 import pytest
-from small_models import LENGTH
+from small_packages import LENGTH
 
 from mlx_finbert.convert.coreml import (
     ExportOptions,
