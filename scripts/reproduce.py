@@ -114,7 +114,9 @@ def bands_table(archive: Path, settings: ReproduceSettings, results: Sequence[Re
     bands = agreement_bands(archive, test_rows)
     for band in BANDS:
         rows = np.flatnonzero(bands == band)
-        found = [measure(r.predictions.logits[rows], r.predictions.labels[rows]) for r in results]
+        found = [
+            measure(r.predictions.logits[rows], r.predictions.label_ids[rows]) for r in results
+        ]
         accuracy = np.mean([metrics.accuracy for metrics in found])
         macro_f1 = np.mean([metrics.macro_f1 for metrics in found])
         lines.append(f"{band:<22}{len(rows):>6}{accuracy:>10.4f}{macro_f1:>10.4f}")

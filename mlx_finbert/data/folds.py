@@ -49,18 +49,18 @@ def make_folds(
     require_unsplit(data)
     rows, notes = one_of_each(data)
     texts = [data.texts[row] for row in rows]
-    labels, groups = data.labels[rows], near_duplicates(texts)
-    require_enough(data, labels, groups, folds)
+    label_ids, groups = data.label_ids[rows], near_duplicates(texts)
+    require_enough(data, label_ids, groups, folds)
     notes = [*data.notes, *notes, sizes_of_groups(groups)]
     odds = chances(texts, "fold", seed)
     speakers = lowest_of_each(groups, odds)
-    fold_of_row = deal(labels, groups, folds, odds[speakers])
+    fold_of_row = deal(label_ids, groups, folds, odds[speakers])
     spoken = [texts[row] for row in speakers]
 
     def take(fold: int) -> Splits:
         side = np.where(fold_of_row == fold, "test", "train").astype(object)
         odds = chances(spoken, f"validation of fold {fold + 1}", seed)[groups]
-        draw(side, "validation", odds, validation_fraction, labels, groups, spared=1)
+        draw(side, "validation", odds, validation_fraction, label_ids, groups, spared=1)
         parts = {part: rows[side == part] for part in SPLIT_SPELLINGS}
         name = f"{data.name}, fold {fold + 1} of {folds}"
         require_rows(data, parts, name, validation_fraction)
@@ -83,7 +83,7 @@ def lowest_of_each(groups: np.ndarray, odds: np.ndarray) -> np.ndarray:
     return by_group[np.unique(groups[by_group], return_index=True)[1]]
 
 
-def deal(labels: np.ndarray, groups: np.ndarray, folds: int, order: np.ndarray) -> np.ndarray:
+def deal(label_ids: np.ndarray, groups: np.ndarray, folds: int, order: np.ndarray) -> np.ndarray:
     """Assign each row to a fold.
 
     Groups are dealt largest first, each to the fold with the fewest rows of its labels. Single rows
@@ -91,7 +91,7 @@ def deal(labels: np.ndarray, groups: np.ndarray, folds: int, order: np.ndarray) 
     row if the groups allow it.
 
     Args:
-        labels: int (N,).
+        label_ids: int (N,).
         groups: int64 (N,), from 0 without gaps.
         folds: K.
         order: float64 (num_groups,); groups of the same size and label are dealt in this order.
@@ -99,8 +99,8 @@ def deal(labels: np.ndarray, groups: np.ndarray, folds: int, order: np.ndarray) 
     Returns:
         int64 (N,), from 0 to K - 1.
     """
-    counts = np.zeros((groups.max() + 1, labels.max() + 1), np.int64)
-    np.add.at(counts, (groups, labels), 1)
+    counts = np.zeros((groups.max() + 1, label_ids.max() + 1), np.int64)
+    np.add.at(counts, (groups, label_ids), 1)
     rarity = 1 / np.maximum(counts.sum(axis=0), 1)
     held = np.zeros((folds, counts.shape[1]), np.int64)
     chosen = np.zeros(len(counts), np.int64)
@@ -126,7 +126,7 @@ def dealing_order(counts: np.ndarray, order: np.ndarray) -> np.ndarray:
 def one_of_each(data: LabelledTexts) -> tuple[np.ndarray, list[str]]:
     """Return the rows (int64) to use, and a sentence about the others if there are any."""
     alike = rows_by_group(group_alike(data.texts), range(len(data)))
-    clear = [rows for rows in alike if len(set(data.labels[rows])) == 1]
+    clear = [rows for rows in alike if len(set(data.label_ids[rows])) == 1]
     repeats = sum(len(rows) - 1 for rows in clear)
     left_out = len(data) - len(clear)
     note = (
@@ -157,7 +157,9 @@ def require_unsplit(data: LabelledTexts) -> None:
         )
 
 
-def require_enough(data: LabelledTexts, labels: np.ndarray, groups: np.ndarray, folds: int) -> None:
+def require_enough(
+    data: LabelledTexts, label_ids: np.ndarray, groups: np.ndarray, folds: int
+) -> None:
     """Refuse more folds than there are groups of near duplicates, in total or with one label."""
     if folds < 2:
         raise InputError(f"--folds is {folds}: at least 2")
@@ -165,8 +167,8 @@ def require_enough(data: LabelledTexts, labels: np.ndarray, groups: np.ndarray, 
         raise InputError(
             f"{data.name} has {found} groups of near duplicates, too few for --folds {folds}"
         )
-    for label in np.unique(labels):
-        of_label = groups[labels == label]
+    for label in np.unique(label_ids):
+        of_label = groups[label_ids == label]
         if (found := len(np.unique(of_label))) < folds:
             raise InputError(
                 f"{data.name}: {len(of_label)} usable rows are labelled"

@@ -99,7 +99,7 @@ class Grouping:
     def updates(
         self,
         lengths: np.ndarray,
-        labels: np.ndarray,
+        label_ids: np.ndarray,
         size: int,
         rng: np.random.Generator,
         epoch: int,
@@ -108,7 +108,7 @@ class Grouping:
 
         Args:
             lengths: int (N,), tokens of each example.
-            labels: int (N,).
+            label_ids: int (N,).
             size: Examples per update; the last update may have fewer.
             rng: Decides the order.
             epoch: The number of the epoch, from 0.
@@ -117,7 +117,7 @@ class Grouping:
         if not self._groups_in(epoch):
             return cut(order, size)
         windows = np.array_split(order, max(1, round(len(order) / (self.window * size))))
-        keys = (self._keys(lengths[rows], labels[rows], rng) for rows in windows)
+        keys = (self._keys(lengths[rows], label_ids[rows], rng) for rows in windows)
         grouped = [
             rows[np.argsort(key, kind="stable")] for rows, key in zip(windows, keys, strict=True)
         ]
@@ -131,13 +131,13 @@ class Grouping:
         return self.way not in RANDOM
 
     def _keys(
-        self, lengths: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+        self, lengths: np.ndarray, label_ids: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         """Return the keys by which the examples of a window are sorted."""
         if self.way == "jittered":
             return lengths * rng.uniform(1 - JITTER, 1 + JITTER, len(lengths))
         if self.way == "dealt":
-            return quantiles(lengths, labels)
+            return quantiles(lengths, label_ids)
         return lengths
 
 
@@ -170,7 +170,7 @@ def fullest(lengths: np.ndarray, places: np.ndarray) -> int:
     return int(np.where(places >= 0, lengths[places], 0).sum(axis=1).max())
 
 
-def quantiles(lengths: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def quantiles(lengths: np.ndarray, label_ids: np.ndarray) -> np.ndarray:
     """Return the quantile of each example's length among examples of the same label.
 
     Sorted by this value, neighbouring examples have labels in about the shares of the whole.
@@ -179,8 +179,8 @@ def quantiles(lengths: np.ndarray, labels: np.ndarray) -> np.ndarray:
         float64 (N,), from 0 to 1.
     """
     found = np.empty(len(lengths))
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
+    for label in np.unique(label_ids):
+        rows = np.flatnonzero(label_ids == label)
         ranks = np.argsort(np.argsort(lengths[rows], kind="stable"))
         found[rows] = (ranks + 0.5) / len(rows)
     return found

@@ -27,7 +27,7 @@ class Batch:
     attention_mask: np.ndarray
     """int32 (R, L): 1 for the tokens of a row's first example, 2 for those of the second, and so
     on; 0 for padding."""
-    labels: np.ndarray
+    label_ids: np.ndarray
     """int32 (R * E,)."""
     weights: np.ndarray
     """float32 (R * E,), 1 for an example and 0 for a place without one."""
@@ -47,7 +47,7 @@ class Update:
     """int64: the indices of the examples, of all processes together."""
     numbers: np.ndarray
     """int64: the numbers of these rows in their file."""
-    labels: np.ndarray
+    label_ids: np.ndarray
     """int32: the labels of these rows."""
     batches: list[Batch]
     """This process's share of the examples, as batches or parts of batches."""
@@ -69,7 +69,7 @@ class Loader:
     def __init__(
         self,
         tokens: Tokens,
-        labels: np.ndarray | None,
+        label_ids: np.ndarray | None,
         batch_size: int,
         pad_token_id: int,
         max_length: int,
@@ -84,7 +84,7 @@ class Loader:
         """
         Args:
             tokens: N rows of token ids.
-            labels: int32 (N,); None if there are none, which gives labels of 0.
+            label_ids: int32 (N,); None if there are none, which gives labels of 0.
             batch_size: Examples per batch.
             pad_token_id: The token that fills `input_ids`.
             max_length: The most tokens of a row, unless rows are packed.
@@ -99,7 +99,7 @@ class Loader:
         """
         self.tokens = tokens
         self.lengths = tokens.lengths
-        self.labels = np.zeros(len(tokens), np.int32) if labels is None else labels
+        self.label_ids = np.zeros(len(tokens), np.int32) if label_ids is None else label_ids
         self.numbers = np.arange(1, len(tokens) + 1) if numbers is None else numbers
         self.batch_size = batch_size
         self.pad_token_id = pad_token_id
@@ -142,7 +142,7 @@ class Loader:
         """Yield the updates of an epoch; a resumed run begins with number `start`."""
         for rows in self.plan(number)[start:]:
             batches = [self.batch(part) for part in self._cut(rows)]
-            yield Update(rows, self.numbers[rows], self.labels[rows], batches)
+            yield Update(rows, self.numbers[rows], self.label_ids[rows], batches)
 
     def sampled(self, seed: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch in random order, so that the first ones are a fair sample.
@@ -158,7 +158,7 @@ class Loader:
         if self.seed is None:
             return cut(np.argsort(self.lengths, kind="stable"), self.update_size)
         rng = np.random.default_rng([self.seed, number])
-        return self.grouping.updates(self.lengths, self.labels, self.update_size, rng, number)
+        return self.grouping.updates(self.lengths, self.label_ids, self.update_size, rng, number)
 
     def length(self, rows: np.ndarray) -> int:
         """Return the padded length L of a part with these examples."""
@@ -178,10 +178,10 @@ class Loader:
         attention_mask = is_token.astype(np.int32)
         numbers = np.broadcast_to(np.arange(1, self.examples + 1), places.shape)
         attention_mask[is_token] = np.repeat(numbers.ravel(), lengths.ravel())
-        labels = np.zeros(places.shape, np.int32)
-        labels[is_there] = self.labels[rows]
+        label_ids = np.zeros(places.shape, np.int32)
+        label_ids[is_there] = self.label_ids[rows]
         weights = is_there.astype(np.float32)
-        return Batch(input_ids, attention_mask, labels.ravel(), weights.ravel(), rows)
+        return Batch(input_ids, attention_mask, label_ids.ravel(), weights.ravel(), rows)
 
     def padding_waste(self) -> float:
         """Return the share of positions in all epochs that hold padding, between 0 and 1."""

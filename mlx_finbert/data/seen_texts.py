@@ -118,7 +118,7 @@ class SeenTexts:
 def _rows_of(texts: LabelledTexts, part: str) -> Iterable[Row]:
     # JSON has no tab or line end within a string.
     names = [json.dumps(name) for name in texts.label_names]
-    for text, label in zip(texts.texts, texts.labels, strict=True):
+    for text, label in zip(texts.texts, texts.label_ids, strict=True):
         yield text_hash(text), part, names[label]
 
 

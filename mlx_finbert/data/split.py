@@ -67,11 +67,11 @@ def make_splits(
     own, drawn = set(side), []
     if own == {"train"}:
         odds = chances(data.texts, "test", split_seed)
-        draw(side, "test", odds, test_fraction, data.labels, groups, spared=2)
+        draw(side, "test", odds, test_fraction, data.label_ids, groups, spared=2)
         drawn.append("test")
     if "validation" not in own:
         odds = chances(data.texts, "validation", split_seed)
-        draw(side, "validation", odds, validation_fraction, data.labels, groups, spared=1)
+        draw(side, "validation", odds, validation_fraction, data.label_ids, groups, spared=1)
         drawn.append("validation")
     parts = {name: np.flatnonzero(side == name) for name in SPLIT_SPELLINGS}
     require_rows(data, parts, data.name, validation_fraction)
@@ -84,7 +84,7 @@ def draw(
     name: str,
     odds: np.ndarray,
     fraction: float,
-    labels: np.ndarray,
+    label_ids: np.ndarray,
     groups: np.ndarray,
     spared: int,
 ) -> None:
@@ -99,14 +99,14 @@ def draw(
         name: The part to move rows to.
         odds: float64 (N,) in [0, 1), the random number of each row, equal within a group.
         fraction: The share to move.
-        labels: int (N,).
+        label_ids: int (N,).
         groups: int64 (N,), the groups of rows that stay together.
         spared: The number of texts (groups) of each label that must stay.
     """
     rows = np.flatnonzero(side == "train")
     found, first, of_row = np.unique(groups[rows], return_index=True, return_inverse=True)
     label_of = np.full(len(found), np.iinfo(np.int64).max)
-    np.minimum.at(label_of, of_row, labels[rows])
+    np.minimum.at(label_of, of_row, label_ids[rows])
     odds_of = odds[rows[first]]
     moved = np.zeros(len(found), bool)
     for label in np.unique(label_of):
@@ -171,7 +171,9 @@ def sizes(data: LabelledTexts, parts: dict[str, np.ndarray]) -> str:
     shares = ", ".join(
         f"{name} {count:,}"
         for name, count in zip(
-            data.label_names, np.bincount(data.labels, minlength=len(data.label_names)), strict=True
+            data.label_names,
+            np.bincount(data.label_ids, minlength=len(data.label_names)),
+            strict=True,
         )
     )
     return f"{data.name}: {len(data):,} rows ({shares}); {part_sizes(parts)}"
@@ -187,7 +189,7 @@ def label_notes(
 ) -> list[str]:
     """Return sentences about labels without training rows and label shares in the drawn parts."""
     counts = {
-        name: np.bincount(data.labels[rows], minlength=len(data.label_names))
+        name: np.bincount(data.label_ids[rows], minlength=len(data.label_names))
         for name, rows in parts.items()
         if len(rows)
     }
@@ -215,7 +217,7 @@ def label_notes(
 def duplicate_notes(data: LabelledTexts, groups: np.ndarray, side: np.ndarray) -> list[str]:
     """Return sentences about duplicates, with the row numbers of the first few conflicts."""
     alike = [rows for rows in rows_by_group(groups, range(len(data))) if len(rows) > 1]
-    conflicting = [rows for rows in alike if len(set(data.labels[rows])) > 1]
+    conflicting = [rows for rows in alike if len(set(data.label_ids[rows])) > 1]
     crossing = [rows for rows in alike if len(set(side[rows])) > 1]
     notes = []
     if crossing:

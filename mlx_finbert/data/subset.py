@@ -73,7 +73,7 @@ def usable(
     """
     at, notes = sample(splits.train, max_train_rows, seed, "--max-train-rows")
     train = splits.train.take(at, splits.train.name)
-    if lost := sorted({*splits.train.labels} - {*train.labels}):
+    if lost := sorted({*splits.train.label_ids} - {*train.label_ids}):
         names = " or ".join(train.label_names[i] for i in lost)
         notes.append(f"no training row of the sample is labelled {names}: raise --max-train-rows")
     at, more = sample(splits.validation, max_eval_rows, seed, "--max-eval-rows")

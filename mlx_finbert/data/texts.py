@@ -26,7 +26,7 @@ class LabelledTexts:
     """N texts, each with one label."""
 
     texts: list[str]
-    labels: np.ndarray
+    label_ids: np.ndarray
     """int32 (N,), indices into `label_names`."""
     label_names: list[str]
     name: str
@@ -54,7 +54,7 @@ class LabelledTexts:
         return replace(
             self,
             texts=[self.texts[i] for i in rows],
-            labels=self.labels[rows],
+            label_ids=self.label_ids[rows],
             name=name,
             splits=None,
             numbers=self.numbers[rows],
@@ -73,14 +73,14 @@ class LabelledTexts:
         Raises:
             InputError: If a row has a label that the model lacks.
         """
-        occurring = np.unique(self.labels)
+        occurring = np.unique(self.label_ids)
         known = {canonical(label) for label in model_labels}
         if any(canonical(self.label_names[i]) not in known for i in occurring):
             # --label-map must also name the labels of rows that were left out.
             occurring = np.arange(len(self.label_names))
         ids = np.zeros(len(self.label_names), np.int32)
         ids[occurring] = match_labels([self.label_names[i] for i in occurring], model_labels)
-        return ids[self.labels]
+        return ids[self.label_ids]
 
 
 def from_columns(
@@ -188,12 +188,12 @@ def relabelled(data: LabelledTexts, label_map: Mapping[str, str]) -> LabelledTex
     """
     fresh = from_columns(
         data.texts,
-        [data.label_names[i] for i in data.labels],
+        [data.label_names[i] for i in data.label_ids],
         data.name,
         splits=data.splits,
         label_map=label_map,
     )
-    return replace(data, labels=fresh.labels, label_names=fresh.label_names)
+    return replace(data, label_ids=fresh.label_ids, label_names=fresh.label_names)
 
 
 def require_trainable(data: LabelledTexts) -> None:
@@ -204,7 +204,7 @@ def require_trainable(data: LabelledTexts) -> None:
             test rows have a label that the training rows lack.
     """
     splits = np.array(data.splits or ["train"] * len(data))
-    learned = np.unique(data.labels[splits == "train"])
+    learned = np.unique(data.label_ids[splits == "train"])
     if not len(learned):
         raise InputError(f"{data.name} has no labelled training row ({'; '.join(data.notes)})")
     if len(learned) == 1:
@@ -213,9 +213,9 @@ def require_trainable(data: LabelledTexts) -> None:
             f" ({data.label_names[learned[0]]}): add rows with another label"
         )
     for split in SPLIT_SPELLINGS:
-        rows = np.flatnonzero((splits == split) & ~np.isin(data.labels, learned))
+        rows = np.flatnonzero((splits == split) & ~np.isin(data.label_ids, learned))
         if len(rows):
-            unknown = shown(data.label_names[i] for i in np.unique(data.labels[rows]))
+            unknown = shown(data.label_names[i] for i in np.unique(data.label_ids[rows]))
             raise InputError(
                 f"{data.name}: no training row is labelled {unknown}, but {len(rows):,} of the"
                 f" {split} split are, the first in row {data.numbers[rows[0]]}: correct them, map"

@@ -17,7 +17,7 @@ BINS = 15
 """Bins of the reliability table, as in Guo et al. 2017, table 1."""
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+def fit_temperature(logits: np.ndarray, label_ids: np.ndarray) -> float:
     """Find the T for which softmax(logits / T) has the least mean cross-entropy (section 4.2).
 
     The cross-entropy is convex in 1 / T, so its slope changes sign once. Bisection over log T
@@ -29,16 +29,16 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
     Args:
         logits: float (N, num_labels), finite; of validation rows, never of training rows.
-        labels: integers (N,).
+        label_ids: integers (N,).
 
     Raises:
         InputError: for logits that are not finite.
     """
     logits = np.asarray(logits, np.float64)
     require_finite(logits)
-    excess = logits - logits[np.arange(len(labels)), labels][:, None]
+    excess = logits - logits[np.arange(len(label_ids)), label_ids][:, None]
     low, high = log(LOWEST), log(HIGHEST)
-    if len(labels) == 0 or _slope(excess, exp(low)) <= 0:
+    if len(label_ids) == 0 or _slope(excess, exp(low)) <= 0:
         return UNDETERMINED
     if _slope(excess, exp(high)) >= 0:
         return HIGHEST
@@ -95,10 +95,10 @@ class Reliability:
         return float(gaps.sum() / max(self.rows.sum(), 1))
 
 
-def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Reliability:
+def reliability(probabilities: np.ndarray, label_ids: np.ndarray, bins: int = BINS) -> Reliability:
     """Compute the reliability table of probabilities (N, num_labels) and integer labels (N,)."""
     confidence = probabilities.max(axis=1)
-    hits = probabilities.argmax(axis=1) == labels
+    hits = probabilities.argmax(axis=1) == label_ids
     edges = np.linspace(0, 1, bins + 1)
     # Rounding may make a probability slightly larger than 1; it belongs to the last bin.
     index = np.searchsorted(edges[1:-1], confidence, side="left")
@@ -113,10 +113,10 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS)
 
 
 def expected_calibration_error(
-    probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS
+    probabilities: np.ndarray, label_ids: np.ndarray, bins: int = BINS
 ) -> float:
     """Compute the expected calibration error (Guo et al. 2017, equation 3), 0 to 1.
 
     Takes probabilities (N, num_labels) and integer labels (N,).
     """
-    return reliability(probabilities, labels, bins).error
+    return reliability(probabilities, label_ids, bins).error

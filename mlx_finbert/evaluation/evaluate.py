@@ -149,18 +149,18 @@ def evaluate(
         InputError: if a row has a label that the model lacks, max_length is out of range, or the
             logits are not finite.
     """
-    labels = rows.ids_in(model.args.labels)
+    label_ids = rows.ids_in(model.args.labels)
     max_length = checked_max_length(max_length, tokenizer.model_max_length, model.args.max_length)
     tokens = tokenize(tokenizer, rows.texts, max_length)
     pad = tokenizer.pad_token_id
-    loader = Loader(tokens, labels, batch_size, pad, max_length, multiple=pad_multiple())
+    loader = Loader(tokens, label_ids, batch_size, pad, max_length, multiple=pad_multiple())
     if show_progress:
         with interrupt_noted() as interrupted:
             ready, logits = Forward(model).logits_until(interrupted, loader, "evaluate")
     else:
         ready, logits = np.arange(len(rows)), Forward(model).all_logits(loader)
     require_finite(logits)
-    metrics = measure(logits, labels[ready])
+    metrics = measure(logits, label_ids[ready])
     return Evaluation(
         name,
         rows if len(ready) == len(rows) else rows.take(ready, rows.name),
@@ -168,6 +168,6 @@ def evaluate(
         model.args.labels,
         metrics,
         bootstrap_intervals(metrics),
-        expected_calibration_error(softmax(logits), labels[ready]),
+        expected_calibration_error(softmax(logits), label_ids[ready]),
         int(tokens.cut[ready].sum()),
     )

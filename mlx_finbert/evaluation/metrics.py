@@ -116,20 +116,20 @@ def dash(value: float, form: str) -> str:
     return "-" if np.isnan(value) else format(value, form)
 
 
-def measure(logits: np.ndarray, labels: np.ndarray) -> Metrics:
+def measure(logits: np.ndarray, label_ids: np.ndarray) -> Metrics:
     """Compute the metrics of logits (N, num_labels) and integer labels (N,)."""
     num_labels = logits.shape[1]
     probabilities = softmax(logits)
-    of_truth = probabilities[np.arange(len(labels)), labels]
+    of_truth = probabilities[np.arange(len(label_ids)), label_ids]
     losses = -np.log(np.maximum(of_truth, np.finfo(np.float64).tiny))
-    brier_scores = ((probabilities - np.eye(num_labels)[labels]) ** 2).sum(axis=1)
-    confusion = confusion_matrix(labels, logits.argmax(axis=1), num_labels)
+    brier_scores = ((probabilities - np.eye(num_labels)[label_ids]) ** 2).sum(axis=1)
+    confusion = confusion_matrix(label_ids, logits.argmax(axis=1), num_labels)
     return Metrics(losses, brier_scores, *scores(confusion), confusion)
 
 
-def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, num_labels: int) -> np.ndarray:
+def confusion_matrix(label_ids: np.ndarray, predicted: np.ndarray, num_labels: int) -> np.ndarray:
     """Count int64 (num_labels, num_labels): rows are the true labels, columns the predicted."""
-    pairs = labels.astype(np.int64) * num_labels + predicted
+    pairs = label_ids.astype(np.int64) * num_labels + predicted
     return np.bincount(pairs, minlength=num_labels**2).reshape(num_labels, num_labels)
 
 

@@ -38,7 +38,7 @@ class Predictions:
     split: str
     """`test`, or `validation` if there are no test rows."""
     texts: list[str]
-    labels: np.ndarray
+    label_ids: np.ndarray
     """Integers (N,), indices into the report's `label_names`."""
     logits: np.ndarray
     """float32 (N, num_labels), uncalibrated: not divided by the temperature."""
@@ -112,14 +112,14 @@ class Results:
     def __init__(self, predictions: Predictions, temperature: float) -> None:
         self.predictions = predictions
         # In float64, so that the division does not make two logits equal.
-        logits, labels = predictions.logits.astype(np.float64), predictions.labels
-        self.metrics: Metrics = measure(logits / temperature, labels)
-        self.raw_metrics: Metrics = measure(logits, labels)
+        logits, label_ids = predictions.logits.astype(np.float64), predictions.label_ids
+        self.metrics: Metrics = measure(logits / temperature, label_ids)
+        self.raw_metrics: Metrics = measure(logits, label_ids)
         """Metrics before temperature scaling."""
         self.intervals = bootstrap_intervals(self.metrics)
         self.probabilities = softmax(logits / temperature)
-        self.raw: Reliability = reliability(softmax(logits), labels)
-        self.calibrated: Reliability = reliability(self.probabilities, labels)
+        self.raw: Reliability = reliability(softmax(logits), label_ids)
+        self.calibrated: Reliability = reliability(self.probabilities, label_ids)
         self.mistakes = mistakes(predictions, self.probabilities)
 
 
@@ -142,16 +142,16 @@ class Mistake:
 def mistakes(predictions: Predictions, probabilities: np.ndarray) -> list[Mistake]:
     """All mistakes, most confident first, by probabilities (N, num_labels)."""
     predicted = predictions.logits.argmax(axis=1)
-    rows = np.flatnonzero(predicted != predictions.labels)
+    rows = np.flatnonzero(predicted != predictions.label_ids)
     order = rows[np.argsort(-probabilities[rows, predicted[rows]], kind="stable")]
     return [
         Mistake(
             row=int(predictions.numbers[i]),
             others=flat(predictions.others[i]) if predictions.others else {},
-            true=int(predictions.labels[i]),
+            true=int(predictions.label_ids[i]),
             predicted=int(predicted[i]),
             probability=float(probabilities[i, predicted[i]]),
-            true_probability=float(probabilities[i, predictions.labels[i]]),
+            true_probability=float(probabilities[i, predictions.label_ids[i]]),
             text=predictions.texts[i],
         )
         for i in order

@@ -31,7 +31,7 @@ class CrossValidation:
 
     logits: np.ndarray
     """float32 (N, num_labels)."""
-    labels: np.ndarray
+    label_ids: np.ndarray
     """int (N,), in the order of the logits."""
     rows: np.ndarray
     """int64 (N,): row numbers in the source, from 0, ascending."""
@@ -42,12 +42,12 @@ class CrossValidation:
     def folds(self) -> list[Metrics]:
         """The metrics of each fold's test rows."""
         of = [self.fold_of_row == fold for fold in range(self.fold_of_row.max() + 1)]
-        return [measure(self.logits[rows], self.labels[rows]) for rows in of]
+        return [measure(self.logits[rows], self.label_ids[rows]) for rows in of]
 
     @cached_property
     def pooled(self) -> Metrics:
         """The metrics of all rows together."""
-        return measure(self.logits, self.labels)
+        return measure(self.logits, self.label_ids)
 
     @cached_property
     def intervals(self) -> dict[str, np.ndarray]:
@@ -90,24 +90,24 @@ def cross_validate(splits: list[Splits], train_one: TrainOne) -> CrossValidation
         train_one: trains a new model on the parts of one fold.
     """
     found = [predictions(fold, parts, train_one) for fold, parts in enumerate(splits)]
-    logits, labels, fold_of_row = (np.concatenate(part) for part in zip(*found, strict=True))
+    logits, label_ids, fold_of_row = (np.concatenate(part) for part in zip(*found, strict=True))
     rows = np.concatenate([parts.test_rows for parts in splits])
     order = np.argsort(rows)
-    return CrossValidation(logits[order], labels[order], rows[order], fold_of_row[order])
+    return CrossValidation(logits[order], label_ids[order], rows[order], fold_of_row[order])
 
 
 def predictions(
     fold: int, parts: Splits, train_one: TrainOne
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A fold's logits and labels, and its number repeated for each test row."""
-    logits, labels = train_one(fold, parts)
+    logits, label_ids = train_one(fold, parts)
     wanted = len(parts.test_rows)
-    if not len(logits) == len(labels) == wanted:
+    if not len(logits) == len(label_ids) == wanted:
         raise ValueError(
-            f"fold {fold}: {len(logits)} rows of logits and {len(labels)} labels for {wanted} test"
-            " rows"
+            f"fold {fold}: {len(logits)} rows of logits and {len(label_ids)} labels for {wanted}"
+            " test rows"
         )
-    return logits, labels, np.full(wanted, fold)
+    return logits, label_ids, np.full(wanted, fold)
 
 
 def spread(runs: list[Metrics]) -> dict[str, dict[str, float]]:

@@ -62,7 +62,7 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
             if result.end not in ("finished", "stopped early") or predictions is None:
                 raise InputError(f"fold {fold + 1} of {folds} {result.end}: no summary written")
             labels[:] = result.labels
-            return predictions.logits / result.temperature, predictions.labels
+            return predictions.logits / result.temperature, predictions.label_ids
 
         validation = cross_validate(splits, train_one)
         for remark in validation.pooled.remarks(labels):

@@ -27,11 +27,11 @@ class Loss:
     """float32 (num_labels,)."""
     label_smoothing: float = 0.0
 
-    def total_weight(self, labels: np.ndarray) -> float:
+    def total_weight(self, label_ids: np.ndarray) -> float:
         """The divisor for the summed losses of rows with these labels."""
-        return float(self.class_weights[labels].sum(dtype=np.float64))
+        return float(self.class_weights[label_ids].sum(dtype=np.float64))
 
-    def sum(self, logits: mx.array, labels: mx.array, weights: mx.array) -> mx.array:
+    def sum(self, logits: mx.array, label_ids: mx.array, weights: mx.array) -> mx.array:
         """Summed loss in float32: logits (B, num_labels), labels int32 (B,), weights (B,).
 
         Rows of weight zero do not count.
@@ -39,7 +39,7 @@ class Loss:
         log_probabilities = logits.astype(mx.float32)
         log_probabilities -= mx.logsumexp(log_probabilities, axis=-1, keepdims=True)
         weighted = -log_probabilities * mx.array(self.class_weights)
-        losses = mx.take_along_axis(weighted, labels[:, None], axis=-1)[:, 0]
+        losses = mx.take_along_axis(weighted, label_ids[:, None], axis=-1)[:, 0]
         if self.label_smoothing:
             smooth = self.label_smoothing
             losses = (1 - smooth) * losses + smooth * weighted.mean(axis=-1)
@@ -72,19 +72,21 @@ def loss_of_parameters(
     def function(
         parameters: Arrays, rows: tuple[mx.array, ...], key: mx.array, factor: mx.array
     ) -> tuple[mx.array, mx.array]:
-        input_ids, attention_mask, labels, weights = rows
-        examples = labels.shape[1]
-        labels, weights = labels.flatten(), weights.flatten()
+        input_ids, attention_mask, label_ids, weights = rows
+        examples = label_ids.shape[1]
+        label_ids, weights = label_ids.flatten(), weights.flatten()
         with holding(model, tree(frozen | cast(parameters, dtype))):
             logits = model(input_ids, attention_mask, dropout_key=key, examples=examples)
-        summed = loss.sum(logits, labels, weights)
-        correct = ((logits.argmax(axis=-1) == labels) * weights).sum()
+        summed = loss.sum(logits, label_ids, weights)
+        correct = ((logits.argmax(axis=-1) == label_ids) * weights).sum()
         return summed * factor, mx.stack([summed, correct])
 
     return function
 
 
-def class_weights(spec: list[str] | None, label_names: list[str], labels: np.ndarray) -> np.ndarray:
+def class_weights(
+    spec: list[str] | None, label_names: list[str], label_ids: np.ndarray
+) -> np.ndarray:
     """The weights of the labels, float32 (num_labels,), from the value of `--class-weights`.
 
     Args:
@@ -92,7 +94,7 @@ def class_weights(spec: list[str] | None, label_names: list[str], labels: np.nda
             scikit-learn; `["sqrt-balanced"]` for its square root (Araci 2019, section 4); or
             `["negative=2", ...]`, where labels not listed have weight 1.
         label_names: in the order of the logits.
-        labels: labels of the training rows, int (N,).
+        label_ids: labels of the training rows, int (N,).
 
     Raises:
         InputError: for an invalid weight or an unknown label.
@@ -100,8 +102,8 @@ def class_weights(spec: list[str] | None, label_names: list[str], labels: np.nda
     if spec is None:
         return np.ones(len(label_names), np.float32)
     if spec in (["balanced"], ["sqrt-balanced"]):
-        counts = np.bincount(labels, minlength=len(label_names))
-        weights = len(labels) / (len(label_names) * np.maximum(counts, 1))
+        counts = np.bincount(label_ids, minlength=len(label_names))
+        weights = len(label_ids) / (len(label_names) * np.maximum(counts, 1))
         return (np.sqrt(weights) if spec == ["sqrt-balanced"] else weights).astype(np.float32)
     ids = {canonical(name): i for i, name in enumerate(label_names)}
     weights = np.ones(len(label_names), np.float32)

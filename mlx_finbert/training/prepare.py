@@ -108,7 +108,7 @@ def make_loaders(
             say(note)
         return Loader(
             tokens,
-            ids[part.labels],
+            ids[part.label_ids],
             settings.batch_size,
             tokenizer.pad_token_id,
             max_length,
@@ -176,7 +176,7 @@ def make_trainer(
         betas=(settings.adam_beta1, settings.adam_beta2),
         eps=settings.adam_epsilon,
     )
-    weights = class_weights(settings.class_weights, model.args.labels, loaders.train.labels)
+    weights = class_weights(settings.class_weights, model.args.labels, loaders.train.label_ids)
     vocabulary = trim(model, [loaders.train, loaders.validation], groups, adam)
     step = TrainStep(
         model,

@@ -121,10 +121,10 @@ def calibrate(
     If Ctrl-C comes before all rows are ready, the model is unchanged and the temperature is 1.
     """
     ready, logits = forward.logits_until(interrupted, loaders.validation, "calibrate")
-    if len(ready) < len(loaders.validation.labels):
+    if len(ready) < len(loaders.validation.label_ids):
         say("Ctrl-C: calibration skipped; the probabilities are not calibrated")
         return 1.0
-    temperature = fit_temperature(logits, loaders.validation.labels)
+    temperature = fit_temperature(logits, loaders.validation.label_ids)
     folder.save_calibrated(temperature)
     say(explain_temperature(temperature))
     return temperature
@@ -143,11 +143,11 @@ def predictions_of(
     return Predictions(
         split=name,
         texts=rows.texts,
-        labels=loader.labels[ready],
+        label_ids=loader.label_ids[ready],
         logits=logits,
         numbers=rows.numbers,
         others=rows.others,
-        rows_in_all=len(loader.labels),
+        rows_in_all=len(loader.label_ids),
         truncated=int(loader.tokens.cut[ready].sum()),
     )
 

@@ -254,6 +254,6 @@ def fingerprint_of(*loaders: Loader) -> str:
     """A hexadecimal hash of the tokens and labels of loaders."""
     digest = hashlib.sha256()
     for loader in loaders:
-        for array in (loader.tokens.ids, loader.tokens.offsets, loader.labels):
+        for array in (loader.tokens.ids, loader.tokens.offsets, loader.label_ids):
             digest.update(array.tobytes())
     return digest.hexdigest()

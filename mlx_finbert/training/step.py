@@ -87,7 +87,7 @@ class TrainStep:
                 model and optimizer are unchanged.
         """
         self._activate(number)
-        weight = self.loss.total_weight(update.labels)
+        weight = self.loss.total_weight(update.label_ids)
         with named(number, update, INTACT):
             gradients, sums = self._gathered(*self._gradients_of(update, number, weight, stop))
             parameters, state, figures = self._updated(gradients, sums, learning_rate)
@@ -159,8 +159,8 @@ class TrainStep:
             self._shapes.add(batch.input_ids.shape)
             self.traces += 1
         places = len(batch.input_ids), -1
-        labels, weights = batch.labels.reshape(places), batch.weights.reshape(places)
-        return tuple(map(mx.array, (batch.input_ids, batch.attention_mask, labels, weights)))
+        label_ids, weights = batch.label_ids.reshape(places), batch.weights.reshape(places)
+        return tuple(map(mx.array, (batch.input_ids, batch.attention_mask, label_ids, weights)))
 
     def _gathered(self, gradients: Arrays, sums: mx.array) -> tuple[Arrays, mx.array]:
         """Sum the gradients and figures over all processes."""

@@ -162,7 +162,7 @@ class Trainer:
     def _measured(self, rate: float) -> Record:
         run_state = self.run_state
         metrics = measure(
-            self._forward.all_logits(self.validation_loader), self.validation_loader.labels
+            self._forward.all_logits(self.validation_loader), self.validation_loader.label_ids
         )
         return Record(
             step=run_state.step,

@@ -201,7 +201,7 @@ def trainers(settings: TrainSettings, sampling: str) -> Figures:
         splits.train.label_names,
         settings.batch_size,
         settings.max_length or TRAINED_LENGTH,
-        splits.train.labels.tolist(),
+        splits.train.label_ids.tolist(),
         splits.test.texts,
         {
             "num_train_epochs": settings.epochs,
@@ -219,7 +219,7 @@ def trainers(settings: TrainSettings, sampling: str) -> Figures:
         command = [sys.executable, str(Path(__file__).with_name("trainer_run.py")), folder]
         with workers({"trainer": command}) as warm:
             answer = warm["trainer"](settings.seed)
-    figures = figures_by(np.array(answer["logits"]), splits.test.labels)
+    figures = figures_by(np.array(answer["logits"]), splits.test.label_ids)
     return figures | {"seconds": answer["seconds"]}
 
 

@@ -115,7 +115,7 @@ def figures_of(settings: TrainSettings, splits: Splits) -> Figures:
         result = run(settings, silent, splits)
     if result.predictions is None or result.predictions.interrupted:
         sys.exit(f"there are no figures (end of run: {result.end})")
-    return figures_by(result.predictions.logits, result.predictions.labels) | {
+    return figures_by(result.predictions.logits, result.predictions.label_ids) | {
         "temperature": result.temperature,
         "seconds": time.perf_counter() - start,
     }

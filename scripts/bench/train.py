@@ -81,7 +81,7 @@ def job_of(case: Case, arguments: argparse.Namespace) -> Job:
         data = phrasebank(arguments.phrasebank, "allagree")
     order = np.random.default_rng(0).permutation(len(data))
     data = data.take(order[: case.rows][: arguments.rows], case.data)
-    labels = data.labels.tolist()
+    labels = data.label_ids.tolist()
     return Job(data.texts, data.label_names, case.batch_size, MAX_LENGTH, labels)
 
 

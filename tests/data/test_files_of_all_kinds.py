@@ -314,7 +314,7 @@ def test_a_kind_of_file(tmp_path, kind):
         assert "\n" not in str(caught.value)
         return
     data = load(path, kind.flags)
-    assert list(zip(data.texts, [data.label_names[i] for i in data.labels], strict=True)) == (
+    assert list(zip(data.texts, [data.label_names[i] for i in data.label_ids], strict=True)) == (
         kind.rows
     )
     if kind.note:
@@ -328,12 +328,12 @@ def test_real_phrasebank_as_kaggle_has_it(tmp_path, real_data):
     source = load(f"{real_data / 'FinancialPhraseBank-v1.0.zip'}:50agree")
     path = tmp_path / "all-data.csv"
     with open(path, "w", encoding="latin-1", newline="") as file:
-        labels = [source.label_names[i] for i in source.labels]
+        labels = [source.label_names[i] for i in source.label_ids]
         csv.writer(file).writerows(zip(labels, source.texts, strict=True))
     with pytest.raises(InputError, match=r"--no-header .*--text-column 2 --label-column 1"):
         load(path)
     data = load(path, NUMBERS)
-    assert (data.texts, data.labels.tolist()) == (source.texts, source.labels.tolist())
+    assert (data.texts, data.label_ids.tolist()) == (source.texts, source.label_ids.tolist())
     assert any("Windows-1252" in note for note in data.notes)
 
 

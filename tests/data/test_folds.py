@@ -26,7 +26,7 @@ def with_twins(data):
     """Repeat a third of the rows, with a different number before and after."""
     third = range(0, len(data), 3)
     texts = [f"1 {text}" for text in data.texts] + [f"22 {data.texts[i]}" for i in third]
-    labels = np.concatenate([data.labels, data.labels[third]])
+    labels = np.concatenate([data.label_ids, data.label_ids[third]])
     return LabelledTexts(texts, labels, LABELS, "twins")
 
 
@@ -39,12 +39,12 @@ def test_every_row_is_tested_once():
         parts = (fold.train, fold.validation, fold.test)
         assert sorted(text for part in parts for text in part.texts) == sorted(data.texts)
         assert fold.test.texts == [data.texts[row] for row in fold.test_rows]
-        assert fold.test.labels.tolist() == data.labels[fold.test_rows].tolist()
+        assert fold.test.label_ids.tolist() == data.label_ids[fold.test_rows].tolist()
 
 
 def test_labels_and_sizes_are_level():
     splits = make_folds(make(301), 7, 2, 0.25)
-    counts = np.array([np.bincount(fold.test.labels) for fold in splits])
+    counts = np.array([np.bincount(fold.test.label_ids) for fold in splits])
     assert np.ptp(counts, axis=0).max() <= 1
     assert np.ptp(counts.sum(axis=1)) <= 1
     for fold in splits:
@@ -111,8 +111,8 @@ def test_repeated_and_conflicting_texts_take_no_part():
     data.texts[7] = data.texts[3].upper()
     data.texts[9] = data.texts[8]
     data.texts[11] = data.texts[8]
-    data.labels[[3, 7]] = [0, 2]
-    data.labels[[8, 9, 11]] = 1
+    data.label_ids[[3, 7]] = [0, 2]
+    data.label_ids[[8, 9, 11]] = 1
     splits = make_folds(data, 4)
     rows = np.concatenate([fold.test_rows for fold in splits])
     assert sorted(rows) == sorted(set(range(100)) - {3, 7, 9, 11})
@@ -143,11 +143,11 @@ def test_bad_input():
     assert "made has its own splits" in refusal(own)
     assert "made has 4 groups of near duplicates, too few for --folds 5" in refusal(make(4))
     few = make()
-    few.labels[:] = [0] * 3 + [1] * 297
+    few.label_ids[:] = [0] * 3 + [1] * 297
     assert "3 usable rows are labelled 'negative', in 3 groups" in refusal(few)
     alike = with_twins(make(30))
-    alike.labels[:] = 1
-    alike.labels[[0, 3, 6, 30, 31, 32]] = 2
+    alike.label_ids[:] = 1
+    alike.label_ids[[0, 3, 6, 30, 31, 32]] = 2
     assert "6 usable rows are labelled 'positive', in 3 groups" in refusal(alike)
     contradictory = LabelledTexts(["a", "A"], np.array([0, 1]), LABELS, "both")
     assert "both has 0 groups" in refusal(contradictory)
@@ -157,6 +157,6 @@ def test_bad_input():
 def test_real_phrasebank(real_data, level, rows):
     data = load_texts(f"{real_data / 'FinancialPhraseBank-v1.0.zip'}:{level}")
     splits = make_folds(data, 10, 42)
-    counts = np.array([np.bincount(fold.test.labels) for fold in splits])
+    counts = np.array([np.bincount(fold.test.label_ids) for fold in splits])
     assert counts.sum() == rows
     assert np.ptp(counts, axis=0).max() <= 1 and np.ptp(counts.sum(axis=1)) <= 1

@@ -210,8 +210,8 @@ def test_a_source_with_names_of_its_own_takes_a_label_map():
     data = load_texts("sample", Columns(label_map=names))
     plain = load_texts("sample")
     assert data.label_names == ["up", "flat", "down"]
-    assert [data.label_names[i] for i in data.labels] == [
-        names[plain.label_names[i]] for i in plain.labels
+    assert [data.label_names[i] for i in data.label_ids] == [
+        names[plain.label_names[i]] for i in plain.label_ids
     ]
     assert (data.splits, data.others) == (plain.splits, plain.others)
     with pytest.raises(InputError, match="'neutral' is not in --label-map"):

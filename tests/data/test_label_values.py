@@ -61,7 +61,7 @@ def test_a_split_of_minus_ones_is_left_out(checkpoint, tmp_path, capsys):
         f"{data}: none of its 7 test rows has a label (-1 means none); they are skipped"
     ]
     named = load_texts(str(data), Columns(label_names=["no", "yes"]))
-    assert (named.label_names, np.bincount(named.labels).tolist()) == (["no", "yes"], [23, 23])
+    assert (named.label_names, np.bincount(named.label_ids).tolist()) == (["no", "yes"], [23, 23])
     output = str(tmp_path / "run")
     argv = ["--model", str(checkpoint()), "--data", str(data), "--new-head", "--max-steps", "1"]
     assert train([*argv, "--output-dir", output]) == 0

@@ -41,12 +41,12 @@ def test_every_example_once_whole_and_padded(lengths, batch_size, seed, epoch, w
         count, length = len(batch.rows), batch.input_ids.shape[1]
         assert batch.input_ids.shape == batch.attention_mask.shape == (batch_size, length)
         assert batch.weights.tolist() == [1.0] * count + [0.0] * (batch_size - count)
-        assert batch.labels[:count].tolist() == batch.rows.tolist()
+        assert batch.label_ids[:count].tolist() == batch.rows.tolist()
         for i in range(batch_size):
             n = lengths[batch.rows[i]] if i < count else 0
             assert batch.attention_mask[i].tolist() == [1] * n + [0] * (length - n)
             assert batch.input_ids[i].tolist() == [*range(n), *[PAD] * (length - n)]
-        assert {a.dtype for a in (batch.input_ids, batch.attention_mask, batch.labels)} == {
+        assert {a.dtype for a in (batch.input_ids, batch.attention_mask, batch.label_ids)} == {
             np.dtype(np.int32)
         }
 
@@ -78,7 +78,7 @@ def test_packed_rows_hold_every_example_once_and_whole(lengths, batch_size, chos
             assert batch.input_ids[i][place].tolist() == list(range(n))
             # The tokens are contiguous, in the order of the examples.
             assert not n or np.ptp(np.flatnonzero(place)) == n - 1
-            assert batch.labels[i * loader.examples + j] == (0 if example is None else example)
+            assert batch.label_ids[i * loader.examples + j] == (0 if example is None else example)
         assert (batch.input_ids[batch.attention_mask == 0] == PAD).all()
         assert sorted(batch.rows) == sorted(update.rows)
         assert batch.num_tokens == sum(lengths[row] for row in update.rows)
@@ -140,7 +140,7 @@ def test_processes_share_every_update(lengths, share, ranks, accumulation, way):
     assert sorted(np.concatenate(seen)) == list(range(len(lengths)))
     for whole, *parts in zip(alone, *shared, strict=True):
         assert all(part.rows.tolist() == whole.rows.tolist() for part in parts)
-        assert whole.labels.tolist() == whole.rows.tolist()
+        assert whole.label_ids.tolist() == whole.rows.tolist()
         shapes = [[b.input_ids.shape for b in part.batches] for part in parts]
         assert all(shape == shapes[0] for shape in shapes)
         tokens = sum(b.num_tokens for part in parts for b in part.batches)
@@ -234,7 +234,7 @@ def test_waste_and_shapes_on_real_sentences(real_data, minilm, way, most):
     _, tokenizer = mlx_finbert.load(minilm)
     data = load_texts(f"{real_data / 'FinancialPhraseBank-v1.0.zip'}:50agree")
     tokens = tokenize(tokenizer, data.texts, 512)
-    loader = Loader(tokens, data.labels, 32, 0, 512, seed=0, grouping=Grouping(way))
+    loader = Loader(tokens, data.label_ids, 32, 0, 512, seed=0, grouping=Grouping(way))
     loader.choose_lengths()
     assert most - 0.06 < loader.padding_waste() < most
     assert len({batch.input_ids.shape for epoch in range(5) for batch in loader.epoch(epoch)}) <= 17

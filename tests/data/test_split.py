@@ -32,9 +32,9 @@ def test_parts_are_disjoint_complete_and_near_the_fractions():
     # Four standard deviations of a binomial draw.
     assert [len(p) for p in parts] == pytest.approx([7200, 800, 2000], abs=180)
     assert sorted(t for p in parts for t in p.texts) == sorted(data.texts)
-    whole = np.bincount(data.labels) / len(data)
+    whole = np.bincount(data.label_ids) / len(data)
     for part in parts:
-        assert np.bincount(part.labels) / len(part) == pytest.approx(whole, abs=0.07)
+        assert np.bincount(part.label_ids) / len(part) == pytest.approx(whole, abs=0.07)
         assert part.texts == sorted(part.texts, key=data.texts.index)
 
 
@@ -42,7 +42,7 @@ def test_the_side_of_a_text_does_not_depend_on_the_other_rows():
     data = make(400)
     before = sides(make_splits(data))
     order = np.random.default_rng(1).permutation(400)
-    relabelled = data.labels.copy()
+    relabelled = data.label_ids.copy()
     relabelled[7] = (relabelled[7] + 1) % 3
     edits = {
         "sorted": data.take(order, "sorted"),
@@ -50,7 +50,7 @@ def test_the_side_of_a_text_does_not_depend_on_the_other_rows():
         "relabelled": LabelledTexts(data.texts, relabelled, LABELS, "relabelled"),
         "longer": LabelledTexts(
             ["A first row", *data.texts, "A last one"],
-            np.concatenate([[0], data.labels, [2]]),
+            np.concatenate([[0], data.label_ids, [2]]),
             LABELS,
             "longer",
         ),
@@ -74,7 +74,7 @@ def test_a_label_with_three_texts_is_in_every_part(seed, rows, test, validation)
     data = LabelledTexts(texts, np.array([0] * 60 + [1] * rows), ["common", "rare"], "made")
     splits = make_splits(data, seed, test, validation)
     for part in (splits.train, splits.validation, splits.test):
-        assert set(part.labels) == {0, 1}
+        assert set(part.label_ids) == {0, 1}
 
 
 def test_a_label_with_fewer_texts_stays_in_training_first():
@@ -82,7 +82,7 @@ def test_a_label_with_fewer_texts_stays_in_training_first():
     data = LabelledTexts(texts, np.array([0] * 60 + [1, 1, 2]), ["a", "pair", "single"], "made")
     splits = make_splits(data, 0, 0.9, 0.9)
     counts = {
-        name: np.bincount(splits.part(name).labels, minlength=3).tolist()[1:]
+        name: np.bincount(splits.part(name).label_ids, minlength=3).tolist()[1:]
         for name in ("train", "validation", "test")
     }
     assert counts == {"train": [1, 1], "validation": [1, 0], "test": [0, 0]}
@@ -92,7 +92,7 @@ def test_the_notes_say_by_how_much_the_labels_differ():
     labels = np.array([0] * 50 + [1] * 50)
     data = LabelledTexts([f"Text {i}" for i in range(100)], labels, ["a", "b"], "made")
     splits = make_splits(data)
-    shares = {name: np.mean(splits.part(name).labels == 1) for name in ("test", "validation")}
+    shares = {name: np.mean(splits.part(name).label_ids == 1) for name in ("test", "validation")}
     name = max(shares, key=lambda name: abs(shares[name] - 0.5))
     assert abs(shares[name] - 0.5) > 0.01
     (note,) = (note for note in splits.notes if "by chance" in note)
@@ -104,8 +104,8 @@ def test_the_notes_say_by_how_much_the_labels_differ():
 
 def test_a_label_without_training_rows_is_told():
     data = make(60, splits=["train"] * 40 + ["validation"] * 10 + ["test"] * 10)
-    data.labels[:40] = data.labels[:40] // 2
-    data.labels[55] = 2
+    data.label_ids[:40] = data.label_ids[:40] // 2
+    data.label_ids[55] = 2
     assert "no training row is labelled positive" in make_splits(data).notes
 
 
@@ -125,7 +125,7 @@ def test_duplicates_stay_on_one_side():
     data = make(300)
     doubled = LabelledTexts(
         data.texts + [f"  {t.upper()} " for t in data.texts],
-        np.concatenate([data.labels, data.labels]),
+        np.concatenate([data.label_ids, data.label_ids]),
         LABELS,
         "doubled",
     )
@@ -139,7 +139,7 @@ def test_duplicates_stay_on_one_side():
 def test_conflicting_labels_are_reported_with_their_rows():
     data = make(20)
     data.texts[7] = data.texts[3].lower()
-    data.labels[[3, 7]] = [0, 2]
+    data.label_ids[[3, 7]] = [0, 2]
     notes = " ".join(make_splits(data).notes)
     assert "1 texts have conflicting labels (rows 4, 8)" in notes
 
@@ -147,7 +147,7 @@ def test_conflicting_labels_are_reported_with_their_rows():
 def test_conflicting_labels_are_told_by_the_rows_of_the_file():
     data = make(20, numbers=np.arange(20) * 2 + 11)
     data.texts[7] = data.texts[3].lower()
-    data.labels[[3, 7]] = [0, 2]
+    data.label_ids[[3, 7]] = [0, 2]
     assert "(rows 17, 25)" in make_splits(data).notes[-1]
     # The files of a folder repeat row numbers, so the note names the split of each row.
     data.numbers = np.concatenate([np.arange(1, 11), np.arange(1, 6), np.arange(1, 6)])

@@ -78,7 +78,7 @@ def test_rows_outside_the_sample_are_not_seen():
 
 def test_a_label_that_a_sample_loses_is_told():
     splits = usable(make_splits(make()), None, False, 1, None, 0)
-    (lost,) = {0, 1} - set(splits.train.labels)
+    (lost,) = {0, 1} - set(splits.train.label_ids)
     expected = f"no training row of the sample is labelled {LABELS[lost]}: raise --max-train-rows"
     assert expected in splits.notes
 

@@ -137,7 +137,7 @@ def test_pictures_take_the_colours_of_the_page(tmp_path):
 def test_the_figures_are_those_of_the_predictions(tmp_path):
     made = report()
     page, figures = written(tmp_path, made), metrics_of(made)
-    logits, labels = made.predictions.logits.astype(float), made.predictions.labels
+    logits, labels = made.predictions.logits.astype(float), made.predictions.label_ids
     raw, after = measure(logits, labels), measure(logits / 1.7, labels)
     assert figures["accuracy"] == raw.accuracy == after.accuracy
     assert (figures["loss"], figures["uncalibrated"]["loss"]) == (after.loss, raw.loss)
@@ -162,7 +162,7 @@ def test_the_tables_repeat_the_figures(tmp_path):
     for row in found:
         i = int(row["row"]) - 1
         predicted, true = (made.label_names.index(row[f"{k}_label"]) for k in ("predicted", "true"))
-        assert (row["text"], true) == (made.predictions.texts[i], made.predictions.labels[i])
+        assert (row["text"], true) == (made.predictions.texts[i], made.predictions.label_ids[i])
         assert predicted == probabilities[i].argmax() != true
         assert float(row["probability"]) == pytest.approx(probabilities[i, predicted], abs=1e-6)
         assert float(row["true_probability"]) == pytest.approx(probabilities[i, true], abs=1e-6)
@@ -210,8 +210,8 @@ def test_mistakes_have_the_row_of_the_file_and_its_other_columns(tmp_path):
 
 def test_undefined_figures_are_a_dash_and_null(tmp_path):
     rows = predictions(3, 60, 9)
-    rows.labels = rows.labels % 2
-    rows.logits = np.float32(9) * np.eye(3, dtype=np.float32)[rows.labels]
+    rows.label_ids = rows.label_ids % 2
+    rows.logits = np.float32(9) * np.eye(3, dtype=np.float32)[rows.label_ids]
     page, figures = (
         written(tmp_path, report(predictions=rows)),
         metrics_of(report(predictions=rows)),
@@ -361,7 +361,7 @@ def test_validation_rows_are_named_as_such(tmp_path):
 
 def test_a_fitted_temperature_lowers_the_loss():
     rows = predictions(rows=600)
-    temperature = fit_temperature(rows.logits, rows.labels)
+    temperature = fit_temperature(rows.logits, rows.label_ids)
     figures = metrics_of(report(predictions=rows, temperature=temperature))
     assert figures["loss"] < figures["uncalibrated"]["loss"]
     assert figures["calibration_temperature"] == temperature > 1

@@ -24,14 +24,14 @@ def logits_of(texts):
 
 
 def train_one(fold, parts):
-    return logits_of(parts.test.texts), parts.test.labels
+    return logits_of(parts.test.texts), parts.test.label_ids
 
 
 def test_predictions_come_together_in_the_order_of_the_source(data):
     splits = make_folds(data, 4)
     found = cross_validate(splits, train_one)
     np.testing.assert_array_equal(found.rows, np.arange(61))
-    np.testing.assert_array_equal(found.labels, data.labels)
+    np.testing.assert_array_equal(found.label_ids, data.label_ids)
     np.testing.assert_array_equal(found.logits, logits_of(data.texts))
     assert found.logits.dtype == np.float32
     for number, fold in enumerate(splits):
@@ -49,7 +49,7 @@ def test_figures(data):
         squares = np.sum((values - np.mean(values)) ** 2)
         assert figures["std"][name] == pytest.approx(np.sqrt(squares / 3))
         assert [fold[name] for fold in figures["folds"]] == pytest.approx(values)
-    pooled = measure(logits_of(data.texts), data.labels)
+    pooled = measure(logits_of(data.texts), data.label_ids)
     assert figures["pooled"]["accuracy"] == pooled.accuracy
     assert figures["pooled"]["labels"].keys() == set(LABELS)
     expected = bootstrap_intervals(pooled)["macro_f1"]

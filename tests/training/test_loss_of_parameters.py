@@ -29,7 +29,7 @@ def a_loader(way, pad, rows=21, batch_size=8, accumulation=1):
 def rows_of(batch):
     """The rows of a batch as MLX arrays, in the form that the loss takes."""
     places = len(batch.input_ids), -1
-    labels, weights = batch.labels.reshape(places), batch.weights.reshape(places)
+    labels, weights = batch.label_ids.reshape(places), batch.weights.reshape(places)
     return tuple(map(mx.array, (batch.input_ids, batch.attention_mask, labels, weights)))
 
 

@@ -19,7 +19,7 @@ from mlx_finbert.training.prepare import Loaders, load_model, make_loaders, make
 
 
 class SomeLoader:
-    labels = np.array([0, 0, 1, 2])
+    label_ids = np.array([0, 0, 1, 2])
     tokens = Tokens(np.array([5, 9, 7, 9], np.int32), np.arange(5), np.zeros(4, bool))
 
     def __len__(self):
@@ -140,7 +140,7 @@ def test_the_test_rows_are_tokenized_by_another_thread(tiny):
         np.testing.assert_array_equal(
             loaders.test.tokens.ids, tokenize(tokenizer, test.texts, 5).ids
         )
-    assert loaders.test is loaders.test and len(loaders.test.labels) == 5
+    assert loaders.test is loaders.test and len(loaders.test.label_ids) == 5
     assert said.count("test: 5 of 5 rows have more than 5 tokens and were cut") == 1
 
 

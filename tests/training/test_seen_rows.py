@@ -76,7 +76,7 @@ def phrasebank(real_data, tmp_path):
     """Financial PhraseBank's archive, and its sentences as a table of pairs."""
     archive = f"{real_data / 'FinancialPhraseBank-v1.0.zip'}"
     data = load_texts(f"{archive}:50agree")
-    labels = [data.label_names[i] for i in data.labels]
+    labels = [data.label_names[i] for i in data.label_ids]
     return archive, list(zip(data.texts, labels, strict=True))
 
 

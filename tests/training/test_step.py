@@ -44,7 +44,7 @@ def random_batch(seed, vocabulary, rows=8, length=16, pad=0, empty=0):
 
 def update_of(*batches):
     rows = [np.arange(len(b.rows)) for b in batches]
-    labels = [b.labels[: len(b.rows)] for b in batches]
+    labels = [b.label_ids[: len(b.rows)] for b in batches]
     rows = np.concatenate(rows)
     return Update(rows, rows + 1, np.concatenate(labels), list(batches))
 
@@ -77,7 +77,7 @@ def reference_run(reference, batches, total_steps):
         loss = reference(
             torch.tensor(batch.input_ids[real]).long(),
             torch.tensor(batch.attention_mask[real]).long(),
-            labels=torch.tensor(batch.labels[real]).long(),
+            labels=torch.tensor(batch.label_ids[real]).long(),
         ).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(reference.parameters(), MAX_GRAD_NORM)
@@ -152,7 +152,7 @@ def test_rows_of_weight_zero_change_nothing(checkpoint):
     folder = checkpoint(**NO_DROPOUT["bert"])
     padded = random_batch(0, 60, rows=8, empty=3)
     exact = Batch(
-        padded.input_ids[:5], padded.attention_mask[:5], padded.labels[:5], padded.weights[:5],
+        padded.input_ids[:5], padded.attention_mask[:5], padded.label_ids[:5], padded.weights[:5],
         padded.rows,
     )  # fmt: skip
     ends = []
@@ -178,7 +178,7 @@ def test_small_batches_gathered_are_the_large_batch(checkpoint, label_smoothing)
     large = random_batch(0, 60, rows=16, length=24, empty=2)
     parts = [
         Batch(*(a[i : i + 4] for a in (
-            large.input_ids, large.attention_mask, large.labels, large.weights
+            large.input_ids, large.attention_mask, large.label_ids, large.weights
         )), large.rows[i : i + 4])
         for i in range(0, 16, 4)
     ]  # fmt: skip

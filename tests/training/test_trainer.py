@@ -106,7 +106,7 @@ def test_the_model_has_the_evaluated_weights_in_the_callback(tiny):
 
     def evaluate_again(record, is_best):
         logits = Forward(model).all_logits(validation)
-        losses.append((record.val_loss, measure(logits, validation.labels).loss))
+        losses.append((record.val_loss, measure(logits, validation.label_ids).loss))
 
     run(model, tokenizer, 15, watch=Watch(on_evaluation=evaluate_again))
     assert len(losses) == 3

@@ -36,7 +36,7 @@ def with_araci_split(data: LabelledTexts) -> LabelledTexts:
         )
     rest, test = train_test_split(np.arange(ROWS), 0.2)
     _, validation = train_test_split(rest, 0.1)
-    counts = np.bincount(data.labels[test], minlength=len(data.label_names))
+    counts = np.bincount(data.label_ids[test], minlength=len(data.label_names))
     if dict(zip(data.label_names, counts.tolist(), strict=True)) != TEST_LABELS:
         raise InputError(
             f"{data.name} has its {ROWS:,} rows in a different order than Sentences_50Agree.txt,"

@@ -85,7 +85,7 @@ def agreement_bands(path: Path, data: LabelledTexts) -> np.ndarray:
 
 
 def _pairs(data: LabelledTexts) -> list[tuple[str, str]]:
-    return [(text, data.label_names[i]) for text, i in zip(data.texts, data.labels, strict=True)]
+    return [(text, data.label_names[i]) for text, i in zip(data.texts, data.label_ids, strict=True)]
 
 
 def _take_band(

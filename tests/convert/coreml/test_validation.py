@@ -19,7 +19,7 @@ def test_validation_measures_both_on_the_same_rows(classifier, tmp_path):
     options = ExportOptions(lengths=[LENGTH, 16, 32], compress="int8")
     report = export(model, tokenizer, tmp_path / "T.mlpackage", options, rows=rows)
     found = report.validation
-    labels = [model.args.labels.index(rows.label_names[label]) for label in rows.labels]
+    labels = [model.args.labels.index(rows.label_names[label]) for label in rows.label_ids]
     expected = predict_proba(model, tokenizer, rows.texts).argmax(1)
     assert found.model_accuracy == pytest.approx(np.mean(expected == labels))
     assert found.agreement > 0.8 and found.rows == 40

@@ -29,7 +29,7 @@ def test_the_published_counts(archive):
     splits = make_splits(load_texts(f"{archive}:araci"))
     parts = (splits.train, splits.validation, splits.test)
     assert [len(part) for part in parts] == [3488, 388, 970]
-    assert np.bincount(splits.test.labels).tolist() == [128, 575, 267]
+    assert np.bincount(splits.test.label_ids).tolist() == [128, 575, 267]
     known = set(splits.train.texts)
     assert sum(text in known for text in splits.test.texts) == 5
     assert any("5 of them in several of the source's own splits" in note for note in splits.notes)

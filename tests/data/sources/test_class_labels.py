@@ -28,7 +28,7 @@ def write(path, ids, names, **features):
 
 def labels_of(path, **columns):
     data = load_texts(str(path), Columns(**columns))
-    return data.label_names, [data.label_names[i] for i in data.labels]
+    return data.label_names, [data.label_names[i] for i in data.label_ids]
 
 
 def test_the_names_are_used(tmp_path):
@@ -57,7 +57,7 @@ def test_a_folder_of_them(tmp_path):
     write(tmp_path / "train.parquet", [0, 1, 2], NAMES)
     write(tmp_path / "test.parquet", [-1, -1], NAMES)
     data = load_texts(str(tmp_path))
-    assert (data.label_names, data.labels.tolist()) == (NAMES, [0, 1, 2])
+    assert (data.label_names, data.label_ids.tolist()) == (NAMES, [0, 1, 2])
     assert data.notes == [f"{tmp_path}: none of its 2 test rows has a label; they are skipped"]
 
 

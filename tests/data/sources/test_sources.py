@@ -61,8 +61,8 @@ def test_tables(tmp_path, name):
     data = load_texts(str(WRITERS[name](tmp_path / name, rows)))
     assert data.texts == [row["text"] for row in rows]
     assert data.label_names == SENTIMENTS
-    assert data.labels.tolist() == [0, 1, 2, 2]
-    assert data.labels.dtype == np.int32
+    assert data.label_ids.tolist() == [0, 1, 2, 2]
+    assert data.label_ids.dtype == np.int32
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -70,9 +70,9 @@ def test_other_columns_and_integer_labels(tmp_path, name):
     rows = [{"headline": row["text"], "y": i % 2, "id": 7} for i, row in enumerate(rows_for(name))]
     path = str(WRITERS[name](tmp_path / name, rows))
     named = load_texts(path, Columns("headline", "y", label_names=["bad", "good"]))
-    assert (named.label_names, named.labels.tolist()) == (["bad", "good"], [0, 1, 0, 1])
+    assert (named.label_names, named.label_ids.tolist()) == (["bad", "good"], [0, 1, 0, 1])
     bare = load_texts(path, Columns("headline", "y"))
-    assert (bare.label_names, bare.labels.tolist()) == (["0", "1"], [0, 1, 0, 1])
+    assert (bare.label_names, bare.label_ids.tolist()) == (["0", "1"], [0, 1, 0, 1])
 
 
 def test_a_byte_order_mark_and_another_encoding(tmp_path):
@@ -85,7 +85,7 @@ def test_a_byte_order_mark_and_another_encoding(tmp_path):
 def test_spellings_of_one_label_are_one(tmp_path):
     rows = [{"text": f"row {i}", "label": v} for i, v in enumerate(["Bullish", "bearish", "pos"])]
     data = load_texts(str(write_csv(tmp_path / "a.csv", rows)))
-    assert (data.label_names, data.labels.tolist()) == (["bearish", "Bullish"], [1, 0, 1])
+    assert (data.label_names, data.label_ids.tolist()) == (["bearish", "Bullish"], [1, 0, 1])
 
 
 def bad(tmp_path, rows=None, name="a.csv", columns=None, raw=None):
@@ -191,7 +191,7 @@ def test_names_keep_their_spelling_and_floats_are_integers(tmp_path):
     assert load_texts(str(write_csv(tmp_path / "a.csv", rows))).label_names == ["Banks", "Energy"]
     rows = [{"text": f"row {i}", "label": v} for i, v in enumerate(["1.0", "0.0", "1.0"])]
     data = load_texts(str(write_csv(tmp_path / "b.csv", rows)), Columns(label_names=["no", "yes"]))
-    assert (data.label_names, data.labels.tolist()) == (["no", "yes"], [1, 0, 1])
+    assert (data.label_names, data.label_ids.tolist()) == (["no", "yes"], [1, 0, 1])
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_phrasebank_as_zip_folder_and_file(tmp_path):
                  tmp_path / "fpb" / "Sentences_66Agree.txt"):  # fmt: skip
         data = load_texts(str(spec))
         assert data.texts == ["Sales fell , a @ b .", "The board met .", "Förvaltning rose ."]
-        assert (data.label_names, data.labels.tolist()) == (SENTIMENTS, [0, 1, 2])
+        assert (data.label_names, data.label_ids.tolist()) == (SENTIMENTS, [0, 1, 2])
         assert "NC" in data.licence
     with pytest.raises(InputError, match="not the file of level '50agree'"):
         load_texts(f"{tmp_path / 'fpb' / 'Sentences_66Agree.txt'}:50agree")
@@ -283,7 +283,7 @@ def test_acl_imdb(tmp_path):
     data = load_texts(str(tmp_path))
     assert len(data) == 12
     assert data.label_names == ["negative", "positive"]
-    assert data.labels.tolist() == [0, 0, 0, 1, 1, 1] * 2
+    assert data.label_ids.tolist() == [0, 0, 0, 1, 1, 1] * 2
     assert data.splits == ["train"] * 6 + ["test"] * 6
 
 
@@ -295,7 +295,7 @@ def test_fiqa_has_one_row_a_sentence(tmp_path):
     (tmp_path / "task1_headline_ABSA_train.json").write_text(json.dumps(headlines))
     (tmp_path / "task1_post_ABSA_train.json").write_text(json.dumps({"4": record("flat", 0.1)}))
     data = load_texts(str(tmp_path))
-    assert dict(zip(data.texts, data.labels.tolist(), strict=True)) == {
+    assert dict(zip(data.texts, data.label_ids.tolist(), strict=True)) == {
         "up": 2, "mixed": 1, "down": 0, "flat": 1,
     }  # fmt: skip
 
@@ -306,7 +306,7 @@ def test_a_hub_data_set_through_datasets(tmp_path):
         write_parquet(tmp_path / f"{split}.parquet", rows)
     data = load_hub(str(tmp_path), None, Columns())
     assert data.splits == ["train"] * 4 + ["test"] * 3
-    assert data.labels.tolist() == [0, 1, 2, 2, 0, 1, 2]
+    assert data.label_ids.tolist() == [0, 1, 2, 2, 0, 1, 2]
     with pytest.raises(
         InputError,
         match=r"no split with the columns 'review' and 'label' \(it has train: text, label",
@@ -326,7 +326,7 @@ def test_class_labels_of_the_hub_keep_their_names(monkeypatch):
         "datasets.load_dataset", lambda *_: {"train": part, "unsupervised": unlabelled}
     )
     data = load_texts("someone/reviews")
-    assert (data.label_names, data.labels.tolist(), data.splits) == (
+    assert (data.label_names, data.label_ids.tolist(), data.splits) == (
         ["neg", "pos"],
         [1, 0, 1],
         None,
@@ -346,7 +346,7 @@ def test_ids_of_a_class_label_are_positions_whatever_its_names(monkeypatch, name
     rows = {"text": ["a", "b", "c"], "label": [0, 2, 1]}
     hub_data(monkeypatch, train=datasets.Dataset.from_dict(rows, datasets.Features(features)))
     data = load_texts("someone/rated")
-    assert (data.label_names, data.labels.tolist()) == (names, [0, 2, 1])
+    assert (data.label_names, data.label_ids.tolist()) == (names, [0, 2, 1])
 
 
 def test_rows_of_the_hub_keep_their_numbers_and_other_columns(monkeypatch):
@@ -391,7 +391,7 @@ def test_hub_splits_that_cannot_be_used(monkeypatch):
 
 def test_the_sample_is_what_it_says():
     data = load_texts("sample")
-    counts = np.bincount(data.labels)
+    counts = np.bincount(data.label_ids)
     words = [len(text.split()) for text in data.texts]
     assert len(data) >= 600
     assert data.label_names == SENTIMENTS
@@ -412,7 +412,7 @@ def test_real_phrasebank(real_data):
     sizes = {}
     for level in ("allagree", "75agree", "66agree", "50agree"):
         data = load_texts(f"{real_data / 'FinancialPhraseBank-v1.0.zip'}:{level}")
-        sizes[level] = np.bincount(data.labels).tolist()
+        sizes[level] = np.bincount(data.label_ids).tolist()
     assert sizes == {
         "allagree": [303, 1391, 570],
         "75agree": [420, 2146, 887],
@@ -425,7 +425,7 @@ def test_real_fiqa_and_imdb(real_data):
     assert len(load_texts(str(real_data / "fiqa"))) == 1113
     path = str(real_data / "imdb-test.parquet")
     data = load_texts(path, Columns(label_names=["negative", "positive"]))
-    assert np.bincount(data.labels).tolist() == [12500, 12500]
+    assert np.bincount(data.label_ids).tolist() == [12500, 12500]
 
 
 def test_the_default_encoding_of_earlier_versions_means_nothing():
