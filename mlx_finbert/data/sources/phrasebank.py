@@ -4,16 +4,22 @@ The archive has one file for each level of agreement between the annotators. The
 (all-agree is contained in 75, 66 and 50), so no two of them may be mixed. Each line is
 `sentence@label` in ISO-8859-1. The data set's loading script on the hub no longer runs in
 datasets >= 4, but the archive itself is still in its repository.
+
+`araci` is the split for which FinBERT's results were published (Araci 2019, arXiv 1908.10063). A
+fifth of the 4,846 sentences on which half of the annotators agree are test rows. The released
+script (ProsusAI/finBERT, `scripts/datasets.py`) draws a tenth of the rest as validation rows. Both
+use scikit-learn's `train_test_split(random_state=0)`, unstratified.
 """
 
+import math
 import zipfile
 import zlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from mlx_finbert.data.sources.araci import with_araci_split
 from mlx_finbert.data.texts import LabelledTexts, from_columns
 from mlx_finbert.errors import InputError, first_line
 
@@ -28,6 +34,8 @@ LEVELS = {
     "50agree": "Sentences_50Agree.txt",
 }
 ARACI = "araci"
+ARACI_ROWS = 4846
+ARACI_TEST_LABELS = {"negative": 128, "neutral": 575, "positive": 267}
 BANDS = {"100%": "allagree", "75-99%": "75agree", "66-74%": "66agree", "50-65%": "50agree"}
 """The shares of annotators that agree, each with the strictest level that has such sentences."""
 LABELS = ["negative", "neutral", "positive"]
@@ -173,3 +181,42 @@ def _from_folder(path: Path, name: str) -> bytes:
     if not found:
         raise InputError(f"{path} contains no {name}: give the folder of the unpacked archive")
     return found[0].read_bytes()
+
+
+def with_araci_split(data: LabelledTexts) -> LabelledTexts:
+    """Split the rows into 3,488 training, 388 validation and 970 test rows.
+
+    Five test sentences are also training sentences; this keeps the split as it was published.
+
+    Args:
+        data: `Sentences_50Agree.txt`, in the order of the file.
+
+    Raises:
+        InputError: For other data, or rows in another order.
+    """
+    if len(data) != ARACI_ROWS:
+        raise InputError(
+            f"{data.name} has {len(data):,} rows, but Araci's split needs the {ARACI_ROWS:,} rows"
+            " of Financial PhraseBank's level 50agree: give its original file"
+        )
+    rest, test = train_test_split(np.arange(ARACI_ROWS), 0.2)
+    _, validation = train_test_split(rest, 0.1)
+    counts = np.bincount(data.label_ids[test], minlength=len(data.label_names))
+    if dict(zip(data.label_names, counts.tolist(), strict=True)) != ARACI_TEST_LABELS:
+        raise InputError(
+            f"{data.name} has its {ARACI_ROWS:,} rows in a different order than"
+            " Sentences_50Agree.txt, but Araci's split needs that order: give the original file"
+        )
+    splits = np.full(ARACI_ROWS, "train", dtype=object)
+    splits[validation], splits[test] = "validation", "test"
+    return replace(data, splits=splits.tolist(), name=f"{data.name}, Araci's split")
+
+
+def train_test_split(rows: np.ndarray, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """Split like scikit-learn's `train_test_split(rows, test_size=test_fraction, random_state=0)`.
+
+    Its `ShuffleSplit` permutes the rows once and takes the test rows from the front.
+    """
+    permuted = rows[np.random.RandomState(0).permutation(len(rows))]
+    num_test = math.ceil(test_fraction * len(rows))
+    return permuted[num_test:], permuted[:num_test]

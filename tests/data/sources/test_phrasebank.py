@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from mlx_finbert.data import LabelledTexts, load_texts, make_splits
-from mlx_finbert.data.sources.araci import train_test_split, with_araci_split
-from mlx_finbert.data.sources.phrasebank import agreement_bands
+from mlx_finbert.data.sources.phrasebank import agreement_bands, train_test_split, with_araci_split
 from mlx_finbert.errors import InputError
 
 LABELS = ["negative", "neutral", "positive"]
