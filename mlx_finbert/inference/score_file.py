@@ -5,7 +5,7 @@ from pathlib import Path
 
 import mlx.core as mx
 
-from mlx_finbert.data.tables.read_options import ReadOptions
+from mlx_finbert.data.tables.text_files import ReadOptions
 from mlx_finbert.distributed import barrier, guarded, ranks
 from mlx_finbert.inference.job import FileReport, Job
 from mlx_finbert.inference.parts import Left, Parts

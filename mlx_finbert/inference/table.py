@@ -10,7 +10,6 @@ from typing import Any
 
 from mlx_finbert.data.bad_rows import ROWS_SHOWN
 from mlx_finbert.data.tables import open_table
-from mlx_finbert.data.tables.read_options import ReadOptions
 from mlx_finbert.data.tables.records import (
     MissingColumnError,
     Record,
@@ -19,6 +18,7 @@ from mlx_finbert.data.tables.records import (
     require_column,
     value_of,
 )
+from mlx_finbert.data.tables.text_files import ReadOptions
 from mlx_finbert.data.tables.writers import ENDINGS, TableWriter
 from mlx_finbert.errors import InputError
 from mlx_finbert.inference.parts import in_parts

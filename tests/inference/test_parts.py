@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 from loopback import connected, launched, python
 
-from mlx_finbert.data.tables.read_options import ReadOptions
+from mlx_finbert.data.tables.text_files import ReadOptions
 from mlx_finbert.errors import InputError
 from mlx_finbert.inference import Predictor, parts
 from mlx_finbert.inference import score_file as scoring

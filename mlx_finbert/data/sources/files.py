@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.data.sources.class_labels import in_order, named, stored_names
-from mlx_finbert.data.sources.columns import FLAGS, Columns
+from mlx_finbert.data.sources.columns import FLAGS, Columns, in_order, named, stored_names
 from mlx_finbert.data.sources.folders import shards_beside, split_files, unused_tables
 from mlx_finbert.data.tables import open_table
 from mlx_finbert.data.tables.records import MissingColumnError, Record, has_column, require_column

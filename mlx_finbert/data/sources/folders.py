@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlx_finbert.data.tables import ENDINGS, LINES, ending_of
 from mlx_finbert.data.tables.compressed import ENDINGS as PACKED
-from mlx_finbert.data.tables.read_options import ReadOptions
+from mlx_finbert.data.tables.text_files import ReadOptions
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, split_of
 from mlx_finbert.errors import InputError
 

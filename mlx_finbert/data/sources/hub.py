@@ -3,8 +3,7 @@
 from typing import Any
 
 from mlx_finbert.data.sources import fiqa, imdb
-from mlx_finbert.data.sources.class_labels import in_order, named
-from mlx_finbert.data.sources.columns import Columns
+from mlx_finbert.data.sources.columns import Columns, in_order, named
 from mlx_finbert.data.texts import LabelledTexts, from_columns, split_of
 from mlx_finbert.errors import InputError, first_line
 

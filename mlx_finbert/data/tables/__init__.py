@@ -8,9 +8,8 @@ from mlx_finbert.data.tables.delimited import Delimited
 from mlx_finbert.data.tables.encodings import TextFormat, find_format
 from mlx_finbert.data.tables.json_records import JsonRecords
 from mlx_finbert.data.tables.parquet_records import ParquetRecords
-from mlx_finbert.data.tables.read_options import ReadOptions
 from mlx_finbert.data.tables.records import TableFile
-from mlx_finbert.data.tables.text_files import TextLines, first_lines
+from mlx_finbert.data.tables.text_files import ReadOptions, TextLines, first_lines
 from mlx_finbert.errors import InputError
 
 DELIMITED = (".csv", ".tsv", ".tab", ".psv")

@@ -15,9 +15,8 @@ from mlx_finbert.data.tables.delimiters import (
 )
 from mlx_finbert.data.tables.encodings import TextFormat
 from mlx_finbert.data.tables.headers import Header
-from mlx_finbert.data.tables.read_options import ReadOptions
 from mlx_finbert.data.tables.records import Record, Row, TableFile
-from mlx_finbert.data.tables.text_files import first_lines, open_text
+from mlx_finbert.data.tables.text_files import ReadOptions, first_lines, open_text
 from mlx_finbert.errors import InputError
 
 # A cell may hold a whole report; the default limit of csv is 128 KiB.

@@ -1,7 +1,8 @@
-"""Text files read as lines, and tables with one text per line."""
+"""Text files: the user's settings for reading them, their lines, and files of one text per line."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
@@ -9,6 +10,7 @@ from typing import TextIO
 from mlx_finbert.data.tables.compressed import open_bytes
 from mlx_finbert.data.tables.encodings import TextFormat
 from mlx_finbert.data.tables.records import Record, TableFile, missing_column
+from mlx_finbert.errors import InputError
 
 SAMPLE_LINES = 200
 SAMPLE_CHARACTERS = 1 << 20
@@ -16,6 +18,36 @@ SAMPLE_CHARACTERS = 1 << 20
 
 TEXT = "text"
 """The name of the only column of a file with one text per line."""
+
+SPELLED = {"\\t": "\t", "tab": "\t"}
+"""Spellings of separators that are hard to type in a shell."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """The format of a text file with a table; None means that it is detected."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    """One character, `\\t` or `tab`."""
+    header: bool | None = None
+    """Whether the first line names the columns; otherwise they are called 1, 2, ..."""
+
+    @property
+    def separator(self) -> str | None:
+        """The delimiter as one character.
+
+        Raises:
+            InputError: If the delimiter is not one character.
+        """
+        if self.delimiter is None:
+            return None
+        character = SPELLED.get(self.delimiter, self.delimiter)
+        if len(character) != 1 or character in '"\r\n':
+            raise InputError(
+                f"--delimiter {self.delimiter!r} is not one character such as , ; | or \\t"
+            )
+        return character
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from mlx_finbert.data.tables.headers import (
     names_columns,
     reads_as_data,
 )
-from mlx_finbert.data.tables.read_options import ReadOptions
+from mlx_finbert.data.tables.text_files import ReadOptions
 from mlx_finbert.errors import InputError
 
 CELLS = st.text(alphabet="ab1 ,;\t|'\"\\\n\r.é’", max_size=12)
