@@ -8,8 +8,8 @@ from typing import Any
 from mlx_finbert.checkpoints.files import RUN_CONFIG, RUN_FILES, SEEN_TEXTS, read_json
 from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.data.flags import DataSettings, SplitSettings, TrainedDataSettings
-from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.data.sources import is_same_data
+from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.settings import read_config_file

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from mlx_finbert.data.folds import make_folds
-from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.sources.columns import Columns
 from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION, Splits, make_splits
 from mlx_finbert.data.subset import usable
 from mlx_finbert.data.tables.text_files import ReadOptions
+from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.labels import read_label_map
 from mlx_finbert.settings import refuse_without, require, setting

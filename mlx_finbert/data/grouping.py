@@ -4,6 +4,7 @@ A batch is padded to its longest example, so about half of a random batch of sen
 The usual remedy is batches of examples with similar lengths. But examples of similar length are
 also similar in kind, so such a batch is not a random sample of the data. Two ways keep the batches
 random: `packed` and `parts`. docs/training.md has measurements of all ways.
+The few lengths that batches are padded to are chosen for the given rows.
 """
 
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ BATCHES_TRIED = 16
 
 NUMBERS_TRIED = 64
 """The approximate number of row counts to try; trying all takes seconds for large batches."""
+
+MOST_LENGTHS = 16
+"""The most lengths to pad to: MLX traces the compiled step once per length, and keeps all traces."""
 
 JITTER = 0.25
 """The factors of `jittered` differ from 1 by at most this much."""
@@ -189,3 +193,39 @@ def quantiles(lengths: np.ndarray, label_ids: np.ndarray) -> np.ndarray:
 def cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
     """Cut examples into parts of one size; the last part holds the rest."""
     return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
+def best_lengths(lengths: np.ndarray, multiple: int, most: int = MOST_LENGTHS) -> np.ndarray:
+    """Find the lengths with the least padding, if each batch is padded to the next of them.
+
+    This is dynamic programming over the multiples that occur: the best `k` lengths that end with
+    `c` are `c` and the cheapest `k - 1` lengths below it.
+
+    Args:
+        lengths: int (N,), the lengths of the batches' longest rows, N at least 1.
+        multiple: Every chosen length is a multiple of this.
+        most: The largest number of lengths.
+
+    Returns:
+        int64, ascending; the last one is long enough for all batches.
+    """
+    rounded = -(-lengths // multiple) * multiple
+    candidates, counts = np.unique(rounded, return_counts=True)
+    batches = np.concatenate([[0], np.cumsum(counts)])
+    # cost[i, j]: the cost of the batches of candidates i to j if all are padded to j.
+    cost = (batches[None, 1:] - batches[:-1, None]) * candidates[None, :].astype(np.float64)
+    cost[np.tril_indices(len(candidates), -1)] = np.inf
+    best = cost[0]
+    before = []
+    for _ in range(min(most, len(candidates)) - 1):
+        # Lengths up to candidate i - 1, followed by one length for candidates i to j.
+        options = np.concatenate([[0.0], best[:-1]])[:, None] + cost
+        before.append(options.argmin(axis=0))
+        best = options.min(axis=0)
+    chosen = [len(candidates) - 1]
+    for firsts in reversed(before):
+        first = firsts[chosen[-1]]
+        if first == 0:
+            break
+        chosen.append(first - 1)
+    return candidates[chosen[::-1]]

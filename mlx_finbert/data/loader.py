@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_finbert.data.grouping import Grouping, cut, fullest, packed
-from mlx_finbert.data.lengths import best_lengths
+from mlx_finbert.data.grouping import Grouping, best_lengths, cut, fullest, packed
 from mlx_finbert.data.tokens import Tokens
 
 

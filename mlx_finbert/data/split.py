@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mlx_finbert.data.seen_texts import SeenTexts
-from mlx_finbert.data.text_hashes import chances, group_alike
+from mlx_finbert.data.text_hashes import SeenTexts, chances, group_alike
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts
 from mlx_finbert.errors import InputError
 

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.data.split import Splits
-from mlx_finbert.data.text_hashes import chances
+from mlx_finbert.data.text_hashes import SeenTexts, chances
 from mlx_finbert.data.texts import LabelledTexts
 
 Chosen = tuple[np.ndarray, list[str]]

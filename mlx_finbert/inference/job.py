@@ -9,7 +9,7 @@ from pathlib import Path
 from mlx_finbert.data.sentences import split_sentences
 from mlx_finbert.data.tables.records import Row
 from mlx_finbert.data.tables.writers import Write, make_writer
-from mlx_finbert.data.windows import Windows
+from mlx_finbert.data.tokens import Windows
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import replaced
 from mlx_finbert.inference.documents import document_columns, documents_of, scored_document

@@ -9,8 +9,7 @@ import numpy as np
 from mlx_finbert.backend.interface import pad_multiple
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.data.tokens import checked_max_length, tokenize
-from mlx_finbert.data.windows import SPECIAL, Windows, cut_into_windows
+from mlx_finbert.data.tokens import SPECIAL, Windows, checked_max_length, cut_into_windows, tokenize
 from mlx_finbert.errors import InputError, is_encodable
 from mlx_finbert.inference.logits import Forward, require_finite, softmax
 from mlx_finbert.models import Classifier

@@ -21,7 +21,7 @@ from mlx_finbert.checkpoints.load import write_model
 from mlx_finbert.checkpoints.temperature import fold_temperature
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.data.seen_texts import SeenTexts
+from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import write_text
 from mlx_finbert.files.folder_commit import finish, written_beside

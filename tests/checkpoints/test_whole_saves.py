@@ -16,7 +16,7 @@ from mlx_finbert.cli import model_flags
 from mlx_finbert.cli.model_flags import TrainedModelSettings
 from mlx_finbert.convert import checkpoints
 from mlx_finbert.convert.checkpoints import load_with_run_files
-from mlx_finbert.data.seen_texts import SeenTexts
+from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.files import folder_commit
 from mlx_finbert.inference.manifest import model_sha256
 

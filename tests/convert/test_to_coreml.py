@@ -20,8 +20,8 @@ from mlx_finbert.convert.to_coreml import main as to_coreml
 from mlx_finbert.convert.to_mlx import main as to_mlx
 from mlx_finbert.convert.verify import main as verify
 from mlx_finbert.data import load_texts, make_splits
-from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.data.sources.columns import Columns
+from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.files import folder_commit
 
 pytestmark = pytest.mark.usefixtures("few_texts")

@@ -1,3 +1,4 @@
+from itertools import combinations
 from typing import get_args
 
 import numpy as np
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlx_finbert.data import grouping
-from mlx_finbert.data.grouping import RANDOM, Grouping, Way, packed, quantiles
+from mlx_finbert.data.grouping import RANDOM, Grouping, Way, best_lengths, packed, quantiles
 
 WINDOWS = [way for way in get_args(Way) if way not in RANDOM]
 
@@ -133,3 +134,30 @@ def test_few_numbers_of_rows_are_tried(monkeypatch):
 def test_quantiles_go_by_label():
     lengths, labels = np.array([9, 1, 5, 50, 70]), np.array([0, 0, 0, 1, 1])
     assert quantiles(lengths, labels).round(3).tolist() == [0.833, 0.167, 0.5, 0.25, 0.75]
+
+
+def padded(lengths, edges):
+    return edges[np.searchsorted(edges, lengths)].sum()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=30), st.sampled_from([1, 4]))
+def test_no_other_choice_pads_less(lengths, multiple):
+    lengths = np.array(lengths)
+    candidates = np.unique(-(-lengths // multiple) * multiple)
+    for most in (1, 2, 3):
+        edges = best_lengths(lengths, multiple, most)
+        assert len(edges) <= most and edges[-1] == candidates[-1]
+        assert set(edges) <= set(candidates)
+        others = combinations(candidates[:-1], min(most, len(candidates)) - 1)
+        least = min(padded(lengths, np.array([*other, candidates[-1]])) for other in others)
+        assert padded(lengths, edges) == least
+
+
+def test_few_lengths_are_kept_as_they_are():
+    np.testing.assert_array_equal(best_lengths(np.array([9, 3, 30, 30]), 8), [8, 16, 32])
+
+
+@pytest.mark.parametrize("most", [4, 12])
+def test_never_more_than_asked_for(most):
+    assert len(best_lengths(np.arange(3, 513), 1, most)) == most

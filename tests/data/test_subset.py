@@ -3,8 +3,8 @@
 import numpy as np
 
 from mlx_finbert.data import LabelledTexts, make_splits
-from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.data.subset import sample, unseen, usable
+from mlx_finbert.data.text_hashes import SeenTexts
 
 LABELS = ["negative", "positive"]
 

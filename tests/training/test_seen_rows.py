@@ -15,8 +15,7 @@ from mlx_finbert.convert.fuse import main as fuse
 from mlx_finbert.convert.to_mlx import main as to_mlx
 from mlx_finbert.data import load_texts
 from mlx_finbert.data.flags import SplitSettings
-from mlx_finbert.data.seen_texts import SeenTexts
-from mlx_finbert.data.text_hashes import fold
+from mlx_finbert.data.text_hashes import SeenTexts, fold
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main as evaluate
 from mlx_finbert.evaluation.config import EvaluateSettings, complete

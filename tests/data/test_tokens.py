@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlx_finbert.data.tokens import Tokens, tokenize
-from mlx_finbert.data.windows import cut_into_windows
+from mlx_finbert.data.tokens import Tokens, cut_into_windows, tokenize
 
 FIRST, LAST = -1, -2
 
