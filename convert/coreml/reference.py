@@ -7,10 +7,9 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_finbert.convert.coreml.network import Network, describe
-from mlx_finbert.files.hashes import weights_sha256
 from mlx_finbert.inference.logits import softmax
 from mlx_finbert.models import Classifier, build
-from mlx_finbert.models.parameters import named_parameters
+from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.models.precision import full_precision
 
 

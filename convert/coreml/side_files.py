@@ -17,7 +17,7 @@ from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.tokenizer.files import CONFIG, WHOLE, tokenizer_files
 from mlx_finbert.convert.coreml.validation import Validation
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
-from mlx_finbert.files.hashes import file_sha256
+from mlx_finbert.files.atomic import file_sha256
 
 EXPORT = "export.json"
 SIDE_FILES = ("vocab.txt", *BYTE_PAIR_FILES, WHOLE, CONFIG, "labels.json", EXPORT, GOLDEN)

@@ -36,10 +36,9 @@ from mlx_finbert.checkpoints.key_names import rename
 from mlx_finbert.checkpoints.temperature import fold_temperature, recorded_temperature
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.hashes import weights_sha256
 from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.lora import LoraConfig, adapter_parameters, add_lora, has_lora
-from mlx_finbert.models.parameters import named_parameters
+from mlx_finbert.models.parameters import named_parameters, weights_sha256
 
 
 @dataclass

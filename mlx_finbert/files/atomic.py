@@ -1,7 +1,8 @@
-"""Files that are either complete or absent, even after a kill or a power cut."""
+"""Files that are either complete or absent, even after a kill or a power cut; their checksums."""
 
 import errno
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,6 +44,12 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a whole file in UTF-8 atomically."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file's bytes: SHA-256, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def flush(*paths: Path) -> None:

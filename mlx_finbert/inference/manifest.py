@@ -6,10 +6,9 @@ from typing import Any
 
 from mlx_finbert._version import __version__
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
-from mlx_finbert.files.hashes import weights_sha256
 from mlx_finbert.inference.predictor import Predictor
 from mlx_finbert.models import Classifier
-from mlx_finbert.models.parameters import named_parameters
+from mlx_finbert.models.parameters import named_parameters, weights_sha256
 
 Manifest = dict[str, Any]
 """Values by the user's name for them, such as `--max-length`."""

@@ -1,7 +1,6 @@
 """The stack of transformer layers, shared by the model families."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -9,6 +8,7 @@ import mlx.nn as nn
 
 from mlx_finbert.models.dropout import dropout_from, split_keys
 from mlx_finbert.models.packing import Packing
+from mlx_finbert.models.parameters import holding
 
 
 class Encoder(nn.Module):
@@ -60,17 +60,3 @@ def run_checkpointed(
             return run_layer(layer, x, packing, key, first_only)
 
     return mx.checkpoint(run)(layer.parameters(), x)
-
-
-@contextmanager
-def holding(module: nn.Module, parameters: dict) -> Iterator[None]:
-    """Give a module other parameters, a tree, inside the block, and restore its own after it.
-
-    So no array of a trace stays in the module, even if the trace fails.
-    """
-    own = module.parameters()
-    try:
-        module.update(parameters)
-        yield
-    finally:
-        module.update(own)

@@ -1,5 +1,8 @@
-"""Parameters of a module as a flat dictionary, by their names in the checkpoint, and back."""
+"""Parameters of a module: by their names in the checkpoint, replaced for a while, and hashed."""
 
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import mlx.core as mx
@@ -28,3 +31,28 @@ def by_name(parameters: Any) -> Arrays:
 def tree(parameters: Arrays) -> Any:
     """Unflatten parameters to the tree that `Module.update` takes."""
     return tree_unflatten(list(parameters.items()))
+
+
+@contextmanager
+def holding(module: nn.Module, parameters: dict) -> Iterator[None]:
+    """Give a module other parameters, a tree, inside the block, and restore its own after it.
+
+    So no array of a trace stays in the module, even if the trace fails.
+    """
+    own = module.parameters()
+    try:
+        module.update(parameters)
+        yield
+    finally:
+        module.update(own)
+
+
+def weights_sha256(weights: Mapping[str, mx.array]) -> str:
+    """Hash names and values, whatever the order of names and the layout in memory: SHA-256, in hex."""
+    digest = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        digest.update(name.encode())
+        # MLX's arrays support the buffer protocol, but its stubs do not declare this.
+        buffer: Any = mx.contiguous(value)
+        digest.update(memoryview(buffer))
+    return digest.hexdigest()

@@ -16,8 +16,8 @@ from typing import Any
 
 from mlx_finbert.checkpoints.files import read_safetensors, write_safetensors
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.atomic import file_sha256
 from mlx_finbert.files.folder_commit import finish, written_beside
-from mlx_finbert.files.hashes import file_sha256
 from mlx_finbert.models.parameters import Arrays
 
 FOLDER = "checkpoints"

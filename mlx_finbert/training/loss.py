@@ -9,8 +9,7 @@ import numpy as np
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import canonical
 from mlx_finbert.models import Classifier
-from mlx_finbert.models.encoder import holding
-from mlx_finbert.models.parameters import Arrays, tree
+from mlx_finbert.models.parameters import Arrays, holding, tree
 from mlx_finbert.training.args import Precision
 from mlx_finbert.training.loss_scale import cast
 

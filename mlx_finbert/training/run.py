@@ -14,8 +14,7 @@ from mlx_finbert.checkpoints.files import SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import Splits
 from mlx_finbert.distributed import barrier, guarded, ranks, require_same
-from mlx_finbert.files.hashes import weights_sha256
-from mlx_finbert.models.parameters import named_parameters
+from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.checkpoints import find_checkpoint

@@ -2,11 +2,12 @@
 
 import errno
 import fcntl
+import hashlib
 import os
 
 import pytest
 
-from mlx_finbert.files.atomic import flush, replaced, write_text
+from mlx_finbert.files.atomic import file_sha256, flush, replaced, write_text
 
 
 def test_a_file_takes_the_place_of_another(tmp_path):
@@ -57,3 +58,8 @@ def test_a_write_that_fails_names_the_file(tmp_path, full_disk):
     with pytest.raises(OSError) as caught, full_disk():
         write_text(tmp_path / "a.txt", "new" * 1000)
     assert caught.value.filename == str(tmp_path / "a.txt") and not list(tmp_path.iterdir())
+
+
+def test_the_hash_of_a_file(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc")
+    assert file_sha256(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()

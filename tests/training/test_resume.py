@@ -14,7 +14,7 @@ from mlx_finbert.data import load_texts
 from mlx_finbert.data.flags import SplitSettings
 from mlx_finbert.data.text_hashes import chances
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.hashes import file_sha256
+from mlx_finbert.files.atomic import file_sha256
 from mlx_finbert.train import main
 from mlx_finbert.training.checkpoints import (
     checkpoints_of,

@@ -1,14 +1,9 @@
-import hashlib
+"""Parameters of a module by name."""
 
 import mlx.core as mx
 import pytest
 
-from mlx_finbert.files.hashes import file_sha256, weights_sha256
-
-
-def test_a_file(tmp_path):
-    (tmp_path / "file").write_bytes(b"abc")
-    assert file_sha256(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()
+from mlx_finbert.models.parameters import weights_sha256
 
 
 def test_weights_are_told_by_names_and_values_alone():
