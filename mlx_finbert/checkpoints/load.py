@@ -33,7 +33,7 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer, load_tokenizer
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.models import Classifier, build
-from mlx_finbert.models.id2label import fresh_id2label, id2label_of, kept_id2label
+from mlx_finbert.models.config import fresh_id2label, id2label_of, kept_id2label
 from mlx_finbert.models.lora import has_lora
 from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.models.quantization import Quantization, pack, quantization_of

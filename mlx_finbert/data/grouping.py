@@ -43,7 +43,7 @@ NUMBERS_TRIED = 64
 """The approximate number of row counts to try; trying all takes seconds for large batches."""
 
 MOST_LENGTHS = 16
-"""The most lengths to pad to; MLX traces the compiled step for each of them and keeps all traces."""
+"""The most lengths to pad to; MLX traces the compiled step for each, and keeps all traces."""
 
 JITTER = 0.25
 """The factors of `jittered` differ from 1 by at most this much."""

@@ -1,10 +1,60 @@
-"""Multi-head attention over a padded batch, shared by the model families."""
+"""Multi-head attention, and rows that hold several examples without any effect on each other.
+
+A batch of random sentences, padded to the longest one, is half padding. Packed into rows of about
+equal length, the sentences need almost no padding. The results are the same: each token attends
+only to tokens of its own example, and positions restart in each example (Krell et al. 2021,
+"Efficient Sequence Packing without Cross-contamination").
+"""
 
 import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_finbert.models.dropout import Dropout
-from mlx_finbert.models.packing import Packing
+
+
+class Packing:
+    """Which tokens belong to the same example; made once per forward pass.
+
+    Args:
+        attention_mask: int (B, L): 1 for the tokens of a row's first example, 2 for those of the
+            second one, and so on; 0 for padding. With one example per row, this is the mask of
+            transformers.
+        examples: E, the maximum number of examples per row.
+    """
+
+    def __init__(self, attention_mask: mx.array, examples: int = 1) -> None:
+        self.examples = examples
+        self.numbers = attention_mask
+        # Boolean because `scaled_dot_product_attention` adds any other dtype to the scores, and
+        # because a row of padding only then still has finite results.
+        self.mask = (attention_mask != 0)[..., None, None, :]
+        """bool (B, 1, 1 or L, L), False where a token does not see another one."""
+        self.first_mask = self.mask
+        """The same for only the examples' first tokens, bool (B, 1, E, L)."""
+        if examples > 1:
+            of_example = attention_mask[:, None, :] == mx.arange(1, examples + 1)[:, None]
+            self.first_mask = of_example[:, None]
+            self.first = of_example.astype(mx.int32).argmax(axis=-1)
+            # Padding sees padding, so that every token sees at least one.
+            self.mask = attention_mask[:, None, :, None] == attention_mask[:, None, None, :]
+
+    def restarted(self, counts: mx.array) -> mx.array:
+        """Restart counts along a row, (L,) or (B, L), at 0 in each example."""
+        if self.examples == 1:
+            return counts
+        counts = mx.broadcast_to(counts, self.numbers.shape)
+        before = mx.take_along_axis(counts, self.first, axis=1)
+        own = mx.take_along_axis(before, mx.maximum(self.numbers - 1, 0), axis=1)
+        return mx.where(self.numbers != 0, counts - own, 0)
+
+    def first_tokens(self, x: mx.array) -> mx.array:
+        """Take each example's first token, [CLS]: (B, L, hidden_size) to (B, E, hidden_size).
+
+        For an example that a row does not have, this is the row's first token.
+        """
+        if self.examples == 1:
+            return x[..., :1, :]
+        return mx.take_along_axis(x, self.first[..., None], axis=1)
 
 
 class Attention(nn.Module):

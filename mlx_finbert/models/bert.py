@@ -9,12 +9,10 @@ from typing import ClassVar
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_finbert.models.activations import ACTIVATIONS
-from mlx_finbert.models.attention import Attention
-from mlx_finbert.models.config import ClassifierArgs
+from mlx_finbert.models.attention import Attention, Packing
+from mlx_finbert.models.config import ACTIVATIONS, ClassifierArgs
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
-from mlx_finbert.models.packing import Packing
 
 
 @dataclass(kw_only=True)

@@ -6,8 +6,8 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 
+from mlx_finbert.models.attention import Packing
 from mlx_finbert.models.dropout import dropout_from, split_keys
-from mlx_finbert.models.packing import Packing
 from mlx_finbert.models.parameters import holding
 
 

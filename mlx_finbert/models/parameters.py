@@ -48,7 +48,7 @@ def holding(module: nn.Module, parameters: dict) -> Iterator[None]:
 
 
 def weights_sha256(weights: Mapping[str, mx.array]) -> str:
-    """Hash names and values, whatever the order of names and the layout in memory: SHA-256, in hex."""
+    """SHA-256 of names and values, whatever the order of names and the layout in memory."""
     digest = hashlib.sha256()
     for name, value in sorted(weights.items()):
         digest.update(name.encode())

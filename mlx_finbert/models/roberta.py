@@ -10,10 +10,10 @@ from typing import ClassVar
 import mlx.core as mx
 import mlx.nn as nn
 
+from mlx_finbert.models.attention import Packing
 from mlx_finbert.models.bert import BertArgs, BertEmbeddings, BertLayer
 from mlx_finbert.models.dropout import Dropout, dropout_from
 from mlx_finbert.models.encoder import Encoder
-from mlx_finbert.models.packing import Packing
 
 
 @dataclass(kw_only=True)

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from mlx_finbert.backend.linux_cpu import layers
-from mlx_finbert.models.attention import Attention
+from mlx_finbert.models.attention import Attention, Packing
 from mlx_finbert.models.dropout import dropout_from
-from mlx_finbert.models.packing import Packing
 
 KINDS = [Attention, layers.Attention]
 

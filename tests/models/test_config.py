@@ -1,4 +1,4 @@
-"""`problem_type` of a config."""
+"""`config.json`: `problem_type`, and activations compared with those of transformers."""
 
 import json
 
@@ -9,7 +9,8 @@ import pytest
 import mlx_finbert
 from mlx_finbert.checkpoints.load import load_trained
 from mlx_finbert.errors import InputError
-from mlx_finbert.models import FAMILIES
+from mlx_finbert.models import FAMILIES, build
+from mlx_finbert.models.config import ACTIVATIONS, ALIASES
 
 
 def saved_config(folder, output):
@@ -56,3 +57,29 @@ def test_other_problems_give_their_encoder_alone(checkpoint, tmp_path, written):
         mlx_finbert.load(folder)
     model, _ = mlx_finbert.load(folder, labels=["a", "b"], new_head=True)
     assert model.args.to_config()["problem_type"] == "single_label_classification"
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, *ALIASES])
+@pytest.mark.parametrize(("family", "key"), [("bert", "hidden_act"), ("distilbert", "activation")])
+def test_every_name_is_transformers_function(name, family, key):
+    torch = pytest.importorskip("torch", reason="needs PyTorch, the reference")
+    from transformers.activations import ACT2FN
+
+    model = build({"model_type": family, key: name})
+    kept = getattr(model.args, key)
+    x = np.linspace(-12, 12, 4801, dtype=np.float32)
+    expected = ACT2FN[name](torch.tensor(x)).numpy()
+    np.testing.assert_allclose(np.array(ACTIVATIONS[kept]()(mx.array(x))), expected, atol=2e-6)
+    assert model.args.to_config()[key] == kept
+
+
+def test_no_other_activation_of_transformers_is_one_of_ours():
+    torch = pytest.importorskip("torch", reason="needs PyTorch, the reference")
+    from transformers.activations import ACT2FN
+
+    x = torch.linspace(-12, 12, 4801)
+    ours = [ACT2FN[name](x) for name in ACTIVATIONS]
+    for name in ACT2FN.keys() - ACTIVATIONS.keys() - ALIASES.keys():
+        with torch.no_grad():
+            found = ACT2FN[name](x.bfloat16() if name == "xielu" else x).float()
+        assert min((found - one).abs().max() for one in ours) > 1e-3, name

@@ -6,7 +6,7 @@ import pytest
 from mlx.utils import tree_flatten
 
 import mlx_finbert
-from mlx_finbert.models.packing import Packing
+from mlx_finbert.models.attention import Packing
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -17,7 +17,7 @@ from mlx_finbert.backend.linux_cpu.attention import (
     has_many_blocks,
 )
 from mlx_finbert.models import attention, dropout
-from mlx_finbert.models.packing import Packing
+from mlx_finbert.models.attention import Packing
 
 
 class Linear(nn.Linear):

@@ -7,8 +7,8 @@ import pytest
 from mlx_finbert.backend.linux_cpu import attention, layers
 from mlx_finbert.backend.linux_cpu.attention import attend_block, attend_in_blocks, cut
 from mlx_finbert.backend.linux_cpu.layers import merge_heads
+from mlx_finbert.models.attention import Packing
 from mlx_finbert.models.dropout import Dropout, dropout_from
-from mlx_finbert.models.packing import Packing
 
 ROWS, HEADS, LENGTH, SIZE = 5, 3, 10, 4
 
