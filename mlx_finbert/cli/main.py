@@ -4,7 +4,7 @@ import importlib
 import sys
 
 from mlx_finbert._version import __version__
-from mlx_finbert.cli.output_streams import with_lasting_streams
+from mlx_finbert.cli.command import with_lasting_streams
 from mlx_finbert.flag_names import nearest
 
 COMMANDS = {
