@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
     """Import MLX on first use; on Linux, load a fast BLAS before it."""
     if name not in MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mlx_finbert.backend.linux_cpu.blas import use_fast_blas
+    from mlx_finbert.backend.process import use_fast_blas
 
     use_fast_blas()
     return getattr(import_module(MODULES[name]), name)

@@ -32,7 +32,7 @@ import pytest
 from mlx.utils import tree_flatten
 
 from mlx_finbert.checkpoints.hub import resolve
-from mlx_finbert.backend.choice import PLAIN, VARIABLE
+from mlx_finbert.backend import PLAIN, VARIABLE
 from mlx_finbert.backend.interface import on_linux_cpu
 from mlx_finbert.backend.linux_cpu import layers
 from mlx_finbert.models import build

@@ -224,6 +224,15 @@ def test_what_a_room_must_not_know(place):
                 assert not f"{name}.".startswith(f"{forbidden}."), (path, name)
 
 
+def test_the_backend_alone_knows_its_devices():
+    paths = (
+        path for folder in ("mlx_finbert", "convert") for path in (ROOT / folder).rglob("*.py")
+    )
+    knowing = [path for path in paths if any(".linux_cpu" in name for name in imports_of(path))]
+    assert knowing
+    assert all(ROOT / "mlx_finbert" / "backend" in path.parents for path in knowing), knowing
+
+
 @pytest.mark.parametrize("room", LIBRARY)
 def test_settings_alone_know_the_command_line(room):
     for path in modules_of(room):

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_finbert.backend.choice import is_plain
-from mlx_finbert.backend.linux_cpu.blas import use_fast_blas
+from mlx_finbert.backend import is_plain
+from mlx_finbert.backend.linux_cpu.process import use_fast_blas
 from mlx_finbert.errors import InputError
 from mlx_finbert.models.parameters import Arrays
 

@@ -1,7 +1,14 @@
 """Process-wide settings, which commands make before they import MLX."""
 
-from mlx_finbert.backend.choice import check_backend
-from mlx_finbert.backend.linux_cpu.blas import use_fast_blas
+from mlx_finbert.backend import check_backend
+from mlx_finbert.backend.linux_cpu.process import (
+    compute_side_by_side,
+    keep_freed_memory,
+    prefer_memory,
+    use_fast_blas,
+)
+
+__all__ = ["hold_memory", "prefer_memory", "prepare_process", "use_fast_blas"]
 
 
 def prepare_process() -> None:
@@ -20,8 +27,6 @@ def prepare_process() -> None:
     from mlx_finbert.backend.interface import on_linux_cpu
 
     if on_linux_cpu():
-        from mlx_finbert.backend.linux_cpu.process import compute_side_by_side, keep_freed_memory
-
         compute_side_by_side()
         keep_freed_memory()
     hold_memory()

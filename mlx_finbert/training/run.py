@@ -9,7 +9,7 @@ from pathlib import Path
 import mlx.core as mx
 
 from mlx_finbert.backend.interface import first_step_note
-from mlx_finbert.backend.linux_cpu.process import prefer_memory
+from mlx_finbert.backend.process import prefer_memory
 from mlx_finbert.checkpoints.files import SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import Splits

@@ -12,7 +12,7 @@ from job import LEARNING_RATE, WARM_UP_BATCHES, Job
 from workers import serve
 
 from mlx_finbert.backend.interface import on_linux_cpu
-from mlx_finbert.backend.linux_cpu.blas import SHARES
+from mlx_finbert.backend.linux_cpu.process import SHARES
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.distributed import ranks
 from mlx_finbert.prefetch import background

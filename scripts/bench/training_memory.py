@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import prepared  # noqa: F401
 
-from mlx_finbert.backend.linux_cpu.process import prefer_memory
+from mlx_finbert.backend.process import prefer_memory
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.distributed import ranks
 from mlx_finbert.models.parameters import named_parameters

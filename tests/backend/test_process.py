@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mlx_finbert.backend.choice import VARIABLE
+from mlx_finbert.backend import VARIABLE
 
 REPORT = """
 import ctypes, os

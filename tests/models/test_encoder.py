@@ -54,7 +54,7 @@ def test_checkpointing_gives_the_gradients_of_the_same_dropout(
 
 
 PEAKS = """
-from mlx_finbert.backend.linux_cpu.process import prefer_memory
+from mlx_finbert.backend.process import prefer_memory
 prefer_memory()
 import sys
 sys.path.insert(0, sys.argv[1])

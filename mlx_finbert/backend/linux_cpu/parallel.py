@@ -1,6 +1,6 @@
 """Computation on two streams in parallel, since elementwise operations use one thread.
 
-Each stream has its own thread, and each product uses half of the cores (`blas.py`). Each stream
+Each stream has its own thread, and each product uses half of the cores (`process.py`). Each stream
 also has its own compiled functions: in a shared graph MLX would merge common operations, and it
 does not fuse across streams.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlx_finbert.backend.linux_cpu.blas import SHARES
+from mlx_finbert.backend.linux_cpu.process import SHARES
 from mlx_finbert.models.parameters import Arrays
 
 _own = threading.local()

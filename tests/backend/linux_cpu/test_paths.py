@@ -6,7 +6,7 @@ import pytest
 from small_models import NO_DROPOUT
 
 import mlx_finbert
-from mlx_finbert.backend.choice import PLAIN, VARIABLE
+from mlx_finbert.backend import PLAIN, VARIABLE
 from mlx_finbert.backend.interface import compiled_value_and_grad, on_linux_cpu, squared_norm
 from mlx_finbert.backend.linux_cpu import attention, layers
 from mlx_finbert.backend.linux_cpu.parallel import SHARES, spread
