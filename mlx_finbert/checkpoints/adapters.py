@@ -29,11 +29,12 @@ from mlx_finbert.checkpoints.into_model import (
     LoadReport,
     encoder_only,
     fill,
+    fold_temperature,
     is_floating,
+    recorded_temperature,
     require_finite,
 )
 from mlx_finbert.checkpoints.key_names import rename
-from mlx_finbert.checkpoints.temperature import fold_temperature, recorded_temperature
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier, build

@@ -24,11 +24,12 @@ from mlx_finbert.checkpoints.into_model import (
     encoder_only,
     fill,
     first_not_finite,
+    fold_temperature,
     is_floating,
+    recorded_temperature,
     size_of_head,
 )
 from mlx_finbert.checkpoints.key_names import rename
-from mlx_finbert.checkpoints.temperature import fold_temperature, recorded_temperature
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, load_tokenizer
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import read_whole

@@ -6,12 +6,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.checkpoints.vocab_file import (
-    check_lines,
+from mlx_finbert.checkpoints.vocabulary_check import (
+    check_vocab_lines,
+    require_merges,
+    require_rows,
     require_special_tokens,
+    warn_of_casing,
     warn_of_other_vocabulary,
 )
-from mlx_finbert.checkpoints.vocabulary_check import require_merges, require_rows, warn_of_casing
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.files.formats import require_text_files
 from mlx_finbert.models import Classifier, ClassifierArgs
@@ -62,7 +64,7 @@ def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
     require_text_files(folder, TOKENIZER_FILES)
     by_lines = wanted is WORD_PIECES and not (folder / "tokenizer.json").is_file()
     if by_lines:
-        check_lines(folder / VOCAB)
+        check_vocab_lines(folder / VOCAB)
     tokenizer = _from_files(folder, args)
     if tokenizer.pad_token_id is None:
         raise InputError(f"{folder}: the tokenizer has no padding token; use the model's own files")

@@ -17,8 +17,8 @@ from mlx_finbert.checkpoints.files import (
     read_safetensors,
     write_safetensors,
 )
+from mlx_finbert.checkpoints.into_model import fold_temperature
 from mlx_finbert.checkpoints.load import write_model
-from mlx_finbert.checkpoints.temperature import fold_temperature
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.text_hashes import SeenTexts

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mlx.utils import tree_flatten
 
 import mlx_finbert
-from mlx_finbert.checkpoints.temperature import fold_temperature, recorded_temperature
+from mlx_finbert.checkpoints.into_model import fold_temperature, recorded_temperature
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.calibration import (
     HIGHEST,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import mlx_finbert
-from mlx_finbert.checkpoints.temperature import fold_temperature
+from mlx_finbert.checkpoints.into_model import fold_temperature
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.errors import InputError
