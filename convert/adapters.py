@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mlx_finbert.checkpoints.into_model import LoadReport
-from mlx_finbert.checkpoints.load import save
+from mlx_finbert.checkpoints.save import save
 from mlx_finbert.convert.checkpoints import claimed_output, load_with_run_files
 from mlx_finbert.convert.parity import own_logits
 from mlx_finbert.convert.settings import FuseSettings

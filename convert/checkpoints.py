@@ -14,7 +14,8 @@ from mlx_finbert.backend.interface import adapt
 from mlx_finbert.checkpoints.files import MODEL_FILES
 from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.checkpoints.into_model import LoadReport
-from mlx_finbert.checkpoints.load import DTYPES, dtype_of, load_with_report, require_plain, save
+from mlx_finbert.checkpoints.load import DTYPES, load_with_report, require_plain
+from mlx_finbert.checkpoints.save import dtype_of, save
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.checkpoints.training_run import run_files
 from mlx_finbert.convert.parity import logits_difference, open_in_transformers, require_torch
@@ -23,6 +24,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish, read_whole
 from mlx_finbert.files.folder_lock import claimed
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.config import HeadOptions
 from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.models.quantization import (
     DEFAULT_GROUP_SIZE,
@@ -110,13 +112,9 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
     ):
         if settings.verify:
             require_torch()
+        head = HeadOptions(settings.num_labels, settings.labels, is_new=settings.new_head)
         model, tokenizer, report, files = load_with_run_files(
-            settings.model,
-            num_labels=settings.num_labels,
-            labels=settings.labels,
-            dtype=settings.dtype,
-            revision=settings.revision,
-            new_head=settings.new_head,
+            settings.model, head=head, dtype=settings.dtype, revision=settings.revision
         )
         require_plain(model, settings.model)
         if quantization and report.new:

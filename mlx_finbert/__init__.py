@@ -7,7 +7,8 @@ from mlx_finbert._version import __version__
 from mlx_finbert.errors import InputError
 
 if TYPE_CHECKING:
-    from mlx_finbert.checkpoints.load import load, save
+    from mlx_finbert.checkpoints.load import load
+    from mlx_finbert.checkpoints.save import save
     from mlx_finbert.inference import Predictor, predict_proba
 
 __all__ = ["InputError", "Predictor", "__version__", "load", "predict_proba", "save"]
@@ -16,7 +17,7 @@ MODULES = {
     "Predictor": "mlx_finbert.inference",
     "load": "mlx_finbert.checkpoints.load",
     "predict_proba": "mlx_finbert.inference",
-    "save": "mlx_finbert.checkpoints.load",
+    "save": "mlx_finbert.checkpoints.save",
 }
 """The modules of the functions and classes that need MLX."""
 

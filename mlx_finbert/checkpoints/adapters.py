@@ -17,12 +17,9 @@ from mlx_finbert.checkpoints.files import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     Weights,
-    new_model,
     read_json,
     read_safetensors,
     read_weights,
-    write_json,
-    write_safetensors,
 )
 from mlx_finbert.checkpoints.hub import PACKAGED, resolve
 from mlx_finbert.checkpoints.into_model import (
@@ -35,6 +32,7 @@ from mlx_finbert.checkpoints.into_model import (
     require_finite,
 )
 from mlx_finbert.checkpoints.key_names import rename
+from mlx_finbert.checkpoints.save import new_model, write_json, write_safetensors
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier, build

@@ -1,8 +1,6 @@
-"""The files of a checkpoint folder: reads every format in use, writes one."""
+"""The files of a checkpoint folder, in every format in use."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,10 +9,9 @@ import numpy as np
 from safetensors import SafetensorError, deserialize, safe_open
 
 from mlx_finbert.checkpoints.folder_layouts import explain_missing
-from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES, Tokenizer, save_tokenizer
+from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES
 from mlx_finbert.checkpoints.torch_bin import read_torch_file
 from mlx_finbert.errors import InputError, first_line
-from mlx_finbert.files.folder_commit import written_beside
 from mlx_finbert.files.formats import SAFETENSORS, TEXT, require_format
 from mlx_finbert.models import FAMILIES
 
@@ -76,12 +73,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{path} holds a {type(found).__name__}, not a JSON object ({{...}})")
     return found
-
-
-def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write JSON; equal content gives equal bytes."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def read_weights(folder: Path) -> tuple[Weights, list[str]]:
@@ -154,34 +145,6 @@ def array_of(dtype: str, shape: list[int], data: bytes) -> mx.array:
     """Build an array from the safetensors library's tensor; MLX's reader lacks float64."""
     array = mx.array(np.frombuffer(data, NUMPY_DTYPES[dtype])).reshape(shape)
     return array.view(mx.bfloat16) if dtype == "BF16" else array
-
-
-def write_safetensors(weights: Weights, path: Path) -> None:
-    """Write one file, with the format mark that Hugging Face's readers expect."""
-    try:
-        mx.save_safetensors(str(path), weights, metadata={"format": "pt"})
-    except RuntimeError as error:
-        raise OSError(None, f"cannot be written: {error}", str(path)) from error
-
-
-@contextmanager
-def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]) -> Iterator[Path]:
-    """Give a temporary folder for a new model, whose files then replace those in `folder` at once.
-
-    The tokenizer and the files of the training run are added to it. Files of an earlier model that
-    the new one does not have are removed, since they would be read together with it. Other files
-    stay. See `folder_commit`.
-
-    Args:
-        folder: created if missing.
-        tokenizer: saved with the model.
-        run_files: content, by name, of the files of its training run.
-    """
-    with written_beside(folder, MODEL_FILES) as part:
-        yield part
-        save_tokenizer(tokenizer, part)
-        for name, content in run_files.items():
-            (part / name).write_bytes(content)
 
 
 def model_type_of(weights: Weights, folder: Path) -> str:

@@ -1,8 +1,7 @@
-"""Loads and saves models as Hugging Face folders; loads adapters too."""
+"""Loads models, whole or as adapters, from folders in Hugging Face's layout."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,7 @@ import mlx.core as mx
 
 from mlx_finbert.backend.interface import adapt
 from mlx_finbert.checkpoints.adapters import is_adapted, load_adapted
-from mlx_finbert.checkpoints.files import (
-    model_type_of,
-    new_model,
-    read_config,
-    read_weights,
-    write_json,
-    write_safetensors,
-)
+from mlx_finbert.checkpoints.files import model_type_of, read_config, read_weights
 from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.checkpoints.into_model import (
     LoadReport,
@@ -25,7 +17,6 @@ from mlx_finbert.checkpoints.into_model import (
     fill,
     first_not_finite,
     fold_temperature,
-    is_floating,
     recorded_temperature,
     size_of_head,
 )
@@ -34,7 +25,7 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer, load_tokenizer
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.models import Classifier, build
-from mlx_finbert.models.config import fresh_id2label, id2label_of, kept_id2label
+from mlx_finbert.models.config import HeadOptions, id2label_of
 from mlx_finbert.models.lora import has_lora
 from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.models.quantization import Quantization, pack, quantization_of
@@ -84,9 +75,8 @@ def load(
     Raises:
         InputError: one sentence on what is missing, damaged, unsupported or does not fit.
     """
-    model, tokenizer, report = load_with_report(
-        path_or_repo, num_labels, labels, dtype, revision, new_head, base_model
-    )
+    head = HeadOptions(num_labels, labels, is_new=new_head)
+    model, tokenizer, report = load_with_report(path_or_repo, head, dtype, revision, base_model)
     if report.new:
         log.warning("%s", report)
     return model, tokenizer
@@ -94,37 +84,29 @@ def load(
 
 def load_with_report(
     path_or_repo: str | Path,
-    num_labels: int | None = None,
-    labels: Sequence[str] | None = None,
+    head: HeadOptions | None = None,
     dtype: str | mx.Dtype | None = None,
     revision: str | None = None,
-    new_head: bool = False,
     base_model: str | Path | None = None,
-    *,
-    labels_if_fresh: Sequence[str] | None = None,
 ) -> tuple[Classifier, Tokenizer, LoadReport]:
-    """Load as `load` does, and return a report too.
-
-    `labels_if_fresh` names the outputs of a new head; it is ignored if the checkpoint has one.
-    """
-    dtype = as_dtype(dtype)
-    labels = labels and [str(label) for label in labels]
+    """Load as `load` does, and return a report too."""
+    head, dtype = head or HeadOptions(), as_dtype(dtype)
     folder = resolve(path_or_repo, revision)
 
     def read() -> tuple[Classifier, Tokenizer, LoadReport]:
         if is_adapted(folder):
-            if new_head:
+            if head.is_new:
                 raise InputError(
                     f"{folder} holds adapters with their own head; fuse them before asking for a"
                     " new one"
                 )
             model, report = load_adapted(folder, base_model)
-            model.args.id2label = kept_id2label(model.args.id2label, num_labels, labels, folder)
+            model.args.id2label = head.kept(model.args.id2label, folder)
             model.set_dtype(dtype or mx.float32)
         else:
             if base_model is not None:
                 raise InputError(f"{folder} holds no adapters; leave out base_model (--base-model)")
-            model, report = load_whole(folder, num_labels, labels, dtype, new_head, labels_if_fresh)
+            model, report = load_whole(folder, head, dtype)
         adapt(model)
         # What is still pending could be computed in this thread only.
         mx.eval(model.parameters())
@@ -138,12 +120,7 @@ def load_with_report(
 
 
 def load_whole(
-    folder: Path,
-    num_labels: int | None,
-    labels: Sequence[str] | None,
-    dtype: mx.Dtype | None,
-    new_head: bool,
-    labels_if_fresh: Sequence[str] | None,
+    folder: Path, head: HeadOptions, dtype: mx.Dtype | None
 ) -> tuple[Classifier, LoadReport]:
     """Load a folder with a config and all weights, quantized if the config says so."""
     config = read_config(folder)
@@ -152,8 +129,8 @@ def load_whole(
     if not config.get("model_type"):
         config["model_type"] = model_type_of(weights, folder)
 
-    weights = rename(weights, config, folder, encoder_alone=new_head)
-    if new_head:
+    weights = rename(weights, config, folder, encoder_alone=head.is_new)
+    if head.is_new:
         weights, dropped = encoder_only(weights, config)
         report.unused += dropped
     else:
@@ -163,9 +140,9 @@ def load_whole(
     # It describes the checkpoint's labels; the model's may differ.
     config.pop("label2id", None)
     if head_size:
-        config["id2label"] = kept_id2label(own, num_labels, labels, folder)
+        config["id2label"] = head.kept(own, folder)
     else:
-        config["id2label"] = fresh_id2label(own, num_labels, labels or labels_if_fresh)
+        config["id2label"] = head.fresh(own)
         # It describes a head that the checkpoint does not have.
         config.pop("problem_type", None)
     model = build(config)
@@ -182,7 +159,9 @@ def load_trained(
     path_or_repo: str | Path, labels: Sequence[str] | None = None, revision: str | None = None
 ) -> tuple[Classifier, Tokenizer]:
     """Load a model for use; refuse a checkpoint without a trained head."""
-    model, tokenizer, report = load_with_report(path_or_repo, labels=labels, revision=revision)
+    model, tokenizer, report = load_with_report(
+        path_or_repo, HeadOptions(labels=labels), revision=revision
+    )
     if report.new:
         raise InputError(
             f"{path_or_repo} has no trained classifier ({', '.join(report.new)} would be random);"
@@ -231,52 +210,3 @@ def as_dtype(dtype: str | mx.Dtype | None) -> mx.Dtype | None:
     if dtype not in DTYPES:
         raise InputError(f"dtype is {dtype!r}; use one of {', '.join(DTYPES)}")
     return DTYPES[dtype]
-
-
-def save(
-    model: Classifier,
-    tokenizer: Tokenizer,
-    folder: str | Path,
-    run_files: Mapping[str, bytes] | None = None,
-) -> Path:
-    """Save a model to a folder that `transformers` opens unchanged, unless the model is quantized.
-
-    `config.json`, `model.safetensors` under Hugging Face's key names, and the tokenizer's files
-    replace those of an earlier model at once: `load`, in any process and after a kill at any
-    point, gives one model or the other. Other files of an earlier model are removed; files that do
-    not belong to a model stay.
-
-    Args:
-        model, tokenizer: as returned by `load`.
-        folder: the folder to write.
-        run_files: content, by name, of the files of the model's training run.
-
-    Raises:
-        InputError: for a model with LoRA layers; use `save_adapters`, or fuse them first.
-    """
-    folder = Path(folder).expanduser()
-    if has_lora(model):
-        raise InputError("the model has adapters; fuse them first, or save them (save_adapters)")
-    with new_model(folder, tokenizer, run_files or {}) as part:
-        write_model(model, part)
-    return folder
-
-
-def write_model(model: Classifier, folder: Path) -> None:
-    """Write `model.safetensors` and `config.json` as `transformers` names and reads them."""
-    weights = named_parameters(model)
-    write_safetensors(weights, folder / "model.safetensors")
-    quantization = quantization_of(model)
-    config = model.args.to_config() | {
-        "architectures": [type(model).__name__],
-        "dtype": str(dtype_of(model)).removeprefix("mlx.core."),
-    }
-    if quantization:
-        config["quantization"] = asdict(quantization)
-    write_json(config, folder / "config.json")
-
-
-def dtype_of(model: Classifier) -> mx.Dtype:
-    """The dtype of the weights, ignoring the packed integers of quantized ones."""
-    weights = named_parameters(model)
-    return next(value.dtype for value in weights.values() if is_floating(value))

@@ -180,49 +180,59 @@ def check_inverse(label2id: Any, id2label: dict[int, str]) -> None:
             )
 
 
-def fresh_id2label(
-    own: dict[int, str], num_labels: int | None, labels: Sequence[str] | None
-) -> dict[int, str]:
-    """`id2label` of a fresh head: as requested, otherwise from the config."""
-    num_labels = _wished(num_labels, labels)
-    if labels is not None:
+@dataclass
+class HeadOptions:
+    """The classification head that a caller asks for."""
+
+    num_labels: int | None = None
+    labels: Sequence[str] | None = None
+    labels_if_fresh: Sequence[str] | None = None
+    """Names of the outputs of a new head; ignored if the checkpoint has one."""
+    is_new: bool = False
+    """Whether to replace the checkpoint's head by a new one."""
+
+    def __post_init__(self) -> None:
+        self.labels = self.labels and [str(label) for label in self.labels]
+
+    def fresh(self, own: dict[int, str]) -> dict[int, str]:
+        """`id2label` of a fresh head: as requested, otherwise from the config."""
+        labels = self.labels or self.labels_if_fresh
+        num_labels = self._wished(labels)
+        if labels is not None:
+            return dict(enumerate(labels))
+        return own if num_labels in (None, len(own)) else generic_labels(num_labels)
+
+    def kept(self, own: dict[int, str], where: object) -> dict[int, str]:
+        """`id2label` of the checkpoint's head; a request may only name labels without a name.
+
+        Raises:
+            InputError: if the request contradicts the head.
+        """
+        num_labels = self._wished(self.labels)
+        names = list(own.values())
+        if num_labels not in (None, len(own)):
+            raise InputError(
+                f"{where} has a head with {len(own)} labels ({', '.join(names)}), not"
+                f" {num_labels}; for a fresh head use new_head=True (--new-head)"
+            )
+        labels = self.labels
+        if labels is None:
+            return own
+        if not are_generic(names) and list(map(canonical, labels)) != list(map(canonical, names)):
+            raise InputError(
+                f"the head of {where} has the labels {', '.join(names)}, in this order,"
+                f" not {', '.join(labels)}; leave the names out or use new_head=True (--new-head)"
+            )
         return dict(enumerate(labels))
-    return own if num_labels in (None, len(own)) else generic_labels(num_labels)
 
-
-def kept_id2label(
-    own: dict[int, str], num_labels: int | None, labels: Sequence[str] | None, where: object
-) -> dict[int, str]:
-    """`id2label` of the checkpoint's head; a request may only name labels without a name.
-
-    Raises:
-        InputError: if the request contradicts the head.
-    """
-    num_labels = _wished(num_labels, labels)
-    names = list(own.values())
-    if num_labels not in (None, len(own)):
-        raise InputError(
-            f"{where} has a head with {len(own)} labels ({', '.join(names)}), not"
-            f" {num_labels}; for a fresh head use new_head=True (--new-head)"
-        )
-    if labels is None:
-        return own
-    if not are_generic(names) and list(map(canonical, labels)) != list(map(canonical, names)):
-        raise InputError(
-            f"the head of {where} has the labels {', '.join(names)}, in this order,"
-            f" not {', '.join(labels)}; leave the names out or use new_head=True (--new-head)"
-        )
-    return dict(enumerate(labels))
-
-
-def _wished(num_labels: int | None, labels: Sequence[str] | None) -> int | None:
-    """The number of labels that the caller asks for, if any."""
-    if labels is None:
-        return num_labels if num_labels is None else _positive(num_labels)
-    check_names(labels)
-    if num_labels not in (None, len(labels)):
-        raise InputError(f"num_labels is {num_labels}, but {len(labels)} labels are named")
-    return len(labels)
+    def _wished(self, labels: Sequence[str] | None) -> int | None:
+        """The number of labels that the caller asks for, if any."""
+        if labels is None:
+            return self.num_labels if self.num_labels is None else _positive(self.num_labels)
+        check_names(labels)
+        if self.num_labels not in (None, len(labels)):
+            raise InputError(f"num_labels is {self.num_labels}, but {len(labels)} labels are named")
+        return len(labels)
 
 
 def _positive(num_labels: Any) -> int:

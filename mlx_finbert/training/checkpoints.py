@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.checkpoints.files import read_safetensors, write_safetensors
+from mlx_finbert.checkpoints.files import read_safetensors
+from mlx_finbert.checkpoints.save import write_safetensors
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import file_sha256
 from mlx_finbert.files.folder_commit import finish, written_beside

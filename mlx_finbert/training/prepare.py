@@ -18,6 +18,7 @@ from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize, tokeni
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import match_labels, require_all_labels
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.config import HeadOptions
 from mlx_finbert.models.lora import add_lora
 from mlx_finbert.models.parameters import trainable_parameters
 from mlx_finbert.settings import require
@@ -58,14 +59,10 @@ def load_model(
     Returns:
         The model, its tokenizer, and whether its head is fresh.
     """
-    model, tokenizer, report = load_with_report(
-        settings.model,
-        labels=settings.model_labels,
-        dtype=mx.float32,
-        revision=settings.revision,
-        new_head=settings.new_head,
-        labels_if_fresh=label_names,
+    head = HeadOptions(
+        labels=settings.model_labels, labels_if_fresh=label_names, is_new=settings.new_head
     )
+    model, tokenizer, report = load_with_report(settings.model, head, mx.float32, settings.revision)
     require_plain(model, settings.model)
     refuse_wrong_gradients(model.output_layer.weight.shape[-1])
     if report.new:

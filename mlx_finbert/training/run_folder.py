@@ -10,15 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.checkpoints.adapters import load_adapters, require_base, write_adapters
-from mlx_finbert.checkpoints.files import (
-    MODEL_FILES,
-    RUN_CONFIG,
-    SEEN_TEXTS,
-    read_safetensors,
-    write_safetensors,
-)
+from mlx_finbert.checkpoints.files import MODEL_FILES, RUN_CONFIG, SEEN_TEXTS, read_safetensors
 from mlx_finbert.checkpoints.into_model import fold_temperature
-from mlx_finbert.checkpoints.load import write_model
+from mlx_finbert.checkpoints.save import write_model, write_safetensors
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.text_hashes import SeenTexts

@@ -87,7 +87,7 @@ def write_checkpoint(name: str, folder: Path) -> None:
     """Write a model with random weights and a vocabulary of made-up words."""
     import mlx.core as mx
 
-    from mlx_finbert.checkpoints.load import write_model
+    from mlx_finbert.checkpoints.save import write_model
     from mlx_finbert.models import build
 
     mx.random.seed(0)

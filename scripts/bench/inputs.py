@@ -13,6 +13,7 @@ from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.sources.columns import Columns
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import build
+from mlx_finbert.models.config import HeadOptions
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 ARCHIVE = "FinancialPhraseBank-v1.0.zip"
@@ -67,7 +68,8 @@ def write_checkpoint(model: str, label_names: Sequence[str], folder: Path, seed:
     import mlx.core as mx
 
     mx.random.seed(seed)
-    classifier, tokenizer, _ = load_with_report("minilm", labels=label_names, dtype="float32")
+    head = HeadOptions(labels=label_names)
+    classifier, tokenizer, _ = load_with_report("minilm", head, "float32")
     if model != "minilm":
         id2label = dict(enumerate(label_names))
         config = {"model_type": model, "vocab_size": len(tokenizer), "id2label": id2label}

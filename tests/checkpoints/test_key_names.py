@@ -12,6 +12,7 @@ from mlx_finbert.checkpoints.load import load_with_report
 from mlx_finbert.convert.to_mlx import main as to_mlx
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import FAMILIES
+from mlx_finbert.models.config import HeadOptions
 
 
 def weights_of(folder):
@@ -93,7 +94,7 @@ def test_a_tensor_outside_the_model_is_named(checkpoint):
     rename_all(folder, lambda key: key if key.startswith("classifier") else f"model.{key}")
     with pytest.raises(InputError, match=r"classifier\.\S+ is not under 'model\.', where the enc"):
         mlx_finbert.load(folder)
-    _, _, report = load_with_report(folder, new_head=True)
+    _, _, report = load_with_report(folder, HeadOptions(is_new=True))
     assert sorted(report.unused) == ["classifier.bias", "classifier.weight"]
 
 

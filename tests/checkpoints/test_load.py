@@ -12,6 +12,7 @@ import mlx_finbert
 from mlx_finbert.checkpoints import load as ckpt
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import FAMILIES
+from mlx_finbert.models.config import HeadOptions
 
 TEXTS = ["Profit rose by 12 percent .", "Sales fell", "the company said"]
 
@@ -180,7 +181,7 @@ def test_labels_name_a_head_that_has_no_names(checkpoint):
 
 def test_new_head_replaces_the_checkpoints(checkpoint):
     folder = checkpoint()
-    model, _, report = ckpt.load_with_report(folder, labels=["a", "b"], new_head=True)
+    model, _, report = ckpt.load_with_report(folder, HeadOptions(labels=["a", "b"], is_new=True))
     assert model.classifier.weight.shape == (2, 15)
     assert "classifier.weight" in report.unused
     assert "classifier.weight" in report.new
@@ -218,7 +219,7 @@ def test_a_question_answering_checkpoint_gives_its_encoder_only_on_request(check
     edit_config(folder, architectures=["BertForQuestionAnswering"])
     with pytest.raises(InputError, match="BertForQuestionAnswering, whose head does not"):
         mlx_finbert.load(folder)
-    _, _, report = ckpt.load_with_report(folder, new_head=True)
+    _, _, report = ckpt.load_with_report(folder, HeadOptions(is_new=True))
     assert "qa_outputs.weight" in report.unused
 
 
@@ -289,7 +290,7 @@ def test_damaged_folders_give_one_sentence(checkpoint, tmp_path):
 
 
 def test_real_encoder(minilm):
-    model, tokenizer, report = ckpt.load_with_report(minilm, labels=["bad", "good"])
+    model, tokenizer, report = ckpt.load_with_report(minilm, HeadOptions(labels=["bad", "good"]))
     assert report.new == ["classifier.weight", "classifier.bias"]
     assert report.unused == ["bert.embeddings.position_ids"]
     assert sum(v.size for _, v in tree_flatten(model.parameters())) == 22_713_986
@@ -300,7 +301,7 @@ def test_a_new_head_takes_the_names_of_the_old_in_another_order(checkpoint):
     folder = checkpoint()
     edit_config(folder, label2id={"negative": 0, "neutral": 1, "positive": 2})
     labels = ["positive", "negative", "neutral"]
-    model, _, report = ckpt.load_with_report(folder, labels=labels, new_head=True)
+    model, _, report = ckpt.load_with_report(folder, HeadOptions(labels=labels, is_new=True))
     assert model.args.labels == labels
     assert sorted(report.new) == report.unused == ["classifier.bias", "classifier.weight"]
 

@@ -94,6 +94,6 @@ def test_a_difference_beyond_the_tolerance_fails(checkpoint, tmp_path, capsys, m
         model.classifier.bias = model.classifier.bias + mx.array([0.01, 0, 0])
 
     monkeypatch.setattr("mlx_finbert.convert.adapters.fuse", wrong)
-    monkeypatch.setattr("mlx_finbert.checkpoints.load.has_lora", lambda model: False)
+    monkeypatch.setattr("mlx_finbert.checkpoints.save.has_lora", lambda model: False)
     assert main(["--model", str(folder), "--output", str(tmp_path / "out")]) == 1
     assert "1.0e-02 (MORE THAN 1e-04)" in capsys.readouterr().out

@@ -11,7 +11,8 @@ from killed_copies import killed_before
 from small_adapters import adapter_folder
 
 import mlx_finbert
-from mlx_finbert.checkpoints.files import MODEL_FILES, SEEN_TEXTS, new_model
+from mlx_finbert.checkpoints.files import MODEL_FILES, SEEN_TEXTS
+from mlx_finbert.checkpoints.save import new_model
 from mlx_finbert.cli import model_flags
 from mlx_finbert.cli.model_flags import TrainedModelSettings
 from mlx_finbert.convert import checkpoints
