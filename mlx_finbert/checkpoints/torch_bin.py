@@ -143,7 +143,8 @@ def _state_dict(found: Any, path: Path) -> tuple[dict[str, Tensor], str]:
     if not isinstance(found, dict):
         raise InputError(f"{path} holds a {type(found).__name__}, not a dictionary of tensors")
     several = dict(_dicts_of_tensors(found, "", set()))
-    encoders = {k: v for k, v in several.items() if any(_is_words(name) for name in v)}
+    words = "word_embeddings.weight"
+    encoders = {k: v for k, v in several.items() if any(str(name).endswith(words) for name in v)}
     chosen = encoders or several or {"": found}
     if len(chosen) > 1:
         names = ", ".join(name or "the file itself" for name in chosen)
@@ -170,7 +171,3 @@ def _dicts_of_tensors(
     for key, value in found.items():
         if isinstance(key, str) and isinstance(value, dict):
             yield from _dicts_of_tensors(value, f"{name}[{key!r}]", seen)
-
-
-def _is_words(key: Any) -> bool:
-    return isinstance(key, str) and key.endswith("word_embeddings.weight")

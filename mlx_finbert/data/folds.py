@@ -104,23 +104,15 @@ def deal(label_ids: np.ndarray, groups: np.ndarray, folds: int, order: np.ndarra
     rarity = 1 / np.maximum(counts.sum(axis=0), 1)
     held = np.zeros((folds, counts.shape[1]), np.int64)
     chosen = np.zeros(len(counts), np.int64)
-    for group in dealing_order(counts, order):
+    # The largest groups first, then by label, then by `order`.
+    dealt = np.lexsort((order, counts.argmax(axis=1), -counts.sum(axis=1)))
+    for group in dealt:
         crowded = held @ (counts[group] * rarity)
         # The size ignores rows of later labels, which are evened out when those are dealt.
         size = held[:, : counts[group].argmax() + 1].sum(axis=1)
         chosen[group] = np.lexsort((size, crowded))[0]
         held[chosen[group]] += counts[group]
     return chosen[groups]
-
-
-def dealing_order(counts: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Sort groups by size, largest first, then by label, then by `order`.
-
-    Args:
-        counts: int64 (num_groups, num_labels), the rows of each label.
-        order: float64 (num_groups,).
-    """
-    return np.lexsort((order, counts.argmax(axis=1), -counts.sum(axis=1)))
 
 
 def one_of_each(data: LabelledTexts) -> tuple[np.ndarray, list[str]]:

@@ -95,7 +95,9 @@ def wider(kind: pyarrow.DataType, values: list[Any]) -> pyarrow.DataType:
         raise TypeError("true or false among other values")
     found = _merged(kind, pyarrow.array(values).type)
     if found != kind:
-        _require_writable(found)
+        # A file in memory shows whether Parquet has the type.
+        schema = pyarrow.schema([pyarrow.field("column", found)])
+        pyarrow.parquet.ParquetWriter(pyarrow.BufferOutputStream(), schema).close()
     return found
 
 
@@ -113,8 +115,3 @@ def _merged(left: pyarrow.DataType, right: pyarrow.DataType) -> pyarrow.DataType
             types[field.name] = _merged(types.get(field.name, pyarrow.null()), field.type)
         return pyarrow.struct(types.items())
     raise TypeError(f"{right} after {left}")
-
-
-def _require_writable(kind: pyarrow.DataType) -> None:
-    schema = pyarrow.schema([pyarrow.field("column", kind)])
-    pyarrow.parquet.ParquetWriter(pyarrow.BufferOutputStream(), schema).close()
