@@ -63,8 +63,8 @@ def _sample() -> LabelledTexts:
 NAMED = {
     "sample": lambda _: _sample(),
     "financial_phrasebank": lambda level: phrasebank.load_phrasebank(phrasebank.download(), level),
-    "imdb": lambda _: hub.load_imdb_from_hub(),
-    "fiqa": lambda _: hub.load_fiqa_from_hub(),
+    "imdb": lambda _: imdb.load_imdb_from_hub(),
+    "fiqa": lambda _: fiqa.load_fiqa_from_hub(),
 }
 
 

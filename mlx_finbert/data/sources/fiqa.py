@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mlx_finbert.data.label_names import SENTIMENT_ORDER
+from mlx_finbert.data.sources.hub import open_dataset
 from mlx_finbert.data.texts import LabelledTexts, from_columns
 from mlx_finbert.errors import InputError, first_line
 
@@ -27,6 +28,13 @@ def is_fiqa(path: Path) -> bool:
 def load_fiqa(path: Path) -> LabelledTexts:
     """Load the organisers' training files from a folder."""
     return from_scores(_scores(path), str(path))
+
+
+def load_fiqa_from_hub() -> LabelledTexts:
+    """Load the scored sentences from all splits; some sentences occur in several."""
+    found = open_dataset(HUB_REPOSITORY, None)
+    pairs = ((row["sentence"], float(row["score"])) for rows in found.values() for row in rows)
+    return from_scores(pairs, HUB_REPOSITORY)
 
 
 def from_scores(scores: Iterable[tuple[str, float]], name: str) -> LabelledTexts:

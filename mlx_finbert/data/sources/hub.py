@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from mlx_finbert.data.sources import fiqa, imdb
 from mlx_finbert.data.sources.columns import Columns, in_order, named
 from mlx_finbert.data.texts import LabelledTexts, from_columns, split_of
 from mlx_finbert.errors import InputError, first_line
@@ -88,19 +87,6 @@ def other_columns(rows: Any, columns: Columns) -> list[dict[str, Any]]:
         if isinstance(feature, datasets.Value) and name not in (columns.text, columns.label)
     ]
     return rows.select_columns(names).to_list() if names else [{} for _ in range(len(rows))]
-
-
-def load_imdb_from_hub() -> LabelledTexts:
-    """Load IMDB as published by Stanford's NLP group."""
-    columns = Columns(label_names=imdb.LABELS)
-    return load_hub(imdb.HUB_REPOSITORY, None, columns, imdb.LICENCE)
-
-
-def load_fiqa_from_hub() -> LabelledTexts:
-    """Load FiQA's scored sentences from all splits; some sentences occur in several."""
-    found = open_dataset(fiqa.HUB_REPOSITORY, None)
-    pairs = ((row["sentence"], float(row["score"])) for rows in found.values() for row in rows)
-    return fiqa.from_scores(pairs, fiqa.HUB_REPOSITORY)
 
 
 def open_dataset(repo_id: str, config: str | None) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from mlx_finbert.data.sources.columns import Columns
+from mlx_finbert.data.sources.hub import load_hub
 from mlx_finbert.data.texts import LabelledTexts, from_columns
 from mlx_finbert.errors import InputError
 
@@ -31,6 +33,11 @@ def load_acl_imdb(path: Path) -> LabelledTexts:
     return from_columns(
         texts, labels, str(path), label_names=LABELS, splits=splits, licence=LICENCE
     )
+
+
+def load_imdb_from_hub() -> LabelledTexts:
+    """Load IMDB as published by Stanford's NLP group."""
+    return load_hub(HUB_REPOSITORY, None, Columns(label_names=LABELS), LICENCE)
 
 
 def _text(file: Path) -> str:
