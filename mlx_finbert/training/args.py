@@ -1,13 +1,9 @@
 """Arguments of the training loop."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from mlx_finbert.training.early_stopping import BestMetric, EarlyStopping, ReduceLROnPlateau
 from mlx_finbert.training.schedules import Schedule
-
-Precision = Literal["float32", "bfloat16", "float16"]
-"""The dtypes, as MLX names them."""
 
 
 @dataclass

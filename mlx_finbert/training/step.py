@@ -10,10 +10,8 @@ from mlx_finbert.backend.interface import compile_update, compiled_value_and_gra
 from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays, named_parameters, tree
-from mlx_finbert.training.args import Precision
 from mlx_finbert.training.failure import INTACT, LOST, named
-from mlx_finbert.training.loss import Loss, loss_of_parameters
-from mlx_finbert.training.loss_scale import LossScale
+from mlx_finbert.training.loss import Loss, LossScale, Precision, loss_of_parameters
 from mlx_finbert.training.optimizer import Adam, AdamState, ParamGroup
 from mlx_finbert.training.state import StepOutput
 

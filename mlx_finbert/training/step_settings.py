@@ -5,7 +5,7 @@ from typing import Literal
 
 from mlx_finbert.data.grouping import RANDOM, Grouping, Way
 from mlx_finbert.settings import refuse_without, require, setting
-from mlx_finbert.training.args import Precision
+from mlx_finbert.training.loss import Precision
 
 
 @dataclass(kw_only=True)
