@@ -25,7 +25,7 @@ from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.loss import Loss, class_weights
 from mlx_finbert.training.optimizer import Adam, FreezeSchedule, make_groups
 from mlx_finbert.training.step import TrainStep
-from mlx_finbert.training.trainer import Trainer
+from mlx_finbert.training.trainer import Trainer, TrainingArgs
 from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary, trim
 
 UNKNOWN_SHARE = 0.02
@@ -188,8 +188,16 @@ def make_trainer(
         seed=settings.seed,
         processes=processes,
     )
-    save_steps = settings.steps_between_checkpoints(steps_per_epoch)
-    args = settings.training_args(steps_per_epoch, save_steps)
+    args = TrainingArgs(
+        total_steps=settings.total_steps(steps_per_epoch),
+        learning_rate=settings.learning_rate,
+        schedule=settings.lr_schedule(steps_per_epoch),
+        eval_steps=settings.eval_steps,
+        save_steps=settings.steps_between_checkpoints(steps_per_epoch),
+        best_metric=settings.best_metric,
+        plateau=settings.plateau(),
+        stopping=settings.early_stopping(),
+    )
     return Trainer(step, loaders.train, loaders.validation, args), vocabulary
 
 

@@ -20,13 +20,13 @@ from mlx_finbert.prefetch import background
 from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.failure import StepFailed
 from mlx_finbert.training.integrations import check_services, reporters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import Say, load_model, make_loaders, make_trainer
 from mlx_finbert.training.results import Result, finish
 from mlx_finbert.training.run_folder import RunFolder, fingerprint_of
 from mlx_finbert.training.state import RunEnd
+from mlx_finbert.training.step import StepFailed
 from mlx_finbert.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
