@@ -15,6 +15,7 @@ from mlx_finbert.backend.linux_cpu.process import prefer_memory
 from mlx_finbert.checkpoints.files import SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import Splits
+from mlx_finbert.data.loader import Loader
 from mlx_finbert.distributed import barrier, guarded, ranks, require_same
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.hashes import weights_sha256
@@ -28,7 +29,7 @@ from mlx_finbert.training.integrations import check_services, reporters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import Say, load_model, make_loaders, make_trainer
 from mlx_finbert.training.results import Result, finish
-from mlx_finbert.training.run_folder import RunFolder, fingerprint_of
+from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.state import RunEnd
 from mlx_finbert.training.step import StepFailed
 from mlx_finbert.training.trainer import Trainer
@@ -124,6 +125,15 @@ def rows_of(settings: TrainSettings, splits: Splits, base: TrainingRun) -> Split
 
 def silent(sentence: str) -> None:
     """Ignore a message: `say` of all processes but the first."""
+
+
+def fingerprint_of(*loaders: Loader) -> str:
+    """A hexadecimal hash of the tokens and labels of loaders."""
+    digest = hashlib.sha256()
+    for loader in loaders:
+        for array in (loader.tokens.ids, loader.tokens.offsets, loader.label_ids):
+            digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def start_of(trainer: Trainer, settings: TrainSettings) -> str:

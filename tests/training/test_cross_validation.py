@@ -16,8 +16,8 @@ from mlx_finbert.evaluation.config import EvaluateSettings
 from mlx_finbert.evaluation.evaluate import run as evaluate
 from mlx_finbert.evaluation.metrics import bootstrap_intervals, measure
 from mlx_finbert.train import main
+from mlx_finbert.training import results
 from mlx_finbert.training.cross_validation import cross_validate, spread
-from mlx_finbert.training.run_folder import RunFolder
 
 LABELS = ["down", "flat", "up"]
 
@@ -153,13 +153,13 @@ def test_ctrl_c_while_a_fold_is_measured_ends_without_a_summary(
 def test_ctrl_c_while_the_report_of_a_fold_is_written_ends_the_folds(
     checkpoint, table, tmp_path, capsys, monkeypatch
 ):
-    report = RunFolder.report
+    report = results.write_reports
 
     def pressing(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
         return report(*arguments)
 
-    monkeypatch.setattr(RunFolder, "report", pressing)
+    monkeypatch.setattr(results, "write_reports", pressing)
     argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", str(tmp_path / "o")]
     assert main([*argv, "--folds", "3", "--max-steps", "1"]) == 130
     assert (tmp_path / "o" / "fold-01" / "metrics.json").exists()

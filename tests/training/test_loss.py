@@ -69,8 +69,6 @@ def test_weights_that_cannot_be_used(spec, words):
         class_weights(spec, NAMES, LABELS)
 
 
-
-
 def a_loader(way, pad, rows=21, batch_size=8, accumulation=1):
     rng = np.random.default_rng(0)
     lengths = rng.integers(3, 30, rows)
