@@ -29,7 +29,7 @@ from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES, vocabulary_of
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.folder_commit import finish, written_beside
+from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import claimed
 from mlx_finbert.models import Classifier
 
@@ -57,7 +57,7 @@ def export(
         if rows is not None:
             # Refuse unknown labels now, not after minutes of work.
             rows.ids_in(model.args.labels)
-        with written_beside(folder) as part:
+        with replacing(folder) as part:
             write_app_files(part, description, tokenizer)
             for name, own in names.items():
                 say(f"building {name}")

@@ -14,7 +14,7 @@ from mlx_finbert.checkpoints.folder_layouts import explain_missing
 from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES, Tokenizer, save_tokenizer
 from mlx_finbert.checkpoints.torch_bin import read_torch_file
 from mlx_finbert.errors import InputError, first_line
-from mlx_finbert.files.folder_commit import written_beside
+from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.files.formats import SAFETENSORS, TEXT, require_format
 from mlx_finbert.models import FAMILIES
 
@@ -177,7 +177,7 @@ def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]
         tokenizer: saved with the model.
         run_files: content, by name, of the files of its training run.
     """
-    with written_beside(folder, MODEL_FILES) as part:
+    with replacing(folder, MODEL_FILES) as part:
         yield part
         save_tokenizer(tokenizer, part)
         for name, content in run_files.items():

@@ -16,7 +16,7 @@ from typing import Any
 
 from mlx_finbert.checkpoints.files import read_safetensors, write_safetensors
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.folder_commit import finish, written_beside
+from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.hashes import file_sha256
 from mlx_finbert.models.parameters import Arrays
 
@@ -63,7 +63,7 @@ def write_checkpoint(
         state: values that JSON can hold.
     """
     root = run_folder / FOLDER
-    with written_beside(root) as part:
+    with replacing(root) as part:
         folder = part / f"step-{step:08d}"
         folder.mkdir()
         write_model(folder)

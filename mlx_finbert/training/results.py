@@ -13,7 +13,7 @@ from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.evaluation.calibration import explain_temperature, fit_temperature
 from mlx_finbert.evaluation.metrics import Metrics
 from mlx_finbert.files.atomic import write_text
-from mlx_finbert.files.folder_commit import written_beside
+from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.inference.logits import Forward, require_finite
 from mlx_finbert.interrupt import interrupt_noted
 from mlx_finbert.report import Predictions, Report, metrics_of, write_report
@@ -130,7 +130,7 @@ def write_reports(folder: RunFolder, report: Report, best: Record, train: Labell
         figures,
         report.temperature,
     )
-    with written_beside(folder.path, REPORTS) as part:
+    with replacing(folder.path, REPORTS) as part:
         write_report(part, report)
         if figures:
             text = json.dumps(figures, indent=2, allow_nan=False)

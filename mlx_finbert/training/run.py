@@ -94,7 +94,7 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         require_same(processes, start_of(trainer, settings), "the settings or the weights")
         end = train(trainer, settings, say)
         if vocabulary:
-            vocabulary.put_back()
+            vocabulary.restore()
             folder.vocabulary = None
         result = Result(path, end, trainer.run_state)
         if is_first:

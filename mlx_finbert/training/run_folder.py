@@ -22,7 +22,7 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import write_text
-from mlx_finbert.files.folder_commit import finish, written_beside
+from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays
 from mlx_finbert.settings import config_text
@@ -141,7 +141,7 @@ class RunFolder(Callback):
         """Write a checkpoint and remove old ones."""
         if self.is_new:
             # No evaluation has replaced the earlier run's files yet, so remove them here.
-            with written_beside(self.path, {*FILES, CHECKPOINTS} - {LOG}):
+            with replacing(self.path, {*FILES, CHECKPOINTS} - {LOG}):
                 pass
             self.is_new = False
         if self.vocabulary:
@@ -160,7 +160,7 @@ class RunFolder(Callback):
             outdated: paths in the folder to remove with the earlier model.
             about: writes more files into the given folder.
         """
-        with written_beside(self.path, {*MODEL_FILES, *outdated}) as part:
+        with replacing(self.path, {*MODEL_FILES, *outdated}) as part:
             self.write_model(part)
             about(part)
 
@@ -197,7 +197,7 @@ class RunFolder(Callback):
         layer = self.model.output_layer
         uncalibrated = dict(layer.parameters())
         if checkpoints_of(self.path):
-            with written_beside(self.uncalibrated_head.parent) as part:
+            with replacing(self.uncalibrated_head.parent) as part:
                 write_safetensors(uncalibrated, part / UNCALIBRATED_HEAD)
         fold_temperature(self.model, temperature)
         self.save_model()
