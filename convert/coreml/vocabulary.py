@@ -7,7 +7,7 @@ from typing import Any
 
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.checkpoints.vocabulary_check import tokens_by_id
-from mlx_finbert.convert.coreml.tokenizer.byte_pairs import byte_letters
+from mlx_finbert.convert.coreml.tokenizer.rebuilt import byte_letters
 from mlx_finbert.errors import InputError
 
 BYTE_PAIR_FILES = ("vocab.json", "merges.txt")
