@@ -18,9 +18,8 @@ the packaged MiniLM encoder on the packaged sample. The run of the tutorial:
 def main(argv: list[str] | None = None) -> int:
     # These import MLX, for which `command` has prepared the process.
     from mlx_finbert.training.config import TrainSettings
-    from mlx_finbert.training.folds import run_folds
-    from mlx_finbert.training.resume import complete
-    from mlx_finbert.training.run import run
+    from mlx_finbert.training.cross_validation import run_folds
+    from mlx_finbert.training.run import complete, run
 
     given = parse_values(TrainSettings, "mlx_finbert.train", DESCRIPTION, argv)
     settings = complete(given)

@@ -190,7 +190,7 @@ FORBIDDEN = {
 # The settings of commands: the only modules of these rooms that know about flags.
 LIBRARY = ["inference", "evaluation", "report", "training"]
 # The code that runs a saved package shares nothing with the code that writes it.
-EVALUATOR = ["operations", "evaluate", "saved"]
+EVALUATOR = ["operations", "evaluate", "saved", "stored_weights"]
 WRITERS = ["coremltools", "mlx", *(
     f"mlx_finbert.convert.coreml.{name}" for name in ("graph", "layouts", "network", "package")
 )]  # fmt: skip

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mlx_finbert.checkpoints.files import ADAPTER_CONFIG
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
-from mlx_finbert.convert.coreml.derived_mask import require_own_padding
 from mlx_finbert.convert.coreml.golden import write_golden
 from mlx_finbert.convert.coreml.graph import build
 from mlx_finbert.convert.coreml.metadata import Description
@@ -26,10 +25,14 @@ from mlx_finbert.convert.coreml.side_files import (
 )
 from mlx_finbert.convert.coreml.validation import validate
 from mlx_finbert.convert.coreml.verification import Verifier
-from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES, vocabulary_of
+from mlx_finbert.convert.coreml.vocabulary import (
+    BYTE_PAIR_FILES,
+    require_own_padding,
+    vocabulary_of,
+)
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.folder_commit import finish, written_beside
+from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import claimed
 from mlx_finbert.models import Classifier
 
@@ -57,7 +60,7 @@ def export(
         if rows is not None:
             # Refuse unknown labels now, not after minutes of work.
             rows.ids_in(model.args.labels)
-        with written_beside(folder) as part:
+        with replacing(folder) as part:
             write_app_files(part, description, tokenizer)
             for name, own in names.items():
                 say(f"building {name}")

@@ -12,8 +12,8 @@ import numpy as np
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.figures import margin_of, tolerance_of
 from mlx_finbert.convert.coreml.golden_texts import golden_texts
+from mlx_finbert.convert.coreml.inference import shortest_holding, token_rows
 from mlx_finbert.convert.coreml.metadata import Description
-from mlx_finbert.convert.coreml.rows import shortest_holding, token_rows
 
 NAME = "golden.json"
 

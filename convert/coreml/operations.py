@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlx_finbert.convert.coreml.saved import unpacked
+from mlx_finbert.convert.coreml.stored_weights import unpacked
 
 ERF_STEPS = 4096
 """Steps per unit in the table of erf."""

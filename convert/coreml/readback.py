@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from mlx_finbert.convert.coreml.compress import is_compressed
 from mlx_finbert.convert.coreml.evaluate import original_name, stored_constants
 from mlx_finbert.convert.coreml.options import ExportOptions
+from mlx_finbert.convert.coreml.package import is_compressed
 from mlx_finbert.convert.coreml.saved import Function
 
 INT8_STEPS = 0.7

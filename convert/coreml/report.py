@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlx_finbert.convert.coreml.derived_mask import notice, shared_padding
 from mlx_finbert.convert.coreml.figures import PackageReport, verdict
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.options import MULTIFUNCTION_TARGETS, CompleteOptions
 from mlx_finbert.convert.coreml.validation import Validation
+from mlx_finbert.convert.coreml.vocabulary import padding_notice, shared_padding
 from mlx_finbert.labels import are_generic
 
 
@@ -43,7 +43,7 @@ class ExportReport:
             reference.labels,
             description.options,
             packages,
-            notice(vocabulary) if derived else "",
+            padding_notice(vocabulary) if derived else "",
             shared_padding(vocabulary) is None,
             description.rows_left_out,
         )

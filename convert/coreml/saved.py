@@ -1,13 +1,11 @@
-"""Reads a saved package: the program and its weights on disk, in numpy.
+"""Reads a saved package: its program, with the weights in numpy.
 
-This shares no code with the writer of the file: only the protobuf messages are coremltools', the
-weights are read here. Formats: coremltools' `mlmodel/format/MIL.proto` and
-`mlmodel/src/MILBlob/Blob/StorageFormat.hpp`.
+This shares no code with the writer of the file: only the protobuf messages are coremltools'. Their
+format is that of coremltools' `mlmodel/format/MIL.proto`.
 """
 
 import itertools
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,26 +13,16 @@ from typing import Any
 import numpy as np
 
 from mlx_finbert.convert.coreml.mil import MIL_pb2, Model_pb2
+from mlx_finbert.convert.coreml.stored_weights import (
+    DTYPES,
+    PACKED_BITS,
+    WeightFiles,
+    from_bytes,
+    regular,
+)
 from mlx_finbert.errors import InputError
 
 MODEL = "com.apple.CoreML/model.mlmodel"
-WEIGHTS = "com.apple.CoreML/weights"
-WEIGHTS_PREFIX = "@model_path/weights/"
-STORAGE_VERSION = 2
-BLOB_SENTINEL = 0xDEADBEEF
-BLOB_HEADER = np.dtype([("sentinel", "<u4"), ("dtype", "<u4"), ("bytes", "<u8"), ("offset", "<u8")])
-BLOB_DTYPES = {
-    "FLOAT16": 1, "FLOAT32": 2, "UINT8": 3, "INT8": 4, "INT16": 6, "UINT16": 7, "UINT1": 9,
-    "UINT2": 10, "UINT4": 11, "UINT3": 12, "UINT6": 13, "INT32": 14, "UINT32": 15,
-}  # fmt: skip
-"""Type numbers in the header of a weight (`BlobDataType.hpp`)."""
-DTYPES = {
-    "BOOL": np.bool_, "FLOAT16": np.float16, "FLOAT32": np.float32, "INT8": np.int8,
-    "INT16": np.int16, "INT32": np.int32, "UINT8": np.uint8, "UINT16": np.uint16,
-    "UINT32": np.uint32, "STRING": np.object_,
-}  # fmt: skip
-PACKED_BITS = {"UINT1": 1, "UINT2": 2, "UINT3": 3, "UINT4": 4, "UINT6": 6}
-"""Types with several values per byte, read as uint8."""
 
 
 @dataclass
@@ -83,11 +71,11 @@ class SavedPackage:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._weights: dict[str, np.memmap] = {}
         try:
-            self._items = _manifest_items(path)
+            items = _manifest_items(path)
+            self._weights = WeightFiles(path, items)
             self.spec = Model_pb2.Model()
-            self.spec.ParseFromString(_regular(self._items[MODEL]).read_bytes())
+            self.spec.ParseFromString(regular(items[MODEL]).read_bytes())
             self.functions = {
                 name: self._function(function)
                 for name, function in self.spec.mlProgram.functions.items()
@@ -147,42 +135,13 @@ class SavedPackage:
         kind = MIL_pb2.DataType.Name(value.type.tensorType.dataType)
         shape = _known_shape(value.type.tensorType)
         if value.WhichOneof("value") == "blobFileValue":
-            return self._blob(value.blobFileValue, kind, shape)
+            return self._weights.read(value.blobFileValue, kind, shape)
         tensor = value.immediateValue.tensor
         values = getattr(tensor, tensor.WhichOneof("value")).values
         if isinstance(values, bytes):
-            return _from_bytes(np.frombuffer(values, np.uint8), kind, shape)
+            return from_bytes(np.frombuffer(values, np.uint8), kind, shape)
         array: np.ndarray = np.array(list(values), DTYPES[kind]).reshape(shape)
         return array.item() if kind == "STRING" and not shape else array
-
-    def _blob(self, blob: Any, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-        data = self._weight_file(blob.fileName)
-        header = data[blob.offset : blob.offset + BLOB_HEADER.itemsize].view(BLOB_HEADER)[0]
-        if header["sentinel"] != BLOB_SENTINEL or header["dtype"] != BLOB_DTYPES[kind]:
-            raise InputError(
-                f"{data.filename} is damaged: no weight of the type {kind} starts at byte"
-                f" {blob.offset}; export the package again"
-            )
-        start = int(header["offset"])
-        return _from_bytes(data[start : start + int(header["bytes"])], kind, shape)
-
-    def _weight_file(self, stored_name: str) -> np.memmap:
-        """The bytes of a weight file, mapped only once because each map keeps a file open."""
-        if stored_name not in self._weights:
-            name = stored_name.removeprefix(WEIGHTS_PREFIX)
-            if f"{WEIGHTS_PREFIX}{name}" != stored_name or "/" in name:
-                raise InputError(
-                    f"{self.path} is damaged: it names the weights {stored_name}; export it again"
-                )
-            file = _regular(self._items[WEIGHTS] / name)
-            data = np.memmap(file, np.uint8, "r")
-            if data[4:8].view("<u4")[0] != STORAGE_VERSION:
-                raise InputError(
-                    f"{file} is damaged: it is not a storage of version {STORAGE_VERSION}; export"
-                    " the package again"
-                )
-            self._weights[stored_name] = data
-        return self._weights[stored_name]
 
 
 def _manifest_items(path: Path) -> dict[str, Path]:
@@ -197,13 +156,6 @@ def _manifest_items(path: Path) -> dict[str, Path]:
     if entries[content["rootModelIdentifier"]]["path"] != MODEL:
         raise InputError(f"{manifest} is damaged: its root is not {MODEL}; export it again")
     return {entry["path"]: path / "Data" / entry["path"] for entry in entries.values()}
-
-
-def _regular(file: Path) -> Path:
-    """Return the file; refuse one that is not regular, since reading a FIFO would never end."""
-    if not file.is_file():
-        raise InputError(f"{file} is missing or is not a regular file: export the package again")
-    return file
 
 
 def _disorder(function: Function) -> str | None:
@@ -250,15 +202,3 @@ def _known_shape(tensor_type: Any) -> tuple[int, ...]:
     if len(known) < len(shape):
         raise ValueError(f"a constant with the open shape {shape}")
     return known
-
-
-def _from_bytes(data: np.ndarray, kind: str, shape: Sequence[int]) -> np.ndarray:
-    if kind not in PACKED_BITS:
-        return data.view(DTYPES[kind]).reshape(shape)
-    return unpacked(data, PACKED_BITS[kind], int(np.prod(shape))).reshape(shape)
-
-
-def unpacked(data: np.ndarray, width: int, count: int) -> np.ndarray:
-    """Unpack the first `count` numbers of `width` bits to uint8; a byte's lowest bit is first."""
-    bits = np.unpackbits(data, bitorder="little")[: count * width].reshape(count, width)
-    return np.packbits(bits, axis=1, bitorder="little")[:, 0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlx_finbert.convert.coreml.evaluate import Evaluator
-from mlx_finbert.convert.coreml.rows import shortest_holding
+from mlx_finbert.convert.coreml.inference import shortest_holding
 from mlx_finbert.convert.coreml.saved import Function
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.data import LabelledTexts

@@ -23,14 +23,19 @@ from mlx_finbert.convert.coreml.figures import (
 )
 from mlx_finbert.convert.coreml.golden_texts import golden_texts
 from mlx_finbert.convert.coreml.graph import INPUTS, build, constants
-from mlx_finbert.convert.coreml.inference import Inference, Outcome
+from mlx_finbert.convert.coreml.inference import (
+    Inference,
+    Outcome,
+    Row,
+    token_rows,
+    verification_texts,
+)
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.on_mac import run_core_ml
 from mlx_finbert.convert.coreml.operations import CONSTANTS, EvaluationError
 from mlx_finbert.convert.coreml.options import CompleteOptions
 from mlx_finbert.convert.coreml.package import function_name
 from mlx_finbert.convert.coreml.readback import read_back
-from mlx_finbert.convert.coreml.rows import Row, token_rows, verification_texts
 from mlx_finbert.convert.coreml.saved import Function, SavedPackage
 from mlx_finbert.convert.coreml.structure import function_faults, package_faults
 from mlx_finbert.convert.coreml.tokenizer.check import TokenizerCheck

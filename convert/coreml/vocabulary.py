@@ -7,7 +7,7 @@ from typing import Any
 
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.checkpoints.vocabulary_check import tokens_by_id
-from mlx_finbert.convert.coreml.tokenizer.byte_pairs import byte_letters
+from mlx_finbert.convert.coreml.tokenizer.rebuilt import byte_letters
 from mlx_finbert.errors import InputError
 
 BYTE_PAIR_FILES = ("vocab.json", "merges.txt")
@@ -193,3 +193,32 @@ def _added_tokens(tokenizer: Tokenizer, parts: dict[str, Any]) -> list[dict[str,
         flags = {flag: token[flag] for flag in FLAGS}
         found.append({"id": token["id"], "content": content, **flags, "in_model": own is not None})
     return found
+
+
+# Below iOS18 Core ML enumerates the shapes of only one input, so a program with enumerated shapes
+# derives the mask from the padding id. Unlike `predict`, it ignores a padding token that is written
+# out in a text. The package is compared with the model under the same mask.
+READ = ("unk", "cls", "sep")
+"""Special tokens that the model must read."""
+
+
+def shared_padding(vocabulary: Vocabulary) -> str | None:
+    """The name of a special token with the same id as the padding token, if there is one."""
+    padding = vocabulary.special_id("pad")
+    return next((name for name in READ if vocabulary.special_id(name) == padding), None)
+
+
+def require_own_padding(vocabulary: Vocabulary) -> None:
+    """Refuse a padding token that is also a token that the model must read."""
+    if name := shared_padding(vocabulary):
+        token = vocabulary.tokens[vocabulary.special_id("pad")]
+        raise InputError(
+            f"--shapes enumerated: the tokenizer pads with {token}, which is also its {name} token"
+            " and would be ignored by the package: leave out --shapes"
+        )
+
+
+def padding_notice(vocabulary: Vocabulary) -> str:
+    """The report's note on texts that contain the padding token."""
+    token = vocabulary.tokens[vocabulary.special_id("pad")]
+    return f"mask derived from the padding id: the package ignores {token} in a text"

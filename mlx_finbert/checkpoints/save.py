@@ -13,7 +13,7 @@ from mlx_finbert.checkpoints.files import MODEL_FILES, Weights
 from mlx_finbert.checkpoints.into_model import is_floating
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.folder_commit import written_beside
+from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.lora import has_lora
 from mlx_finbert.models.parameters import named_parameters
@@ -82,7 +82,7 @@ def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]
         tokenizer: saved with the model.
         run_files: content, by name, of the files of its training run.
     """
-    with written_beside(folder, MODEL_FILES) as part:
+    with replacing(folder, MODEL_FILES) as part:
         yield part
         save_tokenizer(tokenizer, part)
         for name, content in run_files.items():

@@ -44,7 +44,7 @@ READ_SUFFIXES = (".json", ".safetensors", ".bin", ".txt", ".yaml", ".tsv")
 
 
 @contextmanager
-def written_beside(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path]:
+def replacing(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path]:
     """Yield a new folder inside `folder`; its content moves up atomically if the block succeeds.
 
     Args:
@@ -115,7 +115,7 @@ def read_whole(folder: Path, read: Callable[[], Found]) -> Found:
     """Read files of a folder that all belong to one state of it.
 
     Args:
-        folder: The folder; any process may be replacing its files with `written_beside`.
+        folder: The folder; other processes may replace its files meanwhile (`replacing`).
         read: Reads the files. It is called again if files were replaced meanwhile, and may itself
             call `read_whole`.
 

@@ -9,8 +9,13 @@ import numpy as np
 from mlx_finbert.data.sentences import split_sentences
 from mlx_finbert.data.tables.records import Row
 from mlx_finbert.inference.predictor import Predictor
-from mlx_finbert.inference.scored_rows import ScoredRow, prediction, rounded, types_of
-from mlx_finbert.inference.sentiment import sentiment_scores
+from mlx_finbert.inference.scored_rows import (
+    ScoredRow,
+    prediction,
+    rounded,
+    sentiment_scores,
+    types_of,
+)
 
 
 @dataclass

@@ -8,10 +8,9 @@ import numpy as np
 from mlx_finbert.distributed import ranks
 from mlx_finbert.inference.config import PredictSettings
 from mlx_finbert.inference.documents import Document, read_documents
-from mlx_finbert.inference.job import FileReport
 from mlx_finbert.inference.predictor import Predictor
-from mlx_finbert.inference.score_file import score_file
-from mlx_finbert.inference.sentiment import has_sides, scale_positions
+from mlx_finbert.inference.score_file import FileReport, score_file
+from mlx_finbert.inference.scored_rows import has_sides, scale_positions
 
 
 def run(settings: PredictSettings) -> Iterator[str]:

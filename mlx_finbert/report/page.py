@@ -4,10 +4,9 @@ from typing import Any
 
 from mlx_finbert.report.charts import Panel, draw_panel, panels_of
 from mlx_finbert.report.contents import Report
-from mlx_finbert.report.markup import figure, key, section, table, text
+from mlx_finbert.report.markup import STYLE_SHEET, figure, key, section, table, text
 from mlx_finbert.report.pictures import svg
 from mlx_finbert.report.sections import result_sections
-from mlx_finbert.report.style import STYLE_SHEET
 
 PANEL_SIZE = (3.6, 2.1)
 

@@ -18,7 +18,7 @@ from mlx_finbert.checkpoints.files import read_safetensors
 from mlx_finbert.checkpoints.save import write_safetensors
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import file_sha256
-from mlx_finbert.files.folder_commit import finish, written_beside
+from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.models.parameters import Arrays
 
 FOLDER = "checkpoints"
@@ -64,7 +64,7 @@ def write_checkpoint(
         state: values that JSON can hold.
     """
     root = run_folder / FOLDER
-    with written_beside(root) as part:
+    with replacing(root) as part:
         folder = part / f"step-{step:08d}"
         folder.mkdir()
         write_model(folder)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from mlx_finbert.settings import refuse_without, require, setting
-from mlx_finbert.training.args import TrainingArgs
 from mlx_finbert.training.early_stopping import (
     HIGHER_IS_BETTER,
     Best,
@@ -14,7 +13,7 @@ from mlx_finbert.training.early_stopping import (
     MetricName,
     ReduceLROnPlateau,
 )
-from mlx_finbert.training.schedules import ScheduleName, make_schedule, warmup_steps_of
+from mlx_finbert.training.schedules import Schedule, ScheduleName, make_schedule, warmup_steps_of
 
 
 @dataclass(kw_only=True)
@@ -67,7 +66,10 @@ class CourseSettings:
         require(delta >= 0, "--early-stopping-min-delta", delta, "must be at least 0")
         for names, other, given in self._dependent_flags():
             refuse_without(self, names, other, given)
-        self.training_args(steps_per_epoch=1)
+        # These refuse invalid values too.
+        self.lr_schedule(steps_per_epoch=1)
+        self.plateau()
+        self.early_stopping()
 
     def _dependent_flags(self) -> Iterator[tuple[list[str], str, bool]]:
         restarts, polynomial = "cosine_with_restarts", "polynomial"
@@ -80,28 +82,24 @@ class CourseSettings:
         stopping = self.early_stopping_patience is not None
         yield ["early_stopping_min_delta"], "--early-stopping-patience", stopping
 
-    def training_args(self, steps_per_epoch: int, save_steps: int = 0) -> TrainingArgs:
-        """The trainer's arguments for this number of updates per epoch."""
-        total = self.max_steps or self.epochs * steps_per_epoch
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Number of updates of the run."""
+        return self.max_steps or self.epochs * steps_per_epoch
+
+    def lr_schedule(self, steps_per_epoch: int) -> Schedule:
+        """The learning-rate schedule for this number of updates per epoch."""
+        total = self.total_steps(steps_per_epoch)
         warmup = warmup_steps_of(total, self.warmup_steps, self.warmup_ratio)
-        return TrainingArgs(
-            total_steps=total,
-            learning_rate=self.learning_rate,
-            schedule=make_schedule(
-                self.schedule, total, warmup, self.learning_rate, self.num_cycles, self.power
-            ),
-            eval_steps=self.eval_steps,
-            save_steps=save_steps,
-            best_metric=self.best_metric,
-            plateau=self._plateau(),
-            stopping=self._stopping(),
+        return make_schedule(
+            self.schedule, total, warmup, self.learning_rate, self.num_cycles, self.power
         )
 
     def epochs_of(self, steps_per_epoch: int) -> int:
         """Number of passes over the rows; the last one may be incomplete."""
-        return -(-self.training_args(steps_per_epoch).total_steps // steps_per_epoch)
+        return -(-self.total_steps(steps_per_epoch) // steps_per_epoch)
 
-    def _plateau(self) -> ReduceLROnPlateau | None:
+    def plateau(self) -> ReduceLROnPlateau | None:
+        """The reduction of the learning rate at plateaus; None without `--plateau-monitor`."""
         if self.plateau_monitor is None:
             return None
         return ReduceLROnPlateau(
@@ -114,7 +112,8 @@ class CourseSettings:
             self.plateau_mode,
         )
 
-    def _stopping(self) -> EarlyStopping | None:
+    def early_stopping(self) -> EarlyStopping | None:
+        """The rule of early stopping; None without `--early-stopping-patience`."""
         if self.early_stopping_patience is None:
             return None
         best = Best(HIGHER_IS_BETTER[self.best_metric], self.early_stopping_min_delta)

@@ -1,4 +1,4 @@
-"""Cross-validation: one training run per fold, and the metrics over all folds.
+"""Cross-validation: one training run per fold, each in its own subfolder, and a summary.
 
 Two kinds of figures answer two questions. The FinBERT papers print mean and standard deviation over
 the folds. The pooled figures cover all rows, each predicted by the one model that was not trained
@@ -7,16 +7,28 @@ any two folds share most of their training rows. The standard deviation shows ho
 differ; the intervals show how much the result depends on the sample of test rows.
 """
 
+import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlx_finbert.data.split import Splits
+from mlx_finbert.checkpoints.training_run import TrainingRun
+from mlx_finbert.data import Splits
+from mlx_finbert.data.folds import make_folds
+from mlx_finbert.distributed import ranks
+from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.metrics import Metrics, bootstrap_intervals, measure, plain
 from mlx_finbert.evaluation.text import figure_lines
+from mlx_finbert.files.atomic import write_text
+from mlx_finbert.training.config import TrainSettings
+from mlx_finbert.training.output_dir import SUMMARY, claimed_folder
+from mlx_finbert.training.prepare import Say
+from mlx_finbert.training.run import rows_of, run
 
 FIGURES = ("loss", "accuracy", "macro_f1")
 
@@ -129,3 +141,83 @@ def _figures(run: Metrics) -> list[float]:
 
 def _line(first: str, rows: str, figures: Iterable[str]) -> str:
     return f"{first:<7}{rows:<8}" + "".join(f"{figure:<10}" for figure in figures).rstrip()
+
+
+def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
+    """Train one model per fold and combine the predictions for all rows.
+
+    Each fold's run is in its own subfolder, and `--fold I` repeats it. The probabilities are
+    calibrated, those of each model on its own validation rows.
+
+    Raises:
+        InputError: for data that cannot be split into the folds, an output folder that already
+            holds a cross-validation, or a fold whose run does not finish.
+        KeyboardInterrupt: if Ctrl-C ended a fold's run.
+    """
+    folds, splits = splits_of_folds(settings)
+    with claimed_folder(settings) as folder:
+        if settings.overwrite:
+            remove_earlier(folder, folds)
+        labels: list[str] = []
+
+        def train_one(fold: int, parts: Splits) -> tuple[np.ndarray, np.ndarray]:
+            own = replace(settings, fold=fold + 1, output_dir=str(folder / fold_name(fold + 1)))
+            result = run(own, say, parts)
+            if result.end == "interrupted":
+                say(f"fold {fold + 1} of {folds} was interrupted: no summary written")
+                raise KeyboardInterrupt
+            predictions = result.predictions
+            if result.end not in ("finished", "stopped early") or predictions is None:
+                raise InputError(f"fold {fold + 1} of {folds} {result.end}: no summary written")
+            labels[:] = result.labels
+            return predictions.logits / result.temperature, predictions.label_ids
+
+        validation = cross_validate(splits, train_one)
+        for remark in validation.pooled.remarks(labels):
+            say(remark)
+        summary = json.dumps(validation.to_dict(labels), indent=2, allow_nan=False)
+        write_text(folder / SUMMARY, summary + "\n")
+    say(f"the folds and {SUMMARY} are in {folder}")
+    return validation
+
+
+def splits_of_folds(settings: TrainSettings) -> tuple[int, list[Splits]]:
+    """The number of folds and the rows of each.
+
+    Raises:
+        InputError: see `run_folds`.
+    """
+    if not (folds := settings.folds):
+        raise InputError("--folds is missing: give the number of folds")
+    if ranks().size() > 1:
+        raise InputError(
+            "--folds needs a single process: with several, run --fold 1, --fold 2, ... instead"
+        )
+    texts = settings.load_texts()
+    drawn = make_folds(texts, folds, settings.split_seed, settings.validation_fraction)
+    base = TrainingRun.of(settings.model, settings.revision)
+    splits = [rows_of(settings, parts, base) for parts in drawn]
+    for fold, parts in enumerate(splits, 1):
+        if parts.test is None:
+            raise InputError(
+                f"{settings.model} was trained on all test rows of fold {fold}: start from another"
+                " model, or add --include-seen"
+            )
+    return folds, splits
+
+
+def fold_name(number: int) -> str:
+    """The name of a fold's folder; folds are counted from 1."""
+    return f"fold-{number:02d}"
+
+
+def remove_earlier(folder: Path, folds: int) -> None:
+    """Remove an earlier summary, and folds that this cross-validation does not replace.
+
+    The summary goes first, so that it is never left next to folds of another run.
+    """
+    (folder / SUMMARY).unlink(missing_ok=True)
+    own = {fold_name(number) for number in range(1, folds + 1)}
+    for path in folder.glob("fold-[0-9]*"):
+        if path.name not in own:
+            shutil.rmtree(path)

@@ -1,7 +1,8 @@
-"""The loss of a batch: cross-entropy with class weights and label smoothing, as in PyTorch."""
+"""The loss of a batch as in PyTorch, and the loss scale of mixed precision."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import mlx.core as mx
 import numpy as np
@@ -10,8 +11,9 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.labels import canonical
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays, holding, tree
-from mlx_finbert.training.args import Precision
-from mlx_finbert.training.loss_scale import cast
+
+Precision = Literal["float32", "bfloat16", "float16"]
+"""The dtypes, as MLX names them."""
 
 
 @dataclass
@@ -125,3 +127,52 @@ def _positive(text: str, part: str) -> float:
     if not 0 < value < np.inf:
         raise InputError(f"--class-weights {part}: the weight must be a number above 0")
     return value
+
+
+def cast(parameters: Arrays, dtype: mx.Dtype) -> Arrays:
+    """Cast parameters for the computation; their gradients keep the original dtype."""
+    return {name: value.astype(dtype) for name, value in parameters.items()}
+
+
+START_SCALE = 2.0**16
+SCALE_PATIENCE = 2000
+"""Updates without an overflow before the scale doubles."""
+
+
+@dataclass
+class LossScale:
+    """Keep float16 gradients from underflow (Micikevicius et al. 2018, section 3.2).
+
+    The loss is multiplied by `value`, which stays 1 for the other precisions.
+    """
+
+    value: mx.array
+    good_updates: mx.array
+    """int32 scalar: updates since the value last changed."""
+
+    @classmethod
+    def start(cls, precision: Precision) -> "LossScale":
+        """The scale of the first update."""
+        value = START_SCALE if precision == "float16" else 1.0
+        return cls(mx.array(value), mx.array(0, mx.int32))
+
+    def arrays(self) -> Arrays:
+        """The arrays by name, for `mx.compile`, which takes no objects."""
+        return {"value": self.value, "good_updates": self.good_updates}
+
+    def after(self, finite: mx.array) -> "LossScale":
+        """The scale of the next update.
+
+        It halves when a gradient overflows, and that update is skipped. It doubles after 2,000
+        updates without an overflow. PyTorch's `GradScaler` has the same numbers.
+
+        Args:
+            finite: bool scalar, whether all gradients of this update were finite.
+        """
+        good = mx.where(finite, self.good_updates + 1, 0)
+        doubled = (good == SCALE_PATIENCE) & (self.value > 1)
+        value = mx.where(doubled, self.value * 2, self.value)
+        return LossScale(
+            mx.where(finite, value, mx.maximum(1.0, self.value / 2)),
+            mx.where(doubled, 0, good),
+        )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import mlx.core as mx
@@ -26,7 +26,7 @@ from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.loss import Loss, class_weights
 from mlx_finbert.training.optimizer import Adam, FreezeSchedule, make_groups
 from mlx_finbert.training.step import TrainStep
-from mlx_finbert.training.trainer import Trainer
+from mlx_finbert.training.trainer import Trainer, TrainingArgs
 from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary, trim
 
 UNKNOWN_SHARE = 0.02
@@ -89,7 +89,7 @@ def make_loaders(
 
     The thread tokenizes the test rows in the background, as they are needed only after training.
     """
-    rank, size = processes.rank(), processes.size()
+    size = processes.size()
     divides, rule = settings.batch_size % size == 0, f"must be a multiple of the {size} processes"
     require(divides, "--batch-size", settings.batch_size, rule)
     ids = match_labels(splits.train.label_names, model.args.labels)
@@ -99,31 +99,11 @@ def make_loaders(
     )
     # Saved with the tokenizer, so that evaluation and prediction use the same length.
     tokenizer.model_max_length = max_length
-
-    def loader(part: LabelledTexts, tokens: Tokens, **of_training: Any) -> Loader:
-        for note in token_notes(tokens, part.name, max_length, tokenizer.unk_token_id):
-            say(note)
-        return Loader(
-            tokens,
-            ids[part.label_ids],
-            settings.batch_size,
-            tokenizer.pad_token_id,
-            max_length,
-            multiple=pad_multiple(),
-            numbers=part.numbers,
-            **of_training,
-        )
-
-    accumulation = settings.gradient_accumulation_steps
-    steps_per_epoch = -(-len(splits.train) // (settings.batch_size * accumulation))
+    loader = partial(make_loader, settings, tokenizer, ids, say)
     train = loader(
         splits.train,
         tokenize(tokenizer, splits.train.texts, max_length),
-        seed=settings.seed,
-        accumulation=accumulation,
-        rank=rank,
-        ranks=size,
-        grouping=settings.grouping(settings.epochs_of(steps_per_epoch)),
+        **training_options(settings, len(splits.train), processes),
     )
     train.choose_lengths()
     say(
@@ -136,6 +116,52 @@ def make_loaders(
         return Loaders(train, validation)
     test_tokens = tokenize_in(thread, tokenizer, test.texts, max_length)
     return Loaders(train, validation, lambda: loader(test, test_tokens()))
+
+
+def make_loader(
+    settings: TrainSettings,
+    tokenizer: Tokenizer,
+    ids: np.ndarray,
+    say: Say,
+    part: LabelledTexts,
+    tokens: Tokens,
+    **options: Any,
+) -> Loader:
+    """Make the loader of one part, and say what was cut or is unknown to the vocabulary.
+
+    Args:
+        tokenizer: the tokenizer, with the run's maximum length.
+        ids: int (num_labels,), the model's id of each label of the data.
+        options: further options of `Loader`.
+    """
+    max_length = tokenizer.model_max_length
+    for note in token_notes(tokens, part.name, max_length, tokenizer.unk_token_id):
+        say(note)
+    return Loader(
+        tokens,
+        ids[part.label_ids],
+        settings.batch_size,
+        tokenizer.pad_token_id,
+        max_length,
+        multiple=pad_multiple(),
+        numbers=part.numbers,
+        **options,
+    )
+
+
+def training_options(
+    settings: TrainSettings, num_rows: int, processes: mx.distributed.Group
+) -> dict[str, Any]:
+    """The options of `Loader` for the training rows only: order, updates and processes."""
+    rows_per_step = settings.batch_size * settings.gradient_accumulation_steps
+    epochs = settings.epochs_of(steps_per_epoch=-(-num_rows // rows_per_step))
+    return {
+        "seed": settings.seed,
+        "accumulation": settings.gradient_accumulation_steps,
+        "rank": processes.rank(),
+        "ranks": processes.size(),
+        "grouping": settings.grouping(epochs),
+    }
 
 
 def token_notes(tokens: Tokens, name: str, max_length: int, unk_token_id: int) -> list[str]:
@@ -185,8 +211,16 @@ def make_trainer(
         seed=settings.seed,
         processes=processes,
     )
-    save_steps = settings.steps_between_checkpoints(steps_per_epoch)
-    args = settings.training_args(steps_per_epoch, save_steps)
+    args = TrainingArgs(
+        total_steps=settings.total_steps(steps_per_epoch),
+        learning_rate=settings.learning_rate,
+        schedule=settings.lr_schedule(steps_per_epoch),
+        eval_steps=settings.eval_steps,
+        save_steps=settings.steps_between_checkpoints(steps_per_epoch),
+        best_metric=settings.best_metric,
+        plateau=settings.plateau(),
+        stopping=settings.early_stopping(),
+    )
     return Trainer(step, loaders.train, loaders.validation, args), vocabulary
 
 

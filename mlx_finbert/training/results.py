@@ -1,22 +1,28 @@
 """The end of a run: load the best weights, calibrate, measure, and write the report."""
 
+import json
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import mlx.core as mx
 
-from mlx_finbert.data import Splits
+from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.evaluation.calibration import explain_temperature, fit_temperature
 from mlx_finbert.evaluation.metrics import Metrics
+from mlx_finbert.files.atomic import write_text
+from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.inference.logits import Forward, require_finite
 from mlx_finbert.interrupt import interrupt_noted
-from mlx_finbert.report import Predictions
+from mlx_finbert.report import Predictions, Report, metrics_of, write_report
 from mlx_finbert.training.callbacks import Progress
+from mlx_finbert.training.model_card import model_card
+from mlx_finbert.training.output_dir import REPORTS
 from mlx_finbert.training.prepare import Loaders, Say
 from mlx_finbert.training.run_folder import RunFolder
-from mlx_finbert.training.state import RunState
+from mlx_finbert.training.state import Record, RunState
 from mlx_finbert.training.trainer import Trainer
 
 
@@ -68,7 +74,8 @@ def finish(
         if left_out := what_ctrl_c_left_out(predictions, interrupted, folder.path):
             say(left_out)
             ending = f"{ending}; {left_out}"
-        report = folder.report_of(
+        report = report_of(
+            folder,
             ending,
             best,
             predictions=predictions,
@@ -78,7 +85,7 @@ def finish(
             peak_memory=mx.get_peak_memory(),
             notes=splits.notes,
         )
-        folder.report(report, best, len(splits.train), splits.train.licence)
+        write_reports(folder, report, best, splits.train)
     metrics = report.results.metrics if report.results else None
     for remark in metrics.remarks(report.label_names) if metrics else []:
         say(remark)
@@ -91,6 +98,44 @@ def finish(
         labels=report.label_names,
         temperature=temperature,
     )
+
+
+def report_of(folder: RunFolder, ending: str, best: Record, **more: Any) -> Report:
+    """Build a report from the settings, the history and further fields."""
+    settings, names = folder.settings, fields(folder.settings)
+    return Report(
+        title=folder.path.name,
+        model=settings.model,
+        data=settings.data,
+        ending=ending,
+        settings={f.name: getattr(settings, f.name) for f in names},
+        defaults={f.name: f.default for f in names},
+        history=[asdict(record) for record in folder.history],
+        best_step=best.step,
+        label_names=folder.model.args.labels,
+        **more,
+    )
+
+
+def write_reports(folder: RunFolder, report: Report, best: Record, train: LabelledTexts) -> None:
+    """Write the report, `metrics.json` and the model card in one atomic step."""
+    figures = metrics_of(report) if report.results else {}
+    card = model_card(
+        folder.settings,
+        folder.path,
+        folder.model.args,
+        len(train),
+        train.licence,
+        best,
+        figures,
+        report.temperature,
+    )
+    with replacing(folder.path, REPORTS) as part:
+        write_report(part, report)
+        if figures:
+            text = json.dumps(figures, indent=2, allow_nan=False)
+            write_text(part / "metrics.json", text + "\n")
+        write_text(part / "README.md", card)
 
 
 def measured(

@@ -2,9 +2,11 @@
 
 import hashlib
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 
@@ -13,22 +15,33 @@ from mlx_finbert.backend.process import prefer_memory
 from mlx_finbert.checkpoints.files import SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import Splits
+from mlx_finbert.data.loader import Loader
 from mlx_finbert.distributed import barrier, guarded, ranks, require_same
+from mlx_finbert.errors import InputError
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.prefetch import background
+from mlx_finbert.settings import flag_of, read_config_file
 from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.failure import StepFailed
 from mlx_finbert.training.integrations import check_services, reporters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import Say, load_model, make_loaders, make_trainer
 from mlx_finbert.training.results import Result, finish
-from mlx_finbert.training.run_folder import RunFolder, fingerprint_of
+from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.state import RunEnd
+from mlx_finbert.training.step import StepFailed
 from mlx_finbert.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
+
+
+EARLIER_DEFAULTS = {"group_by_length": "windows", "group_window": 100}
+"""Defaults of earlier versions, for a `config.yaml` without these keys. Without a learning rate of
+the head, the head learned at the rate of the other parts."""
+
+RENAMED_SETTINGS = {"keep": "save_total_limit", "eval_every": "eval_steps"}
+"""Names of earlier versions in `config.yaml`."""
 
 
 def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None) -> Result:
@@ -80,7 +93,7 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         require_same(processes, start_of(trainer, settings), "the settings or the weights")
         end = train(trainer, settings, say)
         if vocabulary:
-            vocabulary.put_back()
+            vocabulary.restore()
             folder.vocabulary = None
         result = Result(path, end, trainer.run_state)
         if is_first:
@@ -113,6 +126,15 @@ def silent(sentence: str) -> None:
     """Ignore a message: `say` of all processes but the first."""
 
 
+def fingerprint_of(*loaders: Loader) -> str:
+    """A hexadecimal hash of the tokens and labels of loaders."""
+    digest = hashlib.sha256()
+    for loader in loaders:
+        for array in (loader.tokens.ids, loader.tokens.offsets, loader.label_ids):
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
 def start_of(trainer: Trainer, settings: TrainSettings) -> str:
     """A hash of the settings, the step and the weights, which must agree in all processes."""
     own = {"output_dir", "overwrite", "resume"}
@@ -139,3 +161,32 @@ def train(trainer: Trainer, settings: TrainSettings, say: Say) -> RunEnd:
         for callback in trainer.callbacks:
             callback.on_end(end)
     return end
+
+
+def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> TrainSettings:
+    """Build the settings from the given values; `--resume` takes those of the resumed run.
+
+    Data and model may have moved, so new paths are accepted here; their contents are compared
+    later.
+
+    Raises:
+        InputError: for a flag that differs from the resumed run, or an unusable checkpoint.
+    """
+    if given.get("resume") is None:
+        return TrainSettings(**given)
+    checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser().absolute(), say)
+    recorded: dict[str, Any] = EARLIER_DEFAULTS | read_config_file(
+        checkpoint.path / "config.yaml", TrainSettings, renamed=RENAMED_SETTINGS
+    )
+    recorded.setdefault("head_learning_rate", recorded["learning_rate"])
+    recorded |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
+    recorded |= {name: given.pop(name) for name in ("data", "model") if name in given}
+    settings = TrainSettings(**recorded)
+    for field in fields(TrainSettings):
+        value = getattr(settings, field.name)
+        if given.get(field.name, value) != value:
+            raise InputError(
+                f"{flag_of(field)} is {given[field.name]}: the run to resume has {value}, which"
+                " cannot be changed; leave the flag out"
+            )
+    return settings

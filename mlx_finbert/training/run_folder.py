@@ -1,11 +1,10 @@
 """The output folder of a run: its model, checkpoints and reports."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,12 @@ from mlx_finbert.checkpoints.files import MODEL_FILES, RUN_CONFIG, SEEN_TEXTS, r
 from mlx_finbert.checkpoints.into_model import fold_temperature
 from mlx_finbert.checkpoints.save import write_model, write_safetensors
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
-from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import write_text
-from mlx_finbert.files.folder_commit import finish, written_beside
+from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays
-from mlx_finbert.report import Report, metrics_of, write_report
 from mlx_finbert.settings import config_text
 from mlx_finbert.training.callbacks import Callback, write_history
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
@@ -35,7 +32,6 @@ from mlx_finbert.training.checkpoints import (
 )
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.integrations import LOG
-from mlx_finbert.training.model_card import model_card
 from mlx_finbert.training.output_dir import BEST, FILES, REPORTS
 from mlx_finbert.training.state import Record, RunState
 from mlx_finbert.training.step import StepState
@@ -139,7 +135,7 @@ class RunFolder(Callback):
         """Write a checkpoint and remove old ones."""
         if self.is_new:
             # No evaluation has replaced the earlier run's files yet, so remove them here.
-            with written_beside(self.path, {*FILES, CHECKPOINTS} - {LOG}):
+            with replacing(self.path, {*FILES, CHECKPOINTS} - {LOG}):
                 pass
             self.is_new = False
         if self.vocabulary:
@@ -158,7 +154,7 @@ class RunFolder(Callback):
             outdated: paths in the folder to remove with the earlier model.
             about: writes more files into the given folder.
         """
-        with written_beside(self.path, {*MODEL_FILES, *outdated}) as part:
+        with replacing(self.path, {*MODEL_FILES, *outdated}) as part:
             self.write_model(part)
             about(part)
 
@@ -195,7 +191,7 @@ class RunFolder(Callback):
         layer = self.model.output_layer
         uncalibrated = dict(layer.parameters())
         if checkpoints_of(self.path):
-            with written_beside(self.uncalibrated_head.parent) as part:
+            with replacing(self.uncalibrated_head.parent) as part:
                 write_safetensors(uncalibrated, part / UNCALIBRATED_HEAD)
         fold_temperature(self.model, temperature)
         self.save_model()
@@ -206,48 +202,3 @@ class RunFolder(Callback):
         self.load_weights(self.path)
         if self.uncalibrated_head.is_file():
             self.model.output_layer.update(read_safetensors(self.uncalibrated_head))
-
-    def report(self, report: Report, best: Record, train_rows: int, licence: str) -> None:
-        """Write the report, `metrics.json` and the model card in one atomic step."""
-        figures = metrics_of(report) if report.results else {}
-        card = model_card(
-            self.settings,
-            self.path,
-            self.model.args,
-            train_rows,
-            licence,
-            best,
-            figures,
-            report.temperature,
-        )
-        with written_beside(self.path, REPORTS) as part:
-            write_report(part, report)
-            if figures:
-                text = json.dumps(figures, indent=2, allow_nan=False)
-                write_text(part / "metrics.json", text + "\n")
-            write_text(part / "README.md", card)
-
-    def report_of(self, ending: str, best: Record, **more: Any) -> Report:
-        """Build a report from the settings, the history and further fields."""
-        settings, names = self.settings, fields(self.settings)
-        return Report(
-            title=self.path.name,
-            model=settings.model,
-            data=settings.data,
-            ending=ending,
-            settings={f.name: getattr(settings, f.name) for f in names},
-            defaults={f.name: f.default for f in names},
-            history=[asdict(record) for record in self.history],
-            best_step=best.step,
-            label_names=self.model.args.labels,
-            **more,
-        )
-
-
-def fingerprint_of(*loaders: Loader) -> str:
-    """A hexadecimal hash of the tokens and labels of loaders."""
-    digest = hashlib.sha256()
-    for loader in loaders:
-        for array in (loader.tokens.ids, loader.tokens.offsets, loader.label_ids):
-            digest.update(array.tobytes())
-    return digest.hexdigest()

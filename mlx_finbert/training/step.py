@@ -1,5 +1,7 @@
 """One update of the weights: gradients of a few batches, then Adam, both compiled."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import mlx.core as mx
@@ -8,14 +10,45 @@ import numpy as np
 
 from mlx_finbert.backend.interface import compile_update, compiled_value_and_grad, squared_norm
 from mlx_finbert.data.loader import Batch, Update
+from mlx_finbert.distributed import BACKENDS
+from mlx_finbert.errors import first_line
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays, named_parameters, tree
-from mlx_finbert.training.args import Precision
-from mlx_finbert.training.failure import INTACT, LOST, named
-from mlx_finbert.training.loss import Loss, loss_of_parameters
-from mlx_finbert.training.loss_scale import LossScale
+from mlx_finbert.training.loss import Loss, LossScale, Precision, loss_of_parameters
 from mlx_finbert.training.optimizer import Adam, AdamState, ParamGroup
 from mlx_finbert.training.state import StepOutput
+
+INTACT = "model and optimizer are unchanged"
+LOST = "the weights are lost: resume from the last checkpoint"
+
+
+class StepFailed(Exception):
+    """An update could not be computed; the message names it and says what was lost."""
+
+    def __init__(self, message: str, weights_lost: bool) -> None:
+        super().__init__(message)
+        self.weights_lost = weights_lost
+
+
+@contextmanager
+def named(number: int, update: Update, outcome: str) -> Iterator[None]:
+    """Turn exceptions inside the block into `StepFailed`.
+
+    A lost connection to another process is raised unchanged, for `distributed.guarded`.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, IndexError) as error:
+        if str(error).startswith(BACKENDS):
+            raise
+        rows = ", ".join(map(str, update.numbers[:8]))
+        more = ", ..." if len(update.rows) > 8 else ""
+        shapes = " and ".join(sorted({str(batch.input_ids.shape) for batch in update.batches}))
+        raise StepFailed(
+            f"update {number + 1} failed (training rows {rows}{more}, batch shape {shapes}):"
+            f" {first_line(error)}; {outcome}",
+            weights_lost=outcome == LOST,
+        ) from error
 
 
 @dataclass

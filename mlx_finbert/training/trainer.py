@@ -10,11 +10,28 @@ from mlx_finbert.data.loader import Loader, Update
 from mlx_finbert.evaluation.metrics import measure
 from mlx_finbert.inference.logits import Forward
 from mlx_finbert.interrupt import interrupt_noted
-from mlx_finbert.training.args import TrainingArgs
 from mlx_finbert.training.callbacks import Callback
-from mlx_finbert.training.failure import StepFailed
+from mlx_finbert.training.early_stopping import BestMetric, EarlyStopping, ReduceLROnPlateau
+from mlx_finbert.training.schedules import Schedule
 from mlx_finbert.training.state import Record, RunEnd, RunState, StepMetrics, StepOutput, Sums
-from mlx_finbert.training.step import TrainStep
+from mlx_finbert.training.step import StepFailed, TrainStep
+
+
+@dataclass
+class TrainingArgs:
+    """Length, learning rate, evaluation and stopping of a run."""
+
+    total_steps: int
+    learning_rate: float
+    """Peak learning rate."""
+    schedule: Schedule
+    eval_steps: int = 0
+    """Also evaluate every `eval_steps` steps; 0 evaluates only at the end of each epoch."""
+    save_steps: int = 0
+    """Call `on_save` every `save_steps` steps; 0 disables."""
+    best_metric: BestMetric = "last"
+    plateau: ReduceLROnPlateau | None = None
+    stopping: EarlyStopping | None = None
 
 
 @dataclass
@@ -102,7 +119,7 @@ class Trainer:
             grad_norm=output.grad_norm,
             num_tokens=sum(batch.num_tokens for batch in output.update.batches),
         )
-        self._tell("on_step", metrics)
+        self._notify("on_step", metrics)
         return True
 
     def _was_interrupted(self, interrupted: Event) -> bool:
@@ -129,7 +146,7 @@ class Trainer:
         # Ctrl-C may have come during the evaluation.
         stop = stop or self._was_interrupted(interrupted)
         if self._is_due(self.args.save_steps) or stop:
-            self._tell("on_save", self.state(), self.step.state.arrays())
+            self._notify("on_save", self.state(), self.step.state.arrays())
         return RunEnd.INTERRUPTED if stop else end
 
     def learning_rate(self, number: int) -> float:
@@ -154,7 +171,7 @@ class Trainer:
         if args.plateau and rate:
             lowered = args.plateau.update(getattr(record, args.plateau.monitor), rate)
             run_state.rate_factor *= lowered / rate
-        self._tell("on_evaluation", record, is_best)
+        self._notify("on_evaluation", record, is_best)
         if args.stopping and args.stopping.update(getattr(record, args.best_metric)):
             return RunEnd.STOPPED_EARLY
         return None
@@ -178,7 +195,7 @@ class Trainer:
             val_mcc=metrics.mcc,
         )
 
-    def _tell(self, event: str, *arguments: Any) -> None:
+    def _notify(self, event: str, *arguments: Any) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*arguments)
 

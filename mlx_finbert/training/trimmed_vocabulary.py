@@ -39,7 +39,7 @@ class TrimmedVocabulary:
         Args:
             name: name of the table among the model's parameters.
             embedding: the layer with the full table, float32 (vocab_size, hidden_size).
-            loaders: loaders of all texts that the model reads before `put_back`.
+            loaders: loaders of all texts that the model reads before `restore`.
             pad_token_id: id of the padding token. This id and all smaller ones keep their numbers,
                 since RoBERTa finds padding by comparing with it.
         """
@@ -107,7 +107,7 @@ class TrimmedVocabulary:
             DECAY: {TABLE: self.decay},
         }
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """Restore the full table of the model and the tokens of the loaders."""
         self.embedding.weight = self.whole_table()
         mx.eval(self.embedding.weight)

@@ -11,7 +11,7 @@ from killed_copies import killed_before
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.files import folder_commit
-from mlx_finbert.files.folder_commit import COMMITTED, REPLACED, finish, read_whole, written_beside
+from mlx_finbert.files.folder_commit import COMMITTED, REPLACED, finish, read_whole, replacing
 
 
 def tree(folder):
@@ -35,21 +35,21 @@ def test_files_and_folders_take_their_places(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "old.txt").write_text("old")
     (tmp_path / "kept.txt").write_text("kept")
-    with written_beside(tmp_path) as part:
+    with replacing(tmp_path) as part:
         write(part)
     assert tree(tmp_path) == {"a.txt": "new", "model/b.txt": "new", "kept.txt": "kept"}
 
 
 def test_a_folder_takes_the_place_of_a_file(tmp_path):
     (tmp_path / "model").write_text("a file")
-    with written_beside(tmp_path) as part:
+    with replacing(tmp_path) as part:
         write(part)
     assert tree(tmp_path) == {"a.txt": "new", "model/b.txt": "new"}
 
 
 def test_a_failure_leaves_all_as_it_was(tmp_path):
     (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(KeyboardInterrupt), written_beside(tmp_path) as part:
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path) as part:
         write(part)
         raise KeyboardInterrupt
     assert tree(tmp_path) == {"a.txt": "old"}
@@ -66,7 +66,7 @@ def test_a_folder_that_cannot_be_replaced_is_put_back(tmp_path, monkeypatch):
         true(source, target)
 
     monkeypatch.setattr(os, "replace", replace)
-    with pytest.raises(OSError, match="disk full"), written_beside(tmp_path) as part:
+    with pytest.raises(OSError, match="disk full"), replacing(tmp_path) as part:
         write(part)
     assert tree(tmp_path)["model/old.txt"] == "old"
     monkeypatch.undo()
@@ -79,7 +79,7 @@ def test_a_kill_at_any_point_leaves_the_old_or_the_new(tmp_path):
     new = {"a.txt": "new", "model/b.txt": "new"}
 
     def work():
-        with written_beside(folder, ["a.txt", "gone.txt", "dir"]) as part:
+        with replacing(folder, ["a.txt", "gone.txt", "dir"]) as part:
             write(part)
 
     found = []
@@ -102,7 +102,7 @@ def test_a_kill_at_any_point_leaves_the_old_or_the_new(tmp_path):
 
 
 def test_content_is_on_the_disk_before_its_name_and_the_name_at_the_end(tmp_path, disk_events):
-    with written_beside(tmp_path) as part:
+    with replacing(tmp_path) as part:
         write(part)
         inodes = {path: path.stat().st_ino for path in (part, *part.rglob("*"))}
     for inode in inodes.values():
@@ -130,7 +130,7 @@ def unlocked(request, monkeypatch):
 
 
 def save(folder, text):
-    with written_beside(folder) as part:
+    with replacing(folder) as part:
         (part / "a.json").write_text(text)
         (part / "b.json").write_text(text)
 
@@ -197,7 +197,7 @@ def test_what_a_killed_command_left_may_be_beyond_this_process(tmp_path, monkeyp
 def test_parts_of_killed_commands_are_removed_and_those_of_running_ones_stay(tmp_path):
     (tmp_path / ".part-dead").mkdir()
     (tmp_path / ".part-dead" / "model").touch()
-    with written_beside(tmp_path) as running:
+    with replacing(tmp_path) as running:
         save(tmp_path, "new")
         assert running.is_dir() and not (tmp_path / ".part-dead").exists()
         (running / "c.txt").write_text("new")

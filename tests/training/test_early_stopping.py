@@ -1,6 +1,7 @@
-"""The best evaluation, and early stopping."""
+"""The best evaluation, early stopping, and plateaus of the learning rate."""
 
 import json
+import math
 from dataclasses import fields
 
 import pytest
@@ -10,6 +11,7 @@ from mlx_finbert.training.early_stopping import (
     HIGHER_IS_BETTER,
     Best,
     EarlyStopping,
+    ReduceLROnPlateau,
     higher_is_better,
 )
 from mlx_finbert.training.state import Record
@@ -74,3 +76,108 @@ def test_early_stopping_goes_on_from_its_state():
         after = EarlyStopping(3, Best(higher_is_better=False))
         after.restore(json.loads(json.dumps(before.state())))
         assert told + [after.update(value) for value in LOSSES[cut:]] == expected
+
+
+# Made with keras 3.15.1 (torch backend): a compiled model with metrics=["accuracy"], Adam at the
+# start rate, keras.callbacks.ReduceLROnPlateau(**parameters), on_epoch_end(i, {monitor: value})
+# for each value, and the optimizer's rate read after each.
+KERAS = {
+    "the seed tutorial's": (
+        {"monitor": "accuracy", "factor": 0.5, "patience": 2, "min_lr": 1e-6}, ACCURACIES,
+        [1e-3, 1e-3, 1e-3, 5e-4, 5e-4, 5e-4, 2.5e-4, 2.5e-4, 1.25e-4, 1.25e-4, 6.25e-5, 6.25e-5,
+         6.25e-5, 3.125e-5],
+    ),
+    "default min_delta": (
+        {"factor": 0.1, "patience": 2}, LOSSES,
+        [1e-3, 1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-5, 1e-5, 1e-5, 1e-5, 1e-6, 1e-6, 1e-7, 1e-7, 1e-8],
+    ),
+    "cooldown": (
+        {"factor": 0.5, "patience": 2, "cooldown": 2}, LOSSES,
+        [1e-3, 1e-3, 1e-3, 5e-4, 5e-4, 5e-4, 2.5e-4, 2.5e-4, 2.5e-4, 2.5e-4, 1.25e-4, 1.25e-4,
+         1.25e-4, 6.25e-5, 6.25e-5],
+    ),
+    "cooldown above patience": (
+        {"factor": 0.5, "patience": 1, "cooldown": 3}, LOSSES,
+        [1e-3, 1e-3, 5e-4, 5e-4, 5e-4, 2.5e-4, 2.5e-4, 2.5e-4, 2.5e-4, 1.25e-4, 1.25e-4, 1.25e-4,
+         6.25e-5, 6.25e-5, 6.25e-5],
+    ),
+    "defaults": ({}, [1.0] * 25, [1e-3] * 10 + [1e-4] * 10 + [1e-5] * 5),
+    "min_lr": (
+        {"monitor": "val_accuracy", "patience": 1, "min_lr": 3e-5}, [0.5] * 8,
+        [1e-3, 1e-4, 3e-5, 3e-5, 3e-5, 3e-5, 3e-5, 3e-5],
+    ),
+    "min_lr and cooldown": (
+        {"monitor": "val_accuracy", "patience": 2, "min_lr": 3e-5, "cooldown": 1}, [0.5] * 12,
+        [1e-3, 1e-3, 1e-4, 1e-4] + [3e-5] * 8,
+    ),
+    "no patience": (
+        {"monitor": "loss", "factor": 0.5, "patience": 0}, [0.5] * 5,
+        [1e-3, 5e-4, 2.5e-4, 1.25e-4, 6.25e-5],
+    ),
+    "better by min_delta exactly": (
+        {"monitor": "accuracy", "factor": 0.5, "patience": 1, "min_delta": 0.001},
+        [0.9, 0.901, 0.902, 0.903, 0.904],
+        [1e-3, 5e-4, 5e-4, 2.5e-4, 2.5e-4],
+    ),
+    "better by min_delta exactly, save for rounding": (
+        {"monitor": "accuracy", "factor": 0.5, "patience": 1}, [0.563, 0.5631, 0.5632, 0.5634],
+        [1e-3, 5e-4, 5e-4, 5e-4],
+    ),
+    "mode against the metric's own": (
+        {"monitor": "accuracy", "factor": 0.5, "patience": 1, "mode": "min"}, [0.5, 0.6, 0.7, 0.8],
+        [1e-3, 5e-4, 2.5e-4, 1.25e-4],
+    ),
+    "mode min": (
+        {"monitor": "accuracy", "factor": 0.5, "patience": 1, "mode": "min"}, [0.5, 0.4, 0.3, 0.3],
+        [1e-3, 1e-3, 1e-3, 5e-4],
+    ),
+}  # fmt: skip
+
+
+def course(plateau, series, learning_rate=1e-3):
+    rates = []
+    for value in series:
+        learning_rate = plateau.update(value, learning_rate)
+        rates.append(learning_rate)
+    return rates
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_the_course_is_that_of_keras(name):
+    parameters, series, expected = KERAS[name]
+    rates = course(ReduceLROnPlateau(**parameters), series)
+    # Keras rounds the rate to float32 each time it falls.
+    assert rates == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_it_goes_on_from_its_state(name):
+    parameters, series, _ = KERAS[name]
+    expected = course(ReduceLROnPlateau(**parameters), series)
+    for cut in range(1, len(series)):
+        before, after = ReduceLROnPlateau(**parameters), ReduceLROnPlateau(**parameters)
+        rates = course(before, series[:cut])
+        after.restore(json.loads(json.dumps(before.state())))
+        assert rates + course(after, series[cut:], rates[-1]) == expected
+
+
+def test_a_rate_that_rounding_left_above_its_minimum_does_not_fall():
+    plateau = ReduceLROnPlateau("loss", 0.5, patience=1, min_lr=3e-5, cooldown=5)
+    rate = math.nextafter(3e-5, 1)
+    assert course(plateau, [1.0, 1.0, 1.0], rate) == [rate] * 3
+    assert (plateau.cooling, plateau.wait) == (0, 2)
+
+
+def test_parameters_are_refused_by_their_flags():
+    for parameters, message in (
+        ({"monitor": "auc"}, "--plateau-monitor is auc: must be one of loss, accuracy"),
+        ({"factor": 1.0}, "--plateau-factor is 1.0: must be between 0 and 1"),
+        ({"factor": 0.0}, "--plateau-factor is 0.0: must be between 0 and 1"),
+        ({"patience": -1}, "--plateau-patience is -1: must be at least 0"),
+        ({"min_lr": -1.0}, "--plateau-min-lr is -1.0: must be at least 0"),
+        ({"min_delta": -1e-4}, "--plateau-min-delta is -0.0001: must be at least 0"),
+        ({"cooldown": -1}, "--plateau-cooldown is -1: must be at least 0"),
+        ({"mode": "up"}, "--plateau-mode is up: must be one of auto, min, max"),
+    ):
+        with pytest.raises(InputError, match=message):
+            ReduceLROnPlateau(**parameters)

@@ -10,8 +10,13 @@ import pytest
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.training.callbacks import Callback, JsonLines
-from mlx_finbert.training.integrations import Guarded, check_services, reporters
-from mlx_finbert.training.services import TensorBoard, WeightsAndBiases
+from mlx_finbert.training.integrations import (
+    Guarded,
+    TensorBoard,
+    WeightsAndBiases,
+    check_services,
+    reporters,
+)
 from mlx_finbert.training.state import Record, StepMetrics
 
 SETTINGS = {"learning_rate": 1e-4, "labels": None}

@@ -32,7 +32,7 @@ def trainer_of(model, **settings):
         TrainSettings(**settings), model, loaders, mx.distributed.init()
     )
     if vocabulary:
-        vocabulary.put_back()
+        vocabulary.restore()
     return trainer
 
 

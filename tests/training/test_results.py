@@ -337,7 +337,7 @@ def head_is_kept(folder, *_):
         lambda: killed_in(run_folder, "fold_temperature"),
         lambda: killed_in(RunFolder, "save_model", when=head_is_kept),
         lambda: killed_in(results, "predictions_of"),
-        lambda: killed_in(run_folder, "write_report"),
+        lambda: killed_in(results, "write_report"),
     ],
     ids=["keeping the head", "folding", "saving", "testing", "reporting"],
 )

@@ -13,10 +13,9 @@ from small_models import NO_DROPOUT
 import mlx_finbert
 from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.models.parameters import named_parameters
-from mlx_finbert.training.failure import INTACT, StepFailed, named
 from mlx_finbert.training.loss import Loss, loss_of_parameters
 from mlx_finbert.training.optimizer import Adam, FreezeSchedule, make_groups
-from mlx_finbert.training.step import TrainStep
+from mlx_finbert.training.step import INTACT, StepFailed, TrainStep, named
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -15,15 +15,13 @@ from mlx_finbert.data.tokens import tokenize
 from mlx_finbert.evaluation.metrics import measure
 from mlx_finbert.inference.logits import Forward
 from mlx_finbert.models.parameters import named_parameters
-from mlx_finbert.training.args import TrainingArgs
 from mlx_finbert.training.callbacks import Callback
 from mlx_finbert.training.early_stopping import Best, EarlyStopping, ReduceLROnPlateau
-from mlx_finbert.training.failure import StepFailed
 from mlx_finbert.training.loss import Loss
 from mlx_finbert.training.optimizer import Adam, make_groups
 from mlx_finbert.training.state import Record
-from mlx_finbert.training.step import StepState, TrainStep
-from mlx_finbert.training.trainer import Trainer
+from mlx_finbert.training.step import StepFailed, StepState, TrainStep
+from mlx_finbert.training.trainer import Trainer, TrainingArgs
 
 TEXTS = ["profit rose", "sales fell", "orders unchanged"] * 11
 LABELS = np.array([2, 0, 1] * 11, np.int32)

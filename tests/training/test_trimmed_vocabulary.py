@@ -54,7 +54,7 @@ def test_the_whole_table_ends_as_adam_would_have_left_it(checkpoint, family, wei
         if vocabulary:
             assert len(named_parameters(model)[name]) < 30
             state = vocabulary.whole_state(state)
-            vocabulary.put_back()
+            vocabulary.restore()
         tables.append(named_parameters(model)[name])
         moments.append(state["v"][name])
     np.testing.assert_allclose(*losses, rtol=1e-5)
@@ -78,7 +78,7 @@ def trained(folder, stop_at=None, other_table=1):
             with vocabulary.whole():
                 weights = {name: mx.array(value) for name, value in named_parameters(model).items()}
             arrays = vocabulary.whole_state(step.state.arrays())
-            vocabulary.put_back()
+            vocabulary.restore()
             model, _ = mlx_finbert.load(folder)
             model.bert.embeddings.word_embeddings.weight *= other_table
             vocabulary = trimmed(model, loader, adam)
@@ -88,7 +88,7 @@ def trained(folder, stop_at=None, other_table=1):
             step.state = StepState.from_arrays(vocabulary.go_on_from(weights[TABLE], arrays))
             update = list(loader.updates())[number]
         step(update, number, 1e-3)
-    vocabulary.put_back()
+    vocabulary.restore()
     return named_parameters(model)
 
 
@@ -113,7 +113,7 @@ def test_tokens_and_table_are_put_back(checkpoint):
     assert loader.tokens.ids.max() < len(vocabulary.ids) == len(set(tokens) | {0})
     with vocabulary.whole():
         assert mx.array_equal(named_parameters(model)[TABLE], before)
-    vocabulary.put_back()
+    vocabulary.restore()
     assert mx.array_equal(named_parameters(model)[TABLE], before)
     np.testing.assert_array_equal(loader.tokens.ids, tokens)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.golden_texts import golden_texts
-from mlx_finbert.convert.coreml.rows import NO_CUT, Row, token_rows
+from mlx_finbert.convert.coreml.inference import NO_CUT, Row, token_rows
 from mlx_finbert.convert.coreml.tokenizer.files import tokenizer_file_faults
 from mlx_finbert.convert.coreml.tokenizer.random_texts import random_texts
 from mlx_finbert.convert.coreml.tokenizer.rebuilt import RebuiltTokenizer

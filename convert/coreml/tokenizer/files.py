@@ -7,7 +7,7 @@ from typing import Any
 
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.golden import DAMAGED
-from mlx_finbert.convert.coreml.rows import NO_CUT, Row, token_rows
+from mlx_finbert.convert.coreml.inference import NO_CUT, Row, token_rows
 from mlx_finbert.convert.coreml.vocabulary import Vocabulary
 from mlx_finbert.errors import first_line
 

@@ -70,7 +70,7 @@ def test_coremltools_value_inference_agrees_at_each_enumerated_length(classifier
 def test_weights_are_read_as_coremltools_reads_them(
     classifier, saved, compress, target, monkeypatch
 ):
-    from mlx_finbert.convert.coreml import compress as module
+    from mlx_finbert.convert.coreml import package as module
 
     # k-means below 10,000 elements is scikit-learn's, which the tests have.
     monkeypatch.setattr(module, "LEAST_SIZE", {"int8": 10, "palette6": 100, "palette4": 100})

@@ -3,7 +3,7 @@
 import numpy as np
 from small_packages import LENGTH
 
-from mlx_finbert.convert.coreml.rows import (
+from mlx_finbert.convert.coreml.inference import (
     padded_batches,
     shortest_holding,
     text_of,

@@ -8,7 +8,7 @@ import pytest
 import mlx_finbert
 from mlx_finbert.inference import Document, Predictor
 from mlx_finbert.inference import score_file as scoring
-from mlx_finbert.inference.sentiment import scale_positions, sentiment_scores
+from mlx_finbert.inference.scored_rows import scale_positions, sentiment_scores
 from mlx_finbert.predict import main
 
 FIVE = ["very negative", "negative", "neutral", "positive", "very positive"]
