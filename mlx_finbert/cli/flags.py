@@ -153,7 +153,10 @@ class _Parser(argparse.ArgumentParser):
         if word in words[1:] and before in self.switches:
             return f"{before} takes no value: remove {word!r}"
         if self.takes_words and words[0] != word and not words[0].startswith("-"):
-            return f"{word!r} is apart from {words[0]!r}: put them next to each other"
+            return (
+                f"{word!r} is apart from {words[0]!r}: put them next to each other, and put quotes"
+                " around a value that contains spaces"
+            )
         return (
             f"{word!r} does not belong to any flag: write --flag VALUE, and put quotes around a"
             " value that contains spaces"

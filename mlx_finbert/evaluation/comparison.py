@@ -140,15 +140,21 @@ class Comparison:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """The comparison as plain values, for JSON; each model's entry is that of `evaluate`."""
-        left_out, checked = self.shared.seen_left_out, self.shared.seen_checked
+        """The comparison as plain values, for JSON.
+
+        The entry of each model is that of `evaluate`, with only its own notes.
+        """
+        shared = self.shared
+        seen = zip(self.evaluations, shared.seen_left_out, shared.seen_checked, strict=True)
         return {
-            "data": self.shared.rows.name,
-            "rows": len(self.shared.rows),
-            "notes": self.shared.rows.notes + self.remarks,
+            "data": shared.rows.name,
+            "rows": len(shared.rows),
+            "notes": shared.rows.notes,
             "models": [
-                evaluation.to_dict() | {"seen_rows_left_out": left, "seen_rows_checked": known}
-                for evaluation, left, known in zip(self.evaluations, left_out, checked, strict=True)
+                evaluation.to_dict()
+                | {"seen_rows_left_out": left_out, "seen_rows_checked": checked}
+                | {"notes": evaluation.remarks}
+                for evaluation, left_out, checked in seen
             ],
             "differences": [difference.to_dict() for difference in self.differences],
             "rows_that_differ": len(self.differing),
