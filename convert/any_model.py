@@ -10,7 +10,7 @@ from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.checkpoints.load import load_trained
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.errors import InputError
-from mlx_finbert.evaluation.comparison import Checkpoint, Measurable
+from mlx_finbert.evaluation.compare import Checkpoint, Measurable
 from mlx_finbert.evaluation.config import is_package
 from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.files.hashes import weights_sha256

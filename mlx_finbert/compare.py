@@ -25,7 +25,7 @@ out.
 def main(argv: list[str] | None = None) -> int:
     # These import MLX, for which `command` has prepared the process.
     from mlx_finbert.convert.without_torch import torch_hidden
-    from mlx_finbert.evaluation.comparison import run
+    from mlx_finbert.evaluation.compare import run
     from mlx_finbert.evaluation.config import CompareSettings, complete_comparison
 
     given = parse_values(CompareSettings, "mlx_finbert.compare", DESCRIPTION, argv)
