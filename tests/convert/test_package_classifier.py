@@ -159,11 +159,13 @@ def test_a_package_and_its_model_in_the_command(folder, exported, tmp_path, caps
 def test_a_package_of_another_model_is_not_taken_for_one_of_this(folder, exported, checkpoint):
     path = exported(shapes="enumerated")
     rows = rows_of()
-    (folder / "seen_texts.tsv").write_bytes(SeenTexts.of(rows, rows).to_bytes())
-    other, package = open_models([str(checkpoint(name="other")), str(path)])
-    assert other.run.seen is None and package.run.seen is None
-    own, package = open_models([str(folder), str(path)])
+    folders = folder, checkpoint(name="other")
+    for one in folders:
+        (one / "seen_texts.tsv").write_bytes(SeenTexts.of(rows, rows).to_bytes())
+    own, other, package = open_models([*map(str, folders), str(path)])
     assert package.run.seen == own.run.seen and package.run.model == str(path)
+    other, package = open_models([str(folders[1]), str(path)])
+    assert other.run.seen and package.run.seen is None
 
 
 def test_packages_of_two_exports_are_refused(exported):
