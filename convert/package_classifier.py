@@ -83,6 +83,11 @@ class PackageClassifier:
                 f"{self.name} does not describe its tokenizer ({error!r}): export it again"
             ) from None
 
+    def check(self, rows: LabelledTexts, max_length: int | None) -> None:
+        """Refuse rows with a label that the package lacks, and a length that is too short."""
+        rows.ids_in(self.labels)
+        self.limit(max_length)
+
     def measure(self, rows: LabelledTexts, batch_size: int, max_length: int | None) -> Evaluation:
         """Measure the package; `batch_size` has no effect, since a package has its own.
 

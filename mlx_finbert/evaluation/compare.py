@@ -10,6 +10,7 @@ import numpy as np
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import LabelledTexts
+from mlx_finbert.data.tokens import checked_max_length
 from mlx_finbert.evaluation.comparison import Comparison, Difference, figures_of
 from mlx_finbert.evaluation.config import CompareSettings
 from mlx_finbert.evaluation.differing_rows import DifferenceFile, predicted_names
@@ -34,6 +35,9 @@ class Measurable(Protocol):
     def run(self) -> TrainingRun:
         """The training run of the model."""
 
+    def check(self, rows: LabelledTexts, max_length: int | None) -> None:
+        """Refuse rows with a label that the model lacks, and a length that it cannot have."""
+
     def measure(self, rows: LabelledTexts, batch_size: int, max_length: int | None) -> Evaluation:
         """Measure the model; labels are matched by name."""
 
@@ -50,6 +54,11 @@ class Checkpoint:
     @property
     def labels(self) -> list[str]:
         return self.model.args.labels
+
+    def check(self, rows: LabelledTexts, max_length: int | None) -> None:
+        rows.ids_in(self.labels)
+        args = self.model.args
+        checked_max_length(max_length, self.tokenizer.model_max_length, args.max_length)
 
     def measure(self, rows: LabelledTexts, batch_size: int, max_length: int | None) -> Evaluation:
         """Measure the model with `evaluate`."""
@@ -97,8 +106,8 @@ def compare(
     """
     rows = shared.rows
     for model in models:
-        # Refuse labels now, not after minutes of work.
-        rows.ids_in(model.labels)
+        # Refuse now what would fail after minutes of work.
+        model.check(rows, max_length)
     evaluations = []
     for model in models:
         evaluations.append(model.measure(rows, batch_size, max_length))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import mlx.core as mx
 import numpy as np
@@ -15,6 +16,7 @@ from mlx_finbert.compare import main
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.seen_texts import SeenTexts
 from mlx_finbert.evaluate import main as evaluate
+from mlx_finbert.evaluation import compare
 from mlx_finbert.models.quantization import Quantization, quantize
 
 LABELS = ["negative", "neutral", "positive"]
@@ -235,6 +237,27 @@ def test_a_difference_in_text(models, table, capsys, monkeypatch):
         ]  # fmt: skip
     assert text[5].split() == ["ece", f"{figures['ece']:+z.4f}", "15", "bins"]
     assert text[7] == f"McNemar's exact test: p = {figures['mcnemar_p']:.4f}"
+
+
+def test_ctrl_c_ends_without_a_result(models, table, tmp_path, monkeypatch, capsys):
+    def interrupted(*argv, **more):
+        return replace(measure(*argv, **more), rows_in_all=100)
+
+    measure = compare.evaluate
+    monkeypatch.setattr(compare, "evaluate", interrupted)
+    target = tmp_path / "differ.csv"
+    argv = [models("a", 1), models("b", 2), "--data", table, "--output", target]
+    assert main([*map(str, argv)]) == 130
+    assert capsys.readouterr().out == "" and not target.exists()
+
+
+def test_a_length_that_one_model_lacks_is_refused_before_the_work(
+    models, table, monkeypatch, capsys
+):
+    monkeypatch.setattr(compare, "evaluate", None)
+    folders = [models("a", 1), models("b", 2, max_position_embeddings=20)]
+    assert main([*map(str, folders), "--data", str(table), "--max-length", "30"]) == 2
+    assert "max-length is 30: from 3 to 20" in capsys.readouterr().err.replace("_", "-")
 
 
 @pytest.mark.parametrize(
