@@ -35,7 +35,7 @@ def drawn_figures(
     """Draw the rows with replacement, and compute the figures of every model on each draw.
 
     All models get the same draws, so a difference between them is paired: rows that are hard for
-    all of them do not widen its interval (Koehn 2004, section 4).
+    all of them do not widen its interval (Koehn 2004).
 
     Returns:
         For each model, float64 (draws,) for each of `FIGURES`.
