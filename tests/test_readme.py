@@ -15,7 +15,7 @@ from mlx_finbert.convert.settings import (
     VerifySettings,
 )
 from mlx_finbert.data import load_texts
-from mlx_finbert.evaluation.config import EvaluateSettings
+from mlx_finbert.evaluation.config import CompareSettings, EvaluateSettings
 from mlx_finbert.inference.config import PredictSettings
 from mlx_finbert.settings import flag_of
 from mlx_finbert.training.config import TrainSettings
@@ -28,6 +28,7 @@ TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 SETTINGS = {
     "mlx_finbert.train": TrainSettings,
     "mlx_finbert.evaluate": EvaluateSettings,
+    "mlx_finbert.compare": CompareSettings,
     "mlx_finbert.predict": PredictSettings,
     "mlx_finbert.convert.fuse": FuseSettings,
     "mlx_finbert.convert.to_mlx": ToMlxSettings,

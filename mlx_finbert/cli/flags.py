@@ -152,6 +152,11 @@ class _Parser(argparse.ArgumentParser):
         before = words[words.index(word) - 1]
         if word in words[1:] and before in self.switches:
             return f"{before} takes no value: remove {word!r}"
+        if self.takes_words and words[0] != word and not words[0].startswith("-"):
+            return (
+                f"{word!r} is apart from {words[0]!r}: put them next to each other, and put quotes"
+                " around a value that contains spaces"
+            )
         return (
             f"{word!r} does not belong to any flag: write --flag VALUE, and put quotes around a"
             " value that contains spaces"
@@ -167,6 +172,8 @@ def _parser(settings_class: type, module: str, description: str) -> _Parser:
         text, flag = field.metadata["help"], flag_of(field)
         if field.metadata.get("positional"):
             parser.takes_words = True
+            word = field.metadata["metavar"]
+            parser.usage = f"{parser.prog} [{word} ...] [--flag VALUE ...]"
             parser.add_argument(field.name, nargs="*", metavar=field.metadata["metavar"], help=text)
             continue
         if not any(default is nothing for nothing in (None, False, dataclasses.MISSING)):

@@ -15,6 +15,7 @@ COMMANDS = {
     "export": ("mlx_finbert.convert.to_coreml", "export a classifier to Core ML"),
     "verify": ("mlx_finbert.convert.verify", "compare a Core ML package with its model"),
     "fuse": ("mlx_finbert.convert.fuse", "merge LoRA adapters into their model"),
+    "compare": ("mlx_finbert.compare", "compare models on the same labelled texts"),
 }
 """The module and the description of each command.
 

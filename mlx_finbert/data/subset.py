@@ -29,13 +29,16 @@ def sample(rows: LabelledTexts, most: int | None, seed: int, flag: str) -> Chose
     return np.sort(lowest), [f"{rows.name}: {most:,} of {len(rows):,} rows are used, by {flag}"]
 
 
-def unseen(rows: LabelledTexts, seen: SeenTexts, include_seen: bool) -> Chosen:
+def unseen(
+    rows: LabelledTexts, seen: SeenTexts, include_seen: bool, model: str = "the model"
+) -> Chosen:
     """Choose the rows whose texts a model did not see in training or validation.
 
     Args:
         rows: N texts.
         seen: The texts that the model has seen.
         include_seen: Keep the seen rows too, and say so in the note.
+        model: The model's name in the note.
     """
     known = seen.holds(rows.texts)
     count = np.count_nonzero(known)
@@ -43,10 +46,10 @@ def unseen(rows: LabelledTexts, seen: SeenTexts, include_seen: bool) -> Chosen:
         return np.arange(len(rows)), []
     found = f"{rows.name}: {count:,} of {len(rows):,} rows"
     if include_seen:
-        note = f"{found} have texts that the model saw in training or validation (--include-seen)"
+        note = f"{found} have texts that {model} saw in training or validation (--include-seen)"
         return np.arange(len(rows)), [note]
     note = (
-        f"{found} were left out, because the model saw their texts in training or validation;"
+        f"{found} were left out, because {model} saw their texts in training or validation;"
         " --include-seen includes them"
     )
     return np.flatnonzero(~known), [note]

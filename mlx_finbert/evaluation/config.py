@@ -1,22 +1,24 @@
-"""The flags of `python -m mlx_finbert.evaluate`."""
+"""The flags of `python -m mlx_finbert.evaluate` and `python -m mlx_finbert.compare`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from mlx_finbert.checkpoints.training_run import with_own_data
+from mlx_finbert.checkpoints.hub import resolve
+from mlx_finbert.checkpoints.training_run import recorded_data, with_own_data
 from mlx_finbert.cli.model_flags import ModelSettings
 from mlx_finbert.data.flags import INCLUDE_SEEN, ColumnSettings, require_rows, require_split
-from mlx_finbert.data.sources import load_texts
+from mlx_finbert.data.sources import is_same_data, load_texts
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.measured_rows import RowsWanted, Split
-from mlx_finbert.settings import setting
+from mlx_finbert.settings import require, setting
 
 AS_TRAINED = "(default: as in the model's training run, otherwise train's default)"
 
 
 @dataclass(kw_only=True)
-class EvaluateSettings(ColumnSettings, ModelSettings):
+class RowSettings(ColumnSettings):
     """Data and rows to measure."""
 
     data: str | None = setting(
@@ -34,10 +36,9 @@ class EvaluateSettings(ColumnSettings, ModelSettings):
     )
     max_eval_rows: int | None = setting(None, "measure at most N rows, a sample by hash")
     include_seen: bool = setting(False, INCLUDE_SEEN)
-    json: bool = setting(False, "print the result as JSON")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check_rows(self) -> None:
+        """Refuse values out of range."""
         require_split(self.split_seed, self.test_fraction, self.validation_fraction)
         require_rows(self.max_eval_rows, "--max-eval-rows")
 
@@ -65,6 +66,17 @@ class EvaluateSettings(ColumnSettings, ModelSettings):
         )
 
 
+@dataclass(kw_only=True)
+class EvaluateSettings(RowSettings, ModelSettings):
+    """Output."""
+
+    json: bool = setting(False, "print the result as JSON")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_rows()
+
+
 def complete(given: dict[str, Any]) -> EvaluateSettings:
     """Make settings from the given values; the model's run says how to read its own data.
 
@@ -72,3 +84,81 @@ def complete(given: dict[str, Any]) -> EvaluateSettings:
         InputError: for values out of range, or if neither the flags nor the run name any data.
     """
     return EvaluateSettings(**with_own_data(given, EvaluateSettings, "data"))
+
+
+DIFFERENCE_ENDINGS = (".csv", ".tsv", ".jsonl")
+
+
+@dataclass(kw_only=True)
+class CompareSettings(RowSettings):
+    """Models and output."""
+
+    models: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "folder or hub id of a fine-tuned model, folder of adapters, or Core ML"
+            " package; the others are compared with the first",
+            "positional": True,
+            "metavar": "MODEL",
+        },
+    )
+    model_labels: list[str] | None = setting(
+        None, "label names of the heads' outputs, in order, for checkpoints that have none"
+    )
+    batch_size: int = setting(32, "rows per batch; a package has its own")
+    max_length: int | None = setting(
+        None, "truncate rows to N tokens (default: each model's maximum)"
+    )
+    output: str | None = setting(
+        None,
+        "CSV, TSV or JSONL file to write: the rows with different labels, each model's label and"
+        " its probability",
+        metavar="FILE",
+    )
+    json: bool = setting(False, "print the result as JSON")
+
+    def __post_init__(self) -> None:
+        self.check_rows()
+        if len(self.models) < 2:
+            raise InputError(
+                "`models`: give at least two to compare, the first of which the others are compared"
+                " with"
+            )
+        for model in self.models:
+            if self.models.count(model) > 1:
+                raise InputError(f"`models` has {model} twice: give it once")
+        require(self.batch_size >= 1, "`batch_size`", self.batch_size, "at least 1")
+        ending = Path(self.output or ".csv").suffix.lower() or self.output
+        require(
+            self.output in (None, "") or ending in DIFFERENCE_ENDINGS,
+            "`output`",
+            self.output,
+            f"its name must end in one of {', '.join(DIFFERENCE_ENDINGS)}",
+        )
+
+
+def complete_comparison(given: dict[str, Any]) -> CompareSettings:
+    """Make settings from the given values; the run of a model says how to read its own data.
+
+    Without `data`, the first model that records its training data gives it.
+
+    Raises:
+        InputError: for values out of range, or if neither the values nor a run name any data.
+    """
+    settings = CompareSettings(**given)
+    for model in settings.models:
+        own = None if is_package(model) else recorded_data(resolve(model))
+        if own and (settings.data is None or is_same_data(own["data"], settings.data)):
+            completed = with_own_data({**given, "model": model}, CompareSettings, "data")
+            return CompareSettings(**{k: v for k, v in completed.items() if k != "model"})
+    if settings.data is None:
+        raise InputError(
+            f"none of {', '.join(settings.models)} records what data it was trained on; give the"
+            " data to measure with `data`"
+        )
+    return settings
+
+
+def is_package(model: str) -> bool:
+    """Whether a name is that of a Core ML package, or of the packages of an export."""
+    return Path(model).suffix == ".mlpackage"

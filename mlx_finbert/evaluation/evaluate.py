@@ -39,6 +39,8 @@ class Evaluation:
     """Expected calibration error in 15 bins; no interval, since drawing rows enlarges it."""
     truncated: int
     """Number of measured rows that were cut."""
+    logits: np.ndarray
+    """float32 (N, num_labels), in the order of the rows."""
     measured: MeasuredRows | None = None
     """How the rows were chosen; None if the caller chose them."""
 
@@ -159,15 +161,43 @@ def evaluate(
             ready, logits = Forward(model).logits_until(interrupted, loader, "evaluate")
     else:
         ready, logits = np.arange(len(rows)), Forward(model).all_logits(loader)
+    measured = rows if len(ready) == len(rows) else rows.take(ready, rows.name)
+    truncated = int(tokens.cut[ready].sum())
+    return evaluation_of(name, measured, len(rows), model.args.labels, logits, truncated)
+
+
+def evaluation_of(
+    name: str,
+    rows: LabelledTexts,
+    rows_in_all: int,
+    labels: list[str],
+    logits: np.ndarray,
+    truncated: int,
+) -> Evaluation:
+    """Compute the figures of a model from its logits.
+
+    Args:
+        name: the model's name in the result.
+        rows: the N measured texts.
+        rows_in_all: number of rows to measure.
+        labels: the model's labels.
+        logits: float32 (N, num_labels).
+        truncated: number of measured rows that were cut.
+
+    Raises:
+        InputError: if a row has a label that the model lacks, or the logits are not finite.
+    """
+    label_ids = rows.ids_in(labels)
     require_finite(logits)
-    metrics = measure(logits, label_ids[ready])
+    metrics = measure(logits, label_ids)
     return Evaluation(
         name,
-        rows if len(ready) == len(rows) else rows.take(ready, rows.name),
-        len(rows),
-        model.args.labels,
+        rows,
+        rows_in_all,
+        labels,
         metrics,
         bootstrap_intervals(metrics),
-        expected_calibration_error(softmax(logits), label_ids[ready]),
-        int(tokens.cut[ready].sum()),
+        expected_calibration_error(softmax(logits), label_ids),
+        truncated,
+        logits,
     )

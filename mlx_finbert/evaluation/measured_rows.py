@@ -72,8 +72,15 @@ def load_rows(
     Raises:
         InputError: if the data cannot be read or the rows cannot be measured.
     """
+    return measured_rows(read_texts(load_texts, wanted, run), wanted, run)
+
+
+def read_texts(
+    load_texts: Callable[[], LabelledTexts], wanted: RowsWanted, run: TrainingRun
+) -> LabelledTexts:
+    """Read the data; if it is the run's and has moved, the error says so."""
     try:
-        texts = load_texts()
+        return load_texts()
     except InputError as error:
         if not run.was_on(wanted.data) or is_here(wanted.data):
             raise
@@ -81,7 +88,6 @@ def load_rows(
             f"{error} ({run.model} was trained on {wanted.data}; if that has moved, give its new"
             f" place and its columns, or other data, with {wanted.data_flag})"
         ) from None
-    return measured_rows(texts, wanted, run)
 
 
 def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) -> MeasuredRows:
@@ -115,7 +121,7 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
     if split in ("train", "validation"):
         notes += seen_notes(whole, split, run)
     elif run.seen:
-        kept, more = unseen(whole, run.seen, wanted.include_seen)
+        kept, more = unseen(whole, run.seen, wanted.include_seen, run.model)
         notes += more
     if not len(kept):
         raise InputError(

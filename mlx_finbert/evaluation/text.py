@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
+from typing import Literal
 from unicodedata import combining, east_asian_width
 
 import numpy as np
@@ -27,9 +28,12 @@ def figure_lines(
         yield f"{name:<10}{getattr(metrics, name):>7.4f}  {low:.4f} to {high:.4f}"
 
 
-def ece_line(ece: float) -> str:
-    """The line of the expected calibration error, which has no interval."""
-    return f"{'ece':<10}{ece:>7.4f}  {BINS} bins"
+def ece_line(ece: float, sign: Literal["-", "+"] = "-") -> str:
+    """The line of the expected calibration error, which has no interval.
+
+    `sign` is "+" for a difference, which shows the sign of a positive number too.
+    """
+    return f"{'ece':<10}{ece:>{sign}z7.4f}  {BINS} bins"
 
 
 def label_lines(

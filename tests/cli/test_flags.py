@@ -12,7 +12,7 @@ from mlx_finbert.convert.settings import (
     VerifySettings,
 )
 from mlx_finbert.errors import InputError
-from mlx_finbert.evaluation.config import EvaluateSettings
+from mlx_finbert.evaluation.config import CompareSettings, EvaluateSettings
 from mlx_finbert.flag_names import OTHER_NAMES
 from mlx_finbert.inference.config import PredictSettings
 from mlx_finbert.settings import flag_of
@@ -27,6 +27,7 @@ COMMANDS = (
     FuseSettings,
     ToCoremlSettings,
     VerifySettings,
+    CompareSettings,
 )
 
 

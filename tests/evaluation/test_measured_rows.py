@@ -78,7 +78,7 @@ def test_rows_that_the_model_has_seen_are_left_out_of_other_data():
     assert f"{seen} of 250 rows were left out" in found.rows.notes[0]
     counted = choose(make(250), run, include_seen=True)
     assert len(counted.rows) == 250 and counted.seen_left_out == 0
-    assert f"{seen} of 250 rows have texts that the model saw" in counted.rows.notes[0]
+    assert f"{seen} of 250 rows have texts that M saw" in counted.rows.notes[0]
 
 
 def test_all_of_its_own_data_is_what_it_has_not_seen():

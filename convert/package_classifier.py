@@ -1,0 +1,192 @@
+"""A Core ML package as a classifier of texts, run by our evaluator on any machine."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from mlx_finbert.checkpoints.training_run import TrainingRun
+from mlx_finbert.convert.coreml.evaluate import Evaluator
+from mlx_finbert.convert.coreml.graph import INPUTS
+from mlx_finbert.convert.coreml.inference import Inference
+from mlx_finbert.convert.coreml.metadata import PREFIX
+from mlx_finbert.convert.coreml.operations import EvaluationError
+from mlx_finbert.convert.coreml.options import SHORTEST, CompleteOptions
+from mlx_finbert.convert.coreml.rows import Row, shortest_holding
+from mlx_finbert.convert.coreml.saved import Function, SavedPackage
+from mlx_finbert.convert.coreml.tokenizer.rebuilt import RebuiltTokenizer
+from mlx_finbert.convert.packages import options_of
+from mlx_finbert.data import LabelledTexts
+from mlx_finbert.errors import InputError
+from mlx_finbert.evaluation.evaluate import Evaluation, evaluation_of
+from mlx_finbert.files.folder_commit import finish
+
+
+@dataclass
+class PackageClassifier:
+    """A package, or all packages of one export, with the tokenizer that their metadata describe.
+
+    A text is read as an app reads it: it goes to the shortest length that holds its tokens, and is
+    cut to the longest if none does. The temperature of a calibrated model is in the weights.
+    """
+
+    name: str
+    """The user's name for it."""
+    labels: list[str]
+    functions: dict[int, Function]
+    """The functions by length, in ascending order."""
+    options: CompleteOptions
+    metadata: dict[str, str]
+    run: TrainingRun
+    """What is known about the training of its model."""
+
+    @classmethod
+    def open(cls, name: str) -> "PackageClassifier":
+        """Open `NAME.mlpackage` or, if there is none, `NAME-32.mlpackage`, `NAME-64.mlpackage`, ...
+
+        Raises:
+            InputError: if there is no such package, or it cannot be read, was not made by
+                `to_coreml`, or is from another export than the others.
+        """
+        packages = [SavedPackage(path) for path in package_paths(Path(name).expanduser())]
+        functions: dict[int, Function] = {}
+        for package in packages:
+            require_one_export(packages[0], package)
+            functions |= functions_of(package)
+        options, metadata = options_of(packages[0]), packages[0].metadata
+        labels = json.loads(metadata[f"{PREFIX}labels"])
+        run = TrainingRun(name, None, None, is_trained=True)
+        return cls(name, labels, functions, options, metadata, run)
+
+    @property
+    def source_sha256(self) -> str | None:
+        """The hash of the weights that it was made from."""
+        return self.metadata.get(f"{PREFIX}source_sha256")
+
+    @property
+    def pad_token_id(self) -> int:
+        """The id that fills a row."""
+        pad: int = json.loads(self.metadata[f"{PREFIX}tokenizer"])["special_tokens"]["pad"]["id"]
+        return pad
+
+    @cached_property
+    def tokenizer(self) -> RebuiltTokenizer:
+        """The tokenizer, rebuilt from the metadata."""
+        try:
+            return RebuiltTokenizer(self.metadata)
+        except (LookupError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.name} does not describe its tokenizer ({error!r}): export it again"
+            ) from None
+
+    def check(self, rows: LabelledTexts, max_length: int | None) -> None:
+        """Refuse rows with a label that the package lacks, and a length that is too short."""
+        rows.ids_in(self.labels)
+        self.limit(max_length)
+
+    def measure(self, rows: LabelledTexts, batch_size: int, max_length: int | None) -> Evaluation:
+        """Measure the package; `batch_size` has no effect, since a package has its own.
+
+        Raises:
+            InputError: if a row has a label that the package lacks, max_length is too short, or the
+                package cannot be run.
+        """
+        limit = self.limit(max_length)
+        tokens = [self.tokenizer(text) for text in rows.texts]
+        cut = [tuple([*ids[: limit - 1], ids[-1]] if len(ids) > limit else ids) for ids in tokens]
+        truncated = sum(len(ids) > limit for ids in tokens)
+        logits = self.logits(cut)
+        return evaluation_of(self.name, rows, len(rows), self.labels, logits, truncated)
+
+    def limit(self, max_length: int | None) -> int:
+        """The number of tokens at which rows are cut."""
+        longest = max(self.functions)
+        if max_length is None:
+            return longest
+        if max_length < SHORTEST:
+            raise InputError(f"`max_length` is {max_length}: it must be at least {SHORTEST}")
+        return min(max_length, longest)
+
+    def logits(self, rows: Sequence[Row]) -> np.ndarray:
+        """Compute the logits of N rows of token ids, float32 (N, num_labels)."""
+        from tqdm import tqdm
+
+        found = np.empty((len(rows), len(self.labels)), np.float32)
+        with tqdm(
+            total=len(rows), desc=self.name, unit="row", dynamic_ncols=True, disable=None
+        ) as bar:
+            for at, logits in self._computed(rows):
+                found[at] = logits
+                bar.update(len(at))
+        return found
+
+    def _computed(self, rows: Sequence[Row]) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Yield positions of rows and their logits, length by length."""
+        batch, lengths = self.options.batch, list(self.functions)
+        infer = Inference(batch, self.labels, self.pad_token_id, INPUTS[self.options.shapes])
+        at_length: dict[int, list[int]] = {length: [] for length in lengths}
+        for i, row in enumerate(rows):
+            at_length[shortest_holding(len(row), lengths)].append(i)
+        for length, chosen in at_length.items():
+            if not chosen:
+                continue
+            evaluator = Evaluator(self.functions[length])
+            for start in range(0, len(chosen), batch):
+                at = chosen[start : start + batch]
+                yield at, self._outcome(infer, evaluator, [rows[i] for i in at], length)
+
+    def _outcome(
+        self, infer: Inference, evaluator: Evaluator, rows: Sequence[Row], length: int
+    ) -> np.ndarray:
+        try:
+            return infer(evaluator, rows, length).logits
+        except EvaluationError as error:
+            raise InputError(
+                f"{self.name} cannot be run at {length} tokens ({error}): export it again"
+            ) from None
+
+
+def package_paths(path: Path) -> list[Path]:
+    """The package, or those that an export named after it, one for each length, ascending."""
+    if path.parent.is_dir():
+        finish(path.parent)
+    if path.exists():
+        return [path]
+    named = re.compile(re.escape(path.stem) + r"-(\d+)" + re.escape(path.suffix))
+    found = {
+        int(match[1]): other
+        for other in path.parent.glob(f"*{path.suffix}")
+        if (match := named.fullmatch(other.name))
+    }
+    if not found:
+        raise InputError(f"{path}: there is no such package; check the path")
+    return [found[length] for length in sorted(found)]
+
+
+def require_one_export(first: SavedPackage, other: SavedPackage) -> None:
+    """Refuse packages of two exports: they must agree in all metadata but the lengths."""
+    told, others = first.metadata, other.metadata
+    for key in sorted({*told, *others} - {f"{PREFIX}lengths"}):
+        if told.get(key) != others.get(key):
+            raise InputError(
+                f"{first.path} and {other.path} are of two exports: {key} in their metadata"
+                " differs; give one of them, or export both lengths again"
+            )
+
+
+def functions_of(package: SavedPackage) -> dict[int, Function]:
+    """The functions of a package by length, in ascending order."""
+    found: dict[int, Function] = {}
+    for length in sorted(options_of(package).lengths):
+        function = package.function(length)
+        if function is None:
+            raise InputError(
+                f"{package.path} has no function for {length} tokens, which its metadata name:"
+                " export it again"
+            )
+        found[length] = function
+    return found

@@ -1,0 +1,156 @@
+"""Measures several models on the same rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.checkpoints.training_run import TrainingRun
+from mlx_finbert.data import LabelledTexts
+from mlx_finbert.data.tokens import checked_max_length
+from mlx_finbert.evaluation.comparison import Comparison, Difference, figures_of
+from mlx_finbert.evaluation.config import CompareSettings
+from mlx_finbert.evaluation.differing_rows import DifferenceFile, predicted_names
+from mlx_finbert.evaluation.evaluate import Evaluation, evaluate
+from mlx_finbert.evaluation.paired import Answers, difference_intervals, drawn_figures
+from mlx_finbert.evaluation.shared_rows import SharedRows, load_shared_rows
+from mlx_finbert.models import Classifier
+
+
+class Measurable(Protocol):
+    """A model that can be compared: a checkpoint in MLX, or a package of another format."""
+
+    @property
+    def name(self) -> str:
+        """The user's name for the model."""
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels, in the order of the logits."""
+
+    @property
+    def run(self) -> TrainingRun:
+        """The training run of the model."""
+
+    def check(self, rows: LabelledTexts, max_length: int | None) -> None:
+        """Refuse rows with a label that the model lacks, and a length that it cannot have."""
+
+    def measure(self, rows: LabelledTexts, batch_size: int, max_length: int | None) -> Evaluation:
+        """Measure the model; labels are matched by name."""
+
+
+@dataclass
+class Checkpoint:
+    """A classifier in MLX, with its tokenizer and its training run."""
+
+    name: str
+    model: Classifier
+    tokenizer: Tokenizer
+    run: TrainingRun
+
+    @property
+    def labels(self) -> list[str]:
+        return self.model.args.labels
+
+    def check(self, rows: LabelledTexts, max_length: int | None) -> None:
+        rows.ids_in(self.labels)
+        args = self.model.args
+        checked_max_length(max_length, self.tokenizer.model_max_length, args.max_length)
+
+    def measure(self, rows: LabelledTexts, batch_size: int, max_length: int | None) -> Evaluation:
+        """Measure the model with `evaluate`."""
+        return evaluate(
+            self.model, self.tokenizer, rows, batch_size, max_length, self.name, show_progress=True
+        )
+
+
+def run(settings: CompareSettings, models: Sequence[Measurable]) -> Comparison:
+    """Compare opened models as the settings say, and write the rows where they differ.
+
+    Raises:
+        InputError: if the data cannot be used, or its labels are not those of a model.
+    """
+    runs = [model.run for model in models]
+    shared = load_shared_rows(settings.load_texts, settings.rows_wanted(), runs)
+    file = None
+    if settings.output:
+        target = Path(settings.output).expanduser()
+        file = DifferenceFile(target, shared.rows, [model.name for model in models])
+        file.refuse_source(Path(settings.named_data).expanduser())
+    comparison = compare(models, shared, settings.batch_size, settings.max_length)
+    if file:
+        file.write(comparison.evaluations, comparison.differing)
+    return comparison
+
+
+def compare(
+    models: Sequence[Measurable],
+    shared: SharedRows,
+    batch_size: int = 32,
+    max_length: int | None = None,
+) -> Comparison:
+    """Measure models on the same rows; the first is the one that the others are compared with.
+
+    Args:
+        models: at least two.
+        shared: the rows, from `shared_rows`.
+        batch_size: rows computed together.
+        max_length: cut rows to this number of tokens; None for each model's own limit.
+
+    Raises:
+        InputError: if a row has a label that a model lacks, or max_length is out of range.
+        KeyboardInterrupt: after Ctrl-C, since rows that one model has not read compare nothing.
+    """
+    rows = shared.rows
+    for model in models:
+        # Refuse now what would fail after minutes of work.
+        model.check(rows, max_length)
+    evaluations = []
+    for model in models:
+        evaluations.append(model.measure(rows, batch_size, max_length))
+        if evaluations[-1].interrupted:
+            raise KeyboardInterrupt
+    predicted = predicted_names(evaluations)
+    differ = np.any([names != predicted[0] for names in predicted[1:]], axis=0)
+    return Comparison(
+        shared, evaluations, differences(evaluations, predicted), np.flatnonzero(differ)
+    )
+
+
+def differences(
+    evaluations: Sequence[Evaluation], predicted: Sequence[np.ndarray]
+) -> list[Difference]:
+    """Compute the differences of all models from the first, with one set of draws.
+
+    Args:
+        evaluations: those of the models.
+        predicted: the names of the labels that each model predicted.
+    """
+    answers = [answers_of(evaluation) for evaluation in evaluations]
+    drawn = drawn_figures(answers)
+    first, right = figures_of(evaluations[0]), answers[0].right
+    return [
+        Difference(
+            evaluations[i].model,
+            evaluations[0].model,
+            {name: value - first[name] for name, value in figures_of(evaluations[i]).items()},
+            difference_intervals(drawn[0], drawn[i]),
+            int(np.count_nonzero(predicted[i] != predicted[0])),
+            int(np.count_nonzero(right & ~answers[i].right)),
+            int(np.count_nonzero(answers[i].right & ~right)),
+        )
+        for i in range(1, len(evaluations))
+    ]
+
+
+def answers_of(evaluation: Evaluation) -> Answers:
+    """The answers behind an evaluation, row by row."""
+    return Answers(
+        evaluation.rows.ids_in(evaluation.labels),
+        evaluation.logits.argmax(axis=1),
+        evaluation.metrics.losses,
+        len(evaluation.labels),
+    )
