@@ -13,12 +13,11 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.compare import Checkpoint, Measurable
 from mlx_finbert.evaluation.config import is_package
 from mlx_finbert.files.folder_commit import read_whole
-from mlx_finbert.files.hashes import weights_sha256
 from mlx_finbert.labels import are_generic
 from mlx_finbert.models import Classifier
-from mlx_finbert.models.id2label import kept_id2label
+from mlx_finbert.models.config import kept_id2label
 from mlx_finbert.models.lora import has_lora
-from mlx_finbert.models.parameters import named_parameters
+from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.models.quantization import quantization_of
 
 if TYPE_CHECKING:

@@ -12,11 +12,10 @@ import numpy as np
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.convert.coreml.evaluate import Evaluator
 from mlx_finbert.convert.coreml.graph import INPUTS
-from mlx_finbert.convert.coreml.inference import Inference
+from mlx_finbert.convert.coreml.inference import Inference, Row, shortest_holding
 from mlx_finbert.convert.coreml.metadata import PREFIX
 from mlx_finbert.convert.coreml.operations import EvaluationError
 from mlx_finbert.convert.coreml.options import SHORTEST, CompleteOptions
-from mlx_finbert.convert.coreml.rows import Row, shortest_holding
 from mlx_finbert.convert.coreml.saved import Function, SavedPackage
 from mlx_finbert.convert.coreml.tokenizer.rebuilt import RebuiltTokenizer
 from mlx_finbert.convert.packages import options_of

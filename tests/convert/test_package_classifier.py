@@ -6,9 +6,9 @@ import shutil
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx_finbert.checkpoints.temperature import fold_temperature
 
 import mlx_finbert
-from mlx_finbert.checkpoints.temperature import fold_temperature
 from mlx_finbert.compare import main
 from mlx_finbert.convert import package_classifier
 from mlx_finbert.convert.any_model import open_models
@@ -16,7 +16,7 @@ from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.evaluate import Evaluator
 from mlx_finbert.convert.package_classifier import PackageClassifier
 from mlx_finbert.data import LabelledTexts
-from mlx_finbert.data.seen_texts import SeenTexts
+from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("few_texts")

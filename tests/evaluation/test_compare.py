@@ -14,7 +14,7 @@ import mlx_finbert
 from mlx_finbert.checkpoints import hub
 from mlx_finbert.compare import main
 from mlx_finbert.data import LabelledTexts
-from mlx_finbert.data.seen_texts import SeenTexts
+from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.evaluate import main as evaluate
 from mlx_finbert.evaluation import compare
 from mlx_finbert.models.quantization import Quantization, quantize

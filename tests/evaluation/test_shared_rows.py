@@ -8,7 +8,7 @@ import pytest
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import LabelledTexts, make_splits
 from mlx_finbert.data.flags import TrainedDataSettings
-from mlx_finbert.data.seen_texts import SeenTexts
+from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.measured_rows import RowsWanted, measured_rows
 from mlx_finbert.evaluation.shared_rows import load_shared_rows, shared_rows
