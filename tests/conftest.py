@@ -121,12 +121,11 @@ def write_byte_pairs(folder: Path) -> int:
     return len(pieces)
 
 
-@pytest.fixture
-def checkpoint(tmp_path):
-    """Factory of small checkpoint folders: `checkpoint("bert", labels=[...], **config)`."""
+@pytest.fixture(scope="session")
+def checkpoint_in():
+    """Factory of small checkpoints in a new folder: `checkpoint_in(folder, "bert", **config)`."""
 
-    def make(model_type="bert", labels=("negative", "neutral", "positive"), name="tiny", **config):
-        folder = tmp_path / name
+    def make(folder, model_type="bert", labels=("negative", "neutral", "positive"), **config):
         folder.mkdir()
         write = write_byte_pairs if model_type == "roberta" else write_word_pieces
         config = {
@@ -141,6 +140,16 @@ def checkpoint(tmp_path):
         weights = dict(tree_flatten(build(config).parameters()))
         mx.save_safetensors(str(folder / "model.safetensors"), weights)
         return folder
+
+    return make
+
+
+@pytest.fixture
+def checkpoint(checkpoint_in, tmp_path):
+    """Factory of small checkpoint folders: `checkpoint("bert", labels=[...], **config)`."""
+
+    def make(model_type="bert", name="tiny", **config):
+        return checkpoint_in(tmp_path / name, model_type, **config)
 
     return make
 
