@@ -48,6 +48,8 @@ WORDS = (
     " of and in . , ##s ##ed ##ing"
 ).split()
 
+LABELS = ("negative", "neutral", "positive")
+
 SIZES = {
     "bert": {
         "hidden_size": 15, "num_hidden_layers": 2, "num_attention_heads": 3,
@@ -125,7 +127,7 @@ def write_byte_pairs(folder: Path) -> int:
 def checkpoint_in():
     """Factory of small checkpoints in a new folder: `checkpoint_in(folder, "bert", **config)`."""
 
-    def make(folder, model_type="bert", labels=("negative", "neutral", "positive"), **config):
+    def make(folder, model_type="bert", labels=LABELS, **config):
         folder.mkdir()
         write = write_byte_pairs if model_type == "roberta" else write_word_pieces
         config = {
@@ -148,8 +150,8 @@ def checkpoint_in():
 def checkpoint(checkpoint_in, tmp_path):
     """Factory of small checkpoint folders: `checkpoint("bert", labels=[...], **config)`."""
 
-    def make(model_type="bert", name="tiny", **config):
-        return checkpoint_in(tmp_path / name, model_type, **config)
+    def make(model_type="bert", labels=LABELS, name="tiny", **config):
+        return checkpoint_in(tmp_path / name, model_type, labels, **config)
 
     return make
 
