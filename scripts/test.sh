@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Install everything that the tests need, then lint and test:
 #
-#   scripts/test.sh [arguments for pytest]
+#   scripts/test.sh [--quick | arguments for pytest]
 #
-# Without arguments it skips slow tests; `scripts/test.sh tests` runs all tests.
+# Without arguments it skips the tests marked `slow` or `bench`; `scripts/test.sh tests` runs all.
+# With --quick it also skips MLX's CPU backend (all tests whose name has `linux_cpu`) and convert/.
 # PyTorch is only used as the reference of the parity tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,7 +22,8 @@ ulimit -S -n 256
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .
 "$PYTHON" -m mypy -p mlx_finbert
-if [ $# -eq 0 ]; then
-    set -- -m "not slow"
-fi
+case "${1-}" in
+"") set -- -m "not slow and not bench" ;;
+--quick) set -- -m "not slow and not bench" -k "not linux_cpu" --ignore tests/convert "${@:2}" ;;
+esac
 "$PYTHON" -m pytest --numprocesses 2 --dist loadfile "$@"

@@ -48,6 +48,8 @@ WORDS = (
     " of and in . , ##s ##ed ##ing"
 ).split()
 
+LABELS = ("negative", "neutral", "positive")
+
 SIZES = {
     "bert": {
         "hidden_size": 15, "num_hidden_layers": 2, "num_attention_heads": 3,
@@ -121,12 +123,11 @@ def write_byte_pairs(folder: Path) -> int:
     return len(pieces)
 
 
-@pytest.fixture
-def checkpoint(tmp_path):
-    """Factory of small checkpoint folders: `checkpoint("bert", labels=[...], **config)`."""
+@pytest.fixture(scope="session")
+def checkpoint_in():
+    """Factory of small checkpoints in a new folder: `checkpoint_in(folder, "bert", **config)`."""
 
-    def make(model_type="bert", labels=("negative", "neutral", "positive"), name="tiny", **config):
-        folder = tmp_path / name
+    def make(folder, model_type="bert", labels=LABELS, **config):
         folder.mkdir()
         write = write_byte_pairs if model_type == "roberta" else write_word_pieces
         config = {
@@ -143,6 +144,24 @@ def checkpoint(tmp_path):
         return folder
 
     return make
+
+
+@pytest.fixture
+def checkpoint(checkpoint_in, tmp_path):
+    """Factory of small checkpoint folders: `checkpoint("bert", labels=[...], **config)`."""
+
+    def make(model_type="bert", labels=LABELS, name="tiny", **config):
+        return checkpoint_in(tmp_path / name, model_type, labels, **config)
+
+    return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_disks():
+    """What tests read back is in memory: a flush only needs a file that is open."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: os.fstat(file) and None)
+        yield
 
 
 @pytest.fixture

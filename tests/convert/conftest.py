@@ -1,13 +1,97 @@
 """What the tests of conversions and exports share."""
 
+import copy
+import gc
+import hashlib
+import re
+import shutil
+from enum import Enum
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from mlx_finbert.convert.coreml import golden_texts
+from mlx_finbert.convert.coreml.mil import Program, ct
 from mlx_finbert.convert.coreml.tokenizer import random_texts
 
 
 @pytest.fixture
-def few_texts(monkeypatch):
-    """Fewer golden texts and random ones in each export, for tests that make many of them."""
-    monkeypatch.setattr(golden_texts, "GOLDEN_TEXTS", golden_texts.GOLDEN_TEXTS[:12])
+def few_random_texts(monkeypatch):
+    """A twentieth of the random texts on which an export compares the tokenizers."""
     monkeypatch.setattr(random_texts, "COUNT", 100)
+
+
+@pytest.fixture
+def few_texts(few_random_texts, monkeypatch):
+    """Fewer golden texts too, for tests that make many exports."""
+    monkeypatch.setattr(golden_texts, "GOLDEN_TEXTS", golden_texts.GOLDEN_TEXTS[:12])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def frozen_imports():
+    """coremltools collects garbage at each conversion: spare it what the imports have left."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def new_conversions():
+    """coremltools converts each program of this test anew."""
+
+
+@pytest.fixture(scope="session")
+def kept_conversions(tmp_path_factory):
+    """coremltools' `convert` that converts a program once: it takes most of a small export."""
+    true, kept, folder = ct.convert, {}, tmp_path_factory.mktemp("conversions")
+
+    def convert(program, **options):
+        if not isinstance(program, Program):
+            return true(program, **options)
+        key = key_of(program, options)
+        if key not in kept:
+            model = true(program, **options)
+            shutil.copytree(model.weights_dir, folder / key)
+            kept[key] = model.get_spec()
+            return model
+        return SimpleNamespace(
+            get_spec=lambda: copy.deepcopy(kept[key]),
+            weights_dir=str(folder / key),
+            package_path=str(folder / "none"),
+        )
+
+    return convert
+
+
+@pytest.fixture(autouse=True)
+def conversions(request, monkeypatch, kept_conversions):
+    if "new_conversions" not in request.fixturenames:
+        monkeypatch.setattr(ct, "convert", kept_conversions)
+
+
+def key_of(program, options):
+    """All that a conversion depends on: operations, values and options."""
+    # coremltools numbers blocks and open sizes throughout the process.
+    digest = hashlib.sha256(re.sub(r"\b(block|is)\d+\b", r"\1", str(program)).encode())
+    for function in program.functions.values():
+        for operation in function.operations:
+            for output in operation.outputs:
+                if output.val is not None:
+                    value = np.asarray(output.val)
+                    digest.update(f"{output.name} {value.dtype} {value.shape}".encode())
+                    digest.update(value.tobytes())
+    digest.update(repr(contents(options)).encode())
+    return digest.hexdigest()
+
+
+def contents(value):
+    """An option's values, without the addresses of its objects."""
+    if isinstance(value, dict):
+        return {name: contents(held) for name, held in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [contents(held) for held in value]
+    if hasattr(value, "__dict__") and not isinstance(value, type | Enum):
+        return type(value).__name__, contents(vars(value))
+    return repr(value)

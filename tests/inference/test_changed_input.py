@@ -10,9 +10,9 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.inference import parts, table
 from mlx_finbert.inference import score_file as scoring
 
-ROWS = 12
+ROWS = 6
 # Several times what Python reads at once, so that a change on the way is seen on the way.
-FILLING = " of the year" * 400
+FILLING = " of the year" * 800
 
 
 def csv_of(texts, note="-"):
@@ -23,7 +23,7 @@ OLD = csv_of([f"Profit rose by {i}." for i in range(ROWS)])
 CHANGES = {
     "other texts": csv_of([f"Sales fell by {i}." for i in range(ROWS)]),
     "reversed": csv_of([f"Profit rose by {i}." for i in reversed(range(ROWS))]),
-    "fewer rows": csv_of([f"Profit rose by {i}." for i in range(ROWS - 4)]),
+    "fewer rows": csv_of([f"Profit rose by {i}." for i in range(ROWS - 2)]),
     "more rows": csv_of([f"Profit rose by {i}." for i in range(ROWS + 1)]),
     "another column": csv_of([f"Profit rose by {i}." for i in range(ROWS)], "new"),
     "no table": 'text,note\n"',
@@ -45,7 +45,7 @@ def put(path, content, in_place):
 @pytest.fixture
 def source(tmp_path, monkeypatch):
     without_mlx(monkeypatch)
-    monkeypatch.setattr(parts, "PART_ROWS", 4)
+    monkeypatch.setattr(parts, "PART_ROWS", 2)
     path = tmp_path / "in.csv"
     path.write_text(OLD)
     return path
@@ -86,7 +86,7 @@ def test_the_output_is_of_one_input_or_not_there(
         source.write_text(OLD)
         steps = {row: lambda: put(source, CHANGES[change], in_place)}
         if is_put_back:
-            steps[row + 5] = lambda: put(source, OLD, in_place)
+            steps[row + 3] = lambda: put(source, OLD, in_place)
         with monkeypatch.context() as patch:
             at_row(patch, steps)
             try:

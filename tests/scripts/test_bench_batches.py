@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from kept_runs import DATA, Kept, drawn, drawn_without_test_rows, interval, settings_of
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.bench
 
 
 def test_an_interval_is_students():

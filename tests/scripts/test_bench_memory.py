@@ -12,7 +12,7 @@ from training_memory import Training, made_up_splits, words_of
 
 from mlx_finbert.data.tokens import tokenize
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.bench
 
 
 def test_rows_are_exactly_as_long_as_the_case_says(tiny):

@@ -12,7 +12,7 @@ from job import Job
 from predict import CONTENDERS, greatest_difference, varied
 from scoring import Scoring, probabilities_file
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.bench
 
 SENTENCES = [" ".join(f"{letter}{i}" for i in range(2 + n)) for n, letter in enumerate("abcdef")]
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 import startup
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.bench
 
 
 def test_the_large_packages_of_a_process():

@@ -13,7 +13,7 @@ from rounds import compared, in_rounds, rotated, table
 from train import CASES, job_of, main
 from workers import Worker, environment
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.bench
 
 BENCH = Path(report.__file__).parent
 

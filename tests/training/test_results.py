@@ -34,8 +34,14 @@ class Killed(BaseException):
     """Ends a run while it writes."""
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Where the tests' data lies, and the runs that they share."""
+    return tmp_path_factory.mktemp("results")
+
+
 @pytest.fixture
-def table(tmp_path):
+def table(place):
     """Rows with random labels in a third of them, so that no model can be certain."""
     verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
     random = np.random.default_rng(0)
@@ -44,18 +50,33 @@ def table(tmp_path):
         for i in range(100)
         for label, verb in verbs.items()
     ]
-    path = tmp_path / "news.csv"
+    path = place / "news.csv"
     path.write_text("\n".join(["text,label", *rows]))
     return path
 
 
 @pytest.fixture
-def command(checkpoint, table):
+def command(checkpoint_in, place, table):
     """Factory of arguments: `command(output, *flags)`."""
-    model = str(checkpoint())
+    if not (place / "tiny").exists():
+        checkpoint_in(place / "tiny")
+    model = str(place / "tiny")
 
     def make(output, *more):
         return ["--model", model, "--data", str(table), "--output-dir", str(output), *FLAGS, *more]
+
+    return make
+
+
+@pytest.fixture
+def finished(command, place, tmp_path):
+    """Factory of copies of finished runs, each trained once: `finished(*flags)`."""
+
+    def make(*more):
+        run = place / " ".join(["run", *more])
+        if not run.exists():
+            assert main(command(run, *more)) == 0
+        return shutil.copytree(run, tmp_path / "finished")
 
     return make
 
@@ -107,9 +128,8 @@ def test_transformers_gives_the_same_probabilities(checkpoint, table, tmp_path, 
     assert f"temperature {temperature:.3f}" in (run / "README.md").read_text()
 
 
-def test_figures_before_and_after_are_kept_apart(command, tmp_path):
-    run = tmp_path / "run"
-    assert main(command(run)) == 0
+def test_figures_before_and_after_are_kept_apart(command, finished):
+    run = finished()
     figures = json.loads((run / "metrics.json").read_text())
     assert figures["loss"] != figures["uncalibrated"]["loss"]
     data = command(run)[3]
@@ -243,10 +263,10 @@ def test_mistakes_of_a_folder_have_the_rows_of_its_test_file(command, table, tmp
         assert parts["test"][int(row["row"]) - 1] == f"{row['text']},{row['true_label']}"
 
 
-def test_a_run_with_one_answer_is_told_so(command, tmp_path, capsys):
-    run = tmp_path / "run"
-    argv = command(run, "--learning-rate", "1e-9", "--epochs", "1")
-    path = f"{argv[1]}/model.safetensors"
+def test_a_run_with_one_answer_is_told_so(command, checkpoint, tmp_path, capsys):
+    run, model = tmp_path / "run", checkpoint()
+    argv = command(run, "--model", str(model), "--learning-rate", "1e-9", "--epochs", "1")
+    path = str(model / "model.safetensors")
     weights = mx.load(path)
     weights["classifier.bias"] = mx.array([0.0, 9.0, 0.0])
     mx.save_safetensors(path, weights)
@@ -276,9 +296,8 @@ def test_a_run_without_checkpoints_leaves_no_folder_for_them(command, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [[], LORA], ids=["whole", "lora"])
-def test_a_run_that_is_interrupted_each_epoch(command, tmp_path, monkeypatch, more):
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert main(command(whole, *more)) == 0
+def test_a_run_that_is_interrupted_each_epoch(command, finished, tmp_path, monkeypatch, more):
+    whole, stopped = finished(*more), tmp_path / "stopped"
     assert abs(temperature_of(whole) - 1) > 0.01
     steps = [int(path.name.removeprefix("step-")) for path in checkpoints_of(whole)]
 
@@ -304,9 +323,8 @@ def test_a_run_that_is_interrupted_each_epoch(command, tmp_path, monkeypatch, mo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [[], LORA], ids=["whole", "lora"])
-def test_a_finished_run_goes_on_from_each_checkpoint(command, tmp_path, more):
-    run = tmp_path / "run"
-    assert main(command(run, *more)) == 0
+def test_a_finished_run_goes_on_from_each_checkpoint(finished, more):
+    run = finished(*more)
     expected = files_of(run)
     for path in reversed(checkpoints_of(run)):
         assert main(["--resume", str(path)]) == 0
@@ -341,9 +359,8 @@ def head_is_kept(folder, *_):
     ],
     ids=["keeping the head", "folding", "saving", "testing", "reporting"],
 )
-def test_a_kill_between_two_writes(command, tmp_path, kill):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert main(command(whole)) == 0
+def test_a_kill_between_two_writes(command, finished, tmp_path, kill):
+    whole, killed = finished(), tmp_path / "killed"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         patch.setattr(*kill())
         main(command(killed))
@@ -353,9 +370,8 @@ def test_a_kill_between_two_writes(command, tmp_path, kill):
 
 
 @pytest.mark.slow
-def test_a_kill_before_a_new_best_replaces_a_calibrated_one(command, tmp_path):
-    run = tmp_path / "run"
-    assert main(command(run)) == 0
+def test_a_kill_before_a_new_best_replaces_a_calibrated_one(finished):
+    run = finished()
     expected = files_of(run)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         patch.setattr(*killed_in(RunFolder, "save_model"))
@@ -372,10 +388,9 @@ def test_a_kill_before_a_new_best_replaces_a_calibrated_one(command, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [[], LORA], ids=["whole", "lora"])
-def test_a_run_of_an_earlier_version_goes_on(command, tmp_path, more):
+def test_a_run_of_an_earlier_version_goes_on(finished, more):
     """A folder of an earlier version: uncalibrated, with the temperature in the config."""
-    run = tmp_path / "run"
-    assert main(command(run, *more)) == 0
+    run = finished(*more)
     expected = files_of(run)
     best = json.loads((run / "best.json").read_text())["step"]
     for path in (run / "checkpoints" / f"step-{best:08d}").glob("*.safetensors"):

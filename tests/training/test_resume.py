@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,11 +35,18 @@ ARGUMENTS = [
 SAME = ("model.safetensors", "history.json", "history.csv", "metrics.json", "config.json")
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Where the tests' data lies, and the run that they share."""
+    return tmp_path_factory.mktemp("resume")
+
+
 @pytest.fixture
-def table(tmp_path):
+def table(place):
+    """The data as it was before any test changed it."""
     verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
     rows = [f"sales {v} by {i} percent,{label}" for i in range(30) for label, v in verbs.items()]
-    path = tmp_path / "news.csv"
+    path = place / "news.csv"
     path.write_text("\n".join(["text,label", *rows]))
     return path
 
@@ -89,10 +97,11 @@ def test_a_killed_run_goes_on_bit_for_bit(checkpoint, table, tmp_path):
 
 
 @pytest.fixture
-def finished(checkpoint, table, tmp_path):
-    out = tmp_path / "out"
-    assert main(command(checkpoint(), table, out)) == 0
-    return out
+def finished(checkpoint_in, table, place, tmp_path):
+    """A copy of a finished run, which is trained once."""
+    if not (place / "out").exists():
+        assert main(command(checkpoint_in(place / "tiny"), table, place / "out")) == 0
+    return shutil.copytree(place / "out", tmp_path / "out")
 
 
 def test_the_last_checkpoints_and_the_best_stay(checkpoint, table, tmp_path, monkeypatch):
@@ -163,14 +172,19 @@ def test_data_that_has_changed_is_told_in_numbers(finished, table, capsys):
 @pytest.mark.parametrize(
     "more",
     [
-        ["--dtype", "float16", "--gradual-unfreezing", "--layer-decay", "0.8"],
-        ["--dtype", "float32", "--freeze-layers", "1", "--class-weights", "balanced"],
-        ["--group-by-length", "parts", "--group-parts", "2"],
-        ["--group-by-length", "at-first", "--group-window", "3"],
-        # The fresh head keeps the rate of its run, not that of earlier versions.
-        ["--new-head", "--learning-rate", "5e-4"],
+        [
+            "--dtype", "float16", "--gradual-unfreezing", "--layer-decay", "0.8",
+            "--group-by-length", "parts", "--group-parts", "2",
+        ],
+        [
+            "--dtype", "float32", "--freeze-layers", "1", "--class-weights", "balanced",
+            "--group-by-length", "at-first", "--group-window", "3",
+            # The fresh head keeps the rate of its run, not that of earlier versions.
+            "--new-head", "--learning-rate", "5e-4",
+        ],
     ],
-)
+    ids=["float16", "float32"],
+)  # fmt: skip
 def test_a_run_goes_on_from_any_checkpoint(checkpoint, table, tmp_path, more):
     out = tmp_path / "out"
     argv = command(checkpoint(), table, out, "--save-total-limit", "9", *more)

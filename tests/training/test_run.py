@@ -53,10 +53,12 @@ def settings(checkpoint_folder, table, output, **more):
     )
 
 
+@pytest.mark.usefixtures("charts")
 def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path):
     lines = []
     result = run(settings(checkpoint(), table, tmp_path / "out", epochs=25), lines.append)
     assert {p.name for p in result.folder.iterdir()} == FILES
+    assert all(len(p.read_bytes()) > 5000 for p in result.folder.glob("*.png"))
     assert result.end == "finished"
     assert result.test.accuracy == 1.0
     model, tokenizer = mlx_finbert.load(result.folder)

@@ -9,7 +9,7 @@ from mlx_finbert.convert.coreml import ExportOptions, export
 LENGTH = 7
 """S, where H = 3, d = 5, D = 15 and the intermediate size is 22."""
 
-LENGTHS = [LENGTH, 10, 13, 24]
+LENGTHS = [LENGTH, 13, 24]
 """Those that a package with enumerated shapes takes."""
 
 

@@ -112,14 +112,15 @@ def test_golden_texts_are_what_the_package_gives(classifier, tmp_path, family):
 @pytest.mark.parametrize("layout", ["ane", "plain"])
 def test_coremltools_gives_the_graph_the_same_shapes(classifier, tmp_path, layout):
     """Its own tool fixes the input's shape, and must infer all others from it."""
+    lengths = [LENGTH, 24]
     form = {"layout": layout, "outputs": "arrays", "target": "iOS18"}
-    _, _, report = enumerated(classifier, tmp_path, **form)
+    _, _, report = enumerated(classifier, tmp_path, lengths=lengths, **form)
     model = ct.models.MLModel(str(report.paths[0]), skip_model_load=True)
-    shapes = {f"length_{length}": {"input_ids": (1, length)} for length in LENGTHS}
+    shapes = {f"length_{length}": {"input_ids": (1, length)} for length in lengths}
     fixed = tmp_path / "fixed.mlpackage"
     ct.utils.materialize_dynamic_shape_mlmodel(model, shapes, str(fixed))
     open_shapes = shapes_of(SavedPackage(report.paths[0]).function(LENGTH))
-    for length in LENGTHS:
+    for length in lengths:
         found = shapes_of(SavedPackage(fixed).function(length))
         assert not any(None in shape for shape in found.values())
         # coremltools puts operations of its own around the embedding.
@@ -135,11 +136,12 @@ def shapes_of(function):
     return {tensor.name: tensor.shape for op in operations for tensor in op.outputs}
 
 
+@pytest.mark.usefixtures("new_conversions")
 @pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(classifier, tmp_path):
     files = []
     for name in ("a", "b"):
-        _, _, report = enumerated(classifier, tmp_path / name)
+        _, _, report = enumerated(classifier, tmp_path / name, lengths=[LENGTH, 24])
         found = sorted(file for file in report.folder.rglob("*") if file.is_file())
         files.append({str(f.relative_to(report.folder)): f.read_bytes() for f in found})
     assert files[0] == files[1] and len(files[0]) == 9
@@ -147,8 +149,9 @@ def test_the_same_input_gives_the_same_bytes(classifier, tmp_path):
 
 @pytest.mark.slow
 def test_one_package_is_as_large_as_one_of_a_fixed_length(classifier, tmp_path):
-    _, _, report = enumerated(classifier, tmp_path / "all")
-    _, _, fixed = export_as(classifier, tmp_path / "each", lengths=LENGTHS)
+    lengths = [LENGTH, 24]
+    _, _, report = enumerated(classifier, tmp_path / "all", lengths=lengths)
+    _, _, fixed = export_as(classifier, tmp_path / "each", lengths=lengths)
     weights = "Data/com.apple.CoreML/weights/weight.bin"
     shared, alone = ((r.paths[-1] / weights).stat().st_size for r in (report, fixed))
     assert shared == pytest.approx(alone, rel=0.01)
@@ -164,7 +167,7 @@ def test_a_padding_token_that_must_be_read_is_refused(classifier, tmp_path):
         export(model, tokenizer, tmp_path / "T.mlpackage", options)
     assert not list(tmp_path.glob("*mlpackage*"))
     report = export(model, tokenizer, tmp_path / "T.mlpackage", ExportOptions(lengths=LENGTHS))
-    assert "4 packages" in str(report) and "--shapes enumerated" not in str(report)
+    assert f"{len(LENGTHS)} packages" in str(report) and "--shapes enumerated" not in str(report)
 
 
 def test_sizes_that_are_declared_are_still_checked(classifier, tmp_path):

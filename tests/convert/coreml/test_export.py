@@ -133,6 +133,7 @@ def test_one_package_a_length_by_default(classifier, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("new_conversions")
 @pytest.mark.slow
 @pytest.mark.parametrize("form", [{}, {"compress": "int8", "layout": "plain"}], ids=str)
 def test_the_same_input_gives_the_same_bytes(classifier, tmp_path, form):

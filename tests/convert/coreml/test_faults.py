@@ -240,7 +240,9 @@ CASES = [
     ("fault", "layout", "words"), CASES, ids=[f"{f.__name__}-{layout}" for f, layout, _ in CASES]
 )
 def test_a_fault_in_the_graph_is_caught(classifier, tmp_path, monkeypatch, fault, layout, words):
-    model, tokenizer = classifier("bert")
+    # One layer converts in half the time. With it alone, only the first query matters.
+    layers = 2 if fault in (layers_swapped, *PLAIN, *ANE) else 1
+    model, tokenizer = classifier("bert", num_hidden_layers=layers)
     fault(monkeypatch.setattr)
     path = tmp_path / "out" / "T.mlpackage"
     options = ExportOptions(lengths=[LENGTH], layout=layout)

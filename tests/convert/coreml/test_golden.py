@@ -13,6 +13,8 @@ from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.inference import predict_proba
 
+pytestmark = pytest.mark.usefixtures("few_random_texts")
+
 LENGTHS = [LENGTH, 20]
 
 

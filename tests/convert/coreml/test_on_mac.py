@@ -14,6 +14,8 @@ from mlx_finbert.convert.coreml import ExportOptions, export, on_mac
 from mlx_finbert.convert.coreml.evaluate import Evaluator
 from mlx_finbert.convert.coreml.saved import SavedPackage
 
+pytestmark = pytest.mark.usefixtures("few_texts")
+
 TOO_NEW = (
     "The specification has version 9 but the Core ML framework version installed only supports"
     " Core ML model specification version 8 or older."
@@ -42,7 +44,7 @@ def export_on_mac(classifier, tmp_path, monkeypatch):
     """The report of an export on a Mac whose Core ML is this class."""
 
     def run(mlmodel, macos="", **options):
-        model, tokenizer = classifier("bert")
+        model, tokenizer = classifier("bert", num_hidden_layers=1)
         monkeypatch.setattr(sys, "platform", "darwin")
         monkeypatch.setattr(platform, "mac_ver", lambda: (macos, ("", "", ""), ""))
         models = SimpleNamespace(MLModel=mlmodel)

@@ -19,6 +19,8 @@ from mlx_finbert.convert.coreml.tokenizer.check import TokenizerCheck
 from mlx_finbert.convert.coreml.tokenizer.files import tokenizer_files
 from mlx_finbert.convert.coreml.vocabulary import vocabulary_of
 
+pytestmark = pytest.mark.usefixtures("few_random_texts")
+
 
 def test_metadata_and_the_files_beside(classifier, tmp_path):
     words = {"author": "A", "license": "MIT", "model_version": "2.1", "description": "D"}

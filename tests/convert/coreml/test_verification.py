@@ -1,5 +1,7 @@
 """Faults in the file, and between two files: the verification finds them."""
 
+import shutil
+
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -22,14 +24,27 @@ from mlx_finbert.convert.coreml.verification import Verifier
 pytestmark = pytest.mark.usefixtures("few_texts")
 
 
-def export_small(classifier, tmp_path, **options):
-    """A package that passed, and what holds it against its model."""
-    model, tokenizer = classifier("bert")
-    options = ExportOptions(lengths=[LENGTH], **options)
-    report = export(model, tokenizer, tmp_path / "T.mlpackage", options)
-    assert report.passed, str(report)
-    description = describe_export(model, tokenizer, options, [LENGTH], "")
-    return Verifier(description, tokenizer), report.paths[0]
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    return tmp_path_factory.mktemp("exports")
+
+
+@pytest.fixture
+def export_small(classifier, tmp_path, exports):
+    """Factory: what holds a package against its model, and a copy of one that passed."""
+
+    def make(**options):
+        model, tokenizer = classifier("bert")
+        kept = exports / (" ".join(options.values()) or "default")
+        options = ExportOptions(lengths=[LENGTH], **options)
+        if not kept.exists():
+            report = export(model, tokenizer, kept / "T.mlpackage", options)
+            assert report.passed, str(report)
+        shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
+        description = describe_export(model, tokenizer, options, [LENGTH], "")
+        return Verifier(description, tokenizer), tmp_path / f"T-{LENGTH}.mlpackage"
+
+    return make
 
 
 def faults_of(verifier, path):
@@ -38,8 +53,8 @@ def faults_of(verifier, path):
 
 
 @pytest.mark.parametrize("options", [{}, {"compress": "int8"}, {"precision": "fp32"}])
-def test_an_altered_weight_is_found(classifier, tmp_path, options):
-    verifier, path = export_small(classifier, tmp_path, **options)
+def test_an_altered_weight_is_found(export_small, options):
+    verifier, path = export_small(**options)
     weights = path / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
     data = bytearray(weights.read_bytes())
     # Past the storage's header and the first weight's: an odd byte holds sign and exponent.
@@ -142,8 +157,8 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("words", "change"), CHANGES, ids=[words for words, _ in CHANGES])
-def test_an_altered_specification_is_found(classifier, tmp_path, words, change):
-    verifier, path = export_small(classifier, tmp_path, layout="plain")
+def test_an_altered_specification_is_found(export_small, words, change):
+    verifier, path = export_small(layout="plain")
     package = SavedPackage(path)
     change(package.spec)
     file = path / "Data" / "com.apple.CoreML" / "model.mlmodel"
@@ -184,8 +199,8 @@ def test_logits_that_are_not_the_models_are_found(classifier, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("name", ["labels.json", "vocab.txt", "merges.txt", "vocab.json"])
-def test_files_beside_the_package_are_held_against_the_model(classifier, tmp_path, name):
-    verifier, path = export_small(classifier, tmp_path)
+def test_files_beside_the_package_are_held_against_the_model(export_small, name):
+    verifier, path = export_small()
     assert not faults_of(verifier, path)
     (path.parent / name).write_bytes(b"\xff[")
     assert faults_of(verifier, path) == [f"{name} next to the package is not the model's"]
@@ -252,8 +267,8 @@ def test_constants_that_half_precision_makes_equal(classifier, tmp_path, layout)
     assert report.packages[0].functions[0].exact_error < 1e-6
 
 
-def test_a_tensor_that_was_not_compressed_is_found(classifier, tmp_path):
-    verifier, path = export_small(classifier, tmp_path)
+def test_a_tensor_that_was_not_compressed_is_found(export_small):
+    verifier, path = export_small()
     verifier.options.compress = "int8"
     faults = faults_of(verifier, path)
     assert "word_embeddings was not compressed" in faults
@@ -261,8 +276,8 @@ def test_a_tensor_that_was_not_compressed_is_found(classifier, tmp_path):
     assert not any("position_embeddings" in fault or "bias" in fault for fault in faults)
 
 
-def test_another_layout_or_length_than_asked_for_is_found(classifier, tmp_path):
-    verifier, path = export_small(classifier, tmp_path)
+def test_another_layout_or_length_than_asked_for_is_found(export_small):
+    verifier, path = export_small()
     verifier.options.layout = "plain"
     assert any("does not belong to the layout plain" in f for f in faults_of(verifier, path))
     verifier.options.layout = "ane"
@@ -288,8 +303,8 @@ def test_padding_that_leaks_between_lengths_is_found(classifier, tmp_path, monke
 
 
 @pytest.mark.slow
-def test_a_rejected_package_keeps_what_is_there(classifier, tmp_path, monkeypatch):
-    _, path = export_small(classifier, tmp_path)
+def test_a_rejected_package_keeps_what_is_there(classifier, export_small, tmp_path, monkeypatch):
+    _, path = export_small()
     model, tokenizer = classifier("bert")
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     monkeypatch.setattr(layouts, "MASK_FILL", 1.0)
