@@ -15,7 +15,7 @@ from mlx_finbert.evaluation.config import is_package
 from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.labels import are_generic
 from mlx_finbert.models import Classifier
-from mlx_finbert.models.config import kept_id2label
+from mlx_finbert.models.config import HeadOptions
 from mlx_finbert.models.lora import has_lora
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.models.quantization import quantization_of
@@ -67,7 +67,7 @@ def name_labels(checkpoints: Sequence[Checkpoint], labels: Sequence[str]) -> Non
         raise InputError("`model_labels` has no effect: every model names its labels; remove it")
     for checkpoint in unnamed:
         args = checkpoint.model.args
-        args.id2label = kept_id2label(args.id2label, None, labels, checkpoint.name)
+        args.id2label = HeadOptions(labels=labels).kept(args.id2label, checkpoint.name)
 
 
 def trace_origin(package: "PackageClassifier", checkpoints: Sequence[Checkpoint]) -> None:
