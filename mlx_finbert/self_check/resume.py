@@ -1,0 +1,99 @@
+"""A check of resumption: a run from a checkpoint must equal the run that wrote it, bit for bit."""
+
+import io
+import json
+import logging
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import mlx.core as mx
+
+from mlx_finbert.checkpoints.files import read_safetensors, write_safetensors
+from mlx_finbert.data import load_texts
+from mlx_finbert.models import build
+from mlx_finbert.models.parameters import named_parameters
+from mlx_finbert.self_check.outcome import Measure
+from mlx_finbert.self_check.subjects import SMALL
+from mlx_finbert.training.config import TrainSettings
+from mlx_finbert.training.resume import complete
+from mlx_finbert.training.run import run, silent
+
+STEPS = 6
+SAVED_AT = 3
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+COMMON_WORDS = 300
+
+
+def resume() -> Iterator[Measure]:
+    """Train a small model on the embedded sample; then go on from the middle, in a copy."""
+    with tempfile.TemporaryDirectory() as root, quiet():
+        whole, copy = Path(root) / "whole", Path(root) / "copy"
+        small = write_small_checkpoint(Path(root) / "small")
+        run(
+            TrainSettings(
+                model=str(small),
+                data="sample",
+                output_dir=str(whole),
+                max_steps=STEPS,
+                save_steps=SAVED_AT,
+                max_train_rows=48,
+                max_eval_rows=16,
+                max_length=32,
+                calibration=False,
+            ),
+            silent,
+        )
+        shutil.copytree(whole, copy)
+        run(complete({"resume": str(checkpoint_of(copy, SAVED_AT))}, silent), silent)
+        for name in ("model.safetensors", "optimizer.safetensors"):
+            expected, found = (
+                read_safetensors(checkpoint_of(folder, STEPS) / name) for folder in (whole, copy)
+            )
+            yield Measure(f"other arrays in {name}", float(set(expected) != set(found)), 0.0)
+            for key, array in expected.items():
+                other = float(not mx.array_equal(array, found[key]).item())
+                yield Measure(f"{name}: {key} has other bits", other, 0.0)
+
+
+def checkpoint_of(run_folder: Path, step: int) -> Path:
+    """The folder of a run's checkpoint."""
+    return run_folder / "checkpoints" / f"step-{step:08d}"
+
+
+def write_small_checkpoint(folder: Path) -> Path:
+    """Write a small BERT with random weights, dropout, and a vocabulary for the sample."""
+    folder.mkdir()
+    sample = load_texts("sample")
+    pieces = word_pieces(sample.texts)
+    labels = {str(i): name for i, name in enumerate(sample.label_names)}
+    config = SMALL["bert"] | {"vocab_size": len(pieces), "id2label": labels}
+    config |= {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    mx.random.seed(0)
+    write_safetensors(named_parameters(build(config)), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def word_pieces(texts: list[str]) -> list[str]:
+    """Special tokens, the most frequent words, letters and digits."""
+    words = Counter(" ".join(texts).lower().split())
+    common = [word for word, _ in words.most_common(COMMON_WORDS) if word.isalnum()]
+    pieces = [*SPECIAL, *common, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+    return list(dict.fromkeys(pieces))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hide the messages of a run."""
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
