@@ -15,6 +15,7 @@ COMMANDS = {
     "export": ("mlx_finbert.convert.to_coreml", "export a classifier to Core ML"),
     "verify": ("mlx_finbert.convert.verify", "compare a Core ML package with its model"),
     "fuse": ("mlx_finbert.convert.fuse", "merge LoRA adapters into their model"),
+    "check": ("mlx_finbert.check", "check that this machine computes what it should"),
 }
 """The module and the description of each command.
 

@@ -11,8 +11,6 @@ from mlx_finbert.self_check.outcome import Check, Measure, NotRun
 from mlx_finbert.self_check.resume import resume
 from mlx_finbert.self_check.subjects import Subject, minilm_subject, small_subjects
 
-NAMES = {"bert": "BERT", "distilbert": "DistilBERT", "roberta": "RoBERTa"}
-
 
 def checks_against_numpy() -> Iterator[Check]:
     """Layers, small models and their training, in the way in which this machine computes."""
@@ -25,9 +23,8 @@ def checks_against_numpy() -> Iterator[Check]:
     yield Check("dropout", partial(dropout.dropout, bert))
     yield Check("gradient checkpointing", partial(dropout.computed_again, bert))
     for subject in small:
-        name = NAMES[subject.name]
-        yield Check(f"{name}, logits", partial(against_numpy.logits, subject))
-        yield Check(f"{name}, gradients", partial(against_numpy.gradients, subject))
+        yield Check(f"{subject.name}, logits", partial(against_numpy.logits, subject))
+        yield Check(f"{subject.name}, gradients", partial(against_numpy.gradients, subject))
     yield Check("Adam", against_numpy.optimizer)
     yield Check("training steps", partial(against_numpy.training_steps, bert))
     for precision in SIGNIFICANT_BITS:

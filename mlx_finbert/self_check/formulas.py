@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-_erf = np.frompyfunc(math.erf, 1, 1)
+_erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
     """x Phi(x), with the normal distribution Phi (Hendrycks and Gimpel 2016, section 2)."""
-    return x * 0.5 * (1 + _erf(x / math.sqrt(2)).astype(np.float64))
+    return x * 0.5 * (1 + _erf(x / math.sqrt(2)))
 
 
 def gelu_new(x: np.ndarray) -> np.ndarray:

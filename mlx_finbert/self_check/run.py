@@ -7,7 +7,6 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlx_finbert.backend.interface import first_step_note
 from mlx_finbert.backend.ways import own_way, reference_way
 from mlx_finbert.self_check.checks import (
     checks_against_numpy,
@@ -21,6 +20,8 @@ from mlx_finbert.self_check.timed_process import Timing
 from mlx_finbert.self_check.timing import cases, timing
 
 ON_A_CPU = "of MiniLM in float32 only: the other cases take minutes on a CPU"
+
+FIRST_RUN = "the first run here takes longer, as MLX builds kernels"
 
 
 @dataclass
@@ -90,7 +91,7 @@ def run(settings: CheckSettings, environment: dict[str, str], say: Callable[[str
             say(str(report.findings[-1]))
 
     say(str(machine))
-    carry_out(f"{own.name} against NumPy in float64 ({first_step_note()})", checks_against_numpy())
+    carry_out(f"{own.name} against NumPy in float64 ({FIRST_RUN})", checks_against_numpy())
     carry_out(
         f"{own.name} against {other.name}" if other else "two ways to compute",
         checks_of_two_ways(own, other, settings.quick),

@@ -57,6 +57,8 @@ SMALL: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Heads of 64, 32 and 12 numbers, for which Metal has different kernels."""
 
+NAMES = {"bert": "BERT", "distilbert": "DistilBERT", "roberta": "RoBERTa"}
+
 MINILM: dict[str, Any] = SMALL["bert"] | {
     "vocab_size": 30522, "max_position_embeddings": 512, "hidden_size": 384,
     "num_attention_heads": 12, "num_hidden_layers": 6, "intermediate_size": 1536,
@@ -186,7 +188,7 @@ def _small(family: str, **more: Any) -> Subject:
         for name, value in named_parameters(build(config)).items()
     }
     texts = made_up_texts(random, 9, 17, config["vocab_size"])
-    return Subject(family, config, weights, texts, learning_rate=1e-3, **more)
+    return Subject(NAMES[family], config, weights, texts, learning_rate=1e-3, **more)
 
 
 def _as_trained(name: str, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:

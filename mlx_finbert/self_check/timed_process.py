@@ -5,11 +5,13 @@ with the environment of the user: `check` itself turns TF32 off. One that runs o
 not end the check.
 """
 
+import itertools
 import json
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -108,10 +110,8 @@ def training_step(model: Any, case: Case) -> Callable[[int, int], None]:
     groups = make_groups(named_parameters(model), len(model.encoder.layer))
     loss = Loss(np.ones(model.args.num_labels, np.float32))
     precision: Any = case.precision
-    step, numbers = (
-        TrainStep(model, groups, Adam(0.01), loss, precision=precision),
-        iter(range(999)),
-    )
+    step = TrainStep(model, groups, Adam(0.01), loss, precision=precision)
+    numbers = itertools.count()
 
     def run(rows: int, tokens: int) -> None:
         batch = made_up_batch(case, rows, tokens)
@@ -126,7 +126,7 @@ def estimated(step: Callable[[int, int], None], case: Case) -> float:
     taken = []
     for shape in SMALLER:
         step(*shape)
-        taken.append(seconds(lambda shape=shape: step(*shape)))
+        taken.append(seconds(partial(step, *shape)))
     tokens = [rows * length for rows, length in SMALLER]
     by_token = max(0.0, (taken[1] - taken[0]) / (tokens[1] - tokens[0]))
     return taken[1] + by_token * (case.rows * case.tokens - tokens[1])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -43,8 +44,13 @@ def in_both(ways: Ways, work: Callable[[], Found]) -> tuple[Found, Found]:
 def logits(subjects: list[Subject], ways: Ways) -> Iterator[Measure]:
     """The logits of every subject."""
     for subject in subjects:
-        own, other = in_both(ways, lambda subject=subject: np.array(subject.logits()))
+        own, other = in_both(ways, partial(logits_of, subject))
         yield Measure(f"{subject.name}, a logit", largest(own - other) / largest(other), LOGITS)
+
+
+def logits_of(subject: Subject) -> np.ndarray:
+    """The logits, computed now: the present way must still be the same then."""
+    return np.array(subject.logits())
 
 
 def gradients(subjects: list[Subject], ways: Ways) -> Iterator[Measure]:
@@ -61,7 +67,7 @@ def gradients(subjects: list[Subject], ways: Ways) -> Iterator[Measure]:
 def training_steps(subjects: list[Subject], ways: Ways) -> Iterator[Measure]:
     """Losses of, and weights after, ten steps of every subject."""
     for subject in subjects:
-        own, other = in_both(ways, lambda subject=subject: trained(subject))
+        own, other = in_both(ways, partial(trained, subject))
         for number, losses in enumerate(zip(own.losses, other.losses, strict=True), 1):
             error = abs(losses[0] - losses[1])
             yield Measure(f"{subject.name}, loss of step {number}", error, LOSSES)

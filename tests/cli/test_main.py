@@ -21,6 +21,7 @@ WORDS = {
     "export": "mlx_finbert.convert.to_coreml",
     "verify": "mlx_finbert.convert.verify",
     "fuse": "mlx_finbert.convert.fuse",
+    "check": "mlx_finbert.check",
 }
 
 
@@ -98,7 +99,7 @@ def test_the_version(called, capsys):
         ("trian", "did you mean train?"),
         ("eval", "did you mean evaluate?"),
         ("--verison", "did you mean --version?"),
-        ("tokenize", "the commands are train, evaluate, predict, convert, export, verify, fuse"),
+        ("tokenize", "the commands are train, evaluate, predict, convert, export, verify, fuse, check"),
     ],
 )
 def test_a_misspelt_command_is_one_sentence(called, capsys, word, advice):
