@@ -99,7 +99,10 @@ def test_the_version(called, capsys):
         ("trian", "did you mean train?"),
         ("eval", "did you mean evaluate?"),
         ("--verison", "did you mean --version?"),
-        ("tokenize", "the commands are train, evaluate, predict, convert, export, verify, fuse, check"),
+        (
+            "tokenize",
+            "the commands are train, evaluate, predict, convert, export, verify, fuse, check",
+        ),
     ],
 )
 def test_a_misspelt_command_is_one_sentence(called, capsys, word, advice):
