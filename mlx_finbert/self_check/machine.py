@@ -23,6 +23,9 @@ TF32 = "MLX_ENABLE_TF32"
 VARIABLES = (VARIABLE, DISABLED, TF32, "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 """Environment variables that change what is computed, or how fast."""
 
+MEMORY = ("max_recommended_working_set_size", "total_memory", "memory_size")
+"""MLX's names for what a device may use: Metal's, then CUDA's."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -110,8 +113,8 @@ def device_and_memory() -> tuple[str, float]:
     name = f"{kind}, {info.get('device_name', 'unknown')}"
     if architecture := info.get("architecture"):
         name += f" ({architecture})"
-    memory = info.get("max_recommended_working_set_size") or info.get("memory_size")
-    return name, float(memory or memory_bytes())
+    memory = next((info[key] for key in MEMORY if key in info), memory_bytes())
+    return name, float(memory)
 
 
 def installed(package: str) -> str | None:

@@ -8,14 +8,16 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from math import sqrt
 from pathlib import Path
 
 import mlx.core as mx
+import numpy as np
 
 from mlx_finbert.checkpoints.files import read_safetensors, write_safetensors
 from mlx_finbert.data import load_texts
 from mlx_finbert.models import build
-from mlx_finbert.models.parameters import named_parameters
+from mlx_finbert.models.parameters import Arrays, named_parameters
 from mlx_finbert.self_check.outcome import Measure
 from mlx_finbert.self_check.subjects import SMALL
 from mlx_finbert.training.config import TrainSettings
@@ -24,50 +26,80 @@ from mlx_finbert.training.run import run, silent
 
 STEPS = 6
 SAVED_AT = 3
+APART = 0.05
+"""Allowed difference of the weights where no run has the same bits, as a share of their way."""
+WEIGHTS = "model.safetensors"
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 COMMON_WORDS = 300
 
 
 def resume() -> Iterator[Measure]:
-    """Train a small model on the embedded sample; then go on from the middle, in a copy."""
+    """Train a small model on the embedded sample; then go on from the middle, in a copy.
+
+    Sums on a GPU may have another order in every run. If the same run from the start has other bits
+    too, the resumed one must only be near.
+    """
     with tempfile.TemporaryDirectory() as root, quiet():
-        whole, copy = Path(root) / "whole", Path(root) / "copy"
+        whole, copy, again = (Path(root) / name for name in ("whole", "copy", "again"))
         small = write_small_checkpoint(Path(root) / "small")
-        run(
-            TrainSettings(
-                model=str(small),
-                data="sample",
-                output_dir=str(whole),
-                max_steps=STEPS,
-                save_steps=SAVED_AT,
-                max_train_rows=48,
-                max_eval_rows=16,
-                max_length=32,
-                calibration=False,
-            ),
-            silent,
-        )
+        train(small, whole)
         shutil.copytree(whole, copy)
         run(complete({"resume": str(checkpoint_of(copy, SAVED_AT))}, silent), silent)
-        expected, found = arrays_of(whole), arrays_of(copy)
-        others = [name for name in expected if not is_same(expected[name], found.get(name))]
+        expected, found = arrays_of(whole, STEPS), arrays_of(copy, STEPS)
+        others = different(expected, found)
+        if others:
+            train(small, again)
+        if others and different(expected, arrays_of(again, STEPS)):
+            way = distance(arrays_of(whole, SAVED_AT), expected)
+            what = "a run here never has the same bits; way apart after the resume"
+            yield Measure(what, distance(found, expected) / way, APART)
+            return
         what = f"{len(expected)} arrays of the last checkpoint, bit for bit"
         yield Measure(f"{what}, but for {others[0]}" if others else what, float(len(others)), 0.0)
 
 
-def arrays_of(run_folder: Path) -> dict[str, mx.array]:
-    """The weights and the optimizer's arrays in a run's last checkpoint."""
-    found: dict[str, mx.array] = {}
-    for name in ("model.safetensors", "optimizer.safetensors"):
-        arrays = read_safetensors(checkpoint_of(run_folder, STEPS) / name)
+def train(small: Path, output_dir: Path) -> None:
+    """Train for a few steps, with a checkpoint in the middle and one at the end."""
+    run(
+        TrainSettings(
+            model=str(small),
+            data="sample",
+            output_dir=str(output_dir),
+            max_steps=STEPS,
+            save_steps=SAVED_AT,
+            max_train_rows=48,
+            max_eval_rows=16,
+            max_length=32,
+            calibration=False,
+        ),
+        silent,
+    )
+
+
+def different(expected: Arrays, found: Arrays) -> list[str]:
+    """The names of arrays that are missing or have other bits."""
+    return [
+        name
+        for name, array in expected.items()
+        if name not in found or not bool(mx.array_equal(array, found[name]).item())
+    ]
+
+
+def distance(one: Arrays, other: Arrays) -> float:
+    """The norm of the difference of all weights."""
+    names = [name for name in one if name.endswith(WEIGHTS)]
+    squares = [mx.square(one[name] - other[name]).sum().item() for name in names]
+    return sqrt(sum(float(np.array(square)) for square in squares))
+
+
+def arrays_of(run_folder: Path, step: int) -> Arrays:
+    """The weights and the optimizer's arrays in a run's checkpoint."""
+    found: Arrays = {}
+    for name in (WEIGHTS, "optimizer.safetensors"):
+        arrays = read_safetensors(checkpoint_of(run_folder, step) / name)
         found |= {f"{key} in {name}": array for key, array in arrays.items()}
     return found
-
-
-def is_same(array: mx.array, other: mx.array | None) -> bool:
-    """Whether two arrays are the same; one that is missing is not."""
-    return other is not None and bool(mx.array_equal(array, other).item())
 
 
 def checkpoint_of(run_folder: Path, step: int) -> Path:

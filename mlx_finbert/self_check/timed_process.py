@@ -129,7 +129,7 @@ def estimated(step: Callable[[int, int], None], case: Case) -> float:
         taken.append(seconds(partial(step, *shape)))
     tokens = [rows * length for rows, length in SMALLER]
     by_token = max(0.0, (taken[1] - taken[0]) / (tokens[1] - tokens[0]))
-    return taken[1] + by_token * (case.rows * case.tokens - tokens[1])
+    return taken[1] + by_token * max(0, case.rows * case.tokens - tokens[1])
 
 
 def made_up_batch(case: Case, rows: int, tokens: int) -> Any:

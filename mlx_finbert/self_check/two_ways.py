@@ -24,7 +24,7 @@ NOISE = 1e-6
 """The same in terms of all gradients, for those that are zero but for rounding."""
 LOSSES = 1e-4
 """Allowed difference of the mean loss of a step."""
-WEIGHTS = 5e-3
+WEIGHTS = 2e-2
 """Allowed difference of the weights after all steps, as a share of their way.
 
 Adam's first steps have the size of the learning rate whatever the size of a gradient, so where

@@ -252,18 +252,43 @@ def test_a_fault_of_one_way_is_found(monkeypatch, fault, names):
     assert red(checks_of_two_ways(own_way(), reference_way(), quick=True), names) == {*names}
 
 
+def zeros_like(arrays):
+    return {name: mx.zeros_like(array) for name, array in arrays.items()}
+
+
 def test_a_resume_without_the_moments_is_found(monkeypatch):
     check = Check("resume", resume.resume)
     assert carried_out(check).passed
     own = step.StepState.from_arrays.__func__
 
     def forgetful(cls, arrays):
-        arrays["m"] = {name: mx.zeros_like(m) for name, m in arrays["m"].items()}
-        return own(cls, arrays)
+        return own(cls, arrays | {"m": zeros_like(arrays["m"])})
 
     monkeypatch.setattr(step.StepState, "from_arrays", classmethod(forgetful))
     finding = carried_out(check)
     assert finding.passed is False and "but for" in str(finding)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("forgetful", [False, True])
+def test_a_device_that_never_repeats_a_run_is_told_from_a_wrong_resume(monkeypatch, forgetful):
+    own, eps = step.TrainStep.__post_init__, iter([1e-8, 1.1e-8, 1.2e-8])
+
+    def init(self):
+        self.optimizer.eps = next(eps)
+        own(self)
+
+    monkeypatch.setattr(step.TrainStep, "__post_init__", init)
+    if forgetful:
+        from_arrays = step.StepState.from_arrays.__func__
+        monkeypatch.setattr(
+            step.StepState,
+            "from_arrays",
+            classmethod(lambda cls, a: from_arrays(cls, a | {"m": zeros_like(a["m"])})),
+        )
+    finding = carried_out(Check("resume", resume.resume))
+    assert finding.passed is not forgetful
+    assert "never has the same bits" in str(finding)
 
 
 @pytest.mark.slow
