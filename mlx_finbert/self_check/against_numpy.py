@@ -26,13 +26,12 @@ LOGITS = 2e-5
 """Allowed error of a logit, relative to the largest one."""
 
 STEP = 1e-5
-"""Distance of the two points whose losses give a directional derivative; its square is the
-relative error of the quotient."""
+"""Distance at which the loss is computed to both sides, for a directional derivative."""
 GRADIENTS = 1e-4
 """Allowed error of a derivative, as a share of its usual size."""
 NOISE = 1e-6
-"""Allowed error of a derivative in terms of all gradients, for those that are zero but for
-rounding, as the keys' biases have."""
+"""Allowed error of a derivative in terms of all gradients: that of a key's bias is zero but for
+rounding."""
 
 STEPS = 10
 UPDATES = 5e-3

@@ -11,9 +11,14 @@ from mlx_finbert.self_check.outcome import Check, Measure, NotRun
 from mlx_finbert.self_check.resume import resume
 from mlx_finbert.self_check.subjects import Subject, minilm_subject, small_subjects
 
+minilm = cache(minilm_subject)
 
-def checks_against_numpy() -> Iterator[Check]:
-    """Layers, small models and their training, in the way in which this machine computes."""
+
+def checks_against_numpy(quick: bool) -> Iterator[Check]:
+    """Layers, models and their training, in the way in which this machine computes.
+
+    `quick` leaves out MiniLM, here and below.
+    """
     small = small_subjects()
     bert = small[0]
     yield Check("attention", partial(layers.attention, small))
@@ -29,20 +34,22 @@ def checks_against_numpy() -> Iterator[Check]:
     yield Check("training steps", partial(against_numpy.training_steps, bert))
     for precision in SIGNIFICANT_BITS:
         yield Check(precision, partial(against_numpy.half_precision, small, precision))
+    if not quick:
+        yield Check("MiniLM, logits", lambda: against_numpy.logits(minilm()))
 
 
 def checks_of_two_ways(own: Way, other: Way | None, quick: bool) -> Iterator[Check]:
-    """The same models in two ways; `quick` leaves out MiniLM."""
-    groups = {"small models": small_subjects}
-    if not quick:
-        groups["MiniLM"] = cache(lambda: [minilm_subject()])
-    for name, subjects in groups.items():
+    """The same models in two ways."""
+    groups = {"small models": small_subjects, "MiniLM": lambda: [minilm()]}
+    for name, subjects in list(groups.items())[: 1 if quick else None]:
         for what, measure in (
             ("logits", two_ways.logits),
             ("gradients", two_ways.gradients),
             ("ten steps", two_ways.training_steps),
         ):
-            yield Check(f"{name}, {what}", partial(in_two_ways, measure, subjects, own, other))
+            yield Check(
+                f"{name}, {what} both ways", partial(in_two_ways, measure, subjects, own, other)
+            )
 
 
 def in_two_ways(

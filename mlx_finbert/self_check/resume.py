@@ -23,6 +23,7 @@ from mlx_finbert.self_check.subjects import SMALL
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.resume import complete
 from mlx_finbert.training.run import run, silent
+from mlx_finbert.training.state import RunEnd
 
 STEPS = 6
 SAVED_AT = 3
@@ -43,13 +44,13 @@ def resume() -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as root, quiet():
         whole, copy, again = (Path(root) / name for name in ("whole", "copy", "again"))
         small = write_small_checkpoint(Path(root) / "small")
-        train(small, whole)
+        train(settings_of(small, whole))
         shutil.copytree(whole, copy)
-        run(complete({"resume": str(checkpoint_of(copy, SAVED_AT))}, silent), silent)
+        train(complete({"resume": str(checkpoint_of(copy, SAVED_AT))}, silent))
         expected, found = arrays_of(whole, STEPS), arrays_of(copy, STEPS)
         others = different(expected, found)
         if others:
-            train(small, again)
+            train(settings_of(small, again))
         if others and different(expected, arrays_of(again, STEPS)):
             way = distance(arrays_of(whole, SAVED_AT), expected)
             what = "a run here never has the same bits; way apart after the resume"
@@ -59,22 +60,25 @@ def resume() -> Iterator[Measure]:
         yield Measure(f"{what}, but for {others[0]}" if others else what, float(len(others)), 0.0)
 
 
-def train(small: Path, output_dir: Path) -> None:
-    """Train for a few steps, with a checkpoint in the middle and one at the end."""
-    run(
-        TrainSettings(
-            model=str(small),
-            data="sample",
-            output_dir=str(output_dir),
-            max_steps=STEPS,
-            save_steps=SAVED_AT,
-            max_train_rows=48,
-            max_eval_rows=16,
-            max_length=32,
-            calibration=False,
-        ),
-        silent,
+def settings_of(small: Path, output_dir: Path) -> TrainSettings:
+    """A run of a few steps, with a checkpoint in the middle and one at the end."""
+    return TrainSettings(
+        model=str(small),
+        data="sample",
+        output_dir=str(output_dir),
+        max_steps=STEPS,
+        save_steps=SAVED_AT,
+        max_train_rows=48,
+        max_eval_rows=16,
+        max_length=32,
+        calibration=False,
     )
+
+
+def train(settings: TrainSettings) -> None:
+    """Train; Ctrl-C, which only ends a run, also ends the check."""
+    if run(settings, silent).end == RunEnd.INTERRUPTED:
+        raise KeyboardInterrupt
 
 
 def different(expected: Arrays, found: Arrays) -> list[str]:

@@ -91,13 +91,14 @@ def run(settings: CheckSettings, environment: dict[str, str], say: Callable[[str
             say(str(report.findings[-1]))
 
     say(str(machine))
-    carry_out(f"{own.name} against NumPy in float64 ({FIRST_RUN})", checks_against_numpy())
+    quick = settings.quick
+    carry_out(f"{own.name} against NumPy in float64 ({FIRST_RUN})", checks_against_numpy(quick))
     carry_out(
         f"{own.name} against {other.name}" if other else "two ways to compute",
-        checks_of_two_ways(own, other, settings.quick),
+        checks_of_two_ways(own, other, quick),
     )
-    carry_out("files", checks_of_files(settings.quick))
-    if not settings.quick:
+    carry_out("files", checks_of_files(quick))
+    if not quick:
         on_cpu = mx.default_device() == mx.cpu
         say(f"\ntimes{f' {ON_A_CPU}' if on_cpu else ''}")
         for case in cases(on_cpu, machine.device_memory_gb * 1e9):

@@ -30,7 +30,7 @@ def checked(monkeypatch, capsys):
     """Run the command with these checks in the place of its own; return status, output, report."""
 
     def call(*checks, flags=(), timing=TIMING):
-        monkeypatch.setattr(run, "checks_against_numpy", lambda: iter(checks))
+        monkeypatch.setattr(run, "checks_against_numpy", lambda quick: iter(checks))
         monkeypatch.setattr(run, "checks_of_two_ways", lambda *a: iter(()))
         monkeypatch.setattr(run, "checks_of_files", lambda *a: iter(()))
         monkeypatch.setattr(run, "timing", lambda case, environment: timing)
@@ -44,7 +44,7 @@ def checked(monkeypatch, capsys):
 def test_right_is_status_0(checked):
     status, said = checked(Check("one", lambda: [RIGHT]), Check("two", lambda: iter([RIGHT])))
     assert status == 0
-    assert "\nright  one                       a value: 1.0e-07 of 1.0e-05\n" in said
+    assert "\nright  one                               a value: 1.0e-07 of 1.0e-05\n" in said
     assert re.fullmatch(r"right: 2 checks in \d+ s", said.splitlines()[-1])
     assert "a model: 12 ms a step, 0.5 GB, 1,000 texts a second" in said
 
@@ -57,9 +57,9 @@ def test_wrong_is_status_1_and_names_the_checks(checked):
         Check("four", raising(NotRun("not here"))),
     )
     assert status == 1
-    assert "WRONG  two                       another value: 2.0e-05 of 1.0e-05" in said
-    assert "WRONG  three                     ValueError: broken\n" in said
-    assert "-      four                      not here" in said
+    assert "WRONG  two                               another value: 2.0e-05 of 1.0e-05" in said
+    assert "WRONG  three                             ValueError: broken\n" in said
+    assert "-      four                              not here" in said
     assert said.splitlines()[-1] == "WRONG: 2 of 3 checks: two; three"
 
 
