@@ -108,7 +108,11 @@ def memory_bytes() -> int:
 def device_and_memory() -> tuple[str, float]:
     """The device that MLX computes on, in words, and the bytes that it may use."""
     device = mx.default_device()
-    info = mx.device_info(device)
+    try:
+        info = mx.device_info(device)
+    except RuntimeError:
+        # What MLX tells of a device is not worth a check that does not run.
+        info = {}
     kind = "cpu" if device == mx.cpu else "gpu"
     name = f"{kind}, {info.get('device_name', 'unknown')}"
     if architecture := info.get("architecture"):

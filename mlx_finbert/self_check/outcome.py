@@ -72,7 +72,7 @@ class Finding:
     def __str__(self) -> str:
         word = {True: "right", False: "WRONG", None: "-"}[self.passed]
         texts = [str(measure) for measure in self.measures] or [self.note]
-        lines = [f"{word:<7}{self.name:<34}{texts[0]}", *(" " * 41 + text for text in texts[1:])]
+        lines = [f"{word:<7}{self.name:<35}{texts[0]}", *(" " * 42 + text for text in texts[1:])]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from mlx_finbert import check
 from mlx_finbert.self_check import machine, run
 from mlx_finbert.self_check.outcome import Check, Measure, NotRun, carried_out
 from mlx_finbert.self_check.timed_process import Timing
+from mlx_finbert.training.optimizer import Adam
 
 RIGHT = Measure("a value", 1e-7, 1e-5)
 WRONG = Measure("another value", 2e-5, 1e-5)
@@ -44,7 +45,7 @@ def checked(monkeypatch, capsys):
 def test_right_is_status_0(checked):
     status, said = checked(Check("one", lambda: [RIGHT]), Check("two", lambda: iter([RIGHT])))
     assert status == 0
-    assert "\nright  one                               a value: 1.0e-07 of 1.0e-05\n" in said
+    assert "\nright  one                                a value: 1.0e-07 of 1.0e-05\n" in said
     assert re.fullmatch(r"right: 2 checks in \d+ s", said.splitlines()[-1])
     assert "a model: 12 ms a step, 0.5 GB, 1,000 texts a second" in said
 
@@ -57,9 +58,9 @@ def test_wrong_is_status_1_and_names_the_checks(checked):
         Check("four", raising(NotRun("not here"))),
     )
     assert status == 1
-    assert "WRONG  two                               another value: 2.0e-05 of 1.0e-05" in said
-    assert "WRONG  three                             ValueError: broken\n" in said
-    assert "-      four                              not here" in said
+    assert "WRONG  two                                another value: 2.0e-05 of 1.0e-05" in said
+    assert "WRONG  three                              ValueError: broken\n" in said
+    assert "-      four                               not here" in said
     assert said.splitlines()[-1] == "WRONG: 2 of 3 checks: two; three"
 
 
@@ -117,3 +118,12 @@ def test_the_whole_command_is_right_here(capsys, monkeypatch):
     assert check.main(["--quick", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["passed"] and len(found["checks"]) > 20
+
+
+@pytest.mark.slow
+def test_the_whole_command_is_wrong_with_a_wrong_constant(capsys, monkeypatch):
+    monkeypatch.setenv("MLX_ENABLE_TF32", "0")
+    monkeypatch.setattr(Adam.__init__, "__defaults__", (0.0, True, (0.9, 0.99), 1e-8))
+    assert check.main(["--quick"]) == 1
+    *_, last = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"WRONG: 2 of \d+ checks: Adam; training steps", last)
