@@ -91,9 +91,11 @@ def test_what_ci_runs_is_there():
         name: [step["run"].split()[0] for step in job["steps"] if "run" in step]
         for name, job in jobs.items()
     }
-    assert ran == {"linux": [".ci/run"], "macos": ["scripts/test.sh", "scripts/quickstart.sh"]}
-    for script in {script for scripts in ran.values() for script in scripts}:
-        assert os.access(ROOT / script, os.X_OK), script
+    (command,) = PROJECT["project"]["scripts"]
+    scripts = ["scripts/test.sh", f".venv/bin/{command}", "scripts/quickstart.sh"]
+    assert ran == {"linux": [".ci/run"], "macos": scripts}
+    for name in (".ci/run", "scripts/test.sh", "scripts/quickstart.sh"):
+        assert os.access(ROOT / name, os.X_OK), name
 
 
 def test_the_hooks_are_those_of_the_test_script():
@@ -168,8 +170,8 @@ def imports_of(path):
 # A room imports from the rooms before it, and from itself.
 ORDER = (
     "_version errors flag_names settings labels files interrupt prefetch distributed models backend"
-    " data checkpoints cli inference evaluation report training train evaluate predict convert"
-    " compare"
+    " data checkpoints cli inference evaluation report training train evaluate predict"
+    " convert compare self_check check"
 ).split()
 # The modules that each room or file must never import.
 FORBIDDEN = {
@@ -189,7 +191,7 @@ FORBIDDEN = {
     ],
 }
 # The settings of commands: the only modules of these rooms that know about flags.
-LIBRARY = ["inference", "evaluation", "report", "training"]
+LIBRARY = ["inference", "evaluation", "report", "training", "self_check"]
 # The code that runs a saved package shares nothing with the code that writes it.
 EVALUATOR = ["operations", "evaluate", "saved", "stored_weights"]
 WRITERS = ["coremltools", "mlx", *(

@@ -17,6 +17,7 @@ from mlx_finbert.convert.settings import (
 from mlx_finbert.data import load_texts
 from mlx_finbert.evaluation.config import CompareSettings, EvaluateSettings
 from mlx_finbert.inference.config import PredictSettings
+from mlx_finbert.self_check.config import CheckSettings
 from mlx_finbert.settings import flag_of
 from mlx_finbert.training.config import TrainSettings
 
@@ -34,6 +35,7 @@ SETTINGS = {
     "mlx_finbert.convert.to_mlx": ToMlxSettings,
     "mlx_finbert.convert.to_coreml": ToCoremlSettings,
     "mlx_finbert.convert.verify": VerifySettings,
+    "mlx_finbert.check": CheckSettings,
 }
 COMMANDS = re.findall(
     r"^(?:python|scripts/launch.sh .*?) -m (\S+) (.*)$", README + TRAINING, flags=re.MULTILINE

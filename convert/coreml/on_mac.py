@@ -54,7 +54,7 @@ def run_core_ml(
         return "", False, [f"Core ML on this Mac cannot run it: {first_line(error)}"]
     said = (
         f"Core ML on this Mac: largest difference from the evaluator {off:.1e},"
-        f" {noise:.0f} dB; operations by device: {_devices(model, function)}"
+        f" {noise:.0f} dB; operations by device: {devices_of(model, function)}"
     )
     if noise >= LEAST_PSNR:
         return said, True, []
@@ -73,10 +73,16 @@ def _predict(model: Any, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return model.predict(dict(feeds))
 
 
-def _devices(model: Any, function: str | None) -> str:
-    """The number of operations that Core ML prefers to run on each device (macOS 14.4 or later)."""
+def devices_of(model: Any, function: str | None, units: Any = None) -> str:
+    """The number of operations that Core ML prefers to run on each device (macOS 14.4 or later).
+
+    `units` is a `ComputeUnit` of coremltools; None allows all.
+    """
     try:
-        plan = ct.models.compute_plan.MLComputePlan.load_from_path(model.get_compiled_model_path())
+        chosen = {} if units is None else {"compute_units": units}
+        plan = ct.models.compute_plan.MLComputePlan.load_from_path(
+            model.get_compiled_model_path(), **chosen
+        )
         block = plan.model_structure.program.functions[function or "main"].block
         usages = map(plan.get_compute_device_usage_for_mlprogram_operation, block.operations)
         kinds = [type(u.preferred_compute_device).__name__ for u in usages if u is not None]

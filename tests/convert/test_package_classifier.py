@@ -6,9 +6,9 @@ import shutil
 import mlx.core as mx
 import numpy as np
 import pytest
-from mlx_finbert.checkpoints.temperature import fold_temperature
 
 import mlx_finbert
+from mlx_finbert.checkpoints.into_model import fold_temperature
 from mlx_finbert.compare import main
 from mlx_finbert.convert import package_classifier
 from mlx_finbert.convert.any_model import open_models
