@@ -59,9 +59,9 @@ def validation_rows(data: str, settings: ToCoremlSettings, run: TrainingRun) -> 
         data,
         include_seen=settings.include_seen,
         most=settings.validate_rows,
-        data_flag="--validate",
-        most_flag="--validate-rows",
-        split_flag=None,
+        data_name="validate",
+        most_name="validate_rows",
+        split_name=None,
     )
     return load_rows(lambda: load_texts(data, settings.columns()), wanted, run).rows
 

@@ -54,7 +54,7 @@ def export(
     lengths = options.lengths_for(tokenizer.model_max_length, model.args.max_length)
     description = describe_export(model, tokenizer, options, lengths, source)
     names = package_names(path, lengths, description.options)
-    with claimed(path.parent, "choose another folder for --output") as folder:
+    with claimed(path.parent, "choose another folder for `output`") as folder:
         finish(folder)
         refuse_existing(path, names, description)
         if rows is not None:
@@ -106,7 +106,7 @@ def package_names(path: Path, lengths: Lengths, options: CompleteOptions) -> dic
     A package with a fixed shape for one length has it in its name: `NAME-32.mlpackage`.
     """
     if path.suffix != SUFFIX:
-        raise InputError(f"--output {path} must end in {SUFFIX}: give NAME{SUFFIX}")
+        raise InputError(f"`output={path}` must end in {SUFFIX}: give NAME{SUFFIX}")
     if options.multifunction or options.shapes == "enumerated":
         return {path.name: lengths}
     return {f"{path.stem}-{length}{SUFFIX}": [length] for length in lengths}
@@ -116,11 +116,11 @@ def refuse_existing(path: Path, names: dict[str, Lengths], description: Descript
     """Refuse to replace files without --overwrite, or to mix packages of two exports."""
     folder = path.parent
     if any((folder / name).exists() for name in ("config.json", ADAPTER_CONFIG)):
-        raise InputError(f"--output: {folder} holds a model: choose another folder")
+        raise InputError(f"`output`: {folder} holds a model: choose another folder")
     for name in (*names, *SIDE_FILES):
         if (folder / name).exists() and not description.options.overwrite:
             raise InputError(
-                f"--output: {folder / name} exists: choose another folder, or add --overwrite"
+                f"`output`: {folder / name} exists: choose another folder, or add `overwrite=True`"
             )
     earlier = re.compile(re.escape(path.stem) + r"(-\d+)?" + re.escape(SUFFIX))
     kept = [p for p in folder.glob(f"*{SUFFIX}") if earlier.fullmatch(p.name)]
@@ -129,7 +129,7 @@ def refuse_existing(path: Path, names: dict[str, Lengths], description: Descript
     for found in kept:
         if found.name not in names:
             raise InputError(
-                f"--output: {found} is from an earlier export, which this one does not replace:"
+                f"`output`: {found} is from an earlier export, which this one does not replace:"
                 " remove it, or choose another folder"
             )
 
@@ -152,7 +152,7 @@ def describe_export(
     if options.precision == "fp16" and (what := too_large_for_fp16(model, reference.network)):
         raise InputError(
             f"{what} has values beyond {FP16_MAX:.0f}, the largest number in fp16:"
-            " add --precision fp32"
+            " add `precision=fp32`"
         )
     embedding = reference.network.word_embeddings
     vocabulary = vocabulary_of(tokenizer, len(embedding))

@@ -188,10 +188,10 @@ def splits_of_folds(settings: TrainSettings) -> tuple[int, list[Splits]]:
         InputError: see `run_folds`.
     """
     if not (folds := settings.folds):
-        raise InputError("--folds is missing: give the number of folds")
+        raise InputError("`folds` is missing: give the number of folds")
     if ranks().size() > 1:
         raise InputError(
-            "--folds needs a single process: with several, run --fold 1, --fold 2, ... instead"
+            "`folds` needs a single process: with several, run `fold=1`, `fold=2`, ... instead"
         )
     texts = settings.load_texts()
     drawn = make_folds(texts, folds, settings.split_seed, settings.validation_fraction)
@@ -201,7 +201,7 @@ def splits_of_folds(settings: TrainSettings) -> tuple[int, list[Splits]]:
         if parts.test is None:
             raise InputError(
                 f"{settings.model} was trained on all test rows of fold {fold}: start from another"
-                " model, or add --include-seen"
+                " model, or add `include_seen=True`"
             )
     return folds, splits
 

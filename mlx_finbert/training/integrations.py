@@ -22,13 +22,13 @@ def check_services(names: list[str]) -> None:
         InputError: for an unknown name, or a package that is not installed.
     """
     for name in names:
-        require(name in SERVICES, "--report-to", name, f"must be one of {', '.join(SERVICES)}")
+        require(name in SERVICES, "report_to", name, f"must be one of {', '.join(SERVICES)}")
         _, package = SERVICES[name]
         try:
             package()
         except ImportError:
             raise InputError(
-                f"--report-to {name} needs a package that is not installed: pip install {name}"
+                f"`report_to={name}` needs a package that is not installed: pip install {name}"
             ) from None
 
 
@@ -50,7 +50,7 @@ def reporters(
     found: list[Callback] = []
     for name in dict.fromkeys(names):
         service, _ = SERVICES[name]
-        found.append(Guarded(f"--report-to {name}", service(folder), every, say))
+        found.append(Guarded(f"`report_to={name}`", service(folder), every, say))
     # Last, so that a service that cannot start does not change the log of an earlier run.
     return [*found, Guarded(LOG, JsonLines(folder / LOG), 1, say)]
 

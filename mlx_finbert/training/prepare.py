@@ -91,7 +91,7 @@ def make_loaders(
     """
     size = processes.size()
     divides, rule = settings.batch_size % size == 0, f"must be a multiple of the {size} processes"
-    require(divides, "--batch-size", settings.batch_size, rule)
+    require(divides, "batch_size", settings.batch_size, rule)
     ids = match_labels(splits.train.label_names, model.args.labels)
     require_all_labels(splits.train.label_names, model.args.labels)
     max_length = checked_max_length(
@@ -234,7 +234,7 @@ def freeze_schedule_of(
     """
     if settings.freeze_layers > num_layers:
         raise InputError(
-            f"--freeze-layers is {settings.freeze_layers}: the model has only {num_layers} layers"
+            f"`freeze_layers` is {settings.freeze_layers}: the model has only {num_layers} layers"
         )
     head = settings.head_learning_rate or settings.learning_rate
     return FreezeSchedule(

@@ -218,12 +218,12 @@ def how_it_ended(end: str, state: RunState, folder: Path) -> str:
         else "no model was saved, since there was no evaluation yet"
     )
     if end == "interrupted":
-        return f"stopped after step {state.step:,}; {best}; continue with --resume {folder}"
+        return f"stopped after step {state.step:,}; {best}; continue with `resume={folder}`"
     if end == "stopped early":
         return f"stopped early after step {state.step:,}; {best}"
     if end == "diverged":
         return (
             f"stopped: the loss or a gradient is not finite after {state.step:,} steps; {best};"
-            " try a lower --learning-rate"
+            " try a lower `learning_rate`"
         )
     return best

@@ -20,7 +20,7 @@ from mlx_finbert.distributed import barrier, guarded, ranks, require_same
 from mlx_finbert.errors import InputError
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.prefetch import background
-from mlx_finbert.settings import flag_of, read_config_file
+from mlx_finbert.settings import read_config_file
 from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import TrainSettings
@@ -64,7 +64,7 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
     if splits is None:
         drawn = settings.draw(settings.load_texts())
         splits = rows_of(settings, drawn, TrainingRun.of(settings.model, settings.revision))
-    remedy = "start the run again, with --resume to continue from its last checkpoint"
+    remedy = "start the run again, with `resume` to continue from its last checkpoint"
     with guarded(remedy), background() as thread, ExitStack() as held:
         processes = ranks()
         is_first = processes.rank() == 0
@@ -80,7 +80,7 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
         settings = settings.for_head(is_fresh)
         loaders = make_loaders(settings, splits, model, tokenizer, processes, say, thread)
         fingerprint = fingerprint_of(loaders.train, loaders.validation)
-        require_same(processes, fingerprint, f"--data {settings.data}: the rows or their tokens")
+        require_same(processes, fingerprint, f"`data={settings.data}`: the rows or their tokens")
         trainer, vocabulary = make_trainer(settings, model, loaders, processes)
         folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen, vocabulary)
         if checkpoint:
@@ -164,13 +164,13 @@ def train(trainer: Trainer, settings: TrainSettings, say: Say) -> RunEnd:
 
 
 def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> TrainSettings:
-    """Build the settings from the given values; `--resume` takes those of the resumed run.
+    """Build the settings from the given values; `resume` takes those of the resumed run.
 
     Data and model may have moved, so new paths are accepted here; their contents are compared
     later.
 
     Raises:
-        InputError: for a flag that differs from the resumed run, or an unusable checkpoint.
+        InputError: for a value that differs from the resumed run, or an unusable checkpoint.
     """
     if given.get("resume") is None:
         return TrainSettings(**given)
@@ -186,7 +186,7 @@ def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> Train
         value = getattr(settings, field.name)
         if given.get(field.name, value) != value:
             raise InputError(
-                f"{flag_of(field)} is {given[field.name]}: the run to resume has {value}, which"
-                " cannot be changed; leave the flag out"
+                f"`{field.name}` is {given[field.name]}: the run to resume has {value}, which"
+                " cannot be changed; leave it out"
             )
     return settings

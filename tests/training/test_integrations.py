@@ -116,7 +116,7 @@ def test_a_resumed_log_that_is_not_there_starts_anew(tmp_path):
 
 
 def test_services_that_cannot_be_reported_to_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="--report-to is comet: must be one of tensorboard, wandb"):
+    with pytest.raises(InputError, match="`report_to` is comet: must be one of tensorboard, wandb"):
         check_services(["comet"])
     for name, modules in (
         ("tensorboard", ["tensorboard", "tensorboard.summary", "tensorboardX"]),
@@ -124,7 +124,7 @@ def test_services_that_cannot_be_reported_to_are_refused(tmp_path, monkeypatch):
     ):
         for module in modules:
             monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(InputError, match=f"--report-to {name} needs .*pip install {name}"):
+        with pytest.raises(InputError, match=f"`report_to={name}` needs .*pip install {name}"):
             reporters([name], tmp_path)
     assert not list(tmp_path.iterdir())
 

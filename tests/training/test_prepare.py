@@ -172,12 +172,12 @@ def test_how_batches_are_made(tiny, flags, grouping):
         (["--group-parts", "3"], "--group-parts has no effect without --group-by-length parts"),
         (
             ["--group-by-length", "parts", "--group-window", "9"],
-            "--group-window has no effect without --group-by-length windows, jittered, dealt or"
+            "`group_window` has no effect without `group_by_length=windows`, jittered, dealt or"
             " at-first",
         ),
         (
             ["--group-by-length", "parts", "--group-parts", "0"],
-            "--group-parts is 0: must be at least 1",
+            "`group_parts` is 0: must be at least 1",
         ),
         (["--group-by-length", "window"], "did you mean windows?"),
     ],

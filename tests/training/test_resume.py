@@ -124,7 +124,7 @@ def test_damage_is_found_and_the_one_before_it_offered(finished, fault, name):
     else:
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
-    with pytest.raises(InputError, match=rf"{bad.name}/{name} is .*--resume .*{good.name}$"):
+    with pytest.raises(InputError, match=rf"{bad.name}/{name} is .*`resume=.*{good.name}`$"):
         find_checkpoint(bad, print)
     said = []
     assert find_checkpoint(finished, said.append).path == good

@@ -117,9 +117,9 @@ def test_input_that_cannot_be_used_writes_nothing(checkpoint, table, tmp_path):
     good = checkpoint()
     out = tmp_path / "out"
     for bad, words in (
-        (settings(generic, table, out), "--model-labels"),
+        (settings(generic, table, out), "`model_labels`"),
         (settings(two, table, out), "negative, neutral, positive"),
-        (settings(good, table, out, max_length=41), "--max-length is 41: from 3 to 40"),
+        (settings(good, table, out, max_length=41), "`max_length` is 41: from 3 to 40"),
         (settings(good, table, out, labels=["a", "b", "c"]), "no value is one of a, b, c"),
         (settings(good, tmp_path / "missing.csv", out), "no such file"),
         (settings(tmp_path / "missing", table, out), "no such folder"),
@@ -128,7 +128,7 @@ def test_input_that_cannot_be_used_writes_nothing(checkpoint, table, tmp_path):
             run(bad)
         assert not out.exists()
     run(settings(two, table, out, new_head=True))
-    with pytest.raises(InputError, match="--overwrite"):
+    with pytest.raises(InputError, match="`overwrite=True`"):
         run(settings(good, table, out))
     run(settings(good, table, out, overwrite=True, epochs=1))
 
@@ -214,7 +214,7 @@ def test_files_that_a_run_would_replace_need_overwrite(checkpoint, table, tmp_pa
     out = tmp_path / "project"
     out.mkdir()
     (out / "README.md").write_text("mine")
-    with pytest.raises(InputError, match=r"holds README.md already.*--overwrite"):
+    with pytest.raises(InputError, match=r"holds README.md already.*`overwrite=True`"):
         run(settings(checkpoint(), table, out))
     assert (out / "README.md").read_text() == "mine"
 
