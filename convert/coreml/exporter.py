@@ -1,9 +1,9 @@
 """Exports an MLX classifier to verified Core ML packages."""
 
 import itertools
+import logging
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +36,8 @@ from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import claimed
 from mlx_finbert.models import Classifier
 
+log = logging.getLogger(__name__)
+
 SUFFIX = ".mlpackage"
 
 Lengths = list[int]
@@ -48,7 +50,6 @@ def export(
     options: ExportOptions,
     source: str,
     rows: LabelledTexts | None,
-    say: Callable[[str], None],
 ) -> ExportReport:
     """Export a classifier; see `mlx_finbert.convert.coreml.export`."""
     lengths = options.lengths_for(tokenizer.model_max_length, model.args.max_length)
@@ -63,9 +64,9 @@ def export(
         with replacing(folder) as part:
             write_app_files(part, description, tokenizer)
             for name, own in names.items():
-                say(f"building {name}")
+                log.info(f"building {name}")
                 write_package(part / name, replace(description, lengths=own))
-            say("verifying")
+            log.info("verifying")
             report = verified(part, names, description, tokenizer, rows)
             report.folder = folder
             if report.passed:

@@ -154,18 +154,18 @@ class Faulty(Callback):
         raise ConnectionError("no network\nat all")
 
 
-def test_a_reporter_that_fails_is_left_out_with_one_sentence():
-    faulty, said = Faulty("on_evaluation"), []
-    guarded = Guarded("--report-to x", faulty, 1, said.append)
+def test_a_reporter_that_fails_is_left_out_with_one_sentence(caplog):
+    faulty = Faulty("on_evaluation")
+    guarded = Guarded("`report_to=x`", faulty, 1)
     tell(guarded, 1, 2)
     tell(guarded, 1, 2)
-    assert said == ["--report-to x failed and is now disabled: no network"]
+    assert caplog.messages == ["`report_to=x` failed and is now disabled: no network"]
     assert faulty.calls == ["on_start", "on_step", "on_step", "on_start"]
 
 
 def test_a_reporter_that_cannot_start_is_an_error():
-    with pytest.raises(InputError, match="--report-to x cannot be started: no network"):
-        tell(Guarded("--report-to x", Faulty("on_start"), 1, print), 1, 2)
+    with pytest.raises(InputError, match="`report_to=x` cannot be started: no network"):
+        tell(Guarded("`report_to=x`", Faulty("on_start"), 1), 1, 2)
 
 
 def test_services_are_told_of_every_nth_step(fake_services, tmp_path):

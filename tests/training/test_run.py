@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import re
 import signal
@@ -53,9 +54,9 @@ def settings(checkpoint_folder, table, output, **more):
     )
 
 
-def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path):
-    lines = []
-    result = run(settings(checkpoint(), table, tmp_path / "out", epochs=25), lines.append)
+def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "mlx_finbert")
+    result = run(settings(checkpoint(), table, tmp_path / "out", epochs=25))
     assert {p.name for p in result.folder.iterdir()} == FILES
     assert result.end == "finished"
     assert result.test.accuracy == 1.0
@@ -66,7 +67,7 @@ def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path):
     rows = list(csv.DictReader((result.folder / "history.csv").read_text().splitlines()))
     assert [{k: float(v) for k, v in row.items()} for row in rows] == history
     assert json.loads((result.folder / "metrics.json").read_text())["accuracy"] == 1.0
-    said = " ".join(lines)
+    said = " ".join(caplog.messages)
     assert "60 rows (negative 20, neutral 20, positive 20); 42 train, 8 validation, 10 test" in said
     assert "are padding" in said
 
@@ -99,16 +100,19 @@ def test_the_head_of_a_checkpoint_keeps_its_order_of_labels(checkpoint, table, t
     assert mlx_finbert.predict_proba(model, tokenizer, ["sales rose"]).argmax() == 0
 
 
-def test_the_split_does_not_depend_on_the_models_order_of_labels(checkpoint, table, tmp_path):
+def test_the_split_does_not_depend_on_the_models_order_of_labels(
+    checkpoint, table, tmp_path, caplog
+):
+    caplog.set_level(logging.INFO, "mlx_finbert")
     supports = []
     for i, labels in enumerate(
         (["positive", "negative", "neutral"], ["negative", "neutral", "positive"])
     ):
         folder = checkpoint(labels=labels, name=f"m{i}")
-        lines = []
-        run(settings(folder, table, tmp_path / f"o{i}", epochs=1), lines.append)
-        supports.append([line for line in lines if "training tokens" in line])
-    assert supports[0] == supports[1]
+        caplog.clear()
+        run(settings(folder, table, tmp_path / f"o{i}", epochs=1))
+        supports.append([line for line in caplog.messages if "training tokens" in line])
+    assert supports[0] and supports[0] == supports[1]
 
 
 def test_input_that_cannot_be_used_writes_nothing(checkpoint, table, tmp_path):
@@ -133,10 +137,10 @@ def test_input_that_cannot_be_used_writes_nothing(checkpoint, table, tmp_path):
     run(settings(good, table, out, overwrite=True, epochs=1))
 
 
-def test_rows_that_are_cut_are_counted(checkpoint, table, tmp_path):
-    lines = []
-    run(settings(checkpoint(), table, tmp_path / "out", epochs=1, max_length=5), lines.append)
-    assert any("42 of 42 rows have more than 5 tokens and were cut" in line for line in lines)
+def test_rows_that_are_cut_are_counted(checkpoint, table, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "mlx_finbert")
+    run(settings(checkpoint(), table, tmp_path / "out", epochs=1, max_length=5))
+    assert "42 of 42 rows have more than 5 tokens and were cut" in caplog.text
 
 
 def test_default_folders_are_numbered(checkpoint, table, tmp_path, monkeypatch):
