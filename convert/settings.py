@@ -1,4 +1,4 @@
-"""The flags of the conversion commands."""
+"""The settings of the conversion commands."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

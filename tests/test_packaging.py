@@ -234,9 +234,11 @@ def test_the_backend_alone_knows_its_devices():
     assert all(ROOT / "mlx_finbert" / "backend" in path.parents for path in knowing), knowing
 
 
-FLAG = re.compile(r"(?<!var\()--[a-z][a-z-]+")
+FLAG = re.compile(r"--[a-z{]")
 # Whole command lines name flags.
 COMMAND_LINE = re.compile(r"python -m mlx_finbert|pip install")
+# The functions that take the help of a flag.
+HELPS = ("setting", "required")
 
 
 def library_modules():
@@ -261,19 +263,18 @@ def messages_of(tree):
         if isinstance(node, ast.JoinedStr):
             # Before the parts of the string, which `ast.walk` yields later.
             skipped |= {id(part) for part in node.values}
-            parts = (part.value for part in node.values if isinstance(part, ast.Constant))
-            yield "".join(parts)
+            yield "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
+            )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
-
-
-HELPS = ("setting", "required")
 
 
 def test_the_command_line_alone_names_flags():
     checked = 0
     for path, tree in library_modules():
-        if path.name == "flag_names.py":
+        # A report names no flags, but the variables of its style sheet look like them.
+        if path.name == "flag_names.py" or path.parent.name == "report":
             continue
         for message in messages_of(tree):
             checked += 1
@@ -286,7 +287,7 @@ def test_the_test_of_flags_finds_one():
         '"""A --docstring."""\nx = setting(1, "see --one")\ny = f"{x}: add --two"\nz = "--three"'
     )
     found = [message for message in messages_of(ast.parse(source)) if FLAG.search(message)]
-    assert sorted(found) == ["--three", ": add --two"]
+    assert sorted(found) == ["--three", "{}: add --two"]
 
 
 def test_commands_alone_print():

@@ -1,4 +1,4 @@
-"""The flags of `python -m mlx_finbert.evaluate`."""
+"""The settings of `python -m mlx_finbert.evaluate`."""
 
 from dataclasses import dataclass
 from typing import Any

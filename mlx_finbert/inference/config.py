@@ -1,4 +1,4 @@
-"""The flags of `python -m mlx_finbert.predict`."""
+"""The settings of `python -m mlx_finbert.predict`."""
 
 from dataclasses import dataclass, field
 

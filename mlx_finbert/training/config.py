@@ -1,4 +1,4 @@
-"""The flags of `python -m mlx_finbert.train`."""
+"""The settings of `python -m mlx_finbert.train`."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Literal

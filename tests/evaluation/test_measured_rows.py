@@ -53,11 +53,11 @@ def test_a_file_in_the_place_of_the_one_that_it_was_trained_on_is_other_data():
     assert "fold" not in drawn.heading
 
 
-def test_data_without_test_rows_names_flags_that_the_command_has():
+def test_data_without_test_rows_names_the_parameters_that_the_caller_has():
     texts = make(60, splits=["train"] * 40 + ["validation"] * 20)
     with pytest.raises(InputError, match=r"^news has no .* `data`, or choose `split=validation`$"):
         choose(texts, run_on(texts))
-    of_export = {"data_flag": "--validate", "split_flag": None}
+    of_export = {"data_name": "validate", "split_name": None}
     with pytest.raises(InputError, match=r"give other data with `validate`$"):
         choose(texts, run_on(texts), **of_export)
 
