@@ -56,7 +56,7 @@ def fuse_adapters(settings: FuseSettings) -> FuseReport:
         )
         if not has_lora(model):
             raise InputError(
-                f"--model {settings.model} holds no adapters: give a folder of adapters to fuse"
+                f"`model={settings.model}` holds no adapters: give a folder of adapters to fuse"
             )
         before = own_logits(model, tokenizer)
         fuse(model)

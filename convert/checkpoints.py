@@ -36,7 +36,7 @@ from mlx_finbert.settings import require
 from mlx_finbert.training.output_dir import BEST
 
 TOLERANCES = {mx.float32: 1e-4, mx.float16: 2e-2, mx.bfloat16: 2e-1}
-"""Largest difference of a logit from transformers in float32 that `--verify` accepts."""
+"""Largest difference of a logit from transformers in float32 that `verify` accepts."""
 QUANTIZED_TOLERANCES = {8: 0.1, 4: 2.0}
 """The same by bits; fine-tuned MiniLMs had errors of 0.014 to 0.027 and of 0.22 to 0.88."""
 
@@ -119,7 +119,7 @@ def convert(settings: ToMlxSettings) -> ConversionReport:
         require_plain(model, settings.model)
         if quantization and report.new:
             raise InputError(
-                f"--quantize: {settings.model} has no trained head: fine-tune it first"
+                f"`quantize`: {settings.model} has no trained head: fine-tune it first"
             )
         parameters = sum(value.size for value in named_parameters(model).values())
         # transformers cannot open a quantized folder, so an unquantized copy is compared.
@@ -178,10 +178,10 @@ def unlike_in_transformers(converted: ConversionReport) -> str | None:
 
 
 def wished_quantization(settings: ToMlxSettings) -> Quantization | None:
-    """The quantization that --quantize and --group-size ask for."""
+    """The quantization that `quantize` and `group_size` ask for."""
     if settings.quantize is None:
         given = settings.group_size
-        require(given is None, "--group-size", given, "it has no effect without --quantize")
+        require(given is None, "group_size", given, "it has no effect without `quantize`")
         return None
     return Quantization(settings.quantize, settings.group_size or DEFAULT_GROUP_SIZE)
 
@@ -193,17 +193,17 @@ def claimed_output(output: str, overwrite: bool) -> Iterator[Path]:
     Raises:
         InputError: if it holds a training run, or a file that the model would replace or remove.
     """
-    with claimed(Path(output).expanduser(), "name another --output") as folder:
+    with claimed(Path(output).expanduser(), "name another `output`") as folder:
         finish(folder)
         if (folder / BEST).exists():
             raise InputError(
-                f"--output {folder} holds a training run, whose figures and report would look like"
+                f"`output={folder}` holds a training run, whose figures and report would look like"
                 " those of the new model: choose another folder"
             )
         taken = [name for name in sorted(MODEL_FILES) if (folder / name).exists()]
         if taken and not overwrite:
             raise InputError(
-                f"--output {folder} holds {taken[0]} already: name another folder, or add"
-                " --overwrite"
+                f"`output={folder}` holds {taken[0]} already: name another folder, or add"
+                " `overwrite=True`"
             )
         yield folder

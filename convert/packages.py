@@ -1,7 +1,6 @@
 """Implementation of the commands on Core ML packages, from settings to a report."""
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,14 +42,7 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
     # Only the folder's name: a shipped file must not contain paths of this machine.
     source = Path(settings.model).expanduser()
     name = source.resolve().name if source.is_dir() else settings.model
-    return export(
-        model, tokenizer, settings.output, settings, source=name, rows=rows, say=to_stderr
-    )
-
-
-def to_stderr(line: str) -> None:
-    """Print a line of progress, separate from the report."""
-    print(line, file=sys.stderr, flush=True)
+    return export(model, tokenizer, settings.output, settings, source=name, rows=rows)
 
 
 def validation_rows(data: str, settings: ToCoremlSettings, run: TrainingRun) -> LabelledTexts:
@@ -59,9 +51,9 @@ def validation_rows(data: str, settings: ToCoremlSettings, run: TrainingRun) -> 
         data,
         include_seen=settings.include_seen,
         most=settings.validate_rows,
-        data_flag="--validate",
-        most_flag="--validate-rows",
-        split_flag=None,
+        data_name="validate",
+        most_name="validate_rows",
+        split_name=None,
     )
     return load_rows(lambda: load_texts(data, settings.columns()), wanted, run).rows
 

@@ -25,9 +25,9 @@ TEXTS = [
 
 
 def require_torch() -> None:
-    """Refuse `--verify` without PyTorch."""
+    """Refuse `verify=True` without PyTorch."""
     if find_spec("torch") is None:
-        raise InputError("--verify needs PyTorch, which is not installed: pip install torch")
+        raise InputError("`verify=True` needs PyTorch, which is not installed: pip install torch")
 
 
 def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) -> float:
@@ -46,7 +46,7 @@ def logits_difference(model: Classifier, tokenizer: Tokenizer, reference: Path) 
 
     twin, problem = open_in_transformers(model, reference)
     if problem:
-        raise InputError(f"--verify: transformers cannot open {reference}: {problem}")
+        raise InputError(f"`verify=True`: transformers cannot open {reference}: {problem}")
     ids, mask = inputs(tokenizer)
     with torch.no_grad():
         theirs = twin.eval()(torch.tensor(ids).long(), torch.tensor(mask).long()).logits.numpy()

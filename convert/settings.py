@@ -1,4 +1,4 @@
-"""The flags of the conversion commands."""
+"""The settings of the conversion commands."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -72,14 +72,14 @@ class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
     def __post_init__(self) -> None:
         TrainedModelSettings.__post_init__(self)
         ExportOptions.__post_init__(self)
-        require(self.validate_rows >= 1, "--validate-rows", self.validate_rows, "at least 1")
+        require(self.validate_rows >= 1, "validate_rows", self.validate_rows, "at least 1")
 
 
 def complete(given: dict[str, Any]) -> ToCoremlSettings:
     """Make settings from the given values; the model's run says how to read its own data.
 
     Raises:
-        InputError: for values out of range, or if neither `--validate` nor the run name any data.
+        InputError: for values out of range, or if neither `validate` nor the run name any data.
     """
     if given.get("validate") is not None:
         given = with_own_data(given, ToCoremlSettings, "validate")

@@ -4,6 +4,7 @@ import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
+from mlx_finbert.cli.messages import notes_to_stderr, told
 
 DESCRIPTION = """\
 Export a fine-tuned classifier to Core ML packages, and verify each against the model. There is one
@@ -26,11 +27,12 @@ def main(argv: list[str] | None = None) -> int:
     settings = complete(
         parse_values(ToCoremlSettings, "mlx_finbert.convert.to_coreml", DESCRIPTION, argv)
     )
+    notes_to_stderr()
     with torch_hidden():
         from mlx_finbert.convert.packages import export_model
 
         report = export_model(settings)
-    print(report)
+    print(told(report))
     return 0 if report.passed else 1
 
 

@@ -4,6 +4,7 @@ import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse
+from mlx_finbert.cli.messages import told
 
 DESCRIPTION = """\
 Run a saved Core ML package, on any machine, and compare it with the model that it was made from:
@@ -23,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         from mlx_finbert.convert.packages import verify_package
 
         report = verify_package(settings)
-    print(report)
+    print(told(report))
     return 0 if report.passed else 1
 
 

@@ -1,4 +1,11 @@
-"""Fine-tune DistilBERT, BERT (FinBERT) and RoBERTa text classifiers with MLX."""
+"""Fine-tune DistilBERT, BERT (FinBERT) and RoBERTa text classifiers with MLX.
+
+The commands print notes, such as how many rows were left out. From Python they are records of the
+logger `mlx_finbert` at the level INFO; to see them:
+
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("mlx_finbert").setLevel(logging.INFO)
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

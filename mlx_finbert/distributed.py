@@ -5,6 +5,7 @@
 Each process has a rank, counted from 0. A process without a launcher is a group of one.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,6 +47,18 @@ def require_same(group: mx.distributed.Group, fingerprint: str, what: str) -> No
     own = mx.array([int(fingerprint[:7], 16)])
     if mx.any(mx.distributed.all_gather(own, group=group) != own).item():
         raise InputError(f"{what} differ between the processes: give all of them the same files")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Log only warnings and errors: the notes of a run are those of its first process."""
+    library = logging.getLogger("mlx_finbert")
+    level = library.level
+    library.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        library.setLevel(level)
 
 
 @contextmanager

@@ -4,8 +4,9 @@
 class InputError(ValueError):
     """An error in the user's input.
 
-    The message is one sentence: it names the file, row, key or flag, says what is wrong and what to
-    do. The commands print it and exit with status 2.
+    The message is one sentence: it names the file, row, key or parameter, says what is wrong and
+    what to do. Parameters are in backticks; the commands print them as flags, and exit with
+    status 2.
     """
 
 

@@ -5,6 +5,7 @@ import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
+from mlx_finbert.cli.messages import told
 
 DESCRIPTION = """\
 Measure accuracy, macro-F1, precision and recall per label, the confusion matrix and the loss, with
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     settings = complete(parse_values(EvaluateSettings, "mlx_finbert.evaluate", DESCRIPTION, argv))
     evaluation = run(settings)
     as_json = json.dumps(evaluation.to_dict(), indent=2, allow_nan=False) if settings.json else None
-    print(as_json or evaluation)
+    print(told(as_json or evaluation))
     return 130 if evaluation.interrupted else 0
 
 

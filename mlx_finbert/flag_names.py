@@ -106,6 +106,13 @@ def flag_meant(name: str, flags: Collection[str]) -> str | None:
     return next(known, None) or (near and f"--{near}")
 
 
+def name_meant(name: str, names: Collection[str]) -> str | None:
+    """Find the parameter that an unknown name most likely means, as `flag_meant` finds a flag."""
+    by_flag = {f"--{own.replace('_', '-')}": own for own in names}
+    meant = flag_meant(f"--{name}", by_flag)
+    return by_flag[meant] if meant else None
+
+
 def nearest(word: str, words: Collection[str], cutoff: float = 0.6) -> str | None:
     """Find the most similar word; None if no similarity reaches `cutoff`, from 0 to 1."""
     return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), None)

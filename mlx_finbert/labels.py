@@ -38,7 +38,7 @@ def plain_number(label: str) -> str:
 
 
 def read_label_map(text: str) -> dict[str, str]:
-    """Parse the value of `--label-map`, such as `-1=negative,0=neutral,buy=positive`.
+    """Parse the value of `label_map`, such as `-1=negative,0=neutral,buy=positive`.
 
     A value or name that contains a comma, `=` or a quotation mark must be in double quotes, with
     the quotation mark doubled as in CSV.
@@ -56,25 +56,25 @@ def read_label_map(text: str) -> dict[str, str]:
         value, name = (_unquoted(part) for part in entry.groups()) if entry else ("", "")
         if not entry or not value or not name:
             raise InputError(
-                f"--label-map is {text!r}, which cannot be parsed at {text[at:]!r}: write"
+                f"`label_map` is {text!r}, which cannot be parsed at {text[at:]!r}: write"
                 ' "-1=negative,0=neutral,1=positive", and put names with , or = in double quotes'
             )
         if mapping.setdefault(map_key(value), name) != name:
-            raise InputError(f"--label-map gives {value!r} two names: keep one")
+            raise InputError(f"`label_map` gives {value!r} two names: keep one")
         at = entry.end()
     if not mapping:
-        raise InputError('--label-map is empty: write "-1=negative,0=neutral,1=positive"')
+        raise InputError('`label_map` is empty: write "-1=negative,0=neutral,1=positive"')
     return mapping
 
 
 def map_key(label: str) -> str:
-    """Return the form in which `--label-map` compares values: without case or number format."""
+    """Return the form in which `label_map` compares values: without case or number format."""
     label = label.strip()
     return repr(float(label) + 0.0) if NUMBER.fullmatch(label) else label.casefold()
 
 
 def label_map_of(labels: Sequence[str], names: Sequence[str] = ()) -> str:
-    """Return an example flag for these labels: `--label-map "1=NAME,2=NAME"`.
+    """Return an example value for these labels: `label_map="1=NAME,2=NAME"`.
 
     Args:
         labels: The values; the first ten are shown.
@@ -83,7 +83,7 @@ def label_map_of(labels: Sequence[str], names: Sequence[str] = ()) -> str:
     pairs = zip(labels, names or ["NAME"] * len(labels), strict=True)
     entries = [f"{_quoted(label)}={_quoted(name)}" for label, name in pairs]
     listed = entries[:LABELS_SHOWN] + ["..."] * (len(entries) > LABELS_SHOWN)
-    return f'--label-map "{",".join(listed)}"'
+    return f'`label_map="{",".join(listed)}"`'
 
 
 def shown(labels: Iterable[str]) -> str:
@@ -145,12 +145,12 @@ def match_labels(data_labels: Sequence[str], model_labels: Sequence[str]) -> np.
     lacking = [label for label in data_labels if canonical(label) not in ids]
     if lacking:
         if are_generic(model_labels):
-            advice = "name the head's outputs in order with --model-labels"
+            advice = "name the head's outputs in order with `model_labels`"
         else:
             own = ["NAME" if label in lacking else label for label in data_labels]
             advice = (
                 "map each to one of the model's labels with"
-                f" {label_map_of(data_labels, own)}, or train a new head with --new-head"
+                f" {label_map_of(data_labels, own)}, or train a new head with `new_head=True`"
             )
         raise InputError(
             f"the labels of the data ({shown(data_labels)}) are not those of the model"
@@ -171,6 +171,6 @@ def require_all_labels(data_labels: Sequence[str], model_labels: Sequence[str]) 
     if lacking := [label for label in model_labels if canonical(label) not in known]:
         raise InputError(
             f"the data has no rows with the model's label {shown(lacking)}: train a new head for"
-            " the data's labels with --new-head, or keep the model's labels with --labels"
-            f" {','.join(model_labels)}"
+            " the data's labels with `new_head=True`, or keep the model's labels with"
+            f" `labels={','.join(model_labels)}`"
         )

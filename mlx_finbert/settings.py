@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.flag_names import flag_meant, nearest
+from mlx_finbert.flag_names import name_meant, nearest
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 """The types of settings, in words."""
@@ -32,11 +32,6 @@ def setting(default: Any, help: str, **more: Any) -> Any:
 def required(help: str, advice: str, **more: Any) -> Any:
     """Define a required field; `advice` ends the error message if it is missing."""
     return dataclasses.field(metadata={"help": f"{help} (required)", "advice": advice, **more})
-
-
-def flag_of(field: dataclasses.Field) -> str:
-    """Return the flag of a field: `--learning-rate` for `learning_rate`."""
-    return "--" + field.name.replace("_", "-")
 
 
 def is_required(field: dataclasses.Field) -> bool:
@@ -78,35 +73,42 @@ def chosen(value: Any, choices: Sequence[str], where: str) -> Any:
     raise InputError(f"{where} is {value!r}, not one of {', '.join(choices)}{meant}")
 
 
-def require(condition: bool, flag: str, value: object, rule: str) -> None:
+def require(condition: bool, name: str, value: object, rule: str) -> None:
     """Refuse a setting unless the condition holds.
 
     Raises:
-        InputError: Names the flag, its value and the rule.
+        InputError: Names the setting, its value and the rule.
     """
     if not condition:
-        raise InputError(f"{flag} is {value}: {rule}")
+        raise InputError(f"`{name}` is {value}: {rule}")
 
 
 def require_given(settings_class: type, values: Mapping[str, Any]) -> None:
     """Refuse values, keyed by field name, in which a required one is missing or empty."""
     for field in dataclasses.fields(settings_class):
         if is_required(field) and not values.get(field.name):
-            raise InputError(f"{flag_of(field)} is missing: {field.metadata['advice']}")
+            raise InputError(f"`{field.name}` is missing: {field.metadata['advice']}")
 
 
 def refuse_without(settings: Any, names: Sequence[str], other: str, given: bool) -> None:
-    """Refuse flags that have no effect unless another flag is given."""
+    """Refuse settings that have no effect unless another one is given.
+
+    Args:
+        settings: The settings.
+        names: The fields that have no effect alone.
+        other: What they need, for the message: "`lora_rank`".
+        given: Whether it is given.
+    """
     for field in dataclasses.fields(settings):
         if field.name in names and not given and getattr(settings, field.name) != field.default:
-            raise InputError(f"{flag_of(field)} has no effect without {other}")
+            raise InputError(f"`{field.name}` has no effect without {other}")
 
 
 def require_types(settings: Any) -> None:
     """Check the types of values that were set from Python.
 
     Raises:
-        InputError: If a type is wrong; names the flag.
+        InputError: If a type is wrong; names the setting.
     """
     hints = typing.get_type_hints(type(settings))
     for field in dataclasses.fields(settings):
@@ -116,13 +118,13 @@ def require_types(settings: Any) -> None:
         hint = bare(hint)
         if typing.get_origin(hint) is typing.Literal:
             choices = typing.get_args(hint)
-            require(value in choices, flag_of(field), value, f"one of {', '.join(choices)}")
+            require(value in choices, field.name, value, f"one of {', '.join(choices)}")
         elif typing.get_origin(hint) is list:
             (item,) = typing.get_args(hint)
             right = isinstance(value, list) and all(type(part) is item for part in value)
-            require(right, flag_of(field), value, f"a list of {item.__name__}")
+            require(right, field.name, value, f"a list of {item.__name__}")
         else:
-            require(type(value) is hint, flag_of(field), value, f"of type {hint.__name__}")
+            require(type(value) is hint, field.name, value, f"of type {hint.__name__}")
 
 
 def read_config_file(
@@ -159,9 +161,8 @@ def read_config_file(
         if name not in fields:
             if skip_others:
                 continue
-            by_flag = {flag_of(field): field.name for field in fields.values()}
-            meant = flag_meant(f"--{name}", by_flag)
-            advice = f"; did you mean {by_flag[meant]!r}?" if meant else ""
+            meant = name_meant(name, fields)
+            advice = f"; did you mean {meant!r}?" if meant else ""
             raise InputError(f"{path}: there is no setting {key!r}{advice}")
         if value is None and is_required(fields[name]):
             # `model:` without a value counts as missing.

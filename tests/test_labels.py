@@ -3,6 +3,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from mlx_finbert.cli.messages import with_flags
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import (
     label_map_of,
@@ -32,9 +33,9 @@ def test_labels_are_matched_by_name(model, expected):
     ("data", "model", "words"),
     [
         (PHRASEBANK, ["negative", "positive"], r"negative, neutral, positive.*negative, positive"),
-        (["negative", "great"], PHRASEBANK, '--label-map "negative=negative,great=NAME"'),
+        (["negative", "great"], PHRASEBANK, '`label_map="negative=negative,great=NAME"'),
         (["up", "down"], PHRASEBANK, "new head"),
-        (PHRASEBANK, ["LABEL_0", "LABEL_1", "LABEL_2"], "--model-labels"),
+        (PHRASEBANK, ["LABEL_0", "LABEL_1", "LABEL_2"], "`model_labels`"),
         (["spam", "ham"], ["negative", "positive"], "spam, ham"),
     ],
 )
@@ -51,7 +52,7 @@ def test_data_may_lack_labels_of_the_model():
 def test_training_a_head_wants_all_its_labels():
     require_all_labels(["pos", "neg", "neu"], PHRASEBANK)
     with pytest.raises(
-        InputError, match=r"no rows with the model's label neutral.*--new-head.*--labels negative"
+        InputError, match=r"no rows with the model's label neutral.*`new_head=True`.*`labels=nega"
     ):
         require_all_labels(["negative", "positive"], PHRASEBANK)
 
@@ -72,19 +73,19 @@ def test_a_label_map(text, expected):
 
 @pytest.mark.parametrize("text", ["", "up", "=up", "up=", "a=b=c", "a=b,,c=d", "a=b;c=d", '"a=b'])
 def test_what_is_no_label_map(text):
-    with pytest.raises(InputError, match=r"--label-map is .*-1=negative,0=neutral,1=positive"):
+    with pytest.raises(InputError, match=r"`label_map` is .*-1=negative,0=neutral,1=positive"):
         read_label_map(text)
 
 
 def test_a_value_with_two_names():
-    with pytest.raises(InputError, match=r"--label-map gives '1\.0' two names"):
+    with pytest.raises(InputError, match=r"`label_map` gives '1\.0' two names"):
         read_label_map("1=up,1.0=down")
 
 
 def test_the_map_that_a_message_shows_can_be_typed():
     labels = ["-1", "a=b", 'buy, "hard"', '5" x', "$HOME", "a`b", "back\\slash", "1,5"]
     names = [f"n{i}" for i in range(len(labels))]
-    typed = label_map_of(labels, names).removeprefix("--label-map ")
+    typed = with_flags(label_map_of(labels, names), ["label_map"]).removeprefix("--label-map ")
     value = subprocess.run(
         ["sh", "-c", f"printf %s {typed}"], capture_output=True, text=True
     ).stdout

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -236,11 +237,86 @@ def test_the_backend_alone_knows_its_devices():
     assert all(ROOT / "mlx_finbert" / "backend" in path.parents for path in knowing), knowing
 
 
+FLAG = re.compile(r"--[a-z{]")
+# Whole command lines name flags.
+COMMAND_LINE = re.compile(r"python -m mlx_finbert|pip install")
+# The functions that take the help of a flag.
+HELPS = ("setting", "required")
+
+
+def library_modules():
+    """Return the modules that are neither a command nor part of the command line."""
+    for folder in (ROOT / "mlx_finbert", ROOT / "convert"):
+        for path in folder.rglob("*.py"):
+            source = path.read_text(encoding="utf-8")
+            if path.parent.name != "cli" and "\n@command\n" not in source:
+                yield path, ast.parse(source)
+
+
+def messages_of(tree):
+    """Yield the strings of a module without docstrings and the help of settings."""
+    skipped = set()
+    for node in ast.walk(tree):
+        helps = isinstance(node, ast.Call) and getattr(node.func, "id", "") in HELPS
+        if helps or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            skipped |= {id(inner) for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            # Before the parts of the string, which `ast.walk` yields later.
+            skipped |= {id(part) for part in node.values}
+            yield "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_the_command_line_alone_names_flags():
+    checked = 0
+    for path, tree in library_modules():
+        # A report names no flags, but the variables of its style sheet look like them.
+        if path.name == "flag_names.py" or path.parent.name == "report":
+            continue
+        for message in messages_of(tree):
+            checked += 1
+            assert not FLAG.search(message) or COMMAND_LINE.search(message), (path, message)
+    assert checked > 3000
+
+
+def test_the_test_of_flags_finds_one():
+    source = (
+        '"""A --docstring."""\nx = setting(1, "see --one")\ny = f"{x}: add --two"\nz = "--three"'
+    )
+    found = [message for message in messages_of(ast.parse(source)) if FLAG.search(message)]
+    assert sorted(found) == ["--three", "{}: add --two"]
+
+
+def test_commands_alone_print():
+    for path, tree in library_modules():
+        calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+        assert "print" not in {getattr(call.func, "id", "") for call in calls}, path
+
+
+def test_settings_and_the_command_line_alone_know_what_flags_may_be_meant():
+    for path, _ in library_modules():
+        knows = any(name.startswith("mlx_finbert.flag_names") for name in imports_of(path))
+        assert not knows or path == ROOT / "mlx_finbert" / "settings.py", path
+
+
 @pytest.mark.parametrize("room", LIBRARY)
 def test_settings_alone_know_the_command_line(room):
     for path in modules_of(room):
         known = [name for name in imports_of(path) if name.startswith("mlx_finbert.cli")]
         assert not known or path.name == "config.py", (path, known)
+
+
+def test_of_the_conversions_settings_alone_know_the_command_line():
+    for path, _ in library_modules():
+        known = [name for name in imports_of(path) if name.startswith("mlx_finbert.cli")]
+        if known and ROOT / "convert" in path.parents:
+            assert path.name == "settings.py", (path, known)
 
 
 @pytest.mark.parametrize("name", EVALUATOR)

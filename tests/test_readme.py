@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlx_finbert.cli.flags import parse_values
+from mlx_finbert.cli.messages import flag_of
 from mlx_finbert.convert.settings import (
     FuseSettings,
     ToCoremlSettings,
@@ -18,7 +19,6 @@ from mlx_finbert.data import load_texts
 from mlx_finbert.evaluation.config import CompareSettings, EvaluateSettings
 from mlx_finbert.inference.config import PredictSettings
 from mlx_finbert.self_check.config import CheckSettings
-from mlx_finbert.settings import flag_of
 from mlx_finbert.training.config import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,7 +45,7 @@ COMMANDS = re.findall(
 def test_the_table_of_flags_is_complete_and_has_the_defaults():
     section = TRAINING.partition("## All flags")[2]
     table = dict(re.findall(r"^\| `(--[\w-]+)` \| (.*?) \|", section, flags=re.MULTILINE))
-    fields = {flag_of(f): f for f in dataclasses.fields(TrainSettings)}
+    fields = {flag_of(f.name): f for f in dataclasses.fields(TrainSettings)}
     assert set(table) - {"--data"} == set(fields) - {"--data"} | {"--config"}
     for flag, field in fields.items():
         if field.default not in (None, False):

@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 
 from mlx_finbert.cli.flags import parse
+from mlx_finbert.cli.messages import flag_of
 from mlx_finbert.convert.settings import (
     FuseSettings,
     ToCoremlSettings,
@@ -16,7 +17,7 @@ from mlx_finbert.convert.settings import (
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.config import EvaluateSettings
 from mlx_finbert.inference.config import PredictSettings
-from mlx_finbert.settings import config_text, flag_of, require_given, required, setting
+from mlx_finbert.settings import config_text, require_given, required, setting
 from mlx_finbert.training.config import TrainSettings
 
 
@@ -129,7 +130,7 @@ def test_a_required_setting_is_refused_where_it_is_missing(tmp_path, capsys):
     def needing(*argv):
         return parse(Needing, "needing", "Needs a place.", argv)
 
-    sentence = "^--place is missing: name a folder$"
+    sentence = "^`place` is missing: name a folder$"
     for argv in ([], ["--place", ""], config(tmp_path, "steps: 4")):
         with pytest.raises(InputError, match=sentence):
             needing(*argv)
@@ -202,7 +203,7 @@ def test_every_flag_of_every_command_reaches_its_field(settings_class, needed):
         word, value = value_for(hints[field.name])
         argv = [part for k, v in needed.items() if k != field.name for part in (f"--{k}", v)]
         argv += next((v for k, v in NEEDED_BY.items() if field.name.startswith(k)), [])
-        argv += [flag_of(field)] if word is None else [flag_of(field), word]
+        argv += [flag_of(field.name)] if word is None else [flag_of(field.name), word]
         settings = parse(settings_class, "module", "", argv)
         assert getattr(settings, field.name) == value, field.name
 
@@ -216,13 +217,14 @@ def test_every_flag_of_every_command_reaches_its_field(settings_class, needed):
         ["--test-fraction", "1"], ["--validation-fraction", "0"],
     ],
 )  # fmt: skip
-def test_values_out_of_range_are_refused_by_flag(argv):
-    with pytest.raises(InputError, match=f"^{argv[0]} is"):
+def test_values_out_of_range_are_refused_by_name(argv):
+    name = argv[0].removeprefix("--").replace("-", "_")
+    with pytest.raises(InputError, match=f"^`{name}` is"):
         parse(TrainSettings, "module", "", argv)
 
 
 def test_early_stopping_needs_a_figure():
-    words = "--early-stopping-patience has no effect without --best-metric, such as val_macro_f1"
+    words = "`early_stopping_patience` has no effect without `best_metric`, such as val_macro_f1"
     with pytest.raises(InputError, match=words):
         parse(TrainSettings, "module", "", ["--early-stopping-patience", "3"])
 

@@ -1,6 +1,5 @@
 """Core ML packages of MLX classifiers, built without PyTorch and verified on any machine."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,6 @@ from mlx_finbert.models import Classifier
 
 if TYPE_CHECKING:
     from mlx_finbert.convert.coreml.report import ExportReport
-
-Say = Callable[[str], None]
 
 __all__ = ["ExportOptions", "export"]
 
@@ -25,9 +22,10 @@ def export(
     *,
     source: str = "",
     rows: LabelledTexts | None = None,
-    say: Say | None = None,
 ) -> "ExportReport":
     """Write a classifier as Core ML packages, and verify each against the model.
+
+    A step can take a minute for a large model; a note is logged at the start of each.
 
     Args:
         model, tokenizer: from `mlx_finbert.load`.
@@ -38,7 +36,6 @@ def export(
         options: lengths, layout, precision, compression and other options.
         source: the checkpoint's name in the metadata.
         rows: labelled texts, to measure what the export costs in accuracy.
-        say: called with a line at each step; a step can take a minute for a large model.
 
     Returns:
         Figures of every package. If `passed` is False, the packages were renamed to `.rejected`
@@ -51,4 +48,4 @@ def export(
     from mlx_finbert.convert.coreml import exporter
 
     path, options = Path(path).expanduser(), options or ExportOptions()
-    return exporter.export(model, tokenizer, path, options, source, rows, say or (lambda _: None))
+    return exporter.export(model, tokenizer, path, options, source, rows)

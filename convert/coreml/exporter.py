@@ -1,9 +1,9 @@
 """Exports an MLX classifier to verified Core ML packages."""
 
 import itertools
+import logging
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +36,8 @@ from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import claimed
 from mlx_finbert.models import Classifier
 
+log = logging.getLogger(__name__)
+
 SUFFIX = ".mlpackage"
 
 Lengths = list[int]
@@ -48,13 +50,12 @@ def export(
     options: ExportOptions,
     source: str,
     rows: LabelledTexts | None,
-    say: Callable[[str], None],
 ) -> ExportReport:
     """Export a classifier; see `mlx_finbert.convert.coreml.export`."""
     lengths = options.lengths_for(tokenizer.model_max_length, model.args.max_length)
     description = describe_export(model, tokenizer, options, lengths, source)
     names = package_names(path, lengths, description.options)
-    with claimed(path.parent, "choose another folder for --output") as folder:
+    with claimed(path.parent, "choose another folder for `output`") as folder:
         finish(folder)
         refuse_existing(path, names, description)
         if rows is not None:
@@ -63,9 +64,9 @@ def export(
         with replacing(folder) as part:
             write_app_files(part, description, tokenizer)
             for name, own in names.items():
-                say(f"building {name}")
+                log.info(f"building {name}")
                 write_package(part / name, replace(description, lengths=own))
-            say("verifying")
+            log.info("verifying")
             report = verified(part, names, description, tokenizer, rows)
             report.folder = folder
             if report.passed:
@@ -106,7 +107,7 @@ def package_names(path: Path, lengths: Lengths, options: CompleteOptions) -> dic
     A package with a fixed shape for one length has it in its name: `NAME-32.mlpackage`.
     """
     if path.suffix != SUFFIX:
-        raise InputError(f"--output {path} must end in {SUFFIX}: give NAME{SUFFIX}")
+        raise InputError(f"`output={path}` must end in {SUFFIX}: give NAME{SUFFIX}")
     if options.multifunction or options.shapes == "enumerated":
         return {path.name: lengths}
     return {f"{path.stem}-{length}{SUFFIX}": [length] for length in lengths}
@@ -116,11 +117,11 @@ def refuse_existing(path: Path, names: dict[str, Lengths], description: Descript
     """Refuse to replace files without --overwrite, or to mix packages of two exports."""
     folder = path.parent
     if any((folder / name).exists() for name in ("config.json", ADAPTER_CONFIG)):
-        raise InputError(f"--output: {folder} holds a model: choose another folder")
+        raise InputError(f"`output`: {folder} holds a model: choose another folder")
     for name in (*names, *SIDE_FILES):
         if (folder / name).exists() and not description.options.overwrite:
             raise InputError(
-                f"--output: {folder / name} exists: choose another folder, or add --overwrite"
+                f"`output`: {folder / name} exists: choose another folder, or add `overwrite=True`"
             )
     earlier = re.compile(re.escape(path.stem) + r"(-\d+)?" + re.escape(SUFFIX))
     kept = [p for p in folder.glob(f"*{SUFFIX}") if earlier.fullmatch(p.name)]
@@ -129,7 +130,7 @@ def refuse_existing(path: Path, names: dict[str, Lengths], description: Descript
     for found in kept:
         if found.name not in names:
             raise InputError(
-                f"--output: {found} is from an earlier export, which this one does not replace:"
+                f"`output`: {found} is from an earlier export, which this one does not replace:"
                 " remove it, or choose another folder"
             )
 
@@ -152,7 +153,7 @@ def describe_export(
     if options.precision == "fp16" and (what := too_large_for_fp16(model, reference.network)):
         raise InputError(
             f"{what} has values beyond {FP16_MAX:.0f}, the largest number in fp16:"
-            " add --precision fp32"
+            " add `precision=fp32`"
         )
     embedding = reference.network.word_embeddings
     vocabulary = vocabulary_of(tokenizer, len(embedding))

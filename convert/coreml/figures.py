@@ -191,9 +191,9 @@ def tolerance_faults(figures: Figures, options: ExportOptions) -> list[str]:
             f"the probabilities have {figures.psnr:.1f} dB PSNR, below {allowed.psnr:.0f} dB"
         )
     if stored and not exact and options.compress:
-        stored[-1] += f"; the graph is correct: export without --compress {options.compress}"
+        stored[-1] += f"; the graph is correct: export without `compress={options.compress}`"
     elif stored and not exact and options.precision == "fp16":
-        stored[-1] += "; the graph is correct: export with --precision fp32"
+        stored[-1] += "; the graph is correct: export with `precision=fp32`"
     return exact + stored
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from mlx_finbert.errors import InputError, is_encodable
-from mlx_finbert.settings import flag_of, require, require_types, setting
+from mlx_finbert.settings import require, require_types, setting
 
 DEFAULT_LENGTHS = (32, 64, 128)
 """In Financial PhraseBank (allagree, uncased BERT), 50% of the sentences have at most 28 tokens,
@@ -75,44 +75,44 @@ class ExportOptions:
         for option in fields(self):
             value = getattr(self, option.name)
             right = not isinstance(value, str) or is_encodable(value)
-            require(right, flag_of(option), repr(value), "it must not contain half a character")
-        require(self.batch >= 1, "--batch", self.batch, "at least 1")
+            require(right, option.name, repr(value), "it must not contain half a character")
+        require(self.batch >= 1, "batch", self.batch, "at least 1")
         if self.batch > 1 and self.outputs == "classifier":
             raise InputError(
-                f"--batch is {self.batch}: Core ML's classifier outputs hold one row;"
-                " add --outputs arrays"
+                f"`batch` is {self.batch}: Core ML's classifier outputs hold one row;"
+                " add `outputs=arrays`"
             )
         if self.multifunction and self.target not in MULTIFUNCTION_TARGETS:
             raise InputError(
-                f"--target is {self.target}: --multifunction needs at least --target iOS18"
+                f"`target` is {self.target}: `multifunction=True` needs at least `target=iOS18`"
             )
         if self.multifunction and self.shapes == "enumerated":
             raise InputError(
-                "--multifunction with --shapes enumerated: each of them puts all lengths in one"
-                " package; leave out one of the two"
+                "`multifunction=True` with `shapes=enumerated`: each of them puts all lengths in"
+                " one package; leave out one of the two"
             )
         if self.multifunction and self.outputs == "classifier":
             raise InputError(
-                "--multifunction with --outputs classifier: it is not documented that Core ML runs"
-                " classifiers as functions; add --outputs arrays"
+                "`multifunction=True` with `outputs=classifier`: it is not documented that Core ML"
+                " runs classifiers as functions; add `outputs=arrays`"
             )
         if self.compress in ("palette6", "palette4") and self.precision == "fp32":
             raise InputError(
-                f"--compress {self.compress} with --precision fp32: palettes need fp16; leave out"
+                f"`compress={self.compress}` with `precision=fp32`: palettes need fp16; leave out"
                 " one of the two"
             )
         if self.lengths == []:
-            raise InputError("--lengths is empty: give at least one")
+            raise InputError("`lengths` is empty: give at least one")
         lengths = self.lengths or []
         for length in lengths:
             if lengths.count(length) > 1:
-                raise InputError(f"--lengths has {length} twice: give it once")
+                raise InputError(f"`lengths` has {length} twice: give it once")
         if self.shapes == "enumerated" and self.lengths is not None:
             count, most = len(self.lengths), MOST_ENUMERATED
             if not 1 < count <= most:
                 raise InputError(
-                    f"--shapes enumerated needs from 2 to {most} lengths, not {count}: change"
-                    " --lengths, or leave out --shapes"
+                    f"`shapes=enumerated` needs from 2 to {most} lengths, not {count}: change"
+                    " `lengths`, or leave out `shapes`"
                 )
 
     def lengths_for(self, trained_length: int, max_length: int) -> list[int]:
@@ -132,7 +132,7 @@ class ExportOptions:
         for length in lengths:
             if not SHORTEST <= length <= max_length:
                 raise InputError(
-                    f"--lengths {length}: it must be from {SHORTEST} to {max_length}, the model's"
+                    f"`lengths={length}`: it must be from {SHORTEST} to {max_length}, the model's"
                     " maximum"
                 )
         return sorted(lengths)

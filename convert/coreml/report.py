@@ -83,7 +83,7 @@ class ExportReport:
         lines = [
             f"{self.source or 'model'} -> {self.folder}: {', '.join(p for p in parts if p)}",
             f"labels: {labels}"
-            + (" (name them with --model-labels)" if are_generic(self.labels) else ""),
+            + (" (name them with `model_labels`)" if are_generic(self.labels) else ""),
         ]
         lines += [self.notice] if self.notice else []
         if self.rows_left_out:
@@ -98,20 +98,20 @@ class ExportReport:
         return "\n".join(lines)
 
     def _size_lines(self) -> list[str]:
-        """Lines on the size that several packages add to an app, and on flags to reduce it."""
+        """Lines on the size that several packages add to an app, and on options that reduce it."""
         options = self.options
-        functions = [] if options.target in MULTIFUNCTION_TARGETS else ["--target iOS18"]
-        functions += ["--multifunction"]
-        functions += ["--outputs arrays"] if options.outputs == "classifier" else []
+        functions = [] if options.target in MULTIFUNCTION_TARGETS else ["`target=iOS18`"]
+        functions += ["`multifunction=True`"]
+        functions += ["`outputs=arrays`"] if options.outputs == "classifier" else []
         once = [" ".join(functions)]
         if self.can_enumerate:
-            once.insert(0, "--shapes enumerated")
+            once.insert(0, "`shapes=enumerated`")
         longest = max(options.lengths)
         less = [
             f"all lengths in one package ({', or '.join(once)})",
-            f"one length (--lengths {longest})",
+            f"one length (`lengths={longest}`)",
         ]
-        less += [] if options.compress else ["8-bit weights (--compress int8)"]
+        less += [] if options.compress else ["8-bit weights (`compress=int8`)"]
         return [
             f"{len(self.packages)} packages, {self.bytes / 1e6:.1f} MB in an app: each contains all"
             " weights",

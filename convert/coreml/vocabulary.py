@@ -213,8 +213,8 @@ def require_own_padding(vocabulary: Vocabulary) -> None:
     if name := shared_padding(vocabulary):
         token = vocabulary.tokens[vocabulary.special_id("pad")]
         raise InputError(
-            f"--shapes enumerated: the tokenizer pads with {token}, which is also its {name} token"
-            " and would be ignored by the package: leave out --shapes"
+            f"`shapes=enumerated`: the tokenizer pads with {token}, which is also its {name} token"
+            " and would be ignored by the package: leave out `shapes`"
         )
 
 

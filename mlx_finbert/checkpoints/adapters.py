@@ -122,7 +122,7 @@ def require_base(model: Classifier, folder: Path) -> None:
     if base_sha256(model) != adapted.base_sha256:
         raise InputError(
             f"the weights of the base model differ from those that the adapters in {folder} were"
-            f" trained on ({adapted.base_model}); give that model (--base-model, or --model of"
+            f" trained on ({adapted.base_model}); give that model (`base_model`, or `model` of"
             " train)"
         )
 

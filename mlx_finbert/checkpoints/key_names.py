@@ -59,7 +59,7 @@ def rename(
             raise InputError(
                 f"{source}: the tensor {key} is not under {outer!r}, where the encoder is; rename"
                 f" all tensors as in {model_class.__name__}, or use the encoder alone"
-                " (new_head=True, --new-head)"
+                " (`new_head=True`)"
             )
         name = name.removeprefix(outer)
         if name.endswith((".gamma", ".beta")):

@@ -105,7 +105,7 @@ def load_with_report(
             model.set_dtype(dtype or mx.float32)
         else:
             if base_model is not None:
-                raise InputError(f"{folder} holds no adapters; leave out base_model (--base-model)")
+                raise InputError(f"{folder} holds no adapters; leave out `base_model`")
             model, report = load_whole(folder, head, dtype)
         adapt(model)
         # What is still pending could be computed in this thread only.
@@ -199,7 +199,7 @@ def require_sequence_head(config: dict[str, Any], folder: Path) -> None:
         if not str(name).endswith(USABLE_ARCHITECTURES):
             raise InputError(
                 f"{folder} is a {name}, whose head does not classify sequences;"
-                " use its encoder with a new head (new_head=True, --new-head)"
+                " use its encoder with a new head (`new_head=True`)"
             )
 
 

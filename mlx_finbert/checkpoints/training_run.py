@@ -109,7 +109,7 @@ def with_own_data(given: Mapping[str, Any], settings_class: type, key: str) -> d
     if data is None:
         raise InputError(
             f"{given['model']} does not record what data it was trained on; give the data to"
-            f" measure with --{key}"
+            f" measure with `{key}`"
         )
     if own is None or not is_same_data(own["data"], data):
         return dict(given)

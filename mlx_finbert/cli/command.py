@@ -4,7 +4,6 @@ A training or a conversion must not stop because `head` has read enough, the ter
 a disk is full.
 """
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from functools import wraps
 from typing import Any, TextIO
 
 from mlx_finbert.backend.process import prepare_process
+from mlx_finbert.cli.messages import printed_messages, told
 from mlx_finbert.errors import InputError
 
 
@@ -35,12 +35,16 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 
 def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
     """Run the command and return its status; print an exception as one sentence."""
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    with printed_messages():
+        return _status_of(main, argv)
+
+
+def _status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
     try:
         prepare_process()
         return main(argv) or 0
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {told(error)}", file=sys.stderr)
         return 2
     except OSError as error:
         # Where there are two names, as in a copy, the second is the file that is written.

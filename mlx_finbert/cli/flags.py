@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from mlx_finbert.cli.messages import flag_of, parses
 from mlx_finbert.errors import InputError
 from mlx_finbert.flag_names import flag_meant
-from mlx_finbert.settings import bare, chosen, flag_of, kind_of, read_config_file, require_given
+from mlx_finbert.settings import bare, chosen, kind_of, read_config_file, require_given
 
 Settings = TypeVar("Settings")
 
@@ -24,7 +25,7 @@ def parse(
     """Read settings from the command line and, with `--config`, from a YAML file.
 
     Raises:
-        InputError: If a value is wrong; names the flag, or the file and the key.
+        InputError: If a value is wrong; names the flag, the parameter, or the file and the key.
     """
     return settings_class(**parse_values(settings_class, module, description, argv))
 
@@ -59,6 +60,7 @@ def read_flags(
     Raises:
         InputError: If a flag is wrong; names the flag, the fault and the remedy.
     """
+    parses(settings_class)
     parser = _parser(settings_class, module, description)
     words = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -69,11 +71,10 @@ def read_flags(
         parser.error(parser.explain_value(error.argument_name.split("/")[0]))
     if unknown:
         parser.error(parser.explain_unknown(unknown[0], words))
-    fields = {field.name: field for field in dataclasses.fields(settings_class)}
     hints = typing.get_type_hints(settings_class)
     return {
-        name: from_text(value, hints[name], flag_of(fields[name]))
-        if isinstance(value, str) and name in fields
+        name: from_text(value, hints[name], flag_of(name))
+        if isinstance(value, str) and name in hints
         else value
         for name, value in vars(given).items()
     }
@@ -169,7 +170,7 @@ def _parser(settings_class: type, module: str, description: str) -> _Parser:
     groups = _groups(settings_class, parser)
     for field in dataclasses.fields(settings_class):
         hint, default = bare(hints[field.name]), field.default
-        text, flag = field.metadata["help"], flag_of(field)
+        text, flag = field.metadata["help"], flag_of(field.name)
         if field.metadata.get("positional"):
             parser.takes_words = True
             word = field.metadata["metavar"]

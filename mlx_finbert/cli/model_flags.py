@@ -49,4 +49,4 @@ class ModelSettings(TrainedModelSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.batch_size >= 1, "--batch-size", self.batch_size, "at least 1")
+        require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")

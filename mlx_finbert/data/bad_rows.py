@@ -1,4 +1,4 @@
-"""Rows that cannot be used: listed in one error, or dropped with `--drop-bad-rows`."""
+"""Rows that cannot be used: listed in one error, or dropped with `drop_bad_rows`."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,7 +22,7 @@ class BadRows:
         Args:
             name: The source, for messages.
             where: Returns the name of row i in messages, counted from 0.
-            drop: The value of `--drop-bad-rows`; None for a source that does not take the flag.
+            drop: The value of `drop_bad_rows`; None for a source that does not take it.
             unread: A clause with place and fault for each row that could not be read.
         """
         self.name = name
@@ -34,8 +34,8 @@ class BadRows:
 
     @property
     def or_drop(self) -> str:
-        """The end of an error message: the flag that drops such rows, if the source takes it."""
-        return "" if self.drop is None else ", or skip such rows with --drop-bad-rows"
+        """The end of an error message: how to drop such rows, if the source can."""
+        return "" if self.drop is None else ", or skip such rows with `drop_bad_rows=True`"
 
     def add(self, row: int, clause: str) -> None:
         """Record the fault of a row, as a clause that begins with a comma or a colon."""
@@ -64,7 +64,7 @@ class BadRows:
         if self.drop:
             return [
                 f"{self.name}: {len(found):,} of {total + len(self.unread):,} rows cannot be used"
-                f" and are skipped (--drop-bad-rows); the first: {found[0]}"
+                f" and are skipped (`drop_bad_rows=True`); the first: {found[0]}"
             ]
         if len(found) == 1:
             raise InputError(f"{found[0]}; correct it{self.or_drop}")

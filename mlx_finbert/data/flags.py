@@ -82,7 +82,7 @@ class DataSettings(ColumnSettings):
     )
 
     def load_texts(self) -> LabelledTexts:
-        """Load the texts that the flags choose."""
+        """Load the texts that the settings choose."""
         return load_texts(self.data, self.columns())
 
 
@@ -112,15 +112,15 @@ class SplitSettings:
     include_seen: bool = setting(False, INCLUDE_SEEN)
 
     def check_split(self) -> None:
-        """Refuse values out of range and flags without effect."""
+        """Refuse values out of range and settings without effect."""
         require_split(self.split_seed, self.test_fraction, self.validation_fraction)
         folds, fold = self.folds, self.fold
-        require(folds is None or folds >= 2, "--folds", folds, "at least 2")
-        refuse_without(self, ["fold"], "--folds", folds is not None)
+        require(folds is None or folds >= 2, "folds", folds, "at least 2")
+        refuse_without(self, ["fold"], "`folds`", folds is not None)
         if folds is not None and fold is not None:
-            require(1 <= fold <= folds, "--fold", fold, f"from 1 to {folds}")
-        require_rows(self.max_train_rows, "--max-train-rows")
-        require_rows(self.max_eval_rows, "--max-eval-rows")
+            require(1 <= fold <= folds, "fold", fold, f"from 1 to {folds}")
+        require_rows(self.max_train_rows, "max_train_rows")
+        require_rows(self.max_eval_rows, "max_eval_rows")
 
     def draw(self, texts: LabelledTexts) -> Splits:
         """Split the texts into parts; with `fold`, return the parts of that fold."""
@@ -150,14 +150,14 @@ def require_split(
     split_seed: int | None, test_fraction: float | None, validation_fraction: float | None
 ) -> None:
     """Refuse a seed or a fraction out of range; None means that it was not given."""
-    require(split_seed is None or split_seed >= 0, "--split-seed", split_seed, "at least 0")
-    for flag, fraction in (
-        ("--test-fraction", test_fraction),
-        ("--validation-fraction", validation_fraction),
+    require(split_seed is None or split_seed >= 0, "split_seed", split_seed, "at least 0")
+    for name, fraction in (
+        ("test_fraction", test_fraction),
+        ("validation_fraction", validation_fraction),
     ):
-        require(fraction is None or 0 < fraction < 1, flag, fraction, "between 0 and 1")
+        require(fraction is None or 0 < fraction < 1, name, fraction, "between 0 and 1")
 
 
-def require_rows(most: int | None, flag: str) -> None:
+def require_rows(most: int | None, name: str) -> None:
     """Refuse a limit of rows below 1; None means no limit."""
-    require(most is None or most >= 1, flag, most, "at least 1")
+    require(most is None or most >= 1, name, most, "at least 1")

@@ -144,8 +144,8 @@ def require_unsplit(data: LabelledTexts) -> None:
     """Refuse a source that has its own splits."""
     if data.splits and set(data.splits) != {"train"}:
         raise InputError(
-            f"{data.name} has its own splits, which cross-validation would mix: remove --folds (or"
-            " --split-column)"
+            f"{data.name} has its own splits, which cross-validation would mix: remove `folds` (or"
+            " `split_column`)"
         )
 
 
@@ -154,10 +154,10 @@ def require_enough(
 ) -> None:
     """Refuse more folds than there are groups of near duplicates, in total or with one label."""
     if folds < 2:
-        raise InputError(f"--folds is {folds}: at least 2")
+        raise InputError(f"`folds` is {folds}: at least 2")
     if (found := len(np.unique(groups))) < folds:
         raise InputError(
-            f"{data.name} has {found} groups of near duplicates, too few for --folds {folds}"
+            f"{data.name} has {found} groups of near duplicates, too few for `folds={folds}`"
         )
     for label in np.unique(label_ids):
         of_label = groups[label_ids == label]
@@ -165,5 +165,5 @@ def require_enough(
             raise InputError(
                 f"{data.name}: {len(of_label)} usable rows are labelled"
                 f" {data.label_names[label]!r}, in {found} groups of near duplicates, too few for"
-                f" --folds {folds}: add rows or ask for fewer folds"
+                f" `folds={folds}`: add rows or ask for fewer folds"
             )

@@ -24,9 +24,9 @@ class Naming:
     """The label names that the user gives."""
 
     names: Sequence[str] | None = None
-    """`--labels`: the names that may occur, in order, or the names of 0, 1, 2, ..."""
+    """`labels`: the names that may occur, in order, or the names of 0, 1, 2, ..."""
     mapping: Mapping[str, str] | None = None
-    """`--label-map`: the names by `map_key` of the values."""
+    """`label_map`: the names by `map_key` of the values."""
 
     def __post_init__(self) -> None:
         names = self.names or ()
@@ -35,8 +35,8 @@ class Naming:
         for name in (self.mapping or {}).values():
             if known and canonical(name) not in known:
                 raise InputError(
-                    f"--label-map gives the name {name!r}, which is not one of --labels"
-                    f" {','.join(names)}"
+                    f"`label_map` gives the name {name!r}, which is not one of"
+                    f" `labels={','.join(names)}`"
                 )
 
     def knows(self, label: str) -> bool:
@@ -76,7 +76,7 @@ def name_rows(
         value = next(value for value in first_row if value in lists)
         raise InputError(
             f"{first_row[value]}: {value!r} is a list of labels, but a classifier needs one class"
-            f" per row: keep one label in each row, choose another --label-column{bad.or_drop}"
+            f" per row: keep one label in each row, choose another `label_column`{bad.or_drop}"
         )
     first_row = {value: row for value, row in first_row.items() if value not in lists}
     named = name_values(first_row, naming, f"{bad.name}, {column}") if first_row else {}
@@ -106,7 +106,7 @@ def name_values(first_row: Mapping[str, str], naming: Naming, where: str) -> dic
     if (count := len({canonical(value) for value in first_row})) > MAX_LABELS:
         raise InputError(
             f"{where} has {count} different values, too many for labels:"
-            " choose another --label-column, or list the labels with --labels"
+            " choose another `label_column`, or list the labels with `labels`"
         )
     return {value: value for value in first_row if not is_quantity(value)}
 
@@ -114,10 +114,10 @@ def name_values(first_row: Mapping[str, str], naming: Naming, where: str) -> dic
 def by_map(
     values: Mapping[str, str], unnamed: Mapping[str, str], mapping: Mapping[str, str], where: str
 ) -> dict[str, str]:
-    """Name values by `--label-map`, which must name at least one of them."""
+    """Name values by `label_map`, which must name at least one of them."""
     if len(unnamed) == len(values):
         raise InputError(
-            f"{where} contains {shown(values)}, and --label-map names none of these: name them, for"
+            f"{where} contains {shown(values)}, and `label_map` names none of these: name them, for"
             f" example with {example_map(values)}"
         )
     return {value: mapping[map_key(value)] for value in values if value not in unnamed}
@@ -126,7 +126,7 @@ def by_map(
 def by_names(
     values: Mapping[str, str], unnamed: Mapping[str, str], names: Sequence[str], where: str
 ) -> dict[str, str]:
-    """Name values by `--labels`: the values are the names themselves, or integers from 0."""
+    """Name values by `labels`: the values are the names themselves, or integers from 0."""
     if len(unnamed) < len(values):
         of_canonical = {canonical(name): name for name in names}
         return {v: of_canonical[canonical(v)] for v in values if v not in unnamed}
@@ -134,11 +134,11 @@ def by_names(
     within = range(len(names))
     if not integers:
         first = next(iter(values))
-        why = f"no value is one of {shown(names)} (the first is {first!r}): correct --labels, or"
+        why = f"no value is one of {shown(names)} (the first is {first!r}): correct `labels`, or"
     elif 0 not in integers:
-        why = f"--labels {','.join(names)} names integers from 0 up, and no row has 0:"
+        why = f"`labels={','.join(names)}` names integers from 0 up, and no row has 0:"
     elif not set(integers) <= set(within) and not set(within) <= set(integers):
-        why = f"--labels {','.join(names)} names only the integers from 0 to {len(names) - 1}:"
+        why = f"`labels={','.join(names)}` names only the integers from 0 to {len(names) - 1}:"
     else:
         return {str(i): names[i] for i in integers if i in within}
     raise InputError(
@@ -148,7 +148,7 @@ def by_names(
 
 
 def example_map(values: Iterable[str], names: Sequence[str] = ()) -> str:
-    """Return an example `--label-map`, with the given names if there is one for each integer."""
+    """Return an example `label_map`, with the given names if there is one for each integer."""
     values = list(values)
     if len(values) == len(names) and all(map(is_integer, values)):
         return label_map_of(sorted(values, key=int), names)
@@ -158,17 +158,17 @@ def example_map(values: Iterable[str], names: Sequence[str] = ()) -> str:
 def unnamed_clause(value: str, naming: Naming) -> str:
     """Describe the fault of a label that has no name while others have one."""
     if naming.mapping:
-        return f"the label {value!r} is not in --label-map"
+        return f"the label {value!r} is not in `label_map`"
     if naming.names:
-        return f"the label {value!r} is not one of {shown(naming.names)} (--labels, --label-map)"
-    return f"the label {value!r} is a number among names (name it with --label-map)"
+        return f"the label {value!r} is not one of {shown(naming.names)} (`labels`, `label_map`)"
+    return f"the label {value!r} is a number among names (name it with `label_map`)"
 
 
 def ordered(values: Iterable[str], named: Mapping[str, str], naming: Naming) -> list[str]:
     """Return the names that occur, in the order of their ids.
 
-    With `--labels`, the order is that of the flag, and all names are kept. Otherwise sentiments are
-    negative, neutral, positive; names of `--label-map` are in its order; integers are ascending;
+    With `labels`, the order is that of the list, and all names are kept. Otherwise sentiments are
+    negative, neutral, positive; names of `label_map` are in its order; integers are ascending;
     other names are alphabetical.
 
     Args:
@@ -208,6 +208,6 @@ def naming_notes(
         elif len(found) > 1 and not naming.mapping:
             said = " and ".join(map(repr, found))
             notes.append(
-                f"{where}: {said} count as one label, {name!r}; use --label-map to separate them"
+                f"{where}: {said} count as one label, {name!r}; use `label_map` to separate them"
             )
     return notes

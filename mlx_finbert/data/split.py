@@ -136,9 +136,9 @@ def require_rows(
     if not len(parts["validation"]):
         raise InputError(
             f"{name} has too few rows ({len(data):,}): no validation row is left, because"
-            f" --validation-fraction {validation_fraction:g} draws them only from labels with at"
+            f" `validation_fraction={validation_fraction:g}` draws them only from labels with at"
             " least two different texts among the training rows; add rows, or mark your own"
-            " validation rows in a column (--split-column)"
+            " validation rows in a column (`split_column`)"
         )
 
 

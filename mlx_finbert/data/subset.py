@@ -12,7 +12,7 @@ Chosen = tuple[np.ndarray, list[str]]
 """int64 positions, ascending, and sentences about the rows that were left out."""
 
 
-def sample(rows: LabelledTexts, most: int | None, seed: int, flag: str) -> Chosen:
+def sample(rows: LabelledTexts, most: int | None, seed: int, parameter: str) -> Chosen:
     """Choose the rows whose texts have the lowest hashes.
 
     A smaller sample is part of a larger one, and neither depends on the order of the rows.
@@ -21,12 +21,13 @@ def sample(rows: LabelledTexts, most: int | None, seed: int, flag: str) -> Chose
         rows: N texts.
         most: The number of rows to take; None takes all.
         seed: The seed of the split.
-        flag: The flag that sets the limit, for the note.
+        parameter: The parameter that sets the limit, for the note.
     """
     if most is None or len(rows) <= most:
         return np.arange(len(rows)), []
     lowest = np.argsort(chances(rows.texts, "sample", seed), kind="stable")[:most]
-    return np.sort(lowest), [f"{rows.name}: {most:,} of {len(rows):,} rows are used, by {flag}"]
+    note = f"{rows.name}: {most:,} of {len(rows):,} rows are used, by `{parameter}`"
+    return np.sort(lowest), [note]
 
 
 def unseen(
@@ -46,11 +47,13 @@ def unseen(
         return np.arange(len(rows)), []
     found = f"{rows.name}: {count:,} of {len(rows):,} rows"
     if include_seen:
-        note = f"{found} have texts that {model} saw in training or validation (--include-seen)"
+        note = (
+            f"{found} have texts that {model} saw in training or validation (`include_seen=True`)"
+        )
         return np.arange(len(rows)), [note]
     note = (
         f"{found} were left out, because {model} saw their texts in training or validation;"
-        " --include-seen includes them"
+        " `include_seen=True` includes them"
     )
     return np.flatnonzero(~known), [note]
 
@@ -73,12 +76,12 @@ def usable(
         max_eval_rows: The limit of the validation part, and of the test part.
         seed: The seed of the split.
     """
-    at, notes = sample(splits.train, max_train_rows, seed, "--max-train-rows")
+    at, notes = sample(splits.train, max_train_rows, seed, "max_train_rows")
     train = splits.train.take(at, splits.train.name)
     if lost := sorted({*splits.train.label_ids} - {*train.label_ids}):
         names = " or ".join(train.label_names[i] for i in lost)
-        notes.append(f"no training row of the sample is labelled {names}: raise --max-train-rows")
-    at, more = sample(splits.validation, max_eval_rows, seed, "--max-eval-rows")
+        notes.append(f"no training row of the sample is labelled {names}: raise `max_train_rows`")
+    at, more = sample(splits.validation, max_eval_rows, seed, "max_eval_rows")
     validation = splits.validation.take(at, splits.validation.name)
     seen = SeenTexts.of(train, validation).after(base)
     notes = [*splits.notes, *notes, *more]
@@ -86,7 +89,7 @@ def usable(
     if test:
         at, left_out = unseen(test, seen, include_seen)
         test, test_rows = test.take(at, test.name), test_rows[at]
-        at, more = sample(test, max_eval_rows, seed, "--max-eval-rows")
+        at, more = sample(test, max_eval_rows, seed, "max_eval_rows")
         test, test_rows = test.take(at, test.name), test_rows[at]
         notes += left_out + more
     return replace(

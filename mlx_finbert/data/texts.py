@@ -76,7 +76,7 @@ class LabelledTexts:
         occurring = np.unique(self.label_ids)
         known = {canonical(label) for label in model_labels}
         if any(canonical(self.label_names[i]) not in known for i in occurring):
-            # --label-map must also name the labels of rows that were left out.
+            # `label_map` must also name the labels of rows that were left out.
             occurring = np.arange(len(self.label_names))
         ids = np.zeros(len(self.label_names), np.int32)
         ids[occurring] = match_labels([self.label_names[i] for i in occurring], model_labels)
@@ -116,7 +116,7 @@ def from_columns(
         faults: A clause with place and fault for each row that could not be read.
         label_map: The names by `map_key` of the labels.
         drop_bad_rows: Skip rows that cannot be used instead of refusing them; None for a source
-            that does not take the flag `--drop-bad-rows`.
+            that does not take `drop_bad_rows`.
 
     Raises:
         InputError: If rows cannot be used; names the rows (not counting the header) and the column.
@@ -172,10 +172,10 @@ def nothing_left(name: str, column: str, notes: Sequence[str], minus_one: bool) 
         notes: The reasons why rows are left out.
         minus_one: Whether the column contains -1, which could be a label.
     """
-    map_it = ' name -1 with --label-map "-1=NAME" if it is a label,' if minus_one else ""
+    map_it = ' name -1 with `label_map="-1=NAME"` if it is a label,' if minus_one else ""
     return (
         f"{name} has no row with a text and a label in {column} ({'; '.join(notes)}): choose"
-        f" another --label-column,{map_it} or score the texts with python -m mlx_finbert.predict"
+        f" another `label_column`,{map_it} or score the texts with python -m mlx_finbert.predict"
     )
 
 
@@ -219,8 +219,8 @@ def require_trainable(data: LabelledTexts) -> None:
             raise InputError(
                 f"{data.name}: no training row is labelled {unknown}, but {len(rows):,} of the"
                 f" {split} split are, the first in row {data.numbers[rows[0]]}: correct them, map"
-                " them to another label with --label-map, or skip them by listing the other labels"
-                " with --labels and adding --drop-bad-rows"
+                " them to another label with `label_map`, or skip them by listing the other labels"
+                " with `labels` and adding `drop_bad_rows=True`"
             )
 
 

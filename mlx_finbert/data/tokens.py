@@ -59,7 +59,7 @@ def checked_max_length(max_length: int | None, default: int, most: int) -> int:
     if max_length is None:
         return default
     if not 3 <= max_length <= most:
-        raise InputError(f"--max-length is {max_length}: from 3 to {most}, the model's maximum")
+        raise InputError(f"`max_length` is {max_length}: from 3 to {most}, the model's maximum")
     return max_length
 
 

@@ -1,4 +1,4 @@
-"""The flags of `python -m mlx_finbert.evaluate` and `python -m mlx_finbert.compare`."""
+"""The settings of `python -m mlx_finbert.evaluate` and `python -m mlx_finbert.compare`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,21 +40,21 @@ class RowSettings(ColumnSettings):
     def check_rows(self) -> None:
         """Refuse values out of range."""
         require_split(self.split_seed, self.test_fraction, self.validation_fraction)
-        require_rows(self.max_eval_rows, "--max-eval-rows")
+        require_rows(self.max_eval_rows, "max_eval_rows")
 
     @property
     def named_data(self) -> str:
-        """The data to measure; `complete` fills it in if the flags do not name it."""
+        """The data to measure; `complete` fills it in if the settings do not name it."""
         if self.data is None:
-            raise InputError("--data is missing: give the data to measure")
+            raise InputError("`data` is missing: give the data to measure")
         return self.data
 
     def load_texts(self) -> LabelledTexts:
-        """Load the texts named by the flags."""
+        """Load the texts named by the settings."""
         return load_texts(self.named_data, self.columns())
 
     def rows_wanted(self) -> RowsWanted:
-        """The rows that the flags ask for."""
+        """The rows that the settings ask for."""
         return RowsWanted(
             self.named_data,
             self.split,
@@ -81,7 +81,7 @@ def complete(given: dict[str, Any]) -> EvaluateSettings:
     """Make settings from the given values; the model's run says how to read its own data.
 
     Raises:
-        InputError: for values out of range, or if neither the flags nor the run name any data.
+        InputError: for values out of range, or if neither the values nor the run name any data.
     """
     return EvaluateSettings(**with_own_data(given, EvaluateSettings, "data"))
 

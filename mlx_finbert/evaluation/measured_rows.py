@@ -33,11 +33,11 @@ class RowsWanted:
     """Whether to keep test rows that the model has seen."""
     most: int | None = None
     """Maximum number of rows to measure, a sample by hash."""
-    data_flag: str = "--data"
-    most_flag: str = "--max-eval-rows"
-    """The flags for `data` and `most`, for messages."""
-    split_flag: str | None = "--split"
-    """None if the command has no such flag."""
+    data_name: str = "data"
+    most_name: str = "max_eval_rows"
+    """The caller's parameters for `data` and `most`, for messages."""
+    split_name: str | None = "split"
+    """None if the caller has no such parameter."""
 
     def how_to_split(self) -> dict[str, Any]:
         """The split settings that were given."""
@@ -86,7 +86,7 @@ def read_texts(
             raise
         raise InputError(
             f"{error} ({run.model} was trained on {wanted.data}; if that has moved, give its new"
-            f" place and its columns, or other data, with {wanted.data_flag})"
+            f" place and its columns, or other data, with `{wanted.data_name}`)"
         ) from None
 
 
@@ -109,10 +109,10 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
     how = run.split_settings(is_own, wanted.how_to_split())
     whole = texts if split == "all" else how.draw(texts).part(split)
     if whole is None:
-        or_split = f", or choose {wanted.split_flag} validation" if wanted.split_flag else ""
+        or_split = f", or choose `{wanted.split_name}=validation`" if wanted.split_name else ""
         raise InputError(
             f"{texts.name} has no labelled test rows: give other data with"
-            f" {wanted.data_flag}{or_split}"
+            f" `{wanted.data_name}`{or_split}"
         )
     name = f"{whole.name}, split seed {how.split_seed}" if drawn else whole.name
     whole = replace(whole, name=name)
@@ -126,10 +126,10 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
     if not len(kept):
         raise InputError(
             f"{notes[-1]}, and no other rows are left to measure; give other data with"
-            f" {wanted.data_flag}"
+            f" `{wanted.data_name}`"
         )
     rows = whole.take(kept, name)
-    chosen, more = sample(rows, wanted.most, how.split_seed, wanted.most_flag)
+    chosen, more = sample(rows, wanted.most, how.split_seed, wanted.most_name)
     notes += more + unchecked_notes(run)
     rows = replace(rows.take(chosen, name), notes=notes)
     return MeasuredRows(
@@ -160,8 +160,8 @@ def require_marked_test_rows(
         raise InputError(
             f"{run.model} is from an earlier version: it has no {SEEN_TEXTS}, the record of its"
             f" training texts, and {rows} of {texts.name} would include training rows; measure a"
-            " file that it was not trained on, mark the test rows in a column (--split-column),"
-            " train again, or add --include-seen"
+            " file that it was not trained on, mark the test rows in a column (`split_column`),"
+            " train again, or add `include_seen=True`"
         )
 
 
@@ -173,16 +173,15 @@ def split_notes(wanted: RowsWanted, split: Split, is_own: bool, run: TrainingRun
         now = " as it is now" if run.was_on(wanted.data) else ""
         yield (
             f"{run.model} was not trained on {wanted.data}{now}: its {split} rows were drawn now;"
-            " --split all measures all rows"
+            " `split=all` measures all rows"
         )
         return
     for name, value in wanted.how_to_split().items():
         if name == "test_fraction" and run.settings.fold:
-            yield f"--test-fraction has no effect: {run.model} is one fold of a cross-validation"
+            yield f"`test_fraction` has no effect: {run.model} is one fold of a cross-validation"
         elif value != (own := getattr(run.settings, name)):
             yield (
-                f"--{name.replace('_', '-')} is {value}, but was {own} in the training run, which"
-                " had other test rows"
+                f"`{name}` is {value}, but was {own} in the training run, which had other test rows"
             )
 
 

@@ -76,7 +76,7 @@ def shared_rows(
     require_rows(rows, runs)
     first, own = chosen[choosing[0]], runs[choosing[0]]
     seed = own.split_settings(own.was_on(wanted.data), wanted.how_to_split()).split_seed
-    at, more = sample(rows, wanted.most, seed, wanted.most_flag)
+    at, more = sample(rows, wanted.most, seed, wanted.most_name)
     rows = replace(rows.take(at, rows.name), notes=[*dict.fromkeys(notes + more)])
     return SharedRows(
         rows,

@@ -1,4 +1,4 @@
-"""The flags of `python -m mlx_finbert.predict`."""
+"""The settings of `python -m mlx_finbert.predict`."""
 
 from dataclasses import dataclass, field
 
@@ -39,8 +39,8 @@ class PredictSettings(ReadingSettings, ModelSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if bool(self.texts) == bool(self.input):
-            raise InputError("give either texts or --input FILE")
+            raise InputError("give either texts or `input=FILE`")
         if bool(self.input) != bool(self.output):
-            raise InputError("--input and --output go together: give both")
+            raise InputError("`input` and `output` go together: give both")
         if self.sentences and not self.input:
-            raise InputError("--sentences is for files: add --input and --output")
+            raise InputError("`sentences` is for files: add `input` and `output`")

@@ -11,9 +11,12 @@ from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
 
 Manifest = dict[str, Any]
-"""Values by the user's name for them, such as `--max-length`."""
+"""Values by the parameters that set them, such as `max_length`."""
 
-HASHED = "--input", "--model"
+VERSION = "mlx-finbert"
+"""The entry that is no parameter."""
+
+HASHED = "input", "model"
 """Entries whose value is the SHA-256 of their content."""
 
 
@@ -23,14 +26,14 @@ def make_manifest(predictor: Predictor, input_sha256: str, **settings: Any) -> M
     Args:
         predictor: the predictor with its model.
         input_sha256: SHA-256 of the rows to score.
-        settings: values by flag, without `--` and with `_`; JSON must be able to hold them.
+        settings: values by parameter; JSON must be able to hold them.
     """
     settings |= predictor.settings
     return {
-        "mlx-finbert": __version__,
-        "--input": input_sha256,
-        "--model": model_sha256(predictor.model, predictor.tokenizer),
-        **{f"--{name.replace('_', '-')}": value for name, value in settings.items()},
+        VERSION: __version__,
+        "input": input_sha256,
+        "model": model_sha256(predictor.model, predictor.tokenizer),
+        **settings,
     }
 
 
@@ -48,11 +51,11 @@ def manifest_sha256(manifest: Manifest) -> str:
 
 
 def differences(left: Manifest, manifest: Manifest) -> str:
-    """Describe the changes: `--model has changed, --max-length was 64 and is 128`."""
+    """Describe the changes: `model` has changed, `max_length` was 64 and is 128."""
     names = [name for name in manifest if left.get(name) != manifest[name]]
-    return ", ".join(
-        f"{name} has changed"
-        if name in HASHED
-        else f"{name} was {left.get(name)} and is {manifest[name]}"
-        for name in names
-    )
+    return ", ".join(_difference(name, left.get(name), manifest[name]) for name in names)
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    shown = name if name == VERSION else f"`{name}`"
+    return f"{shown} has changed" if name in HASHED else f"{shown} was {before} and is {now}"

@@ -53,7 +53,7 @@ def folder_of(target: Path) -> Path:
 
 
 @contextmanager
-def held(target: Path, flag: str) -> Iterator[None]:
+def held(target: Path, parameter: str) -> Iterator[None]:
     """Lock a file for writing: inside the block, other runs that would write it are refused.
 
     Raises:
@@ -61,8 +61,10 @@ def held(target: Path, flag: str) -> Iterator[None]:
     """
     folder = folder_of(target)
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is needed as a folder for the parts of {flag}: move it away")
-    with claimed(folder, f"choose another {flag}"):
+        raise InputError(
+            f"{folder} is needed as a folder for the parts of `{parameter}`: move it away"
+        )
+    with claimed(folder, f"choose another `{parameter}`"):
         _remove_unfinished(target)
         yield
     # `claimed` does not remove a folder that a killed run has created.
@@ -123,7 +125,7 @@ class Parts:
             if not OURS.fullmatch(path.name):
                 raise InputError(
                     f"{self.folder} is needed for parts of the output, but holds another file"
-                    f" ({path.name}): move it away or choose another --output"
+                    f" ({path.name}): move it away or choose another `output`"
                 )
         left = self._manifest()
         if left not in (None, self.manifest) and any(self.folder.glob("part-*")):
@@ -131,7 +133,7 @@ class Parts:
                 raise InputError(
                     f"{self.folder} holds parts of another run"
                     f" ({differences(left, self.manifest)}): repeat that run to continue it, or"
-                    " add --overwrite-parts to start again"
+                    " add `overwrite_parts=True` to start again"
                 )
             self.remove()
         write_text(self.folder / MANIFEST, json.dumps(self._sealed(), indent=2) + "\n")
@@ -151,7 +153,7 @@ class Parts:
         if left is None:
             raise InputError(
                 f"{self.folder} was created by rank 0, but another process does not see it:"
-                " --output must be on a disk that all processes share"
+                " `output` must be on a disk that all processes share"
             )
         if left != self.manifest:
             raise InputError(
@@ -177,7 +179,7 @@ class Parts:
             head, *rows = map(json.loads, self._lines(number))
         except FileNotFoundError:
             raise InputError(
-                f"{self.path(number)} is missing: --output must be on a disk that all processes"
+                f"{self.path(number)} is missing: `output` must be on a disk that all processes"
                 " share; run the command again to score the missing part"
             ) from None
         return [ScoredRow(**row) for row in rows], head["num_long"]

@@ -128,13 +128,13 @@ def checked_overlap(overlap: int | None, long_texts: LongTexts, max_length: int)
         return min(max_length // 4, max_length - SPECIAL - 1)
     if long_texts != "windows":
         raise InputError(
-            f"--window-overlap is {overlap}, but has no effect while long texts are cut:"
-            " add --long-texts windows"
+            f"`window_overlap` is {overlap}, but has no effect while long texts are cut:"
+            " add `long_texts=windows`"
         )
     most = max_length - SPECIAL - 1
     if not 0 <= overlap <= most:
         raise InputError(
-            f"--window-overlap is {overlap}: it must be from 0 to {most} for windows of"
+            f"`window_overlap` is {overlap}: it must be from 0 to {most} for windows of"
             f" {max_length} tokens"
         )
     return overlap

@@ -1,5 +1,6 @@
 """Implementation of `python -m mlx_finbert.predict`."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from mlx_finbert.inference.documents import Document, read_documents
 from mlx_finbert.inference.predictor import Predictor
 from mlx_finbert.inference.score_file import FileReport, score_file
 from mlx_finbert.inference.scored_rows import has_sides, scale_positions
+
+log = logging.getLogger(__name__)
 
 
 def run(settings: PredictSettings) -> Iterator[str]:
@@ -27,6 +30,8 @@ def run(settings: PredictSettings) -> Iterator[str]:
     if settings.input and settings.output:
         report = score(predictor, settings.input, settings.output, settings)
         if report:
+            for note in report.notes:
+                log.info(note)
             yield from report_lines(report, settings.output)
             yield from long_lines(report.num_long, predictor, settings.by_sentence)
             yield from scale_lines(model.args.labels)
@@ -54,8 +59,7 @@ def score(
 
 
 def report_lines(report: FileReport, output: str) -> Iterator[str]:
-    """Lines about the input, the parts of earlier runs and the output."""
-    yield from report.notes
+    """Lines about the parts of earlier runs and the output."""
     if report.parts_found:
         yield f"{report.parts_found:,} of {report.parts:,} parts were scored by an earlier run"
     if report.parts_damaged:

@@ -65,12 +65,12 @@ class Job:
     sentences: Path | None
 
     def __post_init__(self) -> None:
-        others = {"--input": self.table.path}
-        check_target("--output", self.target, others)
+        others = {"input": self.table.path}
+        check_target("output", self.target, others)
         if self.sentences:
-            check_target("--sentences", self.sentences, others | {"--output": self.target})
+            check_target("sentences", self.sentences, others | {"output": self.target})
             if not self.by_sentence:
-                raise InputError("--sentences needs --by-sentence: add it")
+                raise InputError("`sentences` needs `by_sentence=True`: add it")
         labels = self.predictor.model.args.labels
         columns = document_columns(labels) if self.by_sentence else text_columns(labels)
         self.writer = make_writer(self.target, columns, self.table.file.schema)
@@ -79,9 +79,9 @@ class Job:
     def held(self) -> Iterator[None]:
         """Lock the targets for writing inside the block."""
         with ExitStack() as stack:
-            stack.enter_context(held(self.target, "--output"))
+            stack.enter_context(held(self.target, "output"))
             if self.sentences:
-                stack.enter_context(held(self.sentences, "--sentences"))
+                stack.enter_context(held(self.sentences, "sentences"))
             yield
 
     def parts(self) -> Parts:
@@ -89,8 +89,8 @@ class Job:
         rows = self.table.checked_rows(self.writer)
         if self.sentences and self.table.num_empty == rows:
             raise InputError(
-                f"{self.table.path}: no row has a text, so --sentences would be empty; check"
-                " --text-column"
+                f"{self.table.path}: no row has a text, so `sentences` would be empty; check"
+                " `text_column`"
             )
         manifest = make_manifest(
             self.predictor,

@@ -77,7 +77,7 @@ class Table:
             InputError: names the file, the row and the column; or the first ten rows that cannot
                 be read, since the output must hold a prediction for each row.
         """
-        self.file.require_columns({"--text-column": self.text_column})
+        self.file.require_columns({"text_column": self.text_column})
         count, faults = 0, []
         for records in in_parts(self.file.records()):
             count += len(records)
@@ -91,7 +91,7 @@ class Table:
             counted = f"{len(faults):,} rows cannot be read: " if len(faults) > 1 else ""
             raise InputError(counted + shown)
         if not count:
-            raise InputError(f"--input {self.path} has no rows to score")
+            raise InputError(f"`input={self.path}` has no rows to score")
         return count
 
     def _fault(self, record: Record) -> str:
@@ -107,13 +107,13 @@ class Table:
 
     def _check(self, row: Row, where: str, added: Collection[str]) -> None:
         try:
-            text = require_column(row, self.text_column, where, "--text-column")
+            text = require_column(row, self.text_column, where, "text_column")
         except MissingColumnError as error:
             text, self.num_lacking, self.lacking = None, self.num_lacking + 1, self.lacking or error
         if not isinstance(text, str | None):
             raise InputError(
                 f"{where}, column {self.text_column!r}: {text!r} is not a text; choose another"
-                " --text-column"
+                " `text_column`"
             )
         if taken := [column for column in added if column in row]:
             raise InputError(
@@ -143,8 +143,8 @@ class Table:
     def _changed(self, reason: str = "") -> InputError:
         return InputError(
             f"{self.path} was changed while it was scored{reason}, so no output was written:"
-            " restore the file and run the same command to continue, or add --overwrite-parts to"
-            " score the changed file"
+            " restore the file and run the same command to continue, or add"
+            " `overwrite_parts=True` to score the changed file"
         )
 
 
@@ -154,15 +154,17 @@ def rows_sha256(rows: list[Row]) -> bytes:
     return hashlib.sha256(repr(rows).encode("utf-8")).digest()
 
 
-def check_target(flag: str, target: Path, others: dict[str, Path]) -> None:
-    """Refuse a target that cannot be written or is the same file as another flag's."""
+def check_target(parameter: str, target: Path, others: dict[str, Path]) -> None:
+    """Refuse a target that cannot be written or is the same file as another parameter's."""
     if target.suffix.lower() not in ENDINGS:
-        raise InputError(f"{flag} {target}: the file name must end in one of {', '.join(ENDINGS)}")
+        raise InputError(
+            f"`{parameter}={target}`: the file name must end in one of {', '.join(ENDINGS)}"
+        )
     if target.is_dir():
-        raise InputError(f"{flag} {target} is a folder: give a file")
+        raise InputError(f"`{parameter}={target}` is a folder: give a file")
     for other, path in others.items():
         if is_same_file(target, path):
-            raise InputError(f"{flag} {target} is the {other} file: give another file")
+            raise InputError(f"`{parameter}={target}` is the `{other}` file: give another file")
 
 
 def is_same_file(left: Path, right: Path) -> bool:

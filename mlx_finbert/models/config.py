@@ -213,7 +213,7 @@ class HeadOptions:
         if num_labels not in (None, len(own)):
             raise InputError(
                 f"{where} has a head with {len(own)} labels ({', '.join(names)}), not"
-                f" {num_labels}; for a fresh head use new_head=True (--new-head)"
+                f" {num_labels}; for a fresh head use `new_head=True`"
             )
         labels = self.labels
         if labels is None:
@@ -221,7 +221,7 @@ class HeadOptions:
         if not are_generic(names) and list(map(canonical, labels)) != list(map(canonical, names)):
             raise InputError(
                 f"the head of {where} has the labels {', '.join(names)}, in this order,"
-                f" not {', '.join(labels)}; leave the names out or use new_head=True (--new-head)"
+                f" not {', '.join(labels)}; leave the names out or use `new_head=True`"
             )
         return dict(enumerate(labels))
 

@@ -43,11 +43,11 @@ class LoraConfig:
 
     def __post_init__(self) -> None:
         rate_rule = "must be from 0 to below 1"
-        require(self.rank >= 1, "--lora-rank", self.rank, "must be at least 1")
-        require(self.alpha > 0, "--lora-alpha", self.alpha, "must be above 0")
-        require(0 <= self.dropout < 1, "--lora-dropout", self.dropout, rate_rule)
+        require(self.rank >= 1, "lora_rank", self.rank, "must be at least 1")
+        require(self.alpha > 0, "lora_alpha", self.alpha, "must be above 0")
+        require(0 <= self.dropout < 1, "lora_dropout", self.dropout, rate_rule)
         if self.layers is not None:
-            require(self.layers >= 1, "--lora-layers", self.layers, "must be at least 1")
+            require(self.layers >= 1, "lora_layers", self.layers, "must be at least 1")
 
     @property
     def scale(self) -> float:
@@ -85,7 +85,7 @@ def chosen_layers(model: Classifier, config: LoraConfig) -> list[nn.Module]:
     """The last layers of the model, which get adapters."""
     most = len(model.encoder.layer)
     count = most if config.layers is None else config.layers
-    require(count <= most, "--lora-layers", count, f"the model has only {most} layers")
+    require(count <= most, "lora_layers", count, f"the model has only {most} layers")
     return model.encoder.layer[most - count :]
 
 

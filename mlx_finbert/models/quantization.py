@@ -31,8 +31,8 @@ class Quantization:
 
     def __post_init__(self) -> None:
         rule = "must be 32, 64 or 128"
-        require(self.bits in BITS, "--quantize", self.bits, "must be 8 or 4")
-        require(self.group_size in GROUP_SIZES, "--group-size", self.group_size, rule)
+        require(self.bits in BITS, "quantize", self.bits, "must be 8 or 4")
+        require(self.group_size in GROUP_SIZES, "group_size", self.group_size, rule)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self | None:
@@ -85,7 +85,7 @@ def pack(model: Classifier, quantization: Quantization) -> None:
         if width % group_size:
             raise InputError(
                 f"{name} has rows of {width} numbers, which is not a multiple of the group size,"
-                f" {group_size}: try another --group-size (32, 64 or 128)"
+                f" {group_size}: try another `group_size` (32, 64 or 128)"
             )
         if isinstance(module, nn.Linear):
             packed.append((name, nn.QuantizedLinear.from_linear(module, group_size, bits)))

@@ -1,5 +1,6 @@
 """HTML from plain values, and its style sheet; everything except markup is escaped by `text`."""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
@@ -11,6 +12,11 @@ from mlx_finbert.report.charts import COLORS
 def text(value: Any) -> str:
     """Escape a value, without the characters that HTML does not allow."""
     return escape("".join(c for c in str(value) if c in "\n\t" or not is_control(c)))
+
+
+def sentence(message: str) -> str:
+    """Escape a message; the parameters that it names in backticks become code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", text(message))
 
 
 def isolated(name: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from mlx_finbert.report.charts import Panel, draw_panel, panels_of
 from mlx_finbert.report.contents import Report
-from mlx_finbert.report.markup import STYLE_SHEET, figure, key, section, table, text
+from mlx_finbert.report.markup import STYLE_SHEET, figure, key, section, sentence, table, text
 from mlx_finbert.report.pictures import svg
 from mlx_finbert.report.sections import result_sections
 
@@ -40,7 +40,7 @@ def page(report: Report) -> str:
 def header(report: Report) -> str:
     """The model, the data, and how the run ended."""
     lines = (f"{report.model} on {report.data}", report.ending)
-    paragraphs = "".join(f"<p>{text(line)}</p>" for line in lines)
+    paragraphs = "".join(f"<p>{sentence(line)}</p>" for line in lines)
     return f"<header>\n<h1>{text(report.title)}</h1>\n{paragraphs}\n</header>"
 
 
@@ -108,5 +108,5 @@ def the_run(report: Report) -> str:
         name: form.format(value) for name, (value, form) in figures.items() if value is not None
     }
     cells = [(text(name), text(value)) for name, value in (rows | report.machine).items()]
-    notes = "".join(f"<li>{text(note)}</li>" for note in report.notes)
+    notes = "".join(f"<li>{sentence(note)}</li>" for note in report.notes)
     return section("The run", "", f"<ul>{notes}</ul>" if notes else "", table((), cells))

@@ -22,7 +22,7 @@ from mlx_finbert.models.parameters import Arrays, named_parameters
 from mlx_finbert.self_check.outcome import Measure
 from mlx_finbert.self_check.subjects import SMALL
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.run import complete, run, silent
+from mlx_finbert.training.run import complete, run
 from mlx_finbert.training.state import RunEnd
 
 STEPS = 6
@@ -46,7 +46,7 @@ def resume() -> Iterator[Measure]:
         small = write_small_checkpoint(Path(root) / "small")
         train(settings_of(small, whole))
         shutil.copytree(whole, copy)
-        train(complete({"resume": str(checkpoint_of(copy, SAVED_AT))}, silent))
+        train(complete({"resume": str(checkpoint_of(copy, SAVED_AT))}))
         expected, found = arrays_of(whole, STEPS), arrays_of(copy, STEPS)
         others = different(expected, found)
         if others:
@@ -77,7 +77,7 @@ def settings_of(small: Path, output_dir: Path) -> TrainSettings:
 
 def train(settings: TrainSettings) -> None:
     """Train; Ctrl-C, which only ends a run, also ends the check."""
-    if run(settings, silent).end == RunEnd.INTERRUPTED:
+    if run(settings).end == RunEnd.INTERRUPTED:
         raise KeyboardInterrupt
 
 

@@ -6,6 +6,7 @@ settings) and `checksums.json`.
 """
 
 import json
+import logging
 import re
 import shutil
 from collections import defaultdict
@@ -20,6 +21,8 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import file_sha256
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.models.parameters import Arrays
+
+log = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
 UNCALIBRATED_HEAD = "uncalibrated_head.safetensors"
@@ -97,12 +100,11 @@ def step_of(path: Path) -> int | None:
     return int(found[1]) if found else None
 
 
-def find_checkpoint(place: Path, say: Callable[[str], None]) -> Checkpoint:
-    """Find the checkpoint to resume from.
+def find_checkpoint(place: Path) -> Checkpoint:
+    """Find the checkpoint to resume from; warn of each damaged one that is skipped.
 
     Args:
         place: the folder of a run, to use its last good checkpoint, or of one checkpoint.
-        say: receives a message for each damaged checkpoint that is skipped.
 
     Raises:
         InputError: for a folder without checkpoints, and for a damaged checkpoint; names the
@@ -114,26 +116,26 @@ def find_checkpoint(place: Path, say: Callable[[str], None]) -> Checkpoint:
     finish(place / FOLDER)
     found = checkpoints_of(place)
     if not found:
-        raise InputError(f"--resume {place} holds no checkpoints: give the folder of a run")
+        raise InputError(f"`resume={place}` holds no checkpoints: give the folder of a run")
     for path in reversed(found):
         if not (fault := fault_of(path)):
             return read_checkpoint(path)
-        say(f"{fault}: checkpoint skipped")
+        log.warning(f"{fault}: checkpoint skipped")
     raise InputError(
-        f"--resume {place}: all checkpoints ({len(found)}) are damaged; start a new run"
+        f"`resume={place}`: all checkpoints ({len(found)}) are damaged; start a new run"
     )
 
 
 def named_checkpoint(path: Path) -> Checkpoint:
     """Read one checkpoint, or raise an error that names the last good one before it."""
     if not path.is_dir():
-        raise InputError(f"--resume {path}: there is no such checkpoint")
+        raise InputError(f"`resume={path}`: there is no such checkpoint")
     fault = fault_of(path)
     if not fault:
         return read_checkpoint(path)
     before = [other for other in checkpoints_of(path.parent.parent) if other < path]
     good = next((other for other in reversed(before) if not fault_of(other)), None)
-    advice = f"use an earlier one: --resume {good}" if good else "there is no good one before it"
+    advice = f"use an earlier one: `resume={good}`" if good else "there is no good one before it"
     raise InputError(f"{fault}; {advice}")
 
 

@@ -1,4 +1,4 @@
-"""The flags of `python -m mlx_finbert.train`."""
+"""The settings of `python -m mlx_finbert.train`."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Literal
@@ -48,9 +48,9 @@ class OutputSettings:
     def check_output(self) -> None:
         """Refuse values out of range."""
         epochs, steps, limit = self.save_epochs, self.save_steps, self.save_total_limit
-        require(epochs >= 0, "--save-epochs", epochs, "must be at least 0")
-        require(steps >= 0, "--save-steps", steps, "must be at least 0")
-        require(limit >= 1, "--save-total-limit", limit, "must be at least 1")
+        require(epochs >= 0, "save_epochs", epochs, "must be at least 0")
+        require(steps >= 0, "save_steps", steps, "must be at least 0")
+        require(limit >= 1, "save_total_limit", limit, "must be at least 1")
 
     def steps_between_checkpoints(self, steps_per_epoch: int) -> int:
         """Number of updates between two checkpoints; 0 for no checkpoints."""
@@ -74,7 +74,7 @@ class StartSettings:
 
     def check_start(self) -> None:
         """Refuse values out of range."""
-        require(0 <= self.seed < 2**63, "--seed", self.seed, "must be from 0 to below 2^63")
+        require(0 <= self.seed < 2**63, "seed", self.seed, "must be from 0 to below 2^63")
 
 
 @dataclass(kw_only=True)
@@ -131,29 +131,29 @@ class StepSettings:
         size, accumulation = self.batch_size, self.gradient_accumulation_steps
         at_least_1, at_least_0 = "must be at least 1", "must be at least 0"
         below_1 = "must be from 0 to below 1"
-        require(size >= 1, "--batch-size", size, at_least_1)
-        require(accumulation >= 1, "--gradient-accumulation-steps", accumulation, at_least_1)
-        require(self.group_parts >= 1, "--group-parts", self.group_parts, at_least_1)
-        require(self.group_window >= 1, "--group-window", self.group_window, at_least_1)
+        require(size >= 1, "batch_size", size, at_least_1)
+        require(accumulation >= 1, "gradient_accumulation_steps", accumulation, at_least_1)
+        require(self.group_parts >= 1, "group_parts", self.group_parts, at_least_1)
+        require(self.group_window >= 1, "group_window", self.group_window, at_least_1)
         in_parts = self.group_by_length == "parts"
-        refuse_without(self, ["group_parts"], "--group-by-length parts", in_parts)
+        refuse_without(self, ["group_parts"], "`group_by_length=parts`", in_parts)
         in_windows = self.group_by_length not in RANDOM
         refuse_without(
             self,
             ["group_window"],
-            "--group-by-length windows, jittered, dealt or at-first",
+            "`group_by_length=windows`, jittered, dealt or at-first",
             in_windows,
         )
-        require(self.weight_decay >= 0, "--weight-decay", self.weight_decay, at_least_0)
-        require(0 <= self.adam_beta1 < 1, "--adam-beta1", self.adam_beta1, below_1)
-        require(0 <= self.adam_beta2 < 1, "--adam-beta2", self.adam_beta2, below_1)
-        require(self.adam_epsilon > 0, "--adam-epsilon", self.adam_epsilon, "must be above 0")
-        require(self.max_grad_norm > 0, "--max-grad-norm", self.max_grad_norm, "must be above 0")
+        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, at_least_0)
+        require(0 <= self.adam_beta1 < 1, "adam_beta1", self.adam_beta1, below_1)
+        require(0 <= self.adam_beta2 < 1, "adam_beta2", self.adam_beta2, below_1)
+        require(self.adam_epsilon > 0, "adam_epsilon", self.adam_epsilon, "must be above 0")
+        require(self.max_grad_norm > 0, "max_grad_norm", self.max_grad_norm, "must be above 0")
         smoothing, head, decay = self.label_smoothing, self.head_learning_rate, self.layer_decay
-        require(0 <= smoothing < 1, "--label-smoothing", smoothing, below_1)
-        require(head is None or head > 0, "--head-learning-rate", head, "must be above 0")
-        require(0 < decay <= 1, "--layer-decay", decay, "must be above 0 and at most 1")
-        require(self.freeze_layers >= 0, "--freeze-layers", self.freeze_layers, at_least_0)
+        require(0 <= smoothing < 1, "label_smoothing", smoothing, below_1)
+        require(head is None or head > 0, "head_learning_rate", head, "must be above 0")
+        require(0 < decay <= 1, "layer_decay", decay, "must be above 0 and at most 1")
+        require(self.freeze_layers >= 0, "freeze_layers", self.freeze_layers, at_least_0)
 
     def grouping(self, epochs: int) -> Grouping:
         """How to form the batches of a run with this number of epochs."""
@@ -173,9 +173,9 @@ class LoraSettings:
     dora: bool = setting(False, "use DoRA: also train the length of each row of a matrix")
 
     def check_lora(self) -> None:
-        """Refuse values out of range and flags that would have no effect."""
+        """Refuse values out of range and settings that would have no effect."""
         others = [f.name for f in fields(LoraSettings) if f.name != "lora_rank"]
-        refuse_without(self, others, "--lora-rank", self.lora_rank is not None)
+        refuse_without(self, others, "`lora_rank`", self.lora_rank is not None)
         self.lora()
 
     def lora(self) -> LoraConfig | None:

@@ -49,38 +49,38 @@ class CourseSettings:
     early_stopping_min_delta: float = setting(0.0, "an improvement must be larger than this")
 
     def check_course(self) -> None:
-        """Refuse values out of range and flags that would have no effect."""
+        """Refuse values out of range and settings that would have no effect."""
         steps, warmup = self.max_steps, self.warmup_steps
         patience, delta = self.early_stopping_patience, self.early_stopping_min_delta
         ratio = self.warmup_ratio
-        require(self.epochs >= 1, "--epochs", self.epochs, "must be at least 1")
-        require(steps is None or steps >= 1, "--max-steps", steps, "must be at least 1")
-        require(self.eval_steps >= 0, "--eval-steps", self.eval_steps, "must be at least 0")
-        require(self.learning_rate > 0, "--learning-rate", self.learning_rate, "must be above 0")
-        require(0 <= ratio <= 1, "--warmup-ratio", ratio, "must be from 0 to 1")
-        require(warmup is None or warmup >= 0, "--warmup-steps", warmup, "must be at least 0")
-        require(self.num_cycles >= 1, "--num-cycles", self.num_cycles, "must be at least 1")
-        require(self.power > 0, "--power", self.power, "must be above 0")
+        require(self.epochs >= 1, "epochs", self.epochs, "must be at least 1")
+        require(steps is None or steps >= 1, "max_steps", steps, "must be at least 1")
+        require(self.eval_steps >= 0, "eval_steps", self.eval_steps, "must be at least 0")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "must be above 0")
+        require(0 <= ratio <= 1, "warmup_ratio", ratio, "must be from 0 to 1")
+        require(warmup is None or warmup >= 0, "warmup_steps", warmup, "must be at least 0")
+        require(self.num_cycles >= 1, "num_cycles", self.num_cycles, "must be at least 1")
+        require(self.power > 0, "power", self.power, "must be above 0")
         valid = patience is None or patience >= 1
-        require(valid, "--early-stopping-patience", patience, "must be at least 1")
-        require(delta >= 0, "--early-stopping-min-delta", delta, "must be at least 0")
-        for names, other, given in self._dependent_flags():
+        require(valid, "early_stopping_patience", patience, "must be at least 1")
+        require(delta >= 0, "early_stopping_min_delta", delta, "must be at least 0")
+        for names, other, given in self._dependent_settings():
             refuse_without(self, names, other, given)
         # These refuse invalid values too.
         self.lr_schedule(steps_per_epoch=1)
         self.plateau()
         self.early_stopping()
 
-    def _dependent_flags(self) -> Iterator[tuple[list[str], str, bool]]:
+    def _dependent_settings(self) -> Iterator[tuple[list[str], str, bool]]:
         restarts, polynomial = "cosine_with_restarts", "polynomial"
         plateau = [f.name for f in fields(self) if f.name.startswith("plateau_")]
-        yield ["num_cycles"], f"--schedule {restarts}", self.schedule == restarts
-        yield ["power"], f"--schedule {polynomial}", self.schedule == polynomial
-        yield plateau, "--plateau-monitor", self.plateau_monitor is not None
+        yield ["num_cycles"], f"`schedule={restarts}`", self.schedule == restarts
+        yield ["power"], f"`schedule={polynomial}`", self.schedule == polynomial
+        yield plateau, "`plateau_monitor`", self.plateau_monitor is not None
         chosen = self.best_metric != "last"
-        yield ["early_stopping_patience"], "--best-metric, such as val_macro_f1 or val_loss", chosen
+        yield ["early_stopping_patience"], "`best_metric`, such as val_macro_f1 or val_loss", chosen
         stopping = self.early_stopping_patience is not None
-        yield ["early_stopping_min_delta"], "--early-stopping-patience", stopping
+        yield ["early_stopping_min_delta"], "`early_stopping_patience`", stopping
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Number of updates of the run."""
@@ -99,7 +99,7 @@ class CourseSettings:
         return -(-self.total_steps(steps_per_epoch) // steps_per_epoch)
 
     def plateau(self) -> ReduceLROnPlateau | None:
-        """The reduction of the learning rate at plateaus; None without `--plateau-monitor`."""
+        """The reduction of the learning rate at plateaus; None without `plateau_monitor`."""
         if self.plateau_monitor is None:
             return None
         return ReduceLROnPlateau(
@@ -113,7 +113,7 @@ class CourseSettings:
         )
 
     def early_stopping(self) -> EarlyStopping | None:
-        """The rule of early stopping; None without `--early-stopping-patience`."""
+        """The rule of early stopping; None without `early_stopping_patience`."""
         if self.early_stopping_patience is None:
             return None
         best = Best(HIGHER_IS_BETTER[self.best_metric], self.early_stopping_min_delta)

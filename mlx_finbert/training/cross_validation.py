@@ -8,6 +8,7 @@ differ; the intervals show how much the result depends on the sample of test row
 """
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -27,8 +28,9 @@ from mlx_finbert.evaluation.text import figure_lines
 from mlx_finbert.files.atomic import write_text
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.output_dir import SUMMARY, claimed_folder
-from mlx_finbert.training.prepare import Say
 from mlx_finbert.training.run import rows_of, run
+
+log = logging.getLogger(__name__)
 
 FIGURES = ("loss", "accuracy", "macro_f1")
 
@@ -143,7 +145,7 @@ def _line(first: str, rows: str, figures: Iterable[str]) -> str:
     return f"{first:<7}{rows:<8}" + "".join(f"{figure:<10}" for figure in figures).rstrip()
 
 
-def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
+def run_folds(settings: TrainSettings) -> CrossValidation:
     """Train one model per fold and combine the predictions for all rows.
 
     Each fold's run is in its own subfolder, and `--fold I` repeats it. The probabilities are
@@ -162,9 +164,9 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
 
         def train_one(fold: int, parts: Splits) -> tuple[np.ndarray, np.ndarray]:
             own = replace(settings, fold=fold + 1, output_dir=str(folder / fold_name(fold + 1)))
-            result = run(own, say, parts)
+            result = run(own, parts)
             if result.end == "interrupted":
-                say(f"fold {fold + 1} of {folds} was interrupted: no summary written")
+                log.info(f"fold {fold + 1} of {folds} was interrupted: no summary written")
                 raise KeyboardInterrupt
             predictions = result.predictions
             if result.end not in ("finished", "stopped early") or predictions is None:
@@ -174,10 +176,10 @@ def run_folds(settings: TrainSettings, say: Say = print) -> CrossValidation:
 
         validation = cross_validate(splits, train_one)
         for remark in validation.pooled.remarks(labels):
-            say(remark)
+            log.info(remark)
         summary = json.dumps(validation.to_dict(labels), indent=2, allow_nan=False)
         write_text(folder / SUMMARY, summary + "\n")
-    say(f"the folds and {SUMMARY} are in {folder}")
+    log.info(f"the folds and {SUMMARY} are in {folder}")
     return validation
 
 
@@ -188,10 +190,10 @@ def splits_of_folds(settings: TrainSettings) -> tuple[int, list[Splits]]:
         InputError: see `run_folds`.
     """
     if not (folds := settings.folds):
-        raise InputError("--folds is missing: give the number of folds")
+        raise InputError("`folds` is missing: give the number of folds")
     if ranks().size() > 1:
         raise InputError(
-            "--folds needs a single process: with several, run --fold 1, --fold 2, ... instead"
+            "`folds` needs a single process: with several, run `fold=1`, `fold=2`, ... instead"
         )
     texts = settings.load_texts()
     drawn = make_folds(texts, folds, settings.split_seed, settings.validation_fraction)
@@ -201,7 +203,7 @@ def splits_of_folds(settings: TrainSettings) -> tuple[int, list[Splits]]:
         if parts.test is None:
             raise InputError(
                 f"{settings.model} was trained on all test rows of fold {fold}: start from another"
-                " model, or add --include-seen"
+                " model, or add `include_seen=True`"
             )
     return folds, splits
 

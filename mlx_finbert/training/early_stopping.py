@@ -26,18 +26,18 @@ HIGHER_IS_BETTER: dict[str, bool] = {
 """The metrics of a `Record` that can be monitored."""
 
 
-def higher_is_better(metric: str, flag: str) -> bool:
+def higher_is_better(metric: str, name: str) -> bool:
     """Whether higher values of a metric are better.
 
     Args:
         metric: a key of `HIGHER_IS_BETTER`.
-        flag: the flag that names the metric, for the error message.
+        name: the parameter that names the metric, for the error message.
 
     Raises:
-        InputError: for an unknown metric; names the flag and lists the metrics.
+        InputError: for an unknown metric; names the parameter and lists the metrics.
     """
     metrics = ", ".join(HIGHER_IS_BETTER)
-    require(metric in HIGHER_IS_BETTER, flag, metric, f"must be one of {metrics}")
+    require(metric in HIGHER_IS_BETTER, name, metric, f"must be one of {metrics}")
     return HIGHER_IS_BETTER[metric]
 
 
@@ -100,7 +100,7 @@ class ReduceLROnPlateau:
     below, which would end or undo the training, and a negative `min_delta`; both are errors here.
 
     Raises:
-        InputError: for a value out of range; names the flag.
+        InputError: for a value out of range; names the parameter.
     """
 
     monitor: str = "val_loss"
@@ -124,16 +124,16 @@ class ReduceLROnPlateau:
     """Remaining evaluations of the cooldown."""
 
     def __post_init__(self) -> None:
-        higher = higher_is_better(self.monitor, "--plateau-monitor")
+        higher = higher_is_better(self.monitor, "plateau_monitor")
         at_least_0 = "must be at least 0"
-        require(0 < self.factor < 1, "--plateau-factor", self.factor, "must be between 0 and 1")
-        require(self.patience >= 0, "--plateau-patience", self.patience, at_least_0)
-        require(self.min_lr >= 0, "--plateau-min-lr", self.min_lr, at_least_0)
-        require(self.min_delta >= 0, "--plateau-min-delta", self.min_delta, at_least_0)
-        require(self.cooldown >= 0, "--plateau-cooldown", self.cooldown, at_least_0)
+        require(0 < self.factor < 1, "plateau_factor", self.factor, "must be between 0 and 1")
+        require(self.patience >= 0, "plateau_patience", self.patience, at_least_0)
+        require(self.min_lr >= 0, "plateau_min_lr", self.min_lr, at_least_0)
+        require(self.min_delta >= 0, "plateau_min_delta", self.min_delta, at_least_0)
+        require(self.cooldown >= 0, "plateau_cooldown", self.cooldown, at_least_0)
         modes = {"auto": higher, "min": False, "max": True}
         rule = f"must be one of {', '.join(modes)}"
-        require(self.mode in modes, "--plateau-mode", self.mode, rule)
+        require(self.mode in modes, "plateau_mode", self.mode, rule)
         self.best = Best(modes[self.mode], self.min_delta)
 
     def update(self, value: float, learning_rate: float) -> float:

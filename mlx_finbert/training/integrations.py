@@ -1,5 +1,6 @@
 """Reporting: the log file always, TensorBoard and Weights & Biases on request."""
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,6 +13,8 @@ from mlx_finbert.settings import require
 from mlx_finbert.training.callbacks import Callback, JsonLines
 from mlx_finbert.training.state import Record, StepMetrics
 
+log = logging.getLogger(__name__)
+
 LOG = "log.jsonl"
 
 
@@ -22,26 +25,23 @@ def check_services(names: list[str]) -> None:
         InputError: for an unknown name, or a package that is not installed.
     """
     for name in names:
-        require(name in SERVICES, "--report-to", name, f"must be one of {', '.join(SERVICES)}")
+        require(name in SERVICES, "report_to", name, f"must be one of {', '.join(SERVICES)}")
         _, package = SERVICES[name]
         try:
             package()
         except ImportError:
             raise InputError(
-                f"--report-to {name} needs a package that is not installed: pip install {name}"
+                f"`report_to={name}` needs a package that is not installed: pip install {name}"
             ) from None
 
 
-def reporters(
-    names: list[str], folder: Path, every: int = 1, say: Callable[[str], None] = print
-) -> list[Callback]:
+def reporters(names: list[str], folder: Path, every: int = 1) -> list[Callback]:
     """Callbacks for these services and the log file; nothing is written before `on_start`.
 
     Args:
         names: `tensorboard`, `wandb` or both.
         folder: folder of the run, for all files.
         every: report every `every`-th step to the services; the log file has all steps.
-        say: receives the message of a failure.
 
     Raises:
         InputError: see `check_services`.
@@ -50,9 +50,9 @@ def reporters(
     found: list[Callback] = []
     for name in dict.fromkeys(names):
         service, _ = SERVICES[name]
-        found.append(Guarded(f"--report-to {name}", service(folder), every, say))
+        found.append(Guarded(f"`report_to={name}`", service(folder), every))
     # Last, so that a service that cannot start does not change the log of an earlier run.
-    return [*found, Guarded(LOG, JsonLines(folder / LOG), 1, say)]
+    return [*found, Guarded(LOG, JsonLines(folder / LOG), 1)]
 
 
 class Guarded(Callback):
@@ -62,10 +62,8 @@ class Guarded(Callback):
     disabled, and the training continues.
     """
 
-    def __init__(
-        self, name: str, reporter: Callback, every: int, say: Callable[[str], None]
-    ) -> None:
-        self.name, self.reporter, self.every, self.say = name, reporter, every, say
+    def __init__(self, name: str, reporter: Callback, every: int) -> None:
+        self.name, self.reporter, self.every = name, reporter, every
         self.works = True
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
@@ -92,7 +90,7 @@ class Guarded(Callback):
             method(*arguments)
         except Exception as error:
             self.works = False
-            self.say(f"{self.name} failed and is now disabled: {first_line(error)}")
+            log.warning(f"{self.name} failed and is now disabled: {first_line(error)}")
 
 
 def step_scalars(figures: StepMetrics) -> dict[str, float]:

@@ -88,7 +88,7 @@ def loss_of_parameters(
 def class_weights(
     spec: list[str] | None, label_names: list[str], label_ids: np.ndarray
 ) -> np.ndarray:
-    """The weights of the labels, float32 (num_labels,), from the value of `--class-weights`.
+    """The weights of the labels, float32 (num_labels,), from the value of `class_weights`.
 
     Args:
         spec: None for equal weights; `["balanced"]` for N / (num_labels * count), as in
@@ -112,7 +112,7 @@ def class_weights(
         name, _, value = part.rpartition("=")
         if canonical(name) not in ids:
             raise InputError(
-                f"--class-weights {part}: write balanced, sqrt-balanced or LABEL=WEIGHT with one of"
+                f"`class_weights={part}`: write balanced, sqrt-balanced or LABEL=WEIGHT with one of"
                 f" the labels {', '.join(label_names)}"
             )
         weights[ids[canonical(name)]] = _positive(value, part)
@@ -125,7 +125,7 @@ def _positive(text: str, part: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < np.inf:
-        raise InputError(f"--class-weights {part}: the weight must be a number above 0")
+        raise InputError(f"`class_weights={part}`: the weight must be a number above 0")
     return value
 
 

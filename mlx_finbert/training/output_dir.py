@@ -22,7 +22,7 @@ SUMMARY = "cross_validation.json"
 """The summary of a cross-validation, whose folds are in subfolders."""
 
 REPORTS = ("README.md", "metrics.json", SUMMARY, *REPORT_FILES)
-"""Files written at the end of a run; `--overwrite` removes those of the earlier model first."""
+"""Files written at the end of a run; `overwrite` removes those of the earlier model first."""
 
 FILES = (
     *sorted(MODEL_FILES),
@@ -36,7 +36,7 @@ FILES = (
 
 
 def check_output(settings: TrainSettings) -> None:
-    """Without `--overwrite`, refuse an `--output-dir` with files that a run would replace."""
+    """Without `overwrite`, refuse an `output_dir` with files that a run would replace."""
     if settings.output_dir is None or settings.resume:
         return
     folder = Path(settings.output_dir).expanduser()
@@ -45,8 +45,8 @@ def check_output(settings: TrainSettings) -> None:
     taken = [name for name in (*FILES, CHECKPOINTS) if (folder / name).exists()]
     if taken and not settings.overwrite:
         raise InputError(
-            f"--output-dir {folder} holds {taken[0]} already: name another folder, or add"
-            " --overwrite"
+            f"`output_dir={folder}` holds {taken[0]} already: name another folder, or add"
+            " `overwrite=True`"
         )
 
 
@@ -75,7 +75,7 @@ def claimed_folder(
             folder = held.enter_context(claimed(resumed, "stop it first"))
         elif settings.output_dir:
             folder = Path(settings.output_dir).expanduser()
-            held.enter_context(claimed(folder, "name another --output-dir"))
+            held.enter_context(claimed(folder, "name another `output_dir`"))
             # Another run may have finished or been killed there since the settings were read.
             finish(folder)
             check_output(settings)
@@ -88,7 +88,7 @@ def _claim_new(settings: TrainSettings, held: ExitStack) -> Path:
     for path in default_folders(settings):
         if not path.exists():
             try:
-                return held.enter_context(claimed(path, "name an --output-dir"))
+                return held.enter_context(claimed(path, "name an `output_dir`"))
             except FolderInUse:
                 # Another run started at the same moment.
                 continue

@@ -1,5 +1,6 @@
 """Prepare a run: load the model, tokenize the data and build the trainer."""
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -29,10 +30,10 @@ from mlx_finbert.training.step import TrainStep
 from mlx_finbert.training.trainer import Trainer, TrainingArgs
 from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary, trim
 
+log = logging.getLogger(__name__)
+
 UNKNOWN_SHARE = 0.02
 """Warn about more unknown tokens than this: the tokenizer is often that of another model."""
-
-Say = Callable[[str], None]
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Loaders:
 
 
 def load_model(
-    settings: TrainSettings, label_names: list[str], say: Say
+    settings: TrainSettings, label_names: list[str]
 ) -> tuple[Classifier, Tokenizer, bool]:
     """Load the model in float32, with LoRA adapters if requested.
 
@@ -66,12 +67,14 @@ def load_model(
     require_plain(model, settings.model)
     refuse_wrong_gradients(model.output_layer.weight.shape[-1])
     if report.new:
-        say(str(report))
+        log.info("%s", report)
     model.encoder.gradient_checkpointing = settings.gradient_checkpointing
     if lora := settings.lora():
         add_lora(model, lora)
         learning = sum(value.size for value in trainable_parameters(model).values())
-        say(f"adapters of rank {lora.rank}: {learning:,} trainable parameters, including the head")
+        log.info(
+            f"adapters of rank {lora.rank}: {learning:,} trainable parameters, including the head"
+        )
         adapt(model)
     return model, tokenizer, bool(report.new)
 
@@ -82,7 +85,6 @@ def make_loaders(
     model: Classifier,
     tokenizer: Tokenizer,
     processes: mx.distributed.Group,
-    say: Say,
     thread: Executor,
 ) -> Loaders:
     """Check the labels and tokenize the parts.
@@ -91,7 +93,7 @@ def make_loaders(
     """
     size = processes.size()
     divides, rule = settings.batch_size % size == 0, f"must be a multiple of the {size} processes"
-    require(divides, "--batch-size", settings.batch_size, rule)
+    require(divides, "batch_size", settings.batch_size, rule)
     ids = match_labels(splits.train.label_names, model.args.labels)
     require_all_labels(splits.train.label_names, model.args.labels)
     max_length = checked_max_length(
@@ -99,14 +101,14 @@ def make_loaders(
     )
     # Saved with the tokenizer, so that evaluation and prediction use the same length.
     tokenizer.model_max_length = max_length
-    loader = partial(make_loader, settings, tokenizer, ids, say)
+    loader = partial(make_loader, settings, tokenizer, ids)
     train = loader(
         splits.train,
         tokenize(tokenizer, splits.train.texts, max_length),
         **training_options(settings, len(splits.train), processes),
     )
     train.choose_lengths()
-    say(
+    log.info(
         f"{len(train.tokens.ids):,} training tokens;"
         f" {train.padding_waste():.0%} of the positions in a training epoch are padding"
     )
@@ -122,7 +124,6 @@ def make_loader(
     settings: TrainSettings,
     tokenizer: Tokenizer,
     ids: np.ndarray,
-    say: Say,
     part: LabelledTexts,
     tokens: Tokens,
     **options: Any,
@@ -136,7 +137,7 @@ def make_loader(
     """
     max_length = tokenizer.model_max_length
     for note in token_notes(tokens, part.name, max_length, tokenizer.unk_token_id):
-        say(note)
+        log.info(note)
     return Loader(
         tokens,
         ids[part.label_ids],
@@ -234,7 +235,7 @@ def freeze_schedule_of(
     """
     if settings.freeze_layers > num_layers:
         raise InputError(
-            f"--freeze-layers is {settings.freeze_layers}: the model has only {num_layers} layers"
+            f"`freeze_layers` is {settings.freeze_layers}: the model has only {num_layers} layers"
         )
     head = settings.head_learning_rate or settings.learning_rate
     return FreezeSchedule(

@@ -1,6 +1,7 @@
 """The end of a run: load the best weights, calibrate, measure, and write the report."""
 
 import json
+import logging
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -20,10 +21,12 @@ from mlx_finbert.report import Predictions, Report, metrics_of, write_report
 from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.model_card import model_card
 from mlx_finbert.training.output_dir import REPORTS
-from mlx_finbert.training.prepare import Loaders, Say
+from mlx_finbert.training.prepare import Loaders
 from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.state import Record, RunState
 from mlx_finbert.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -54,7 +57,6 @@ def finish(
     loaders: Loaders,
     splits: Splits,
     progress: Progress,
-    say: Say,
 ) -> Result:
     """Load the best weights, calibrate, measure, and write the report.
 
@@ -63,16 +65,16 @@ def finish(
     here if training was already interrupted.
     """
     ending = how_it_ended(end, trainer.run_state, folder.path)
-    say(f"{trainer.run_state.step:,} steps: {progress.speed_and_memory()}")
-    say(ending)
+    log.info(f"{trainer.run_state.step:,} steps: {progress.speed_and_memory()}")
+    log.info(ending)
     best = trainer.run_state.best
     if best is None:
         return Result(folder.path, end, trainer.run_state)
     noting = nullcontext(Event()) if end == "interrupted" else interrupt_noted()
     with noting as interrupted:
-        temperature, predictions = measured(end, folder, loaders, splits, interrupted, say)
+        temperature, predictions = measured(end, folder, loaders, splits, interrupted)
         if left_out := what_ctrl_c_left_out(predictions, interrupted, folder.path):
-            say(left_out)
+            log.info(left_out)
             ending = f"{ending}; {left_out}"
         report = report_of(
             folder,
@@ -88,7 +90,7 @@ def finish(
         write_reports(folder, report, best, splits.train)
     metrics = report.results.metrics if report.results else None
     for remark in metrics.remarks(report.label_names) if metrics else []:
-        say(remark)
+        log.info(remark)
     return Result(
         folder=folder.path,
         end="interrupted" if interrupted.is_set() else end,
@@ -144,34 +146,31 @@ def measured(
     loaders: Loaders,
     splits: Splits,
     interrupted: Event,
-    say: Say,
 ) -> tuple[float, Predictions | None]:
     """The temperature and the predictions of the best weights; None if Ctrl-C came before them."""
     folder.load_best()
     forward = Forward(folder.model)
     temperature = 1.0
     if folder.settings.calibration:
-        temperature = calibrate(forward, folder, loaders, interrupted, say)
+        temperature = calibrate(forward, folder, loaders, interrupted)
     # Do not delay the exit after Ctrl-C by measuring the test rows.
     if end == "interrupted" or interrupted.is_set():
         return temperature, None
     return temperature, predictions_of(forward, loaders, splits, interrupted)
 
 
-def calibrate(
-    forward: Forward, folder: RunFolder, loaders: Loaders, interrupted: Event, say: Say
-) -> float:
+def calibrate(forward: Forward, folder: RunFolder, loaders: Loaders, interrupted: Event) -> float:
     """Fit and return the temperature of the validation rows, and save the calibrated model.
 
     If Ctrl-C comes before all rows are ready, the model is unchanged and the temperature is 1.
     """
     ready, logits = forward.logits_until(interrupted, loaders.validation, "calibrate")
     if len(ready) < len(loaders.validation.label_ids):
-        say("Ctrl-C: calibration skipped; the probabilities are not calibrated")
+        log.info("Ctrl-C: calibration skipped; the probabilities are not calibrated")
         return 1.0
     temperature = fit_temperature(logits, loaders.validation.label_ids)
     folder.save_calibrated(temperature)
-    say(explain_temperature(temperature))
+    log.info(explain_temperature(temperature))
     return temperature
 
 
@@ -218,12 +217,12 @@ def how_it_ended(end: str, state: RunState, folder: Path) -> str:
         else "no model was saved, since there was no evaluation yet"
     )
     if end == "interrupted":
-        return f"stopped after step {state.step:,}; {best}; continue with --resume {folder}"
+        return f"stopped after step {state.step:,}; {best}; continue with `resume={folder}`"
     if end == "stopped early":
         return f"stopped early after step {state.step:,}; {best}"
     if end == "diverged":
         return (
             f"stopped: the loss or a gradient is not finite after {state.step:,} steps; {best};"
-            " try a lower --learning-rate"
+            " try a lower `learning_rate`"
         )
     return best

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -16,17 +15,17 @@ from mlx_finbert.checkpoints.files import SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import Splits
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.distributed import barrier, guarded, ranks, require_same
+from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
 from mlx_finbert.errors import InputError
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.prefetch import background
-from mlx_finbert.settings import flag_of, read_config_file
+from mlx_finbert.settings import read_config_file
 from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.integrations import check_services, reporters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
-from mlx_finbert.training.prepare import Say, load_model, make_loaders, make_trainer
+from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
 from mlx_finbert.training.results import Result, finish
 from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.state import RunEnd
@@ -44,14 +43,13 @@ RENAMED_SETTINGS = {"keep": "save_total_limit", "eval_every": "eval_steps"}
 """Names of earlier versions in `config.yaml`."""
 
 
-def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None) -> Result:
+def run(settings: TrainSettings, splits: Splits | None = None) -> Result:
     """Fine-tune a model and write the results to the output folder.
 
-    Several processes share every batch; only the first one writes files and messages.
+    Several processes share every batch; only the first one writes files and notes.
 
     Args:
         settings: all settings; without an `output_dir`, a new folder is chosen.
-        say: receives the messages.
         splits: the rows to use, from `rows_of`; loaded if not given.
 
     Raises:
@@ -59,45 +57,46 @@ def run(settings: TrainSettings, say: Say = print, splits: Splits | None = None)
     """
     if settings.gradient_checkpointing:
         prefer_memory()
-    checkpoint = find_checkpoint(Path(settings.resume), say) if settings.resume else None
+    checkpoint = find_checkpoint(Path(settings.resume)) if settings.resume else None
     check_output(settings)
     if splits is None:
         drawn = settings.draw(settings.load_texts())
         splits = rows_of(settings, drawn, TrainingRun.of(settings.model, settings.revision))
-    remedy = "start the run again, with --resume to continue from its last checkpoint"
+    remedy = "start the run again, with `resume` to continue from its last checkpoint"
     with guarded(remedy), background() as thread, ExitStack() as held:
         processes = ranks()
         is_first = processes.rank() == 0
         resumed = checkpoint.run_folder if checkpoint else None
         path = held.enter_context(claimed_folder(settings, resumed, is_first))
-        say = say if is_first else silent
         if is_first:
             check_services(settings.report_to or [])
+        else:
+            held.enter_context(quiet())
         for note in splits.notes:
-            say(note)
+            log.info(note)
         mx.random.seed(settings.seed)
-        model, tokenizer, is_fresh = load_model(settings, splits.train.label_names, say)
+        model, tokenizer, is_fresh = load_model(settings, splits.train.label_names)
         settings = settings.for_head(is_fresh)
-        loaders = make_loaders(settings, splits, model, tokenizer, processes, say, thread)
+        loaders = make_loaders(settings, splits, model, tokenizer, processes, thread)
         fingerprint = fingerprint_of(loaders.train, loaders.validation)
-        require_same(processes, fingerprint, f"--data {settings.data}: the rows or their tokens")
+        require_same(processes, fingerprint, f"`data={settings.data}`: the rows or their tokens")
         trainer, vocabulary = make_trainer(settings, model, loaders, processes)
         folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen, vocabulary)
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
-            say(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
+            log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
         progress = Progress(settings.epochs_of(len(loaders.train)))
         if is_first:
-            services = reporters(settings.report_to or [], path, say=say)
+            services = reporters(settings.report_to or [], path)
             trainer.callbacks = [progress, folder, *services]
         require_same(processes, start_of(trainer, settings), "the settings or the weights")
-        end = train(trainer, settings, say)
+        end = train(trainer, settings)
         if vocabulary:
             vocabulary.restore()
             folder.vocabulary = None
         result = Result(path, end, trainer.run_state)
         if is_first:
-            result = finish(end, trainer, folder, loaders, splits, progress, say)
+            result = finish(end, trainer, folder, loaders, splits, progress)
         if end != "failed":
             # mlx.launch stops all processes when one exits, so the others wait for the first.
             barrier(processes)
@@ -122,10 +121,6 @@ def rows_of(settings: TrainSettings, splits: Splits, base: TrainingRun) -> Split
     return splits
 
 
-def silent(sentence: str) -> None:
-    """Ignore a message: `say` of all processes but the first."""
-
-
 def fingerprint_of(*loaders: Loader) -> str:
     """A hexadecimal hash of the tokens and labels of loaders."""
     digest = hashlib.sha256()
@@ -145,17 +140,16 @@ def start_of(trainer: Trainer, settings: TrainSettings) -> str:
     return digest.hexdigest()
 
 
-def train(trainer: Trainer, settings: TrainSettings, say: Say) -> RunEnd:
+def train(trainer: Trainer, settings: TrainSettings) -> RunEnd:
     """Run the training loop and its callbacks; return how it ended."""
     total = trainer.args.total_steps
-    say(f"{total:,} steps of {trainer.train_loader.update_size} rows; {first_step_note()}")
+    log.info(f"{total:,} steps of {trainer.train_loader.update_size} rows; {first_step_note()}")
     for callback in trainer.callbacks:
         callback.on_start(asdict(settings), total, trainer.run_state.step)
     end = RunEnd.FAILED
     try:
         end = trainer.train()
     except StepFailed as error:
-        # Logged, as `say` is silent in all processes but the first.
         log.error("%s", error)
     finally:
         for callback in trainer.callbacks:
@@ -163,18 +157,18 @@ def train(trainer: Trainer, settings: TrainSettings, say: Say) -> RunEnd:
     return end
 
 
-def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> TrainSettings:
-    """Build the settings from the given values; `--resume` takes those of the resumed run.
+def complete(given: dict[str, Any]) -> TrainSettings:
+    """Build the settings from the given values; `resume` takes those of the resumed run.
 
     Data and model may have moved, so new paths are accepted here; their contents are compared
     later.
 
     Raises:
-        InputError: for a flag that differs from the resumed run, or an unusable checkpoint.
+        InputError: for a value that differs from the resumed run, or an unusable checkpoint.
     """
     if given.get("resume") is None:
         return TrainSettings(**given)
-    checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser().absolute(), say)
+    checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser().absolute())
     recorded: dict[str, Any] = EARLIER_DEFAULTS | read_config_file(
         checkpoint.path / "config.yaml", TrainSettings, renamed=RENAMED_SETTINGS
     )
@@ -186,7 +180,7 @@ def complete(given: dict[str, Any], say: Callable[[str], None] = print) -> Train
         value = getattr(settings, field.name)
         if given.get(field.name, value) != value:
             raise InputError(
-                f"{flag_of(field)} is {given[field.name]}: the run to resume has {value}, which"
-                " cannot be changed; leave the flag out"
+                f"`{field.name}` is {given[field.name]}: the run to resume has {value}, which"
+                " cannot be changed; leave it out"
             )
     return settings

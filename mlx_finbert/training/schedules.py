@@ -76,10 +76,10 @@ def make_schedule(
     Raises:
         InputError: for an unknown name, and for a polynomial whose peak is not above its end.
     """
-    require(name in COURSES, "--schedule", name, f"must be one of {', '.join(COURSES)}")
+    require(name in COURSES, "schedule", name, f"must be one of {', '.join(COURSES)}")
     if name == "polynomial":
-        rule = f"must be above {POLYNOMIAL_END:g}, the final rate of --schedule polynomial"
-        require(learning_rate > POLYNOMIAL_END, "--learning-rate", learning_rate, rule)
+        rule = f"must be above {POLYNOMIAL_END:g}, the final rate of `schedule=polynomial`"
+        require(learning_rate > POLYNOMIAL_END, "learning_rate", learning_rate, rule)
     course = COURSES[name]
     args = ScheduleArgs(total_steps, warmup_steps, learning_rate, num_cycles, power)
     return lambda step: course(args, step)

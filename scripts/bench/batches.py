@@ -44,12 +44,11 @@ from workers import workers
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.data import Splits
-from mlx_finbert.distributed import ranks
+from mlx_finbert.distributed import quiet, ranks
+from mlx_finbert.errors import InputError
 from mlx_finbert.prefetch import background
-from mlx_finbert.settings import require
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
-from mlx_finbert.training.run import silent
 from mlx_finbert.training.trainer import Trainer
 
 BASELINE = "packed"
@@ -111,8 +110,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--results", metavar="FILE", help="file for the figures of runs")
     parser.add_argument("--folder", metavar="PATH", help="folder of the data files")
     arguments = parser.parse_args(argv)
-    require(0 <= arguments.seeds <= 10, "--seeds", arguments.seeds, "must be from 0 to 10")
-    require(arguments.rounds >= 0, "--rounds", arguments.rounds, "must be at least 0")
+    if not 0 <= arguments.seeds <= 10:
+        raise InputError(f"--seeds is {arguments.seeds}: must be from 0 to 10")
+    if arguments.rounds < 0:
+        raise InputError(f"--rounds is {arguments.rounds}: must be at least 0")
     if arguments.trainer:
         require_packages("torch", "accelerate")
     return arguments
@@ -156,9 +157,9 @@ class Epochs:
 
 def trainer_of(settings: TrainSettings, splits: Splits) -> Trainer:
     """A trainer for these rows, with its own model."""
-    model, tokenizer, _ = load_model(settings, splits.train.label_names, silent)
-    with background() as thread:
-        loaders = make_loaders(settings, splits, model, tokenizer, ranks(), silent, thread)
+    with quiet(), background() as thread:
+        model, tokenizer, _ = load_model(settings, splits.train.label_names)
+        loaders = make_loaders(settings, splits, model, tokenizer, ranks(), thread)
         return make_trainer(settings, model, loaders, ranks())[0]
 
 

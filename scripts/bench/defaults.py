@@ -38,7 +38,7 @@ from rounds import count
 from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import from_text
-from mlx_finbert.settings import require
+from mlx_finbert.errors import InputError
 from mlx_finbert.training.config import TrainSettings
 
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -80,8 +80,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--values", nargs="+", default=[], metavar="VALUE", help="of --setting")
     parser.add_argument("--seeds", type=count, default=3, metavar="N", help="runs of each value")
     arguments = parser.parse_args(argv)
-    if arguments.setting:
-        require(bool(arguments.values), "--values", "missing", "name those of --setting to compare")
+    if arguments.setting and not arguments.values:
+        raise InputError("--values is missing: name those of --setting to compare")
     print(described(machine()))
     kept = Kept(arguments.results)
     for name in arguments.data:

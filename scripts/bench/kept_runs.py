@@ -19,12 +19,13 @@ import numpy as np
 
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import Splits
+from mlx_finbert.distributed import quiet
 from mlx_finbert.evaluation.calibration import expected_calibration_error
 from mlx_finbert.evaluation.metrics import measure
 from mlx_finbert.inference.logits import softmax
 from mlx_finbert.settings import config_text
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.run import rows_of, run, silent
+from mlx_finbert.training.run import rows_of, run
 
 Figures = dict[str, Any]
 
@@ -110,9 +111,9 @@ def figures_of(settings: TrainSettings, splits: Splits) -> Figures:
     """Train, and measure the test rows before calibration."""
     start = time.perf_counter()
     # Keep standard output for the table.
-    with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr), quiet():
         settings = replace(settings, output_dir=str(Path(folder) / "run"))
-        result = run(settings, silent, splits)
+        result = run(settings, splits)
     if result.predictions is None or result.predictions.interrupted:
         sys.exit(f"there are no figures (end of run: {result.end})")
     return figures_by(result.predictions.logits, result.predictions.label_ids) | {

@@ -18,7 +18,6 @@ from mlx_finbert.distributed import ranks
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.prepare import Loaders, load_model, make_loaders, make_trainer
-from mlx_finbert.training.run import silent
 from mlx_finbert.training.state import RunEnd, RunState
 
 
@@ -43,7 +42,7 @@ class OurTraining:
             save_epochs=0,
         )
         self.splits = splits_of(job)
-        self.model, self.tokenizer, _ = load_model(self.settings, job.label_names, silent)
+        self.model, self.tokenizer, _ = load_model(self.settings, job.label_names)
         loaders = self._loaders()
         self.trainer, self.vocabulary = make_trainer(self.settings, self.model, loaders, ranks())
         self.about = {
@@ -74,7 +73,7 @@ class OurTraining:
         """Tokenize the rows."""
         with background() as thread:
             return make_loaders(
-                self.settings, self.splits, self.model, self.tokenizer, ranks(), silent, thread
+                self.settings, self.splits, self.model, self.tokenizer, ranks(), thread
             )
 
     def _train(self, loaders: Loaders, steps: int) -> float:

@@ -11,7 +11,6 @@ from machine import described, machine
 from rounds import count, table
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.settings import require
 
 Found = dict[str, Any]
 
@@ -42,7 +41,8 @@ def keep_to_cores(number: int) -> None:
     if not hasattr(os, "sched_setaffinity"):
         raise InputError("--threads has no effect on this system: leave it out")
     cores = sorted(os.sched_getaffinity(0))
-    require(number <= len(cores), "--threads", number, f"there are only {len(cores)} cores")
+    if number > len(cores):
+        raise InputError(f"--threads is {number}: there are only {len(cores)} cores")
     os.sched_setaffinity(0, cores[:number])
 
 

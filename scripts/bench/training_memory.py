@@ -14,7 +14,6 @@ from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
-from mlx_finbert.training.run import silent
 
 LABELS = ["negative", "neutral", "positive"]
 STEPS = 3
@@ -55,10 +54,10 @@ def train(folder: Path, case: Training) -> int:
         max_steps=STEPS,
         gradient_checkpointing=case.checkpointing,
     )
-    model, tokenizer, _ = load_model(settings, LABELS, silent)
+    model, tokenizer, _ = load_model(settings, LABELS)
     splits = made_up_splits(words_of(tokenizer), case)
     with background() as thread:
-        loaders = make_loaders(settings, splits, model, tokenizer, ranks(), silent, thread)
+        loaders = make_loaders(settings, splits, model, tokenizer, ranks(), thread)
     # Of the whole table of words: a smaller one is trained.
     parameters = sum(value.size for value in named_parameters(model).values())
     trainer, _ = make_trainer(settings, model, loaders, ranks())

@@ -180,7 +180,7 @@ def test_damaged_folders_give_one_sentence(checkpoint, tmp_path):
     broken("not written by mlx-finbert", lambda f: edit(f, lora={"r": 8}))
     broken("not written by mlx-finbert", lambda f: edit(f, lora={"rank": "8"}))
     broken("not written by mlx-finbert", lambda f: edit(f, num_layers=2))
-    broken("--lora-layers is 9", lambda f: edit(f, lora={"layers": 9}))
+    broken("`lora_layers` is 9", lambda f: edit(f, lora={"layers": 9}))
     broken("the tensor .*lora_a", lambda f: edit(f, lora={"rank": 5}))
 
 

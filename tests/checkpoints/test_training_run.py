@@ -81,7 +81,7 @@ def test_a_model_of_others(folder, tmp_path):
             (folder / "config.yaml").write_text(content)
         run = TrainingRun.of(str(folder))
         assert run.settings is None and run.seen is None and run.seen_as_base is None
-        with pytest.raises(InputError, match="give the data to measure with --data"):
+        with pytest.raises(InputError, match="give the data to measure with `data`"):
             with_own_data({"model": str(folder)}, EvaluateSettings, "data")
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from mlx_finbert.cli.flags import parse
+from mlx_finbert.cli.messages import flag_of
 from mlx_finbert.convert.settings import (
     FuseSettings,
     ToCoremlSettings,
@@ -15,7 +16,6 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.config import CompareSettings, EvaluateSettings
 from mlx_finbert.flag_names import OTHER_NAMES
 from mlx_finbert.inference.config import PredictSettings
-from mlx_finbert.settings import flag_of
 from mlx_finbert.train import main
 from mlx_finbert.training.config import TrainSettings
 
@@ -84,7 +84,7 @@ def test_a_flag_that_is_like_none(unknown):
 
 
 def test_other_names_are_of_flags_that_exist_and_are_not_flags_beside_them():
-    flags = [{flag_of(field) for field in dataclasses.fields(command)} for command in COMMANDS]
+    flags = [{flag_of(field.name) for field in dataclasses.fields(command)} for command in COMMANDS]
     for own, others in OTHER_NAMES.items():
         having = [names for names in flags if own in names]
         assert own in set().union(*flags), own

@@ -62,7 +62,9 @@ def export(folder, output, *more):
 
 def test_export_and_verify(folder, tmp_path, capsys):
     assert export(folder, tmp_path / "app" / "T.mlpackage") == 0
-    text = capsys.readouterr().out
+    text, notes = capsys.readouterr()
+    assert notes == "building T-7.mlpackage\nbuilding T-9.mlpackage\nverifying\n"
+    assert "one length (--lengths 9); 8-bit weights (--compress int8)" in text
     assert "tiny -> " in text and "T-9.mlpackage" in text and text.endswith("verified\n")
     package = str(tmp_path / "app" / "T-9.mlpackage")
     assert verify(["--package", package, "--model", str(folder)]) == 0

@@ -53,7 +53,7 @@ def test_the_flag_leaves_them_out(checkpoint, path, capsys):
     assert data.splits == ["train", "test"]
     unlabelled, left_out, unused = data.notes
     assert unlabelled.endswith("1 of 2 rows of no split have no label and are skipped")
-    assert "5 of 8 rows cannot be used and are skipped (--drop-bad-rows)" in left_out
+    assert "5 of 8 rows cannot be used and are skipped (`drop_bad_rows=True`)" in left_out
     assert re.search(r"row 2\)?, column 'text'", left_out)
     assert "no row is labelled 'negative'" in unused
 

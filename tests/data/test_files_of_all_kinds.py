@@ -90,10 +90,10 @@ KINDS = [
     Kind("given-tab.txt", TAB, TWO, "--delimiter tab"),
     Kind("given-tab2.txt", TAB, TWO, "--delimiter \\t"),
     Kind("unclear.csv", b"text,a;label\nx,1;2\ny,3;4\n",
-         error="may be separated by a comma or a semicolon: choose one with --delimiter"),
+         error="may be separated by a comma or a semicolon: choose one with `delimiter`"),
     Kind("unclear-given.csv", b"text,a;label\nx,1;2\ny,3;1\n", [("x,1", "2"), ("y,3", "1")],
          "--delimiter ; --text-column text,a"),
-    Kind("two.csv", COMMA, flags="--delimiter ab", error="--delimiter 'ab' is not one character"),
+    Kind("two.csv", COMMA, flags="--delimiter ab", error="`delimiter='ab'` is not one character"),
     Kind("one.csv", b"text\nSales fell\nProfit rose\n", error="has no column 'label'"),
     Kind("unquoted.csv", b"text,label\nSales fell, again,down\nProfit rose,up\n",
          error=r"line 2 \(row 1\): 3 fields, but the header has 2; quote texts that contain"),
@@ -142,16 +142,16 @@ KINDS = [
          error="line 3: not utf-16, although the file begins as utf-16"),
     Kind("utf-32.csv", text(GERMAN, "utf-32"), UMLAUT),
     Kind("windows.csv", text(GERMAN, "cp1252"), UMLAUT,
-         note=r"is not UTF-8 \(line 2\) and was read as Windows-1252; .*--encoding"),
+         note=r"is not UTF-8 \(line 2\) and was read as Windows-1252; .*`encoding`"),
     Kind("windows-given.csv", text(GERMAN, "cp1252"), UMLAUT, "--encoding windows-1252"),
     Kind("latin.csv", text(GERMAN, "cp1252"), flags="--encoding latin-1",
-         error="line 2: in latin-1 the byte 0x93 is a control.* add --encoding windows-1252"),
+         error="line 2: in latin-1 the byte 0x93 is a control.* add `encoding=windows-1252`"),
     Kind("latin-given.csv", text(["text,label", "f\xfcr,up", "b,down"], "latin-1"),
          [("für", "up"), ("b", "down")], "--encoding latin-1"),
     Kind("utf-8-given.csv", text(GERMAN, "cp1252"), flags="--encoding utf-8",
-         error="line 2: not utf-8; remove --encoding"),
+         error="line 2: not utf-8; remove `encoding`"),
     Kind("neither.csv", b"text,label\nf\xfc\x81r,up\nb,down\n",
-         error="line 2: neither UTF-8 nor Windows-1252: give its encoding with --encoding"),
+         error="line 2: neither UTF-8 nor Windows-1252: give its encoding with `encoding`"),
     Kind("damaged.csv", text(["text,label", "für Ä Ö,up"]) * 9 + b"text,label\nf\xfcr,up\n",
          error="line 20: not UTF-8, but 27 other characters of the file are"),
     Kind("halves.csv", text(["text,label", "Ä 🚀,up", "b,down"]).replace(
@@ -164,20 +164,20 @@ KINDS = [
     Kind("unknown.csv", COMMA, flags="--encoding utf-9", error="Python has no such encoding"),
     # Headers.
     Kind("all-data.csv", NO_HEADER,
-         error="first line looks like data .'neutral' occurs again in column 1.: add --no-header"
-         " and name the columns by number, for example --text-column 2 --label-column 1"),
+         error="first line looks like data .'neutral' occurs again in column 1.: add `header=False`"
+         " and name the columns by number, for example `text_column=2` `label_column=1`"),
     Kind("all-data-given.csv", NO_HEADER, NO_HEADER_ROWS, NUMBERS),
     Kind("by-row.csv", NO_HEADER, flags="--label-column neutral --text-column "
          "Technopolis_plans_to_develop_in_stages_an_area", error="first line looks like data"),
     Kind("spam-by-name.csv", b"text,spam\nx,spam\ny,ham\n", flags="--label-column spam",
-         error="looks like data .'spam' occurs again in column 2.: .*or add --header if it does"),
+         error="looks like data .'spam' occurs again in column 2.: .*or add `header=True` if"),
     Kind("spam-by-header.csv", b"text,spam\nx,spam\ny,ham\n", [("x", "spam"), ("y", "ham")],
          "--label-column spam --header"),
     Kind("SMSSpamCollection", SMS_FILE, SMS, NUMBERS, note="part of the texts"),
-    Kind("SMSSpamCollection.tsv", SMS_FILE, error="looks like data .*--text-column 2 --label"),
+    Kind("SMSSpamCollection.tsv", SMS_FILE, error="looks like data .*`text_column=2` `label_"),
     Kind("SMSSpamCollection.txt", SMS_FILE, SMS, NUMBERS, note="part of the texts"),
-    Kind("bare.txt", SMS_FILE, error="one text per line without labels; .*--delimiter tab"),
-    Kind("sentiment140.csv", TWEETS, error="looks like data .*--text-column [36] --label-column 4"),
+    Kind("bare.txt", SMS_FILE, error="one text per line without labels; .*`delimiter=tab`"),
+    Kind("sentiment140.csv", TWEETS, error="looks like data .*`text_column=[36]` `label_column=4`"),
     Kind("sentiment140-given.csv", TWEETS, [("is upset, again", "0"), ("loves it", "4")],
          "--no-header --text-column 6 --label-column 1"),
     Kind("with-header.csv", COMMA, flags=NUMBERS, error="the first line names the columns .text"),
@@ -202,18 +202,18 @@ KINDS = [
     Kind("blanks-at-end.csv", COMMA + b"\n  \r\n \n", TWO),
     Kind("tabs-at-end.tsv", TAB + b"\t\n", TWO, note="1 of 3 rows have no label"),
     Kind("short-row.csv", b"up,Profit rose\ndown,Sales fell\n",
-         error="choose one with --text-column, or add --no-header if the first line is a row"),
+         error="choose one with `text_column`, or add `header=False` if the first line is a row"),
     Kind("short-row-given.csv", b"up,Profit rose\ndown,Sales fell\n",
          [("Profit rose", "up"), ("Sales fell", "down")], NUMBERS),
     Kind("mysql.tsv", TAB + b"Orders\t\\N\n", TWO, note="1 of 3 rows have no label"),
     Kind("mysql-text.tsv", TAB + b"\\N\tup\n", error="row 3., column 'text': the text is empty"),
     Kind("bad-header.csv", b'"text"x,label\na,up\n', error="first line: a quotation mark"),
     Kind("wrong.csv", b'"text","label"\na,up\n', flags="--delimiter ;",
-         error="first line: .*; check --delimiter too"),
+         error="first line: .*; check `delimiter` too"),
     Kind("never-closed-header.csv", b'"text,label\na,up\n', error="first line: the quotation"),
     Kind("same-name.csv", b"text,label,text\na,up,b\n", error="two columns have one name, 'text'"),
     Kind("marked.csv", text(GERMAN, "utf-8-sig"), flags="--encoding windows-1252",
-         error="--encoding windows-1252: .* begins with the byte order mark of utf-8: remove"),
+         error="`encoding=windows-1252`: .* begins with the byte order mark of utf-8: remove"),
     Kind("empty.csv", b"", error="is empty"),
     Kind("header-only.csv", b"text,label\n", error="has no rows"),
     # JSON.
@@ -293,8 +293,8 @@ KINDS = [
          error="is a web page .HTML. and not the file itself: .*Raw link"),
     Kind("page.pdf", b"%PDF", error="the ending is not one of"),
     Kind("news.csv.txt", COMMA, TWO),
-    Kind("flags.jsonl", JSONL, flags="--delimiter ;", error="--delimiter has no effect"),
-    Kind("flags2.jsonl", JSONL, flags="--no-header", error="--no-header has no effect"),
+    Kind("flags.jsonl", JSONL, flags="--delimiter ;", error="`delimiter` has no effect"),
+    Kind("flags2.jsonl", JSONL, flags="--no-header", error="`header=False` has no effect"),
 ]  # fmt: skip
 
 
@@ -330,7 +330,7 @@ def test_real_phrasebank_as_kaggle_has_it(tmp_path, real_data):
     with open(path, "w", encoding="latin-1", newline="") as file:
         labels = [source.label_names[i] for i in source.label_ids]
         csv.writer(file).writerows(zip(labels, source.texts, strict=True))
-    with pytest.raises(InputError, match=r"--no-header .*--text-column 2 --label-column 1"):
+    with pytest.raises(InputError, match=r"`header=False` .*`text_column=2` `label_column=1`"):
         load(path)
     data = load(path, NUMBERS)
     assert (data.texts, data.label_ids.tolist()) == (source.texts, source.label_ids.tolist())

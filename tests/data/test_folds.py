@@ -138,10 +138,10 @@ def refusal(data, folds=5, **options):
 
 
 def test_bad_input():
-    assert refusal(make(), 1) == "--folds is 1: at least 2"
+    assert refusal(make(), 1) == "`folds` is 1: at least 2"
     own = make(splits=["train"] * 200 + ["test"] * 100)
     assert "made has its own splits" in refusal(own)
-    assert "made has 4 groups of near duplicates, too few for --folds 5" in refusal(make(4))
+    assert "made has 4 groups of near duplicates, too few for `folds=5`" in refusal(make(4))
     few = make()
     few.label_ids[:] = [0] * 3 + [1] * 297
     assert "3 usable rows are labelled 'negative', in 3 groups" in refusal(few)

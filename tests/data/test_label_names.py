@@ -214,7 +214,7 @@ def test_a_source_with_names_of_its_own_takes_a_label_map():
         names[plain.label_names[i]] for i in plain.label_ids
     ]
     assert (data.splits, data.others) == (plain.splits, plain.others)
-    with pytest.raises(InputError, match="'neutral' is not in --label-map"):
+    with pytest.raises(InputError, match="'neutral' is not in `label_map`"):
         load_texts("sample", Columns(label_map={"positive": "up", "negative": "down"}))
 
 
@@ -236,7 +236,7 @@ def test_only_labels_of_the_rows_that_are_measured_count():
     with pytest.raises(InputError, match="not those of the model"):
         data.ids_in(["up", "flat", "down"])
     # The remedy covers the whole file, although only some rows are measured.
-    with pytest.raises(InputError, match=r"--label-map .down=NAME,mixed=NAME,up=NAME."):
+    with pytest.raises(InputError, match=r"`label_map=.down=NAME,mixed=NAME,up=NAME.`"):
         data.take(np.array([0]), "some").ids_in(["a", "b"])
 
 
@@ -256,9 +256,9 @@ def test_what_was_taken_for_one_label_is_said(tmp_path):
     path = write(tmp_path / "a.csv", ["Bullish", "bearish", "pos", "positive", "BEARISH"])
     assert load_texts(str(path)).notes == [
         f"{path}, column 'label': 'bearish' and 'BEARISH' count as one label, 'bearish';"
-        " use --label-map to separate them",
+        " use `label_map` to separate them",
         f"{path}, column 'label': 'Bullish' and 'pos' and 'positive' count as one label,"
-        " 'Bullish'; use --label-map to separate them",
+        " 'Bullish'; use `label_map` to separate them",
     ]
     given = read_label_map("bullish=up,pos=up,positive=up,bearish=down")
     assert load_texts(str(path), Columns(label_map=given)).notes == []

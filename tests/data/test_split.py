@@ -172,7 +172,7 @@ def test_a_source_without_test_rows():
 
 def test_too_few_rows():
     data = LabelledTexts(["a", "b", "c"], np.array([0, 1, 2]), LABELS, "made")
-    with pytest.raises(InputError, match=r"no validation row is left.*--validation-fraction 0.1"):
+    with pytest.raises(InputError, match=r"no validation row is left.*`validation_fraction=0.1`"):
         make_splits(data)
     with pytest.raises(InputError, match="made has no training row"):
         make_splits(make(3, splits=["test"] * 3))

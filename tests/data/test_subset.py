@@ -15,7 +15,7 @@ def make(n=400):
 
 
 def sampled(rows, most, seed=0):
-    return {rows.texts[i] for i in sample(rows, most, seed, "--flag")[0]}
+    return {rows.texts[i] for i in sample(rows, most, seed, "limit")[0]}
 
 
 def test_a_sample_is_nested_and_independent_of_the_order():
@@ -23,14 +23,14 @@ def test_a_sample_is_nested_and_independent_of_the_order():
     mixed = rows.take(np.random.default_rng(0).permutation(400), "mixed")
     assert sampled(rows, 50) == sampled(mixed, 50) < sampled(rows, 100)
     assert sampled(rows, 50) != sampled(rows, 50, seed=1)
-    at, notes = sample(rows, 50, 0, "--flag")
+    at, notes = sample(rows, 50, 0, "limit")
     assert len(at) == 50 and at.tolist() == sorted(at)
-    assert notes == ["made: 50 of 400 rows are used, by --flag"]
+    assert notes == ["made: 50 of 400 rows are used, by `limit`"]
 
 
 def test_a_sample_of_all_is_all():
     for most in (None, 400, 1000):
-        at, notes = sample(make(), most, 0, "--flag")
+        at, notes = sample(make(), most, 0, "limit")
         assert at.tolist() == list(range(400)) and notes == []
 
 
@@ -48,7 +48,7 @@ def test_seen_rows_are_left_out_or_told():
     assert at.tolist() == [0, 2, 3, 5]
     assert notes == [
         "made: 2 of 6 rows were left out, because the model saw their texts in training or"
-        " validation; --include-seen includes them"
+        " validation; `include_seen=True` includes them"
     ]
     at, notes = unseen(rows, seen, include_seen=True)
     assert at.tolist() == list(range(6)) and "2 of 6 rows have texts that" in notes[0]
@@ -73,13 +73,13 @@ def test_rows_outside_the_sample_are_not_seen():
     assert [len(p) for p in (splits.train, splits.validation, splits.test)] == [30, 20, 20]
     assert len(splits.test_rows) == 20
     assert np.count_nonzero(splits.seen.holds(make().texts)) == 50
-    assert sum("rows are used, by --max-" in note for note in splits.notes) == 3
+    assert sum("rows are used, by `max_" in note for note in splits.notes) == 3
 
 
 def test_a_label_that_a_sample_loses_is_told():
     splits = usable(make_splits(make()), None, False, 1, None, 0)
     (lost,) = {0, 1} - set(splits.train.label_ids)
-    expected = f"no training row of the sample is labelled {LABELS[lost]}: raise --max-train-rows"
+    expected = f"no training row of the sample is labelled {LABELS[lost]}: raise `max_train_rows`"
     assert expected in splits.notes
 
 

@@ -53,12 +53,12 @@ def test_a_file_in_the_place_of_the_one_that_it_was_trained_on_is_other_data():
     assert "fold" not in drawn.heading
 
 
-def test_data_without_test_rows_names_flags_that_the_command_has():
+def test_data_without_test_rows_names_the_parameters_that_the_caller_has():
     texts = make(60, splits=["train"] * 40 + ["validation"] * 20)
-    with pytest.raises(InputError, match=r"^news has no .* --data, or choose --split validation$"):
+    with pytest.raises(InputError, match=r"^news has no .* `data`, or choose `split=validation`$"):
         choose(texts, run_on(texts))
-    of_export = {"data_flag": "--validate", "split_flag": None}
-    with pytest.raises(InputError, match=r"give other data with --validate$"):
+    of_export = {"data_name": "validate", "split_name": None}
+    with pytest.raises(InputError, match=r"give other data with `validate`$"):
         choose(texts, run_on(texts), **of_export)
 
 
@@ -114,7 +114,7 @@ def test_test_rows_drawn_from_other_data_are_said_to_be():
 def test_another_split_than_the_runs_is_told_and_safe():
     run = run_on(make())
     found = choose(make(), run, split_seed=5)
-    assert "--split-seed is 5, but was 0 in the training run" in found.rows.notes[0]
+    assert "`split_seed` is 5, but was 0 in the training run" in found.rows.notes[0]
     assert found.seen_left_out > 0 and not run.seen.holds(found.rows.texts).any()
 
 
@@ -136,7 +136,7 @@ def test_a_model_fine_tuned_from_one_that_recorded_nothing():
 @pytest.mark.parametrize("split", [None, "test", "all"])
 def test_a_run_of_an_earlier_version_has_no_test_rows_of_its_own(split):
     old = replace(run_on(make()), seen=None)
-    with pytest.raises(InputError, match=r"earlier version.*--split-column.*--include-seen"):
+    with pytest.raises(InputError, match=r"earlier version.*`split_column`.*`include_seen=True`"):
         choose(make(), old, split=split)
     assert len(choose(make(), old, split=split, include_seen=True).rows) > 0
     assert not choose(make(), old, data="other.csv").seen_checked
@@ -156,7 +156,7 @@ def test_a_sample_is_of_what_is_left():
     found = choose(make(250), run, most=20)
     assert len(found.rows) == 20 and not run.seen.holds(found.rows.texts).any()
     left = 250 - found.seen_left_out
-    assert f"20 of {left} rows are used, by --max-eval-rows" in found.rows.notes[1]
+    assert f"20 of {left} rows are used, by `max_eval_rows`" in found.rows.notes[1]
     assert found.heading.startswith("news: 20 of 250 rows")
     more = choose(make(250), run, most=40)
     assert set(found.rows.texts) < set(more.rows.texts)
@@ -170,7 +170,7 @@ def test_what_reading_left_out_is_carried():
 
 def test_data_that_is_not_there_any_more():
     def load():
-        raise InputError("--data news: there is no such file or folder")
+        raise InputError("`data=news`: there is no such file or folder")
 
     for data, words in (
         ("news", "trained on news; if that has moved"),

@@ -100,7 +100,7 @@ def test_the_output_is_of_one_input_or_not_there(
         try:
             score(source, target)
         except InputError as error:
-            assert "--input has changed" in str(error)  # it changed before all was read once
+            assert "`input` has changed" in str(error)  # it changed before all was read once
             assert row < ROWS
             score(source, target, overwrite_parts=True)
         assert target.read_bytes() == whole[OLD]
@@ -121,7 +121,7 @@ def test_a_file_swapped_between_two_passes(source, tmp_path, monkeypatch, swap, 
 
     with monkeypatch.context() as patch:
         patch.setattr(table, "in_parts", swapped)
-        with pytest.raises(InputError, match=r"in\.csv was changed .*--overwrite-parts"):
+        with pytest.raises(InputError, match=r"in\.csv was changed .*`overwrite_parts=True`"):
             score(source, target)
     assert not target.exists()
     source.write_text(CHANGES["other texts"])

@@ -114,10 +114,10 @@ def test_files_of_sentences_that_cannot_be(tiny, tmp_path):
     plain.write_text('text\n""\n')
     target, predictor = tmp_path / "out.csv", Predictor(*tiny)
     for path, sentences, by_sentence, words in (
-        (plain, "s.csv", False, "--sentences needs --by-sentence"),
-        (plain, "s.txt", True, "--sentences .*s.txt: the file name must end"),
-        (plain, "out.csv", True, "is the --output file"),
-        (plain, "plain.csv", True, "is the --input file"),
+        (plain, "s.csv", False, "`sentences` needs `by_sentence=True`"),
+        (plain, "s.txt", True, "`sentences=.*s.txt`: the file name must end"),
+        (plain, "out.csv", True, "is the `output` file"),
+        (plain, "plain.csv", True, "is the `input` file"),
         (plain, "s.parquet", True, "no row has a text"),
         (source, "s.csv", True, "already has a column 'sentences'"),
     ):

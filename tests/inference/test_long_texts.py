@@ -50,7 +50,7 @@ def test_long_sentences_are_treated_the_same(tiny):
 
 def test_wrong_options(tiny):
     for options, words in (
-        ({"window_overlap": 4}, "--window-overlap is 4.*add --long-texts windows"),
+        ({"window_overlap": 4}, "`window_overlap` is 4.*add `long_texts=windows`"),
         ({"window_overlap": 38, "long_texts": "windows"}, "from 0 to 37 for windows of 40"),
         ({"window_overlap": -1, "long_texts": "windows"}, "from 0"),
         ({"long_texts": "drop"}, "cut or windows"),

@@ -118,20 +118,20 @@ def test_parts_of_another_run_are_refused_by_what_differs(
     other.write_text(source.read_text().replace("profit", "loss"))
     changed, options = Predictor(*tiny), {"options": ReadOptions("utf-8")}
     for predictor, path, options, words in (
-        (Predictor(*tiny), other, {}, "--input has changed"),
-        (Predictor(*tiny, max_length=8), source, {}, "--max-length was 40 and is 8"),
-        (Predictor(*tiny), source, {"by_sentence": True}, "--by-sentence was False and is True"),
+        (Predictor(*tiny), other, {}, "`input` has changed"),
+        (Predictor(*tiny, max_length=8), source, {}, "`max_length` was 40 and is 8"),
+        (Predictor(*tiny), source, {"by_sentence": True}, "`by_sentence` was False and is True"),
         (
             Predictor(*tiny),
             source,
             {"options": ReadOptions("utf-8")},
-            "--encoding was None and is utf-8",
+            "`encoding` was None and is utf-8",
         ),
     ):
-        with pytest.raises(InputError, match=f"another run \\({words}.*--overwrite-parts"):
+        with pytest.raises(InputError, match=f"another run \\({words}.*`overwrite_parts=True`"):
             scoring.score_file(predictor, path, target, **options)
     changed.model.classifier.bias = changed.model.classifier.bias + 1
-    with pytest.raises(InputError, match=r"another run \(--model has changed\)"):
+    with pytest.raises(InputError, match=r"another run \(`model` has changed\)"):
         scoring.score_file(changed, source, target)
     report = scoring.score_file(changed, source, target, overwrite_parts=True)
     assert report.parts_found == 0 and target.exists()
@@ -201,7 +201,7 @@ def test_ranks_that_see_other_things_say_so(tiny, source, tmp_path, monkeypatch)
         scoring.score_file(Predictor(*tiny), *args, group=Rank(1, 2))
     with pytest.raises(InputError, match="missing"):
         scoring.score_file(Predictor(*tiny), *args, group=Rank(0, 2))
-    with pytest.raises(InputError, match=r"different jobs .*--max-length was 40 and is 8"):
+    with pytest.raises(InputError, match=r"different jobs .*`max_length` was 40 and is 8"):
         scoring.score_file(Predictor(*tiny, max_length=8), *args, group=Rank(1, 2))
 
 

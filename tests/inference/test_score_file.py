@@ -120,13 +120,13 @@ def test_what_cannot_be_scored_leaves_no_file(tiny, tmp_path):
     taken = write(tmp_path / "taken.csv", [{"text": "a", "score": "1"}])
     (tmp_path / "empty.csv").write_text("text\n")
     for source, output, column, words in (
-        (good, target, "headline", "--text-column"),
+        (good, target, "headline", "`text_column`"),
         (numbers, target, "text", "line 2 .row 2., column 'text': 5 is not a text"),
         (taken, target, "text", "already has a column 'score'"),
         (tmp_path / "empty.csv", target, "text", "no rows"),
         (tmp_path / "missing.csv", target, "text", "no such file"),
-        (good, tmp_path / "out.xlsx", "text", "--output .*out.xlsx"),
-        (good, good, "text", "is the --input file"),
+        (good, tmp_path / "out.xlsx", "text", "`output=.*out.xlsx`"),
+        (good, good, "text", "is the `input` file"),
     ):
         with pytest.raises(InputError, match=words):
             scoring.score_file(predictor, source, output, column)

@@ -73,11 +73,11 @@ def test_the_last_layers_and_the_named_linears(checkpoint, family):
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"layers": 3}, "--lora-layers is 3: the model has only 2 layers"),
-        ({"layers": 0}, "--lora-layers is 0: must be at least 1"),
-        ({"rank": 0}, "--lora-rank is 0"),
-        ({"alpha": 0.0}, "--lora-alpha is 0"),
-        ({"dropout": 1.0}, "--lora-dropout is 1"),
+        ({"layers": 3}, "`lora_layers` is 3: the model has only 2 layers"),
+        ({"layers": 0}, "`lora_layers` is 0: must be at least 1"),
+        ({"rank": 0}, "`lora_rank` is 0"),
+        ({"alpha": 0.0}, "`lora_alpha` is 0"),
+        ({"dropout": 1.0}, "`lora_dropout` is 1"),
         ({"keys": ["query"]}, "no linear layer 'query': use one of attention.*output.dense"),
     ],
 )

@@ -140,7 +140,7 @@ def test_loading_in_another_precision(saved):
 def test_rows_that_the_groups_do_not_divide(tiny, wide):
     with pytest.raises(InputError, match="rows of 22 numbers, which is not a multiple of"):
         quantize(tiny[0], Quantization(8))
-    with pytest.raises(InputError, match=r"rows of 64 numbers, .* try another --group-size"):
+    with pytest.raises(InputError, match=r"rows of 64 numbers, .* try another `group_size`"):
         quantize(mlx_finbert.load(wide(name="wide"))[0], Quantization(8, 128))
 
 

@@ -33,10 +33,10 @@ def test_a_run_can_be_steered_by_what_an_evaluation_records():
 
 
 def test_directions_of_metrics():
-    assert higher_is_better("val_macro_f1", "--metric") and higher_is_better("accuracy", "--metric")
-    assert not higher_is_better("val_loss", "--metric")
-    with pytest.raises(InputError, match="--metric is f1: must be one of loss, accuracy, val_loss"):
-        higher_is_better("f1", "--metric")
+    assert higher_is_better("val_macro_f1", "metric") and higher_is_better("accuracy", "metric")
+    assert not higher_is_better("val_loss", "metric")
+    with pytest.raises(InputError, match="`metric` is f1: must be one of loss, accuracy, val_loss"):
+        higher_is_better("f1", "metric")
 
 
 def test_ties_do_not_replace_the_best():
@@ -170,14 +170,14 @@ def test_a_rate_that_rounding_left_above_its_minimum_does_not_fall():
 
 def test_parameters_are_refused_by_their_flags():
     for parameters, message in (
-        ({"monitor": "auc"}, "--plateau-monitor is auc: must be one of loss, accuracy"),
-        ({"factor": 1.0}, "--plateau-factor is 1.0: must be between 0 and 1"),
-        ({"factor": 0.0}, "--plateau-factor is 0.0: must be between 0 and 1"),
-        ({"patience": -1}, "--plateau-patience is -1: must be at least 0"),
-        ({"min_lr": -1.0}, "--plateau-min-lr is -1.0: must be at least 0"),
-        ({"min_delta": -1e-4}, "--plateau-min-delta is -0.0001: must be at least 0"),
-        ({"cooldown": -1}, "--plateau-cooldown is -1: must be at least 0"),
-        ({"mode": "up"}, "--plateau-mode is up: must be one of auto, min, max"),
+        ({"monitor": "auc"}, "`plateau_monitor` is auc: must be one of loss, accuracy"),
+        ({"factor": 1.0}, "`plateau_factor` is 1.0: must be between 0 and 1"),
+        ({"factor": 0.0}, "`plateau_factor` is 0.0: must be between 0 and 1"),
+        ({"patience": -1}, "`plateau_patience` is -1: must be at least 0"),
+        ({"min_lr": -1.0}, "`plateau_min_lr` is -1.0: must be at least 0"),
+        ({"min_delta": -1e-4}, "`plateau_min_delta` is -0.0001: must be at least 0"),
+        ({"cooldown": -1}, "`plateau_cooldown` is -1: must be at least 0"),
+        ({"mode": "up"}, "`plateau_mode` is up: must be one of auto, min, max"),
     ):
         with pytest.raises(InputError, match=message):
             ReduceLROnPlateau(**parameters)

@@ -116,7 +116,7 @@ def test_a_resumed_log_that_is_not_there_starts_anew(tmp_path):
 
 
 def test_services_that_cannot_be_reported_to_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="--report-to is comet: must be one of tensorboard, wandb"):
+    with pytest.raises(InputError, match="`report_to` is comet: must be one of tensorboard, wandb"):
         check_services(["comet"])
     for name, modules in (
         ("tensorboard", ["tensorboard", "tensorboard.summary", "tensorboardX"]),
@@ -124,7 +124,7 @@ def test_services_that_cannot_be_reported_to_are_refused(tmp_path, monkeypatch):
     ):
         for module in modules:
             monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(InputError, match=f"--report-to {name} needs .*pip install {name}"):
+        with pytest.raises(InputError, match=f"`report_to={name}` needs .*pip install {name}"):
             reporters([name], tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -154,18 +154,18 @@ class Faulty(Callback):
         raise ConnectionError("no network\nat all")
 
 
-def test_a_reporter_that_fails_is_left_out_with_one_sentence():
-    faulty, said = Faulty("on_evaluation"), []
-    guarded = Guarded("--report-to x", faulty, 1, said.append)
+def test_a_reporter_that_fails_is_left_out_with_one_sentence(caplog):
+    faulty = Faulty("on_evaluation")
+    guarded = Guarded("`report_to=x`", faulty, 1)
     tell(guarded, 1, 2)
     tell(guarded, 1, 2)
-    assert said == ["--report-to x failed and is now disabled: no network"]
+    assert caplog.messages == ["`report_to=x` failed and is now disabled: no network"]
     assert faulty.calls == ["on_start", "on_step", "on_step", "on_start"]
 
 
 def test_a_reporter_that_cannot_start_is_an_error():
-    with pytest.raises(InputError, match="--report-to x cannot be started: no network"):
-        tell(Guarded("--report-to x", Faulty("on_start"), 1, print), 1, 2)
+    with pytest.raises(InputError, match="`report_to=x` cannot be started: no network"):
+        tell(Guarded("`report_to=x`", Faulty("on_start"), 1), 1, 2)
 
 
 def test_services_are_told_of_every_nth_step(fake_services, tmp_path):

@@ -137,5 +137,5 @@ def test_the_settings_say_what_is_frozen():
         head_rate=pytest.approx(10), freeze_layers=2, unfreeze_every=33
     )
     assert freeze_schedule_of(settings, 6, steps_per_epoch=2).unfreeze_every == 1
-    with pytest.raises(InputError, match="--freeze-layers is 2: the model has only 1 layers"):
+    with pytest.raises(InputError, match="`freeze_layers` is 2: the model has only 1 layers"):
         freeze_schedule_of(settings, 1, steps_per_epoch=100)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import re
 import signal
@@ -54,9 +55,9 @@ def settings(checkpoint_folder, table, output, **more):
 
 
 @pytest.mark.usefixtures("charts")
-def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path):
-    lines = []
-    result = run(settings(checkpoint(), table, tmp_path / "out", epochs=25), lines.append)
+def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "mlx_finbert")
+    result = run(settings(checkpoint(), table, tmp_path / "out", epochs=25))
     assert {p.name for p in result.folder.iterdir()} == FILES
     assert all(len(p.read_bytes()) > 5000 for p in result.folder.glob("*.png"))
     assert result.end == "finished"
@@ -68,7 +69,7 @@ def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path):
     rows = list(csv.DictReader((result.folder / "history.csv").read_text().splitlines()))
     assert [{k: float(v) for k, v in row.items()} for row in rows] == history
     assert json.loads((result.folder / "metrics.json").read_text())["accuracy"] == 1.0
-    said = " ".join(lines)
+    said = " ".join(caplog.messages)
     assert "60 rows (negative 20, neutral 20, positive 20); 42 train, 8 validation, 10 test" in said
     assert "are padding" in said
 
@@ -101,16 +102,19 @@ def test_the_head_of_a_checkpoint_keeps_its_order_of_labels(checkpoint, table, t
     assert mlx_finbert.predict_proba(model, tokenizer, ["sales rose"]).argmax() == 0
 
 
-def test_the_split_does_not_depend_on_the_models_order_of_labels(checkpoint, table, tmp_path):
+def test_the_split_does_not_depend_on_the_models_order_of_labels(
+    checkpoint, table, tmp_path, caplog
+):
+    caplog.set_level(logging.INFO, "mlx_finbert")
     supports = []
     for i, labels in enumerate(
         (["positive", "negative", "neutral"], ["negative", "neutral", "positive"])
     ):
         folder = checkpoint(labels=labels, name=f"m{i}")
-        lines = []
-        run(settings(folder, table, tmp_path / f"o{i}", epochs=1), lines.append)
-        supports.append([line for line in lines if "training tokens" in line])
-    assert supports[0] == supports[1]
+        caplog.clear()
+        run(settings(folder, table, tmp_path / f"o{i}", epochs=1))
+        supports.append([line for line in caplog.messages if "training tokens" in line])
+    assert supports[0] and supports[0] == supports[1]
 
 
 def test_input_that_cannot_be_used_writes_nothing(checkpoint, table, tmp_path):
@@ -119,9 +123,9 @@ def test_input_that_cannot_be_used_writes_nothing(checkpoint, table, tmp_path):
     good = checkpoint()
     out = tmp_path / "out"
     for bad, words in (
-        (settings(generic, table, out), "--model-labels"),
+        (settings(generic, table, out), "`model_labels`"),
         (settings(two, table, out), "negative, neutral, positive"),
-        (settings(good, table, out, max_length=41), "--max-length is 41: from 3 to 40"),
+        (settings(good, table, out, max_length=41), "`max_length` is 41: from 3 to 40"),
         (settings(good, table, out, labels=["a", "b", "c"]), "no value is one of a, b, c"),
         (settings(good, tmp_path / "missing.csv", out), "no such file"),
         (settings(tmp_path / "missing", table, out), "no such folder"),
@@ -130,15 +134,15 @@ def test_input_that_cannot_be_used_writes_nothing(checkpoint, table, tmp_path):
             run(bad)
         assert not out.exists()
     run(settings(two, table, out, new_head=True))
-    with pytest.raises(InputError, match="--overwrite"):
+    with pytest.raises(InputError, match="`overwrite=True`"):
         run(settings(good, table, out))
     run(settings(good, table, out, overwrite=True, epochs=1))
 
 
-def test_rows_that_are_cut_are_counted(checkpoint, table, tmp_path):
-    lines = []
-    run(settings(checkpoint(), table, tmp_path / "out", epochs=1, max_length=5), lines.append)
-    assert any("42 of 42 rows have more than 5 tokens and were cut" in line for line in lines)
+def test_rows_that_are_cut_are_counted(checkpoint, table, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "mlx_finbert")
+    run(settings(checkpoint(), table, tmp_path / "out", epochs=1, max_length=5))
+    assert "42 of 42 rows have more than 5 tokens and were cut" in caplog.text
 
 
 def test_default_folders_are_numbered(checkpoint, table, tmp_path, monkeypatch):
@@ -216,7 +220,7 @@ def test_files_that_a_run_would_replace_need_overwrite(checkpoint, table, tmp_pa
     out = tmp_path / "project"
     out.mkdir()
     (out / "README.md").write_text("mine")
-    with pytest.raises(InputError, match=r"holds README.md already.*--overwrite"):
+    with pytest.raises(InputError, match=r"holds README.md already.*`overwrite=True`"):
         run(settings(checkpoint(), table, out))
     assert (out / "README.md").read_text() == "mine"
 

@@ -331,7 +331,9 @@ def test_samples_of_rows(trained, table, capsys):
     assert json.loads((out / "metrics.json").read_text())["rows"] == 5
     assert len(seen_by(out).rows) == 25
     assert measured(out, capsys=capsys)["rows"] == len(parts.test)
-    assert measured(out, "--max-eval-rows", "7", capsys=capsys)["rows"] == 7
+    figures = measured(out, "--max-eval-rows", "7", capsys=capsys)
+    assert figures["rows"] == 7
+    assert any(note.endswith("rows are used, by --max-eval-rows") for note in figures["notes"])
     # Rows that were not sampled have not been seen.
     assert measured(out, "--split", "all", capsys=capsys)["rows"] == 120 - 25
     for flag in ("--max-train-rows", "--max-eval-rows"):

@@ -1,4 +1,4 @@
-"""The sources of labelled texts that `--data` can name."""
+"""The sources of labelled texts that a command or `load_texts` can name."""
 
 from pathlib import Path
 
@@ -26,19 +26,19 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
         columns: The column settings for files and hub data sets.
 
     Raises:
-        InputError: If the data cannot be read; names the file, row and column, or the flag.
+        InputError: If the data cannot be read; names the file, row and column, or the parameter.
     """
     columns = columns or Columns()
     path, variant = split_variant(spec)
     if path in NAMED:
         columns.require_unused(path, ["label_map"])
         if variant and path != "financial_phrasebank":
-            raise InputError(f"--data {spec}: only Financial PhraseBank has variants")
+            raise InputError(f"`data={spec}`: only Financial PhraseBank has variants")
         return _mapped(NAMED[path](variant), columns)
     if Path(path).expanduser().exists():
         return _from_path(Path(path).expanduser(), variant, columns)
     if looks_like_a_path(path):
-        raise InputError(f"--data {path}: there is no such file or folder")
+        raise InputError(f"`data={path}`: there is no such file or folder")
     columns.require_unused(path, hub.HUB_COLUMNS)
     return hub.load_hub(path, variant, columns)
 
@@ -50,7 +50,7 @@ def looks_like_a_path(spec: str) -> bool:
 
 
 def _mapped(data: LabelledTexts, columns: Columns) -> LabelledTexts:
-    """Apply `--label-map` to a source that has its own label names."""
+    """Apply `label_map` to a source that has its own label names."""
     return relabelled(data, columns.label_map) if columns.label_map else data
 
 
@@ -95,7 +95,7 @@ def _from_path(path: Path, variant: str | None, columns: Columns) -> LabelledTex
         columns.require_unused(str(path), ["label_map"])
         return _mapped(phrasebank.load_phrasebank(path, variant), columns)
     if variant is not None:
-        raise InputError(f"--data {path}:{variant}: only Financial PhraseBank has variants")
+        raise InputError(f"`data={path}:{variant}`: only Financial PhraseBank has variants")
     if not path.is_dir():
         return files.load_file(path, columns)
     for belongs, load in ((imdb.is_acl_imdb, imdb.load_acl_imdb), (fiqa.is_fiqa, fiqa.load_fiqa)):
@@ -106,7 +106,7 @@ def _from_path(path: Path, variant: str | None, columns: Columns) -> LabelledTex
         columns.require_unused(str(path), (*hub.HUB_COLUMNS, *OF_FORMS))
         return files.load_folder(path, columns)
     raise InputError(
-        f"--data {path}: the folder is not one of Financial PhraseBank, aclImdb or FiQA, and has no"
+        f"`data={path}`: the folder is not one of Financial PhraseBank, aclImdb or FiQA, and has no"
         " train.csv (.tsv, .jsonl, .parquet, or shards such as train-00000-of-00002.parquet);"
         " to read a single table, give its file"
     )

@@ -8,16 +8,16 @@ from mlx_finbert.data.tables.text_files import ReadOptions
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import canonical, map_key
 
-FLAGS = {
-    "text": "--text-column",
-    "label": "--label-column",
-    "split": "--split-column",
-    "label_names": "--labels",
-    "label_map": "--label-map",
-    "drop_bad_rows": "--drop-bad-rows",
-    "encoding": "--encoding",
-    "delimiter": "--delimiter",
-    "header": "--header",
+PARAMETERS = {
+    "text": "text_column",
+    "label": "label_column",
+    "split": "split_column",
+    "label_names": "labels",
+    "label_map": "label_map",
+    "drop_bad_rows": "drop_bad_rows",
+    "encoding": "encoding",
+    "delimiter": "delimiter",
+    "header": "header",
 }
 
 OF_FORMS = ("encoding", "delimiter", "header")
@@ -26,7 +26,7 @@ OF_FORMS = ("encoding", "delimiter", "header")
 
 @dataclass
 class Columns:
-    """The flags for reading a table that is not one of the named sources."""
+    """How to read a table that is not one of the named sources."""
 
     text: str = "text"
     label: str = "label"
@@ -44,19 +44,20 @@ class Columns:
         """The settings for the format of a file."""
         return ReadOptions(self.encoding, self.delimiter, self.header)
 
-    def by_flag(self) -> dict[str, str]:
-        """Return the columns to read, by the flags that name them."""
-        columns = {FLAGS[name]: getattr(self, name) for name in ("text", "label", "split")}
-        return {flag: name for flag, name in columns.items() if name}
+    def by_parameter(self) -> dict[str, str]:
+        """Return the columns to read, by the parameters that name them."""
+        columns = {PARAMETERS[name]: getattr(self, name) for name in ("text", "label", "split")}
+        return {parameter: name for parameter, name in columns.items() if name}
 
     def require_unused(self, source: str, used: Collection[str] = ()) -> None:
-        """Refuse a flag that the source does not use."""
+        """Refuse a parameter that the source does not use."""
         for field in fields(self):
             # Earlier versions recorded their default encoding with a run.
             usual = (field.default, "utf-8") if field.name == "encoding" else (field.default,)
             if field.name not in used and getattr(self, field.name) not in usual:
-                flag = "--no-header" if getattr(self, field.name) is False else FLAGS[field.name]
-                raise InputError(f"{flag} has no effect on --data {source}: remove it")
+                is_off = getattr(self, field.name) is False
+                given = PARAMETERS[field.name] + "=False" * is_off
+                raise InputError(f"`{given}` has no effect on `data={source}`: remove it")
 
 
 def stored_names(features: Mapping[str, Any], column: str) -> list[str] | None:
@@ -97,7 +98,7 @@ def named(
         if label is not None and not 0 <= label < len(names):
             raise InputError(
                 f"{where} contains {label}, but its file stores names only for 0 to"
-                f" {len(names) - 1}: correct the row, or name the integers with --label-map"
+                f" {len(names) - 1}: correct the row, or name the integers with `label_map`"
             )
     if _are_renamed(names, columns):
         return labels
@@ -110,7 +111,7 @@ def in_order(names: list[str] | None, columns: Columns) -> Sequence[str] | None:
 
 
 def _are_renamed(names: list[str], columns: Columns) -> bool:
-    """Whether the user names the integers: no stored name is in `--labels` or `--label-map`."""
+    """Whether the user names the integers: no stored name is in `labels` or `label_map`."""
     if columns.label_map:
         return columns.label_map.keys().isdisjoint(map(map_key, names))
     given = {canonical(name) for name in columns.label_names or ()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.data.sources.columns import FLAGS, Columns, in_order, named, stored_names
+from mlx_finbert.data.sources.columns import PARAMETERS, Columns, in_order, named, stored_names
 from mlx_finbert.data.sources.folders import shards_beside, split_files, unused_tables
 from mlx_finbert.data.tables import open_table
 from mlx_finbert.data.tables.records import MissingColumnError, Record, has_column, require_column
@@ -47,15 +47,15 @@ class RawRows:
             if isinstance(table, TextLines):
                 raise InputError(
                     f"{path}: a .txt file is read as one text per line without labels; if its"
-                    " lines have columns, give their separator, for example --delimiter tab, and"
-                    " add --no-header if the first line is a row"
+                    " lines have columns, give their separator, for example `delimiter=tab`, and"
+                    " add `header=False` if the first line is a row"
                 )
-            wanted = columns.by_flag()
+            wanted = columns.by_parameter()
             # Published test files often have no label column; their rows count as unlabelled.
             if split == "test" and not any(
                 has_column(record.values, columns.label) for record in table.records()
             ):
-                del wanted[FLAGS["label"]]
+                del wanted[PARAMETERS["label"]]
             table.require_columns(wanted)
             count, kept = 0, len(self.texts)
             missing = None
@@ -91,7 +91,8 @@ class RawRows:
             self.faults.append(f"{where}: {record.fault}")
             return
         values = {
-            name: require_column(record.values, name, where, flag) for flag, name in wanted.items()
+            name: require_column(record.values, name, where, parameter)
+            for parameter, name in wanted.items()
         }
         self.texts.append(values[columns.text])
         self.labels.append(values.get(columns.label))

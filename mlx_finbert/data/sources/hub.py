@@ -72,7 +72,7 @@ def usable_splits(found: dict[str, Any], repo_id: str, columns: Columns) -> dict
         )
         raise InputError(
             f"{repo_id} has no split with the columns {columns.text!r} and {columns.label!r}"
-            f" (it has {splits}): name them with --text-column and --label-column"
+            f" (it has {splits}): name them with `text_column` and `label_column`"
         )
     return parts
 
@@ -98,6 +98,6 @@ def open_dataset(repo_id: str, config: str | None) -> dict[str, Any]:
     except Exception as error:
         # It raises its own classes, the hub's, OSError, ValueError and RuntimeError.
         raise InputError(
-            f"--data {repo_id} is not a file or folder here, and could not be loaded from the hub:"
+            f"`data={repo_id}` is not a file or folder here, and could not be loaded from the hub:"
             f" {first_line(error)}"
         ) from error

@@ -117,7 +117,7 @@ def download() -> Path:
         raise InputError(
             "Financial PhraseBank could not be downloaded from the hub: download"
             f" https://huggingface.co/datasets/{HUB_REPOSITORY}/resolve/main/{HUB_FILE}"
-            " and give the file's path as --data"
+            " and give the file's path as `data`"
         ) from error
 
 

@@ -63,11 +63,11 @@ def ending_of(name: str) -> str:
 
 
 def refuse_options(path: Path, options: ReadOptions) -> None:
-    """Refuse flags for text files, which do not apply to this file."""
-    for flag, value in (("--delimiter", options.delimiter), ("--header", options.header)):
+    """Refuse parameters for text files, which do not apply to this file."""
+    for parameter, value in (("delimiter", options.delimiter), ("header", options.header)):
         if value is not None:
-            flag = "--no-header" if value is False else flag
-            raise InputError(f"{flag} has no effect on {path}: remove it")
+            given = parameter + "=False" * (value is False)
+            raise InputError(f"`{given}` has no effect on {path}: remove it")
 
 
 def begins_as_json(path: Path, form: TextFormat) -> bool:

@@ -96,7 +96,7 @@ class Delimited(TableFile):
         try:
             list(csv.reader(lines, **self.dialect))
         except csv.Error as error:
-            said = "" if self.options.delimiter is None else "; check --delimiter too"
+            said = "" if self.options.delimiter is None else "; check `delimiter` too"
             raise InputError(f"{self.path}, first line: {csv_fault(error)}{said}") from None
         raise InputError(f"{self.path} is empty: it needs a header line and rows")
 
@@ -151,7 +151,7 @@ class Delimited(TableFile):
         said = f"{found} field{'s' * (found != 1)}, but {first} has {wanted}"
         if found < wanted:
             return said
-        each_line = ", or add --delimiter tab if each line is one text" * (wanted == 1)
+        each_line = ", or add `delimiter=tab` if each line is one text" * (wanted == 1)
         return f"{said}; quote texts that contain the separator{each_line}"
 
     def _row(self, values: list[str]) -> Row:

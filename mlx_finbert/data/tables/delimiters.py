@@ -58,7 +58,7 @@ def find_delimiter(lines: Sequence[str], ending: str, path: Path) -> str:
     if len(found) > 1:
         raise InputError(
             f"{path}: its columns may be separated by {' or '.join(NAMES[c] for c in found)}:"
-            " choose one with --delimiter"
+            " choose one with `delimiter`"
         )
     return found[0]
 

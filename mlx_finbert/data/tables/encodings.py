@@ -42,7 +42,7 @@ C1 = re.compile("[\x80-\x9f]")
 ESCAPED = re.compile("[\udc80-\udcff]")
 BEYOND_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
-NAME_IT = "give its encoding with --encoding"
+NAME_IT = "give its encoding with `encoding`"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def find_format(path: Path, encoding: str | None = None) -> TextFormat:
         except UndecodableError as error:
             line = line_at(path, wanted, error.offset)
             raise InputError(
-                f"{path}, line {line}: not {encoding}; remove --encoding to detect the encoding, or"
+                f"{path}, line {line}: not {encoding}; remove `encoding` to detect the encoding, or"
                 " give another one"
             ) from None
     wanted = encoding_by_mark(head) or encoding_by_zeros(head) or "utf-8-sig"
@@ -114,14 +114,14 @@ def named_codec(encoding: str, head: bytes, path: Path) -> str:
         "a".encode(encoding)
     except (LookupError, ValueError):
         raise InputError(
-            f"--encoding {encoding}: Python has no such encoding; use a name such as utf-8 or"
+            f"`encoding={encoding}`: Python has no such encoding; use a name such as utf-8 or"
             " windows-1252"
         ) from None
     name, marked = codecs.lookup(encoding).name, encoding_by_mark(head)
     if marked and not name.startswith(marked.removesuffix("-sig")):
         raise InputError(
-            f"--encoding {encoding}: {path} begins with the byte order mark of"
-            f" {marked.removesuffix('-sig')}: remove the flag"
+            f"`encoding={encoding}`: {path} begins with the byte order mark of"
+            f" {marked.removesuffix('-sig')}: remove `encoding`"
         )
     return marked or ("utf-8-sig" if name == "utf-8" else encoding)
 
@@ -173,7 +173,7 @@ def line_end(path: Path, encoding: str) -> str:
             line = 1 + feeds + text.count("\n", 0, text.index("\0"))
             raise InputError(
                 f"{path}, line {line}: a zero byte: the file is damaged, is not text, or is UTF-16;"
-                " for UTF-16 add --encoding utf-16-le"
+                " for UTF-16 add `encoding=utf-16-le`"
             )
         if not unicode and not text.isascii() and (found := C1.search(text)):
             line = 1 + feeds + text.count("\n", 0, found.start())
@@ -185,9 +185,9 @@ def line_end(path: Path, encoding: str) -> str:
 
 def wrong_single_bytes(path: Path, line: int, encoding: str, character: str) -> InputError:
     """Make the error for control characters, which no text contains."""
-    remedy = "give another encoding with --encoding"
+    remedy = "give another encoding with `encoding`"
     if codecs.lookup(encoding).name == "iso8859-1":
-        remedy = "add --encoding windows-1252, where it is a quotation mark, a dash or similar"
+        remedy = "add `encoding=windows-1252`, where it is a quotation mark, a dash or similar"
     return InputError(
         f"{path}, line {line}: in {encoding} the byte 0x{ord(character):02x} is a control"
         f" character: {remedy}"
@@ -225,7 +225,7 @@ def require_windows_1252(path: Path, line: int) -> None:
     if 4 * whole > broken:
         raise InputError(
             f"{path}, line {line}: not UTF-8, but {whole:,} other characters of the file are:"
-            " correct the line, or give the encoding of the whole file with --encoding"
+            " correct the line, or give the encoding of the whole file with `encoding`"
         )
     if high >= ENOUGH and 2 * in_runs > high:
         raise InputError(

@@ -57,8 +57,8 @@ class Header:
             self.columns = [str(i + 1) for i in range(len(first))]
             if names_columns(first, sample):
                 raise InputError(
-                    f"{path}: --no-header was given, but the first line names the columns"
-                    f" ({', '.join(filter(None, first))}): remove --no-header"
+                    f"{path}: `header=False` was given, but the first line names the columns"
+                    f" ({', '.join(filter(None, first))}): remove `header=False`"
                 )
             return
         if twice := repeated([name for name in self.names if name]):
@@ -77,41 +77,41 @@ class Header:
         """Refuse a table that lacks one of the columns, or whose header is a row.
 
         Args:
-            columns: The names of the columns, by the flags that give them.
+            columns: The names of the columns, by the parameters that give them.
 
         Raises:
-            InputError: If the table does not fit; names the flags that correct this.
+            InputError: If the table does not fit; names the parameters that correct this.
         """
-        lacking = [flag for flag, name in columns.items() if name not in self.columns]
+        lacking = [parameter for parameter, name in columns.items() if name not in self.columns]
         reason = reads_as_data(self.first, self.sample) if self.said is None else None
         if reason and (lacking or self._is_named_by_a_row(columns)):
             raise InputError(
-                f"{self.path}: the first line looks like data ({reason}): add --no-header and name"
-                f" the columns by number, for example {self._suggestion(columns)}; or add --header"
-                " if it does name the columns"
+                f"{self.path}: the first line looks like data ({reason}): add `header=False` and"
+                f" name the columns by number, for example {self._suggestion(columns)}; or add"
+                " `header=True` if it does name the columns"
             )
-        for flag in lacking:
-            error = missing_column(self.columns, columns[flag], str(self.path), flag)
+        for parameter in lacking:
+            error = missing_column(self.columns, columns[parameter], str(self.path), parameter)
             if self.said is None and not names_columns(self.first, self.sample):
-                error.args = (f"{error}, or add --no-header if the first line is a row",)
+                error.args = (f"{error}, or add `header=False` if the first line is a row",)
             raise error
 
     def _is_named_by_a_row(self, columns: Mapping[str, str]) -> bool:
         """Whether the name of the label column also occurs as a label in it."""
-        label = columns.get("--label-column")
+        label = columns.get("label_column")
         if label not in self.columns:
             return False
         at = self.columns.index(label)
         return label in [row[at].strip() for row in self.sample if len(row) > at]
 
     def _suggestion(self, columns: Mapping[str, str]) -> str:
-        """Return flags that probably name the right columns."""
+        """Return parameters that probably name the right columns."""
         rows = [row for row in [self.first, *self.sample] if len(row) == len(self.first)]
         text, label = likely_columns(rows)
-        flags = f"--text-column {text}"
-        if "--label-column" in columns and label is not None:
-            flags += f" --label-column {label}"
-        return flags
+        given = f"`text_column={text}`"
+        if "label_column" in columns and label is not None:
+            given += f" `label_column={label}`"
+        return given
 
 
 def column_names(header: Sequence[str]) -> list[str]:

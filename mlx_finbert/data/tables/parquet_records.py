@@ -55,9 +55,9 @@ class ParquetRecords(TableFile):
                     yield Record(number, None, values)
 
     def require_columns(self, columns: Mapping[str, str]) -> None:
-        for flag, column in columns.items():
+        for parameter, column in columns.items():
             if not has_column(self.columns, column):
-                raise missing_column(self.columns, column, str(self.path), flag)
+                raise missing_column(self.columns, column, str(self.path), parameter)
 
     @contextmanager
     def _file(self) -> Iterator["pyarrow.parquet.ParquetFile"]:

@@ -56,7 +56,7 @@ class TableFile(ABC):
         """
 
     def require_columns(self, columns: Mapping[str, str]) -> None:  # noqa: B027
-        """Refuse a table that lacks one of the columns, which are keyed by their flags.
+        """Refuse a table that lacks one of the columns, which are keyed by their parameters.
 
         A format in which each row has its own columns cannot be checked before the rows are read.
         """
@@ -68,7 +68,7 @@ class TableFile(ABC):
 
 
 class MissingColumnError(InputError):
-    """An error for a row or a table that lacks a column named by a flag."""
+    """An error for a row or a table that lacks a column named by a parameter."""
 
 
 def value_of(row: Row, column: str) -> Any:
@@ -104,7 +104,7 @@ def has_column(row: Row, column: str) -> bool:
     return True
 
 
-def require_column(row: Row, column: str, where: str, flag: str) -> Any:
+def require_column(row: Row, column: str, where: str, parameter: str) -> Any:
     """Return the value of a column.
 
     Raises:
@@ -113,16 +113,16 @@ def require_column(row: Row, column: str, where: str, flag: str) -> Any:
     try:
         return value_of(row, column)
     except KeyError:
-        raise missing_column(row, column, where, flag) from None
+        raise missing_column(row, column, where, parameter) from None
 
 
 def missing_column(
-    columns: Collection[str], column: str, where: str, flag: str
+    columns: Collection[str], column: str, where: str, parameter: str
 ) -> MissingColumnError:
-    """Make the error that lists the existing columns and names the flag that chooses one."""
+    """Make the error that lists the existing columns and names the parameter that chooses one."""
     return MissingColumnError(
         f"{where} has no column {column!r}; its columns are {', '.join(map(repr, columns))}:"
-        f" choose one with {flag}"
+        f" choose one with `{parameter}`"
     )
 
 

@@ -45,7 +45,7 @@ class ReadOptions:
         character = SPELLED.get(self.delimiter, self.delimiter)
         if len(character) != 1 or character in '"\r\n':
             raise InputError(
-                f"--delimiter {self.delimiter!r} is not one character such as , ; | or \\t"
+                f"`delimiter={self.delimiter!r}` is not one character such as , ; | or \\t"
             )
         return character
 
@@ -85,9 +85,10 @@ class TextLines(TableFile):
                 yield Record(number, number, {TEXT: line.rstrip("\r\n")})
 
     def require_columns(self, columns: Mapping[str, str]) -> None:
-        for flag, column in columns.items():
+        for parameter, column in columns.items():
             if column != TEXT:
-                raise missing_column([TEXT], column, f"{self.path} (one text per line)", flag)
+                where = f"{self.path} (one text per line)"
+                raise missing_column([TEXT], column, where, parameter)
 
     @property
     def notes(self) -> list[str]:
@@ -97,6 +98,6 @@ class TextLines(TableFile):
         if len(lines) > 1 and len(tabs) == 1 and tabs != {0}:
             notes.append(
                 f"{self.path}: all lines have tabs, but each line was read as one text, as in every"
-                " .txt file; to read columns, add --delimiter tab"
+                " .txt file; to read columns, add `delimiter=tab`"
             )
         return notes

@@ -162,12 +162,13 @@ def test_a_padding_token_that_must_be_read_is_refused(classifier, tmp_path):
     model, tokenizer = classifier("bert")
     tokenizer.pad_token = tokenizer.unk_token
     options = ExportOptions(lengths=LENGTHS, shapes="enumerated")
-    words = r"--shapes enumerated: the tokenizer pads with \[UNK\], .* its unk token .* --shapes"
+    words = r"`shapes=enumerated`: the tokenizer pads with \[UNK\], .* its unk token .* `shapes`"
     with pytest.raises(InputError, match=words):
         export(model, tokenizer, tmp_path / "T.mlpackage", options)
     assert not list(tmp_path.glob("*mlpackage*"))
     report = export(model, tokenizer, tmp_path / "T.mlpackage", ExportOptions(lengths=LENGTHS))
-    assert f"{len(LENGTHS)} packages" in str(report) and "--shapes enumerated" not in str(report)
+    assert f"{len(LENGTHS)} packages" in str(report)
+    assert "`shapes=enumerated`" not in str(report)
 
 
 def test_sizes_that_are_declared_are_still_checked(classifier, tmp_path):

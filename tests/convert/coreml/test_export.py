@@ -110,17 +110,17 @@ def test_the_sum_of_several_packages_is_said(classifier, tmp_path):
 @pytest.mark.parametrize(
     ("form", "less"),
     [
-        ({}, "enumerated, or --target iOS18 --multifunction --outputs arrays)"),
-        ({"batch": 2}, "enumerated, or --target iOS18 --multifunction)"),
-        ({"target": "iOS18", "multifunction": False}, "or --multifunction --outputs arrays)"),
-        ({"compress": "int8"}, "; one length (--lengths 9)\n"),
+        ({}, "enumerated, or `target=iOS18` `multifunction=True` `outputs=arrays`)"),
+        ({"batch": 2}, "enumerated, or `target=iOS18` `multifunction=True`)"),
+        ({"target": "iOS18", "multifunction": False}, "or `multifunction=True` `outputs=arrays`)"),
+        ({"compress": "int8"}, "; one length (`lengths=9`)\n"),
     ],
     ids=str,
 )
 def test_flags_for_less_are_those_that_are_left(classifier, tmp_path, form, less):
     _, _, report = export_as(classifier, tmp_path, lengths=[LENGTH, 9], **form)
     assert less in str(report)
-    assert ("--compress int8" in str(report)) == ("compress" not in form)
+    assert ("`compress=int8`" in str(report)) == ("compress" not in form)
 
 
 def test_one_package_a_length_by_default(classifier, tmp_path):
@@ -185,8 +185,8 @@ def refused(classifier, path, words, change=lambda model, tokenizer: None, **opt
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"lengths": [41]}, "--lengths 41: it must be from 3 to 40"),
-        ({"lengths": [2]}, "--lengths 2: it must be from 3 to 40"),
+        ({"lengths": [41]}, "`lengths=41`: it must be from 3 to 40"),
+        ({"lengths": [2]}, "`lengths=2`: it must be from 3 to 40"),
     ],
 )
 def test_lengths_that_the_model_cannot_have(classifier, tmp_path, options, words):
@@ -207,7 +207,7 @@ def test_weights_that_half_precision_cannot_hold(classifier, tmp_path):
     def enlarge(model, _):
         model.bert.pooler.dense.weight[0, 0] = 70000.0
 
-    words = r"bert\.pooler\.dense\.weight has values beyond 65504, .* add --precision fp32"
+    words = r"bert\.pooler\.dense\.weight has values beyond 65504, .* add `precision=fp32`"
     refused(classifier, tmp_path, words, enlarge)
 
     def spoil(model, _):
@@ -272,7 +272,7 @@ def test_outputs(classifier, tmp_path):
     with pytest.raises(InputError, match=r"T\.mlmodel must end in \.mlpackage"):
         export(model, tokenizer, tmp_path / "T.mlmodel", options)
     export(model, tokenizer, tmp_path / "T.mlpackage", options)
-    with pytest.raises(InputError, match=r"T-7\.mlpackage exists: .* add --overwrite"):
+    with pytest.raises(InputError, match=r"T-7\.mlpackage exists: .* add `overwrite=True`"):
         export(model, tokenizer, tmp_path / "T.mlpackage", options)
     with pytest.raises(InputError, match=r"vocab\.txt exists: choose another folder"):
         export(model, tokenizer, tmp_path / "Other.mlpackage", options)

@@ -37,7 +37,7 @@ def test_json_rows_that_lack_a_column_are_collected(tmp_path):
     assert (rows.texts, rows.others, rows.numbers) == (["a"], [{"id": 7}], [2])
     assert rows.faults == [
         f"{path}, line 2 (row 1) has no column 'text'; its columns are 'x': choose one with"
-        " --text-column",
+        " `text_column`",
         f"{path}, line 4 (row 3): not a JSON object",
     ]
     with pytest.raises(InputError, match=r"line 2 \(row 1\) has no column 'headline'"):

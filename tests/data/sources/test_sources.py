@@ -112,9 +112,9 @@ def test_bad_rows_name_the_row_and_the_column(tmp_path):
     message = bad(tmp_path, with_row(label="great"), columns=Columns(label_names=SENTIMENTS))
     assert "row 3" in message and "'great'" in message and "negative, neutral, positive" in message
     message = bad(tmp_path, ROWS, columns=Columns(text_column := "headline"))
-    assert text_column in message and "'text', 'label'" in message and "--text-column" in message
+    assert text_column in message and "'text', 'label'" in message and "`text_column`" in message
     message = bad(tmp_path, ROWS, columns=Columns(label="sentiment"))
-    assert "'sentiment'" in message and "--label-column" in message
+    assert "'sentiment'" in message and "`label_column`" in message
     many = [{"text": f"text {i}", "label": f"value {i}"} for i in range(500)]
     message = bad(tmp_path, many)
     assert "'label'" in message and "500 different values" in message
@@ -124,7 +124,7 @@ def test_a_wrong_encoding_names_the_line(tmp_path):
     raw = b"text,label\nplain,negative\n" + b"plain too,positive\n" * 900
     raw += "für Ä,negative\n".encode("latin-1")
     message = bad(tmp_path, raw=raw, columns=Columns(encoding="utf-8"))
-    assert "line 903: not utf-8" in message and "--encoding" in message
+    assert "line 903: not utf-8" in message and "`encoding`" in message
     message = bad(tmp_path, raw=raw, columns=Columns(encoding="utf-16"))
     assert "not utf-16" in message
 
@@ -150,7 +150,7 @@ def test_what_is_not_there(spec):
 
 
 def test_a_hub_name_offline_is_one_sentence():
-    with pytest.raises(InputError, match="--data nobody/nothing is not a file"):
+    with pytest.raises(InputError, match="`data=nobody/nothing` is not a file"):
         load_texts("nobody/nothing")
 
 
@@ -197,11 +197,11 @@ def test_names_keep_their_spelling_and_floats_are_integers(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "columns", "words"),
     [
-        ("sample", Columns("headline"), "--text-column has no effect on --data sample"),
-        ("imdb", Columns(label_names=["a", "b"]), "--labels has no effect on --data imdb"),
-        ("sample", Columns(encoding="latin-1"), "--encoding has no effect on --data sample"),
-        ("sample", Columns(drop_bad_rows=True), "--drop-bad-rows has no effect on --data sample"),
-        ("someone/news", Columns(split="part"), "--split-column has no effect"),
+        ("sample", Columns("headline"), "`text_column` has no effect on `data=sample`"),
+        ("imdb", Columns(label_names=["a", "b"]), "`labels` has no effect on `data=imdb`"),
+        ("sample", Columns(encoding="latin-1"), "`encoding` has no effect on `data=sample`"),
+        ("sample", Columns(drop_bad_rows=True), "`drop_bad_rows` has no effect on `data=sample`"),
+        ("someone/news", Columns(split="part"), "`split_column` has no effect"),
         ("imdb:big", None, "only Financial PhraseBank has variants"),
     ],
 )

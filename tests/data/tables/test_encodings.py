@@ -34,7 +34,7 @@ def test_an_error_names_its_line(tmp_path, monkeypatch, chunk):
         path = write(tmp_path, good * 8 + b"f\xfcr,up" + end + good)
         with pytest.raises(InputError, match="line 9: not UTF-8, but 18 other characters"):
             find_format(path)
-        with pytest.raises(InputError, match="line 9: not utf8; remove --encoding"):
+        with pytest.raises(InputError, match="line 9: not utf8; remove `encoding`"):
             find_format(path, "utf8")
         path = write(tmp_path, b"a,up" + end + b"caf\xe9,up" + end + b"na\xefve \x81,up")
         with pytest.raises(InputError, match="line 2: neither UTF-8 nor Windows-1252"):
@@ -55,7 +55,7 @@ TEXTS = {
 @pytest.mark.parametrize("encoding", TEXTS)
 def test_other_scripts_are_not_taken_for_western_text(tmp_path, encoding):
     path = write(tmp_path, f"text,label\n{TEXTS[encoding]},up\n".encode(encoding))
-    with pytest.raises(InputError, match="--encoding"):
+    with pytest.raises(InputError, match="`encoding`"):
         find_format(path)
     assert find_format(path, encoding).encoding == encoding
 
