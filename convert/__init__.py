@@ -1,1 +1,1 @@
-"""Commands that convert between model formats; the library itself does not import them."""
+"""Commands that convert between model formats, and `mlx_finbert.export_coreml`."""

@@ -27,8 +27,12 @@ from mlx_finbert.evaluation.measured_rows import RowsWanted, load_rows
 from mlx_finbert.files.folder_commit import finish
 
 
-def export_model(settings: ToCoremlSettings) -> ExportReport:
+def export_model(settings: ToCoremlSettings, texts: LabelledTexts | None = None) -> ExportReport:
     """Load a model, export it and verify the packages.
+
+    Args:
+        settings: the settings.
+        texts: the texts of `settings.validate`; loaded if not given.
 
     Raises:
         InputError: if the model, the data or the output cannot be used.
@@ -37,7 +41,7 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
         (model, tokenizer), rows = settings.load_model(), None
     else:
         model, tokenizer, run = settings.load_with_run()
-        rows = validation_rows(settings.validate, settings, run)
+        rows = validation_rows(settings.validate, settings, run, texts)
     require_plain(model, settings.model)
     # Only the folder's name: a shipped file must not contain paths of this machine.
     source = Path(settings.model).expanduser()
@@ -45,7 +49,9 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
     return export(model, tokenizer, settings.output, settings, source=name, rows=rows)
 
 
-def validation_rows(data: str, settings: ToCoremlSettings, run: TrainingRun) -> LabelledTexts:
+def validation_rows(
+    data: str, settings: ToCoremlSettings, run: TrainingRun, texts: LabelledTexts | None = None
+) -> LabelledTexts:
     """Load the rows of this data that `evaluate` would measure, or a sample of them."""
     wanted = RowsWanted(
         data,
@@ -55,7 +61,7 @@ def validation_rows(data: str, settings: ToCoremlSettings, run: TrainingRun) -> 
         most_name="validate_rows",
         split_name=None,
     )
-    return load_rows(lambda: load_texts(data, settings.columns()), wanted, run).rows
+    return load_rows(lambda: texts or load_texts(data, settings.columns()), wanted, run).rows
 
 
 @dataclass

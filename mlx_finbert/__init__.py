@@ -16,12 +16,37 @@ from mlx_finbert.errors import InputError
 if TYPE_CHECKING:
     from mlx_finbert.checkpoints.load import load
     from mlx_finbert.checkpoints.save import save
+    from mlx_finbert.convert.export_coreml import export_coreml
+    from mlx_finbert.evaluation.classifier import evaluate_classifier
+    from mlx_finbert.evaluation.evaluate import Evaluation
     from mlx_finbert.inference import Predictor, predict_proba
+    from mlx_finbert.training.callbacks import Callback
+    from mlx_finbert.training.fine_tune import fine_tune
+    from mlx_finbert.training.results import Result
 
-__all__ = ["InputError", "Predictor", "__version__", "load", "predict_proba", "save"]
+__all__ = [
+    "Callback",
+    "Evaluation",
+    "InputError",
+    "Predictor",
+    "Result",
+    "__version__",
+    "evaluate_classifier",
+    "export_coreml",
+    "fine_tune",
+    "load",
+    "predict_proba",
+    "save",
+]
 
 MODULES = {
+    "Callback": "mlx_finbert.training.callbacks",
+    "Evaluation": "mlx_finbert.evaluation.evaluate",
     "Predictor": "mlx_finbert.inference",
+    "Result": "mlx_finbert.training.results",
+    "evaluate_classifier": "mlx_finbert.evaluation.classifier",
+    "export_coreml": "mlx_finbert.convert.export_coreml",
+    "fine_tune": "mlx_finbert.training.fine_tune",
     "load": "mlx_finbert.checkpoints.load",
     "predict_proba": "mlx_finbert.inference",
     "save": "mlx_finbert.checkpoints.save",
@@ -37,3 +62,7 @@ def __getattr__(name: str) -> Any:
 
     use_fast_blas()
     return getattr(import_module(MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

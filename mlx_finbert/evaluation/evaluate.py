@@ -14,6 +14,7 @@ from mlx_finbert.evaluation.calibration import expected_calibration_error
 from mlx_finbert.evaluation.config import EvaluateSettings, complete
 from mlx_finbert.evaluation.measured_rows import MeasuredRows, load_rows
 from mlx_finbert.evaluation.metrics import Metrics, bootstrap_intervals, measure, plain
+from mlx_finbert.evaluation.notebook import figures_html, labels_html
 from mlx_finbert.evaluation.text import confusion_lines, ece_line, figure_lines, label_lines
 from mlx_finbert.inference.logits import Forward, require_finite, softmax
 from mlx_finbert.interrupt import interrupt_noted
@@ -22,7 +23,7 @@ from mlx_finbert.models import Classifier
 FIGURES = ("loss", "accuracy", "macro_f1", "mcc", "brier")
 
 
-@dataclass
+@dataclass(repr=False)
 class Evaluation:
     """Metrics and the rows that they were measured on."""
 
@@ -87,6 +88,16 @@ class Evaluation:
             "seen_rows_checked": self.measured.seen_checked,
         }
 
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{n} {getattr(self.metrics, n):.4f}" for n in FIGURES[:3])
+        return f"Evaluation({self.model} on {self.heading}; {figures})"
+
+    def _repr_html_(self) -> str:
+        """Show the figures and those of each label as tables in a notebook."""
+        return figures_html(self.model, self.heading, self.metrics, self.intervals, FIGURES) + (
+            labels_html(self.metrics, self.intervals, self.labels)
+        )
+
     def __str__(self) -> str:
         metrics, intervals = self.metrics, self.intervals
         blocks = [
@@ -99,8 +110,12 @@ class Evaluation:
         return "\n\n".join(filter(None, map("\n".join, blocks)))
 
 
-def run(settings: EvaluateSettings) -> Evaluation:
+def run(settings: EvaluateSettings, texts: LabelledTexts | None = None) -> Evaluation:
     """Evaluate as the settings say.
+
+    Args:
+        settings: the settings.
+        texts: the texts of `settings.data`; loaded if not given.
 
     Raises:
         InputError: if the data or the model cannot be used, or their labels do not match.
@@ -113,7 +128,8 @@ def run(settings: EvaluateSettings) -> Evaluation:
         }
         settings = complete(given)
     model, tokenizer, training_run = settings.load_with_run()
-    measured = load_rows(settings.load_texts, settings.rows_wanted(), training_run)
+    load_texts = settings.load_texts if texts is None else lambda: texts
+    measured = load_rows(load_texts, settings.rows_wanted(), training_run)
     evaluation = evaluate(
         model,
         tokenizer,

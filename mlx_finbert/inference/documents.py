@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
+from typing import Any
 
 import numpy as np
 
 from mlx_finbert.data.sentences import split_sentences
 from mlx_finbert.data.tables.records import Row
-from mlx_finbert.inference.predictor import Predictor
+from mlx_finbert.inference.predictor import Predictor, strings_of
 from mlx_finbert.inference.scored_rows import (
     ScoredRow,
     prediction,
@@ -72,9 +73,9 @@ class Document:
 STRONGEST = "strongest_positive", "strongest_negative"
 
 
-def read_documents(predictor: Predictor, texts: Sequence[str]) -> list[Document]:
+def read_documents(predictor: Predictor, texts: Sequence[str] | Any) -> list[Document]:
     """Split N texts into sentences and score each sentence."""
-    split = [split_sentences(text) for text in texts]
+    split = [split_sentences(text) for text in strings_of(texts)]
     probabilities = predictor([*chain.from_iterable(split)])
     return documents_of(split, probabilities, predictor.model.args.labels)
 

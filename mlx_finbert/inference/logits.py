@@ -10,6 +10,7 @@ import numpy as np
 from mlx_finbert.backend.interface import compile_forward
 from mlx_finbert.data.loader import Batch, Loader
 from mlx_finbert.errors import InputError
+from mlx_finbert.inference.progress_bar import progress_bar
 from mlx_finbert.models import Classifier
 
 
@@ -54,17 +55,15 @@ class Forward:
         Args:
             stop: when set, ends the work after the current batch.
             loader: loader of the N examples.
-            what: title of the bar, which is shown only on a terminal.
+            what: title of the bar, see `progress_bar`.
 
         Returns:
             The indices of the computed examples, int64 (M,), ascending, and their float32 logits
             (M, num_labels).
         """
-        from tqdm import tqdm
-
         found = np.zeros((len(loader.tokens), self.model.args.num_labels), np.float32)
         ready = np.zeros(len(found), bool)
-        with tqdm(total=len(found), desc=what, unit="row", dynamic_ncols=True, disable=None) as bar:
+        with progress_bar(total=len(found), desc=what, unit="row") as bar:
             for rows, logits in self._computed(loader.sampled()):
                 found[rows], ready[rows] = logits, True
                 bar.update(len(rows))

@@ -10,6 +10,7 @@ from mlx_finbert.backend.interface import pad_multiple
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import SPECIAL, Windows, checked_max_length, cut_into_windows, tokenize
+from mlx_finbert.data.values import values_of
 from mlx_finbert.errors import InputError, is_encodable
 from mlx_finbert.inference.logits import Forward, require_finite, softmax
 from mlx_finbert.models import Classifier
@@ -19,35 +20,20 @@ BATCH_SIZE = 32
 LongTexts = Literal["cut", "windows"]
 
 
-def predict_proba(
-    model: Classifier,
-    tokenizer: Tokenizer,
-    texts: Sequence[str],
-    batch_size: int = BATCH_SIZE,
-    max_length: int | None = None,
-    long_texts: LongTexts = "cut",
-    window_overlap: int | None = None,
-) -> np.ndarray:
-    """Compute the probabilities of the labels `model.args.labels` for each text.
+def strings_of(texts: Any) -> list[str]:
+    """Return texts as a list of strings.
 
     Args:
-        model, tokenizer: from `load`.
-        texts: N strings.
-        batch_size: rows computed together; batches are grouped by length.
-        max_length: maximum row length in tokens; None for the tokenizer's `model_max_length`.
-        long_texts: `cut` drops the tokens beyond `max_length`; `windows` reads the whole text in
-            windows of `max_length` tokens and averages their probabilities, each token counting
-            once.
-        window_overlap: tokens that neighbouring windows share; None for a quarter of `max_length`.
-
-    Returns:
-        float32 (N, num_labels), in the order of the texts; each row sums to 1.
+        texts: a sequence, an array or a column; see `predict_proba`.
 
     Raises:
-        InputError: if texts is not a sequence of strings, or a number is out of range.
+        InputError: if it is none of these, or holds something else than valid strings.
     """
-    predictor = Predictor(model, tokenizer, batch_size, max_length, long_texts, window_overlap)
-    return predictor(texts)
+    texts = texts if isinstance(texts, list) else values_of(texts, "texts")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str) or not is_encodable(text):
+            raise InputError(f"texts[{i}] is {text!r}, not a string of valid characters")
+    return texts
 
 
 class Predictor:
@@ -63,10 +49,10 @@ class Predictor:
         window_overlap: int | None = None,
     ) -> None:
         if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}: it must be at least 1")
+            raise InputError(f"`batch_size` is {batch_size}: it must be at least 1")
         if long_texts not in get_args(LongTexts):
             raise InputError(
-                f"long_texts is {long_texts!r}: it must be {' or '.join(get_args(LongTexts))}"
+                f"`long_texts` is {long_texts!r}: it must be {' or '.join(get_args(LongTexts))}"
             )
         self.model = model
         self.tokenizer = tokenizer
@@ -86,17 +72,13 @@ class Predictor:
         names = "batch_size", "max_length", "long_texts", "window_overlap"
         return {name: getattr(self, name) for name in names}
 
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+    def __call__(self, texts: Sequence[str] | Any) -> np.ndarray:
         """Compute the probabilities of N texts, float32 (N, num_labels)."""
         return self.score(self.encode(texts))
 
-    def encode(self, texts: Sequence[str]) -> Windows:
+    def encode(self, texts: Sequence[str] | Any) -> Windows:
         """Tokenize N texts for `score`. This does not use MLX, so any thread can do it."""
-        if not isinstance(texts, Sequence) or isinstance(texts, str):
-            raise InputError(f"texts is a {type(texts).__name__}: give a list of strings")
-        for i, text in enumerate(texts):
-            if not isinstance(text, str) or not is_encodable(text):
-                raise InputError(f"texts[{i}] is {text!r}, not a string of valid characters")
+        texts = strings_of(texts)
         limit = self.max_length if self.long_texts == "cut" else sys.maxsize
         tokens = tokenize(self.tokenizer, texts, limit)
         return cut_into_windows(tokens, self.max_length, self.window_overlap)

@@ -11,29 +11,55 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-from tqdm import tqdm
 
 from mlx_finbert.files.atomic import write_text
+from mlx_finbert.inference.progress_bar import progress_bar
 from mlx_finbert.training.state import Record, StepMetrics
 
 
 class Callback:
-    """Base class of all callbacks; override the methods that you need."""
+    """Base class of all callbacks; override the methods that you need.
+
+    The progress bar, the log file and the folder of a run are callbacks. Those that are given to
+    `fine_tune` come after the folder, so that they find its files up to date; of several processes,
+    the first one calls them. An exception ends the run: all callbacks get `on_end("failed")`, the
+    exception goes on to the caller, and `resume` continues from the last checkpoint.
+    """
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
-        """Called before the first step; `resumed_at` steps are already done, 0 for a new run."""
+        """Called before the first step.
+
+        Args:
+            settings: the settings of the run by name.
+            total_steps: number of steps of the whole run.
+            resumed_at: number of steps that are already done; 0 for a new run.
+        """
 
     def on_step(self, figures: StepMetrics) -> None:
-        """Called after each step."""
+        """Called after each step, with its number, loss, learning rate and other figures."""
 
     def on_evaluation(self, record: Record, is_best: bool) -> None:
-        """Called after each evaluation."""
+        """Called after each evaluation: at the end of an epoch, or every `eval_steps` steps.
+
+        Args:
+            record: the figures of the validation rows, and of the training since the last one.
+            is_best: whether the weights are now those that the run keeps.
+        """
 
     def on_save(self, state: dict[str, Any], arrays: dict[str, dict[str, mx.array]]) -> None:
-        """Called when a checkpoint is due, with `Trainer.state()` and the arrays of `StepState`."""
+        """Called when a checkpoint is due, after the evaluation of the same step.
+
+        Args:
+            state: all that changes between steps, apart from arrays, as JSON can hold it.
+            arrays: the weights and the optimizer's moments, by kind and by name.
+        """
 
     def on_end(self, end: str) -> None:
-        """Called once at the end, however the run ended."""
+        """Called once at the end of training, before the test rows are measured.
+
+        Args:
+            end: `finished`, `stopped early`, `interrupted` (Ctrl-C), `diverged` or `failed`.
+        """
 
 
 class JsonLines(Callback):
@@ -99,10 +125,8 @@ class Progress(Callback):
         self.start = time.perf_counter()
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
-        # disable=None hides the bar without a terminal; evaluations are still printed.
-        self.bar = tqdm(
-            total=total_steps, initial=resumed_at, unit="step", dynamic_ncols=True, disable=None
-        )
+        # Evaluations are printed without a bar, too.
+        self.bar = progress_bar(total=total_steps, initial=resumed_at, unit="step")
 
     def on_step(self, figures: StepMetrics) -> None:
         self.tokens += figures.num_tokens

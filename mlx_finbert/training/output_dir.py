@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlx_finbert.checkpoints.adapters import require_other_folder
 from mlx_finbert.checkpoints.files import MODEL_FILES
+from mlx_finbert.data.sources.at_hand import IN_MEMORY
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish
 from mlx_finbert.files.folder_lock import FolderInUse, claimed
@@ -98,6 +99,8 @@ def _claim_new(settings: TrainSettings, held: ExitStack) -> Path:
 def default_folders(settings: TrainSettings) -> Iterator[Path]:
     """`runs/MODEL-DATA`, then the same name with a number."""
     model, data = Path(settings.model).name, Path(settings.data).name
+    if settings.data.startswith(IN_MEMORY):
+        data = "in-memory"
     name = f"runs/{model}-{data}".replace(":", "-").replace(".", "-")
     yield Path(name)
     yield from (Path(f"{name}-{i}") for i in count(2))

@@ -13,6 +13,7 @@ import mlx.core as mx
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.evaluation.calibration import explain_temperature, fit_temperature
 from mlx_finbert.evaluation.metrics import Metrics
+from mlx_finbert.evaluation.notebook import html_table
 from mlx_finbert.files.atomic import write_text
 from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.inference.logits import Forward, require_finite
@@ -29,9 +30,9 @@ from mlx_finbert.training.trainer import Trainer
 log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(repr=False)
 class Result:
-    """The result of a run."""
+    """The result of a run; `load` and other functions take it as they take its folder."""
 
     folder: Path
     end: str
@@ -48,6 +49,38 @@ class Result:
     temperature: float = 1.0
     """Temperature of the calibration; it is part of the saved model's output layer, but not of the
     logits of `predictions`."""
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+    @property
+    def figures(self) -> dict[str, tuple[float, float, float]]:
+        """Loss, accuracy and macro-F1 of the validation rows and, if measured, the test rows."""
+        found, best = {}, self.run_state.best
+        if best:
+            found["validation"] = best.val_loss, best.val_accuracy, best.val_macro_f1
+        if self.test:
+            found["test"] = self.test.loss, self.test.accuracy, self.test.macro_f1
+        return found
+
+    @property
+    def heading(self) -> str:
+        """One line on the folder and how the run ended."""
+        return f"{self.folder}: {self.end} after {self.run_state.step:,} steps"
+
+    def __repr__(self) -> str:
+        about = "".join(
+            f"; {rows} loss {loss:.4f}, accuracy {accuracy:.4f}, macro-F1 {macro_f1:.4f}"
+            for rows, (loss, accuracy, macro_f1) in self.figures.items()
+        )
+        return f"Result({self.heading}{about})"
+
+    def _repr_html_(self) -> str:
+        """Show the figures of the weights that the run kept as a table in a notebook."""
+        rows = [
+            (name, *(f"{value:.4f}" for value in values)) for name, values in self.figures.items()
+        ]
+        return html_table(self.heading, ("rows", "loss", "accuracy", "macro-F1"), rows)
 
 
 def finish(

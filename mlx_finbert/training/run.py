@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -13,14 +14,14 @@ from mlx_finbert.backend.interface import first_step_note
 from mlx_finbert.backend.process import prefer_memory
 from mlx_finbert.checkpoints.files import SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun
-from mlx_finbert.data import Splits
+from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
 from mlx_finbert.errors import InputError
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.prefetch import background
 from mlx_finbert.settings import read_config_file
-from mlx_finbert.training.callbacks import Progress
+from mlx_finbert.training.callbacks import Callback, Progress
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.integrations import check_services, reporters
@@ -43,14 +44,21 @@ RENAMED_SETTINGS = {"keep": "save_total_limit", "eval_every": "eval_steps"}
 """Names of earlier versions in `config.yaml`."""
 
 
-def run(settings: TrainSettings, splits: Splits | None = None) -> Result:
+def run(
+    settings: TrainSettings,
+    splits: Splits | None = None,
+    texts: LabelledTexts | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Result:
     """Fine-tune a model and write the results to the output folder.
 
     Several processes share every batch; only the first one writes files and notes.
 
     Args:
         settings: all settings; without an `output_dir`, a new folder is chosen.
-        splits: the rows to use, from `rows_of`; loaded if not given.
+        splits: the rows to use, from `rows_of`; drawn from the texts if not given.
+        texts: the texts of `settings.data`; loaded if not given.
+        callbacks: called by the first process, after the folder of the run is up to date.
 
     Raises:
         InputError: for invalid input, before anything is written.
@@ -60,7 +68,7 @@ def run(settings: TrainSettings, splits: Splits | None = None) -> Result:
     checkpoint = find_checkpoint(Path(settings.resume)) if settings.resume else None
     check_output(settings)
     if splits is None:
-        drawn = settings.draw(settings.load_texts())
+        drawn = settings.draw(settings.load_texts() if texts is None else texts)
         splits = rows_of(settings, drawn, TrainingRun.of(settings.model, settings.revision))
     remedy = "start the run again, with `resume` to continue from its last checkpoint"
     with guarded(remedy), background() as thread, ExitStack() as held:
@@ -88,7 +96,7 @@ def run(settings: TrainSettings, splits: Splits | None = None) -> Result:
         progress = Progress(settings.epochs_of(len(loaders.train)))
         if is_first:
             services = reporters(settings.report_to or [], path)
-            trainer.callbacks = [progress, folder, *services]
+            trainer.callbacks = [progress, folder, *callbacks, *services]
         require_same(processes, start_of(trainer, settings), "the settings or the weights")
         end = train(trainer, settings)
         if vocabulary:

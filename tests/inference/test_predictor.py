@@ -64,7 +64,7 @@ def test_half_precision(checkpoint, dtype):
 
 def test_wrong_arguments(tiny):
     for texts, words in (
-        ("one", "list of strings"),
+        ("one", "`texts` is a str: give a list"),
         (["a", None], r"texts\[1\] is None"),
         (["\ud83d"], "valid"),
     ):

@@ -14,7 +14,7 @@ def test_the_bar_shows_loss_accuracy_speed_and_memory(monkeypatch):
     monkeypatch.setattr(progress_module.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(progress_module.mx, "get_peak_memory", lambda: 1_500_000_000)
     shown = {"disable": False, "file": io.StringIO()}
-    monkeypatch.setattr(progress_module, "tqdm", lambda **options: tqdm(**options | shown))
+    monkeypatch.setattr(progress_module, "progress_bar", lambda **options: tqdm(**options | shown))
     progress = Progress(epochs=3)
     progress.on_start({}, total_steps=10, resumed_at=3)
     progress.on_step(

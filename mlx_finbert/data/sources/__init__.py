@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mlx_finbert.data.sources import files, fiqa, folders, hub, imdb, phrasebank
+from mlx_finbert.data.sources.at_hand import refuse_recorded
 from mlx_finbert.data.sources.columns import OF_FORMS, Columns
 from mlx_finbert.data.tables import ENDINGS
 from mlx_finbert.data.tables.compressed import ENDINGS as PACKED
@@ -29,6 +30,7 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
         InputError: If the data cannot be read; names the file, row and column, or the parameter.
     """
     columns = columns or Columns()
+    refuse_recorded(spec)
     path, variant = split_variant(spec)
     if path in NAMED:
         columns.require_unused(path, ["label_map"])

@@ -1,0 +1,43 @@
+"""`mlx_finbert.evaluate_classifier`: the command `evaluate` as a function."""
+
+import os
+from typing import Any
+
+from mlx_finbert.checkpoints.data_at_hand import load_for_model
+from mlx_finbert.data.sources.at_hand import is_at_hand
+from mlx_finbert.evaluation.config import EvaluateSettings, complete
+from mlx_finbert.evaluation.evaluate import Evaluation, run
+from mlx_finbert.settings import from_keywords, takes_settings
+
+OF_THE_COMMAND = ("json",)
+"""Settings that have no meaning here."""
+
+
+@takes_settings(EvaluateSettings, without=OF_THE_COMMAND)
+def evaluate_classifier(
+    model: str | os.PathLike[str], data: Any = None, **settings: Any
+) -> Evaluation:
+    """Measure a classifier on labelled texts, with 95% intervals.
+
+    Rows whose texts the model saw in training or validation are left out.
+
+    Args:
+        model: folder or hub id of a fine-tuned model, or the result of `fine_tune`.
+        data: as for `fine_tune`; None measures the test rows of the model's training run, which
+            must have read them from a path or a name. Of other data, the test rows are measured if
+            it marks some, otherwise all rows.
+        settings: the flags of `python -m mlx_finbert.evaluate`, as parameters.
+
+    Returns:
+        The figures, with intervals and the measured rows; `str` gives what the command prints.
+
+    Raises:
+        InputError: if the model, the data or a setting cannot be used; names the parameter.
+    """
+    named = {"model": os.fspath(model)}
+    if data is not None and not is_at_hand(data):
+        named["data"] = os.fspath(data)
+    given = from_keywords(EvaluateSettings, settings | named, without=OF_THE_COMMAND)
+    if data is None or "data" in named:
+        return run(complete(given))
+    return run(*load_for_model(data, given, EvaluateSettings, "data"))
