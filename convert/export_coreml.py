@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from mlx_finbert.checkpoints.data_at_hand import load_for_model
 from mlx_finbert.convert.settings import ToCoremlSettings, complete
 from mlx_finbert.data.sources.at_hand import is_at_hand
-from mlx_finbert.settings import from_keywords, takes_settings
+from mlx_finbert.keywords import from_keywords, takes_settings
 
 if TYPE_CHECKING:
     from mlx_finbert.convert.coreml.report import ExportReport

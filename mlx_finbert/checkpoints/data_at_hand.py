@@ -42,5 +42,5 @@ def load_for_model(
 
 
 def _load(data: Any, settings: Any, key: str) -> tuple[Any, LabelledTexts]:
-    texts = load_at_hand(data, settings.columns())
+    texts = load_at_hand(data, settings.columns(), key)
     return replace(settings, **{key: name_at_hand(texts)}), texts

@@ -7,7 +7,7 @@ from mlx_finbert.checkpoints.data_at_hand import load_for_model
 from mlx_finbert.data.sources.at_hand import is_at_hand
 from mlx_finbert.evaluation.config import EvaluateSettings, complete
 from mlx_finbert.evaluation.evaluate import Evaluation, run
-from mlx_finbert.settings import from_keywords, takes_settings
+from mlx_finbert.keywords import from_keywords, takes_settings
 
 OF_THE_COMMAND = ("json",)
 """Settings that have no meaning here."""

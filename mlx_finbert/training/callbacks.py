@@ -51,7 +51,8 @@ class Callback:
 
         Args:
             state: all that changes between steps, apart from arrays, as JSON can hold it.
-            arrays: the weights and the optimizer's moments, by kind and by name.
+            arrays: the state of the optimizer, such as its moments `m` and `v`, by part and by
+                name; the weights are in the checkpoint that the folder has just got.
         """
 
     def on_end(self, end: str) -> None:

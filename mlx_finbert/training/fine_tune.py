@@ -8,7 +8,7 @@ from typing import Any
 from mlx_finbert.data.sources.at_hand import IN_MEMORY, is_at_hand, load_at_hand, name_at_hand
 from mlx_finbert.data.texts import LabelledTexts, require_trainable
 from mlx_finbert.errors import InputError
-from mlx_finbert.settings import from_keywords, takes_settings
+from mlx_finbert.keywords import from_keywords, takes_settings
 from mlx_finbert.training.callbacks import Callback
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.results import Result

@@ -3,8 +3,10 @@
 import threading
 from importlib.util import find_spec
 
+import datasets
 import mlx.core as mx
 import numpy as np
+import pandas as pd
 import pytest
 
 import mlx_finbert
@@ -62,9 +64,61 @@ def test_half_precision(checkpoint, dtype):
     np.testing.assert_allclose(found, expected, atol=2e-2)
 
 
+class Series:
+    """A column as polars has it: no list, but it can become one."""
+
+    def to_list(self):
+        return TEXTS
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        tuple,
+        np.array,
+        lambda texts: np.array(texts, object),
+        lambda texts: pd.Series(texts, index=range(len(texts), 0, -1)),
+        lambda texts: pd.Series(texts, dtype="category"),
+        lambda texts: datasets.Dataset.from_dict({"text": texts})["text"],
+        lambda texts: Series(),
+    ],
+)
+def test_any_sequence_of_strings(tiny, make):
+    expected = mlx_finbert.predict_proba(*tiny, TEXTS)
+    np.testing.assert_array_equal(mlx_finbert.predict_proba(*tiny, make(TEXTS)), expected)
+
+
+def test_by_sentence(tiny):
+    texts = ("Profit rose by 5 % . Sales fell .", "", "The outlook is strong .")
+    found = mlx_finbert.predict_proba(*tiny, texts, by_sentence=True)
+    apart = mlx_finbert.predict_proba(*tiny, ["Profit rose by 5 % .", "Sales fell .", texts[2]])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[0], apart[:2].mean(axis=0), atol=1e-6)
+    assert np.isnan(found[1]).all()
+    np.testing.assert_allclose(found[2], apart[2], atol=1e-6)
+
+
+def test_by_sentence_in_windows(tiny):
+    texts = [f"Profit rose . {'sales fell ' * 30}."]
+    found, cut = (
+        mlx_finbert.predict_proba(*tiny, texts, by_sentence=True, long_texts=way, max_length=12)
+        for way in ("windows", "cut")
+    )
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    assert np.abs(found - cut).max() > 1e-6
+
+
 def test_wrong_arguments(tiny):
     for texts, words in (
         ("one", "`texts` is a str: give a list"),
+        ({"a"}, "`texts` is a set: give a list"),
+        ((text for text in "ab"), "`texts` is a generator: give a list"),
+        ({"text": ["a"]}, "`texts` is a dict: give a list"),
+        (np.array("a"), "`texts` is a ndarray: give a list"),
+        (np.array([["a"]]), r"texts\[0\] is \['a'\]"),
+        (pd.DataFrame({"text": ["a"]}), "`texts` is a DataFrame: give one of its columns"),
+        (datasets.Dataset.from_dict({"text": ["a"]}), "give one of its columns"),
+        (pd.Series(["a", float("nan")]), r"texts\[1\] is nan, not a string"),
         (["a", None], r"texts\[1\] is None"),
         (["\ud83d"], "valid"),
     ):

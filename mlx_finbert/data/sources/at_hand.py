@@ -29,12 +29,13 @@ def is_at_hand(data: Any) -> bool:
     return not isinstance(data, str | os.PathLike)
 
 
-def load_at_hand(data: Any, columns: Columns) -> LabelledTexts:
+def load_at_hand(data: Any, columns: Columns, parameter: str = "data") -> LabelledTexts:
     """Read texts and labels at hand.
 
     Args:
         data: See the module; or the result of `load_texts`.
         columns: The columns to read, and how to read labels.
+        parameter: The caller's parameter for the data, for messages.
 
     Raises:
         InputError: If the data cannot be read; names the row and column, or the parameter.
@@ -44,46 +45,46 @@ def load_at_hand(data: Any, columns: Columns) -> LabelledTexts:
         return data
     if isinstance(data, tuple) and len(data) == 2:
         columns.require_unused(IN_MEMORY, OF_PAIRS)
-        return load_parts({WHOLE: part_of_pair(*data)}, IN_MEMORY, columns)
+        return load_parts({WHOLE: part_of_pair(*data, parameter)}, IN_MEMORY, columns)
     if not isinstance(data, Mapping) or columns.text in data:
         columns.require_unused(IN_MEMORY, OF_TABLES)
-        return load_parts({WHOLE: part_of_table(data)}, IN_MEMORY, columns)
+        return load_parts({WHOLE: part_of_table(data, parameter)}, IN_MEMORY, columns)
     columns.require_unused(IN_MEMORY, [name for name in OF_TABLES if name != "split"])
     if any(not is_table(table) and not isinstance(table, Mapping) for table in data.values()):
         raise InputError(
-            f"`data` has neither the column {columns.text!r} nor a table for each split; it has"
+            f"`{parameter}` has neither the column {columns.text!r} nor a table for each split; it has"
             f" {', '.join(map(str, data))}: name the column of the texts with `text_column`"
         )
-    parts = {str(split): part_of_table(table) for split, table in data.items()}
+    parts = {str(split): part_of_table(table, parameter) for split, table in data.items()}
     return load_parts(parts, IN_MEMORY, columns)
 
 
-def part_of_pair(texts: Any, labels: Any) -> Part:
+def part_of_pair(texts: Any, labels: Any, parameter: str) -> Part:
     """Return texts and labels as a table with the columns of `Columns`' defaults."""
     usual = Columns()
     columns = {
-        usual.text: values_of(texts, "data[0]"),
-        usual.label: values_of(labels, "data[1]"),
+        usual.text: values_of(texts, f"{parameter}[0]"),
+        usual.label: values_of(labels, f"{parameter}[1]"),
     }
     if len(columns[usual.text]) != len(columns[usual.label]):
         raise InputError(
-            f"`data` has {len(columns[usual.text]):,} texts and {len(columns[usual.label]):,}"
+            f"`{parameter}` has {len(columns[usual.text]):,} texts and {len(columns[usual.label]):,}"
             " labels: give one label per text"
         )
     return Part(list(columns), len(columns[usual.text]), columns.__getitem__)
 
 
-def part_of_table(table: Any) -> Part:
+def part_of_table(table: Any, parameter: str = "data") -> Part:
     """Return a table with its columns.
 
     Raises:
         InputError: If the object is not a table, or its columns have different lengths.
     """
     if isinstance(table, Mapping):
-        return part_of_columns(table)
+        return part_of_columns(table, parameter)
     if not is_table(table) or not hasattr(table, "__len__"):
         raise InputError(
-            f"`data` is a {type(table).__name__}: give a path or a name, (texts, labels), a data"
+            f"`{parameter}` is a {type(table).__name__}: give a path or a name, (texts, labels), a data"
             " frame, a datasets.Dataset, or a dictionary of columns or of splits"
         )
     # Of the class, since a data frame also has its columns as attributes.
@@ -94,19 +95,23 @@ def part_of_table(table: Any) -> Part:
     return Part(
         list(names),
         len(table),
-        lambda column: values_of(table[names[column]], f"data[{column!r}]"),
+        lambda column: values_of(table[names[column]], f"{parameter}[{column!r}]"),
         lambda column: features and getattr(features[column], "names", None),
         [n for n in names if features is None or getattr(features[n], "_type", "") == "Value"],
     )
 
 
-def part_of_columns(columns: Mapping[Any, Any]) -> Part:
+def part_of_columns(columns: Mapping[Any, Any], parameter: str) -> Part:
     """Return a dictionary of columns as a table."""
-    read = {str(name): values_of(column, f"data[{name!r}]") for name, column in columns.items()}
+    read = {
+        str(name): values_of(column, f"{parameter}[{name!r}]") for name, column in columns.items()
+    }
     lengths = {name: len(column) for name, column in read.items()}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{name} {count:,}" for name, count in lengths.items())
-        raise InputError(f"`data` has columns of different lengths ({counts}): make them equal")
+        raise InputError(
+            f"`{parameter}` has columns of different lengths ({counts}): make them equal"
+        )
     return Part(list(read), max(lengths.values()), read.__getitem__, plain=list(read))
 
 
