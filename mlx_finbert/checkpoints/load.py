@@ -1,6 +1,7 @@
 """Loads models, whole or as adapters, from folders in Hugging Face's layout."""
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ USABLE_ARCHITECTURES = (
 
 
 def load(
-    path_or_repo: str | Path,
+    path_or_repo: str | os.PathLike[str],
     num_labels: int | None = None,
     labels: Sequence[str] | None = None,
     dtype: str | mx.Dtype | None = None,
@@ -57,9 +58,9 @@ def load(
 
     Args:
         path_or_repo: a folder in Hugging Face's layout, `minilm` for the packaged encoder, a hub
-            id, or a folder of adapters, whose base model is loaded with them. Weights are read
-            from `model.safetensors`, from sharded safetensors, or from `pytorch_model.bin`,
-            without PyTorch.
+            id, the result of `fine_tune`, or a folder of adapters, whose base model is loaded with
+            them. Weights are read from `model.safetensors`, from sharded safetensors, or from
+            `pytorch_model.bin`, without PyTorch.
         num_labels: size of the head; by default the checkpoint's, or 2 if it has no head.
         labels: names of the head's outputs, in order.
         dtype: `float32`, `float16` or `bfloat16`; None keeps the checkpoint's dtype (float32 if it
@@ -76,7 +77,9 @@ def load(
         InputError: one sentence on what is missing, damaged, unsupported or does not fit.
     """
     head = HeadOptions(num_labels, labels, is_new=new_head)
-    model, tokenizer, report = load_with_report(path_or_repo, head, dtype, revision, base_model)
+    model, tokenizer, report = load_with_report(
+        os.fspath(path_or_repo), head, dtype, revision, base_model
+    )
     if report.new:
         log.warning("%s", report)
     return model, tokenizer

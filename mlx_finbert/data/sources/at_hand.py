@@ -52,8 +52,8 @@ def load_at_hand(data: Any, columns: Columns, parameter: str = "data") -> Labell
     columns.require_unused(IN_MEMORY, [name for name in OF_TABLES if name != "split"])
     if any(not is_table(table) and not isinstance(table, Mapping) for table in data.values()):
         raise InputError(
-            f"`{parameter}` has neither the column {columns.text!r} nor a table for each split; it has"
-            f" {', '.join(map(str, data))}: name the column of the texts with `text_column`"
+            f"`{parameter}` has neither the column {columns.text!r} nor a table for each split; it"
+            f" has {', '.join(map(str, data))}: name the column of the texts with `text_column`"
         )
     parts = {str(split): part_of_table(table, parameter) for split, table in data.items()}
     return load_parts(parts, IN_MEMORY, columns)
@@ -61,17 +61,14 @@ def load_at_hand(data: Any, columns: Columns, parameter: str = "data") -> Labell
 
 def part_of_pair(texts: Any, labels: Any, parameter: str) -> Part:
     """Return texts and labels as a table with the columns of `Columns`' defaults."""
-    usual = Columns()
-    columns = {
-        usual.text: values_of(texts, f"{parameter}[0]"),
-        usual.label: values_of(labels, f"{parameter}[1]"),
-    }
-    if len(columns[usual.text]) != len(columns[usual.label]):
+    texts, labels = values_of(texts, f"{parameter}[0]"), values_of(labels, f"{parameter}[1]")
+    if len(texts) != len(labels):
         raise InputError(
-            f"`{parameter}` has {len(columns[usual.text]):,} texts and {len(columns[usual.label]):,}"
-            " labels: give one label per text"
+            f"`{parameter}` has {len(texts):,} texts and {len(labels):,} labels: give one label per"
+            " text"
         )
-    return Part(list(columns), len(columns[usual.text]), columns.__getitem__)
+    columns = {Columns.text: texts, Columns.label: labels}
+    return Part(list(columns), len(texts), columns.__getitem__)
 
 
 def part_of_table(table: Any, parameter: str = "data") -> Part:
@@ -84,8 +81,8 @@ def part_of_table(table: Any, parameter: str = "data") -> Part:
         return part_of_columns(table, parameter)
     if not is_table(table) or not hasattr(table, "__len__"):
         raise InputError(
-            f"`{parameter}` is a {type(table).__name__}: give a path or a name, (texts, labels), a data"
-            " frame, a datasets.Dataset, or a dictionary of columns or of splits"
+            f"`{parameter}` is a {type(table).__name__}: give a path or a name, (texts, labels),"
+            " a data frame, a datasets.Dataset, or a dictionary of columns or of splits"
         )
     # Of the class, since a data frame also has its columns as attributes.
     own = table.column_names if hasattr(type(table), "column_names") else table.columns
