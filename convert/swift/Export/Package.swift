@@ -1,0 +1,25 @@
+// swift-tools-version: 6.0
+// Written by mlx-finbert's to_coreml --swift-package.
+import PackageDescription
+
+let package = Package(
+    name: $name,
+    platforms: [.macOS("$macos"), .iOS("$ios")],
+    products: [
+        .library(name: "TextClassifierKit", targets: ["TextClassifierKit"]),
+        .library(name: "TextClassifierApp", targets: ["TextClassifierApp"]),
+        .executable(name: "classify", targets: ["classify"]),
+    ],
+    targets: [
+        .target(
+            name: "TextClassifierKit",
+            resources: [
+                .copy("Resources/PrivacyInfo.xcprivacy"),
+$resources
+            ]
+        ),
+        .target(name: "TextClassifierApp", dependencies: ["TextClassifierKit"]),
+        .executableTarget(name: "classify", dependencies: ["TextClassifierKit"]),
+        .testTarget(name: "GoldenTests", dependencies: ["TextClassifierKit"]),
+    ]
+)

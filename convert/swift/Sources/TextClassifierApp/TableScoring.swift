@@ -1,0 +1,101 @@
+import Foundation
+import Observation
+import TextClassifierKit
+
+/// A CSV file whose texts are classified.
+@available(macOS 14, iOS 17, *)
+@MainActor @Observable
+public final class TableScoring {
+    public enum State: Equatable, Sendable {
+        case empty
+        case opened
+        case scoring(done: Int, of: Int)
+        case stopped(done: Int, of: Int)
+        case scored
+        case failed(String)
+    }
+
+    public private(set) var state = State.empty
+    public private(set) var table: CSV?
+    /// The file's name, without its ending.
+    public private(set) var name = ""
+    /// The index of the column with the texts.
+    public var textColumn = 0 {
+        didSet { if textColumn != oldValue { forgetResults() } }
+    }
+    /// The table with the new columns, once all rows are scored.
+    public private(set) var scored: CSV?
+
+    /// Texts of one call to the classifier, after which progress is shown.
+    @ObservationIgnored private let step: Int
+    @ObservationIgnored private var running: Task<Void, Never>?
+
+    public init(step: Int = 64) { self.step = step }
+
+    public var isScoring: Bool {
+        if case .scoring = state { true } else { false }
+    }
+
+    /// Reads a file. A failure is shown, and the table of before is gone.
+    public func open(_ file: URL) async {
+        cancel()
+        (table, scored, state) = (nil, nil, .empty)
+        name = file.deletingPathExtension().lastPathComponent
+        do {
+            let found = try await TableScoring.read(file)
+            textColumn = found.likelyTextColumn
+            (table, state) = (found, .opened)
+        } catch {
+            state = .failed(sentence(about: error))
+        }
+    }
+
+    /// Classifies all rows. Without effect where there is no table or scoring is under way.
+    @discardableResult
+    func start(with classifier: any Classifying) -> Task<Void, Never>? {
+        guard let table, !isScoring else { return nil }
+        scored = nil
+        state = .scoring(done: 0, of: table.rows.count)
+        let task = Task { await score(table, column: textColumn, with: classifier) }
+        running = task
+        return task
+    }
+
+    /// Stops after the texts under way.
+    public func cancel() {
+        running?.cancel()
+        running = nil
+        if case .scoring(let done, let all) = state { state = .stopped(done: done, of: all) }
+    }
+
+    private func score(_ table: CSV, column: Int, with classifier: any Classifying) async {
+        let texts = table.rows.map { $0[column] }
+        var results = [Classification?](repeating: nil, count: texts.count)
+        do {
+            for start in stride(from: 0, to: texts.count, by: step) {
+                let part = start..<min(start + step, texts.count)
+                let asked = part.filter { !isBlank(texts[$0]) }
+                let found = try await classifier.classify(asked.map { texts[$0] })
+                try Task.checkCancellation()
+                for (i, result) in zip(asked, found) { results[i] = result }
+                state = .scoring(done: part.upperBound, of: texts.count)
+            }
+            scored = ScoredTable(labels: classifier.labels, results: results).added(to: table)
+            state = .scored
+        } catch {
+            // After `cancel` the state may already be that of another file.
+            if !Task.isCancelled { state = .failed(sentence(about: error)) }
+        }
+    }
+
+    private func forgetResults() {
+        guard table != nil else { return }
+        cancel()
+        (scored, state) = (nil, .opened)
+    }
+
+    /// Reads and splits a file away from the main actor: it may be large.
+    private nonisolated static func read(_ file: URL) async throws -> CSV {
+        try CSV(Data(contentsOf: file))
+    }
+}
