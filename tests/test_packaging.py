@@ -34,7 +34,7 @@ def test_wheel(tmp_path):
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("mlx_finbert", "convert"):
-        ignore = shutil.ignore_patterns("__pycache__")
+        ignore = shutil.ignore_patterns("__pycache__", ".build")
         shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=ignore)
     python("-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, source)
     (wheel,) = tmp_path.glob("mlx_finbert-*.whl")

@@ -1,0 +1,8 @@
+import Testing
+@testable import TextClassifierKit
+
+@Test func emptyMetadataNameTheMissingKey() {
+    #expect(throws: TokenizerError.missing(key: "mlx_finbert.tokenizer")) {
+        try Tokenizer(metadata: [:])
+    }
+}

@@ -1,0 +1,3 @@
+import TextClassifierKit
+
+print(TokenizerError.missing(key: "mlx_finbert.tokenizer"))
