@@ -1,6 +1,12 @@
 // swift-tools-version: 6.0
 import PackageDescription
 
+#if os(Linux)
+let frameworks: [Target.Dependency] = ["CoreML", "CryptoKit"]
+#else
+let frameworks: [Target.Dependency] = []
+#endif
+
 let package = Package(
     name: "TextClassifierKit",
     platforms: [.macOS(.v13), .iOS(.v16)],
@@ -8,14 +14,21 @@ let package = Package(
         .library(name: "TextClassifierKit", targets: ["TextClassifierKit"]),
     ],
     targets: [
-        .target(name: "TextClassifierKit"),
+        .target(
+            name: "TextClassifierKit", dependencies: frameworks,
+            resources: [.process("Resources/PrivacyInfo.xcprivacy")]),
+        .executableTarget(name: "classify", dependencies: ["TextClassifierKit"]),
         .testTarget(name: "TokenizerTests", dependencies: ["TextClassifierKit"]),
+        .testTarget(name: "TextClassifierKitTests", dependencies: ["TextClassifierKit"]),
     ]
 )
 
 #if os(Linux)
 // Stand-ins for Apple's frameworks, and tools for the Python tests. An export leaves them out.
 package.targets += [
+    .target(name: "CoreML", path: "Stubs/CoreML", swiftSettings: [.swiftLanguageMode(.v5)]),
+    .target(name: "CryptoKit", path: "Stubs/CryptoKit"),
+    .executableTarget(name: "scenarios", dependencies: ["TextClassifierKit"], path: "Tools/scenarios"),
     .executableTarget(name: "tokenize", dependencies: ["TextClassifierKit"], path: "Tools/tokenize"),
 ]
 #endif
