@@ -12,14 +12,17 @@ let package = Package(
     platforms: [.macOS(.v13), .iOS(.v16)],
     products: [
         .library(name: "TextClassifierKit", targets: ["TextClassifierKit"]),
+        .library(name: "TextClassifierApp", targets: ["TextClassifierApp"]),
     ],
     targets: [
         .target(
             name: "TextClassifierKit", dependencies: frameworks,
             resources: [.process("Resources/PrivacyInfo.xcprivacy")]),
+        .target(name: "TextClassifierApp", dependencies: ["TextClassifierKit"]),
         .executableTarget(name: "classify", dependencies: ["TextClassifierKit"]),
         .testTarget(name: "TokenizerTests", dependencies: ["TextClassifierKit"]),
         .testTarget(name: "TextClassifierKitTests", dependencies: ["TextClassifierKit"]),
+        .testTarget(name: "TextClassifierAppTests", dependencies: ["TextClassifierApp"]),
     ]
 )
 
@@ -28,6 +31,13 @@ let package = Package(
 package.targets += [
     .target(name: "CoreML", path: "Stubs/CoreML", swiftSettings: [.swiftLanguageMode(.v5)]),
     .target(name: "CryptoKit", path: "Stubs/CryptoKit"),
+    .target(name: "AppIntents", path: "Stubs/AppIntents"),
+    .target(name: "AppKit", path: "Stubs/AppKit"),
+    .target(name: "SwiftUI", dependencies: ["UniformTypeIdentifiers"], path: "Stubs/SwiftUI"),
+    .target(name: "UniformTypeIdentifiers", path: "Stubs/UniformTypeIdentifiers"),
+    .executableTarget(
+        name: "TextClassifierSample", dependencies: ["TextClassifierApp", "AppIntents", "AppKit", "SwiftUI"],
+        path: "App/TextClassifierSample"),
     .executableTarget(name: "scenarios", dependencies: ["TextClassifierKit"], path: "Tools/scenarios"),
     .executableTarget(name: "tokenize", dependencies: ["TextClassifierKit"], path: "Tools/tokenize"),
 ]

@@ -9,7 +9,6 @@ struct ClassifyText: AppIntent {
     @Parameter(title: "Text")
     var text: String
 
-    @MainActor
     func perform() async throws -> some IntentResult & ReturnsValue<String> & ProvidesDialog {
         let result = try await ClassifierModel.shared.classify(text)
         return .result(value: result.label, dialog: "\(result.label)")

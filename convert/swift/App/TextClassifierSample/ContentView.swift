@@ -1,5 +1,6 @@
 import SwiftUI
 import TextClassifierApp
+import TextClassifierKit
 
 struct ContentView: View {
     let model: ClassifierModel
@@ -7,6 +8,7 @@ struct ContentView: View {
     var body: some View {
         VStack(alignment: .leading, spacing: 12) {
             ModelBar(model: model)
+            if let notice = model.notice { Text(notice).foregroundStyle(.secondary) }
             TabView {
                 LiveView(model: model, live: model.live).tabItem { Label("Text", systemImage: "text.cursor") }
                 TableView(model: model, table: model.table).tabItem { Label("Table", systemImage: "tablecells") }
@@ -32,8 +34,8 @@ struct ModelBar: View {
                 Picker("Model", selection: $model.wish.choice) {
                     ForEach(model.choices) { choice in Text(choice.name).tag(Optional(choice)) }
                 }
-                Picker("Runs on", selection: $model.wish.units) {
-                    ForEach(Units.allCases) { units in Text(units.rawValue).tag(units) }
+                Picker("Runs on", selection: $model.wish.computeUnits) {
+                    ForEach(ComputeUnits.allCases, id: \.self) { units in Text(units.title).tag(units) }
                 }
             }
             HStack(spacing: 8) {

@@ -205,9 +205,12 @@ extension CSV {
         return Data(bytes)
     }
 
-    /// An empty cell that is alone on its line is in quotes too, as blank lines are left out.
+    /// A cell with any separator is in quotes, for readers that count them; and an empty cell that
+    /// is alone on its line, as blank lines are left out.
     private func append(_ cell: String, to bytes: inout [UInt8], isAlone: Bool) {
-        let special = [separator, Byte.quote, Byte.lineFeed, Byte.carriageReturn]
+        let special = [
+            Byte.comma, Byte.semicolon, Byte.tab, Byte.quote, Byte.lineFeed, Byte.carriageReturn,
+        ]
         guard cell.utf8.contains(where: special.contains) || (isAlone && cell.isEmpty) else {
             bytes += cell.utf8
             return

@@ -1,4 +1,3 @@
-@preconcurrency import CoreML
 import Foundation
 import Observation
 import TextClassifierKit
@@ -15,19 +14,21 @@ public final class ClassifierModel {
         case failed(String)
     }
 
-    /// A model and the processors that it may use.
+    /// A model and the processors that may run it.
     public struct Wish: Hashable, Sendable {
         public var choice: ModelChoice?
-        public var units: Units
+        public var computeUnits = ComputeUnits.all
     }
 
-    public typealias Loader = @Sendable (ModelChoice, Units) async throws -> any Classifying
+    public typealias Loader = @Sendable (ModelChoice, ComputeUnits) async throws -> any Classifying
 
     /// The models to choose from.
     public private(set) var choices: [ModelChoice]
     /// What is chosen. Call `load()` after a change.
     public var wish: Wish
     public private(set) var state = State.loading
+    /// What is to be said of the last drop.
+    public private(set) var notice: String?
     public let live: LiveText
     public let table: TableScoring
     public let check = Check()
@@ -43,25 +44,18 @@ public final class ClassifierModel {
         self.live = live
         self.table = table
         self.loader = loader
-        wish = Wish(choice: choices.first, units: .all)
+        wish = Wish(choice: choices.first)
     }
 }
 
-/// The processors that Core ML may use.
-public enum Units: String, CaseIterable, Identifiable, Sendable {
-    case all = "All"
-    case cpuAndNeuralEngine = "CPU and Neural Engine"
-    case cpuAndGPU = "CPU and GPU"
-    case cpuOnly = "CPU only"
-
-    public var id: Self { self }
-
-    var coreML: MLComputeUnits {
+extension ComputeUnits {
+    /// The name in a menu.
+    public var title: String {
         switch self {
-        case .all: .all
-        case .cpuAndNeuralEngine: .cpuAndNeuralEngine
-        case .cpuAndGPU: .cpuAndGPU
-        case .cpuOnly: .cpuOnly
+        case .all: "All processors"
+        case .cpuAndNeuralEngine: "CPU and Neural Engine"
+        case .cpuAndGPU: "CPU and GPU"
+        case .cpuOnly: "CPU only"
         }
     }
 }
@@ -92,24 +86,21 @@ extension ClassifierModel {
         let start = ContinuousClock.now
         do {
             let preparation = try await classifier().prepare()
-            guard wish == self.wish else { return }
-            state = .ready(seconds: seconds(since: start), note: note(on: preparation))
+            guard wish == self.wish, !Task.isCancelled else { return }
+            state = .ready(seconds: start.duration(to: .now) / .seconds(1), note: note(on: preparation))
         } catch {
-            if wish == self.wish { state = .failed(sentence(about: error)) }
+            if wish == self.wish, !Task.isCancelled { state = .failed(sentence(about: error)) }
         }
     }
 
-    /// Adds the models of folders to the choices, and chooses the first of them.
-    public func addModels(in folders: [URL]) {
-        let found = folders.flatMap(ModelChoice.found(in:))
-        choices += found.filter { !choices.contains($0) }
-        if let first = found.first { wish.choice = first }
+    private func note(on preparation: Preparation) -> String? {
+        guard preparation.isFallback else { return nil }
+        return "Results were wrong on other processors, so that it runs on: \(preparation.computeUnits.title)."
     }
 
     /// Makes a `TextClassifier`.
-    public static let textClassifier: Loader = { choice, units in
-        var options = TextClassifier.Options()
-        options.computeUnits = units.coreML
+    public static let textClassifier: Loader = { choice, computeUnits in
+        let options = TextClassifier.Options(computeUnits: computeUnits)
         return try await TextClassifier(models: choice.models, options: options)
     }
 
@@ -120,7 +111,7 @@ extension ClassifierModel {
         guard let choice = wish.choice else { throw AppError.noModel }
         if let loads, loads.of == wish { return try await loads.task.value }
         loads?.task.cancel()
-        let task = Task { [loader] in try await loader(choice, wish.units) }
+        let task = Task { [loader] in try await loader(choice, wish.computeUnits) }
         loads = (wish, task)
         do {
             return try await task.value
@@ -135,11 +126,63 @@ extension ClassifierModel {
 
 @available(macOS 14, iOS 17, *)
 extension ClassifierModel {
-    /// What the live result depends on: when it changes, `updateLive` is to be called again.
-    public var question: some Hashable & Sendable { [AnyHashable(live.text), AnyHashable(wish)].hashValue }
+    /// What the live result depends on: when it changes, `updateLive()` is to be called again.
+    public struct Question: Hashable, Sendable {
+        /// Bytes, as texts that look alike are equal to `String`, though not to every tokenizer.
+        let text: [UInt8]
+        let wish: Wish
+    }
 
+    public var question: Question { Question(text: Array(live.text.utf8), wish: wish) }
+
+    /// Classifies the text of this moment. Cancel it when `question` changes.
     public func updateLive() async {
-        guard let classifier = try? await classifier() else { return }
-        await live.update(with: classifier)
+        await live.update { text in try await self.classify(text) }
+    }
+
+    /// Classifies a text, for Shortcuts.
+    public func classify(_ text: String) async throws -> Classification {
+        try await classifier().classify(text, longTexts: .cut)
+    }
+
+    /// Takes dropped files: a table, or models and folders of them, the first of which is chosen.
+    public func open(_ files: [URL]) async {
+        let tables = files.filter { ["csv", "tsv", "txt"].contains($0.pathExtension.lowercased()) }
+        let models = files.filter(ModelChoice.isModel)
+        let folders = files.filter { !tables.contains($0) && !models.contains($0) }
+        let found = ModelChoice.found(among: models) + folders.flatMap(ModelChoice.found(in:))
+        choices += found.filter { !choices.contains($0) }
+        if let first = found.first { wish.choice = first }
+        if let first = tables.first { await table.open(first) }
+        let isUnknown = tables.isEmpty && found.isEmpty && !files.isEmpty
+        notice = isUnknown ? "Drop a CSV file, .mlpackage folders, or the folder of an export." : nil
+    }
+
+    /// Classifies the rows of the table.
+    public func scoreTable() async {
+        do {
+            table.start(with: try await classifier())
+        } catch {
+            table.fail(with: error)
+        }
+    }
+
+    /// Runs the golden texts of the chosen model on this machine.
+    public func runCheck() async {
+        await check.run(wish) {
+            let classifier = try await self.classifier()
+            guard let url = self.wish.choice?.golden else { throw AppError.noGolden }
+            return try await classifier.check(try Golden(contentsOf: url))
+        }
+    }
+
+    /// How loading goes, in words.
+    public var stateText: String {
+        switch state {
+        case .loading: "Loading the model and running each length once…"
+        case .ready(let seconds, let note):
+            "Ready after \(String(format: "%.1f", seconds)) s" + (note.map { ". \($0)" } ?? "")
+        case .failed(let reason): reason
+        }
     }
 }

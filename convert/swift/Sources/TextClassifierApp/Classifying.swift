@@ -4,8 +4,8 @@ import TextClassifierKit
 /// What the app asks of a classifier. Tests put another one in the place of `TextClassifier`.
 public protocol Classifying: Sendable {
     var labels: [String] { get }
-    func classify(_ text: String) async throws -> Classification
-    func classify(_ texts: [String]) async throws -> [Classification]
+    func classify(_ text: String, longTexts: LongTexts) async throws -> Classification
+    func classify(_ texts: [String], longTexts: LongTexts) async throws -> [Classification]
     func prepare() async throws -> Preparation
     func check(_ golden: Golden) async throws -> CheckReport
 }

@@ -11,10 +11,14 @@ public final class LiveText {
     /// Why the text could not be classified.
     public private(set) var failure: String?
 
-    @ObservationIgnored private let pause: Duration
+    @ObservationIgnored private let rest: @Sendable () async throws -> Void
 
-    /// - Parameter pause: how long typing must rest before a text is classified.
-    public init(pause: Duration = .milliseconds(150)) { self.pause = pause }
+    /// - Parameter rest: waits until typing has paused; by default 150 ms.
+    public init(
+        rest: @escaping @Sendable () async throws -> Void = { try await Task.sleep(for: .milliseconds(150)) }
+    ) {
+        self.rest = rest
+    }
 
     /// The probabilities, the largest first; equal ones by label.
     public var bars: [Bar] {
@@ -23,17 +27,25 @@ public final class LiveText {
             .sorted { ($1.probability, $0.label) < ($0.probability, $1.label) }
     }
 
+    /// What there is to say under the bars.
+    public var note: String? {
+        if let failure { return failure }
+        guard let result else { return nil }
+        let score = result.score.map { String(format: ", score %+.3f", $0) } ?? ""
+        return "\(result.tokens) tokens" + (result.isTruncated ? ", the end was not read" : "") + score
+    }
+
     /// Classifies the text of this moment. Cancel it when the text changes; its result is dropped
     /// then, even where the classifier has already been asked.
-    func update(with classifier: any Classifying) async {
+    func update(by classify: (String) async throws -> Classification) async {
         let asked = text
         guard !isBlank(asked) else {
             (result, failure) = (nil, nil)
             return
         }
         do {
-            try await Task.sleep(for: pause)
-            let found = try await classifier.classify(asked)
+            try await rest()
+            let found = try await classify(asked)
             if isCurrent(asked) { (result, failure) = (found, nil) }
         } catch {
             if isCurrent(asked) { (result, failure) = (nil, sentence(about: error)) }

@@ -1,4 +1,5 @@
 import Foundation
+import TextClassifierKit
 
 /// A classifier that the app can load: the packages of one export.
 public struct ModelChoice: Identifiable, Hashable, Sendable {
@@ -17,23 +18,32 @@ public struct ModelChoice: Identifiable, Hashable, Sendable {
     }
 
     /// The exports in a folder, such as a bundle's resources, by name.
-    ///
-    /// Where a model is there twice, the one that Xcode has compiled is taken.
     public static func found(in folder: URL) -> [ModelChoice] {
-        let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
-        let golden = files.first { $0.lastPathComponent == "golden.json" }
-        var stems: [String: URL] = [:]
-        for file in files where kinds.contains(file.pathExtension) {
-            let stem = file.deletingPathExtension().lastPathComponent
-            if stems[stem]?.pathExtension != "mlmodelc" { stems[stem] = file }
-        }
-        return Dictionary(grouping: stems.keys, by: exportName(of:)).sorted { $0.key < $1.key }
-            .map { name, stems_ in
-                ModelChoice(name: name, models: stems_.sorted().compactMap { stems[$0] }, golden: golden)
-            }
+        let manager = FileManager.default
+        let files = try? manager.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+        return found(among: files ?? [])
     }
 
-    private static let kinds = ["mlmodelc", "mlpackage"]
+    /// The exports among files, by name. Where a model is there twice, the one that Xcode has
+    /// compiled is taken.
+    static func found(among files: [URL]) -> [ModelChoice] {
+        var models: [String: URL] = [:]
+        for file in files where isModel(file) {
+            let stem = file.deletingPathExtension().lastPathComponent
+            if models[stem]?.pathExtension != "mlmodelc" { models[stem] = file }
+        }
+        let golden = files.first { $0.lastPathComponent == "golden.json" }
+        return Dictionary(grouping: models.keys, by: exportName).sorted { $0.key < $1.key }.map { name, stems in
+            ModelChoice(name: name, models: stems.sorted().compactMap { models[$0] }, golden: golden)
+        }
+    }
+
+    static func isModel(_ file: URL) -> Bool { ["mlmodelc", "mlpackage"].contains(file.pathExtension) }
+
+    /// The exports in the app itself, and those in the package.
+    public static var bundled: [ModelChoice] {
+        [Bundle.main, .textClassifierKit].compactMap(\.resourceURL).flatMap(found(in:))
+    }
 
     /// The name without the length: `FinBERT-32` and `FinBERT` are of `FinBERT`.
     private static func exportName(of stem: String) -> String {

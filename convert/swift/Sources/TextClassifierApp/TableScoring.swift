@@ -68,6 +68,26 @@ public final class TableScoring {
         if case .scoring(let done, let all) = state { state = .stopped(done: done, of: all) }
     }
 
+    /// Shows why nothing could be scored.
+    func fail(with error: any Error) { state = .failed(sentence(about: error)) }
+
+    /// Shows a failed export; a file that was written shows itself.
+    public func exported(_ result: Result<URL, any Error>) {
+        if case .failure(let error) = result { fail(with: error) }
+    }
+
+    /// The state in words.
+    public var stateText: String {
+        switch state {
+        case .empty: "Drop a CSV file, or open one."
+        case .opened: "\(name): \(table?.rows.count ?? 0) rows"
+        case .scoring(let done, let all): "\(name): \(done) of \(all) rows"
+        case .stopped(let done, let all): "\(name): stopped after \(done) of \(all) rows"
+        case .scored: "\(name): \(table?.rows.count ?? 0) rows scored"
+        case .failed(let reason): reason
+        }
+    }
+
     private func score(_ table: CSV, column: Int, with classifier: any Classifying) async {
         let texts = table.rows.map { $0[column] }
         var results = [Classification?](repeating: nil, count: texts.count)
@@ -75,7 +95,7 @@ public final class TableScoring {
             for start in stride(from: 0, to: texts.count, by: step) {
                 let part = start..<min(start + step, texts.count)
                 let asked = part.filter { !isBlank(texts[$0]) }
-                let found = try await classifier.classify(asked.map { texts[$0] })
+                let found = try await classifier.classify(asked.map { texts[$0] }, longTexts: .cut)
                 try Task.checkCancellation()
                 for (i, result) in zip(asked, found) { results[i] = result }
                 state = .scoring(done: part.upperBound, of: texts.count)

@@ -11,7 +11,7 @@ extension LeafScene {
 public struct TupleScene<First: Scene, Second: Scene>: LeafScene {}
 public struct ModifiedScene<Content: Scene>: LeafScene {}
 
-@resultBuilder
+@MainActor @resultBuilder
 public enum SceneBuilder {
     public static func buildBlock<C: Scene>(_ content: C) -> C { content }
     public static func buildBlock<A: Scene, B: Scene>(_ first: A, _ second: B) -> TupleScene<A, B> {

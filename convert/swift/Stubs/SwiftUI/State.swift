@@ -1,5 +1,6 @@
 @propertyWrapper @dynamicMemberLookup
 public struct Binding<Value> {
+    public init() {}
     public var wrappedValue: Value {
         get { fatalError("never run") }
         nonmutating set {}

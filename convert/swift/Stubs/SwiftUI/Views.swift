@@ -22,7 +22,7 @@ public struct TupleView<T>: Leaf {}
 public struct Either<First: View, Second: View>: Leaf {}
 public struct Modified<Content: View>: Leaf {}
 
-@resultBuilder
+@MainActor @resultBuilder
 public enum ViewBuilder {
     public static func buildExpression<C: View>(_ content: C) -> C { content }
     public static func buildBlock() -> EmptyView { EmptyView() }
