@@ -36,9 +36,12 @@ APP_SYSTEMS = ("14.0", "17.0")
 OF_XCODE = shutil.ignore_patterns(".*", "xcuserdata", "project.xcworkspace")
 """What Xcode and the Finder leave in folders that they show."""
 
+TEMPLATES = ("Package.swift", "README.md", "Tests/GoldenTests/GoldenTests.swift")
+"""Files in which `$name` and others stand for what an export is."""
+
 USE = """\
 import TextClassifierKit
-let classifier = try await TextClassifier.bundled()
+let classifier = try await TextClassifier(named: {name}, in: .textClassifierKit)
 let result = try await classifier.classify("Orders rose 12 %.")"""
 
 
@@ -70,15 +73,19 @@ class SwiftPackage:
                 f"--swift-package: {package.folder} is or holds the folder of --output: choose"
                 " another folder"
             )
-        if package.folder.is_dir():
-            finish(package.folder)
-            package._refuse_existing()
+        package._refuse_existing()
         return package
 
     def _refuse_existing(self) -> None:
         """Refuse a folder with anything but an earlier package that may be replaced."""
+        nearest = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+        if not nearest.is_dir():
+            raise InputError(f"--swift-package: {nearest} is not a folder: choose another folder")
+        if nearest != self.folder:
+            return
+        finish(self.folder)
         names = sorted(path.name for path in self.folder.iterdir())
-        others = [name for name in names if name != LOCK and not name.startswith(".part-")]
+        others = [n for n in names if n not in (LOCK, ".DS_Store") and not n.startswith(".part-")]
         if others and not _is_ours(self.folder):
             raise InputError(
                 f"--swift-package: {self.folder} holds {others[0]}, which is not of an earlier"
@@ -104,6 +111,7 @@ class SwiftPackage:
                 _copy_sources(part)
                 _copy_models(part, report)
                 for name, text in self._own_files(report):
+                    (part / name).parent.mkdir(parents=True, exist_ok=True)
                     (part / name).write_text(text, encoding="utf-8")
                 _raise_app_systems(part, report)
 
@@ -115,6 +123,8 @@ class SwiftPackage:
         values = {
             "title": self.name,
             "name": swift_string(self.name),
+            # SwiftPM writes the package's name into JSON and Swift without escapes.
+            "package": re.sub(r"[^\w-]", "-", self.name),
             "macos": macos,
             "ios": ios,
             "labels": ", ".join(f"`{label}`" for label in report.labels),
@@ -125,19 +135,20 @@ class SwiftPackage:
                 f"                .copy({swift_string(f'Resources/{name}')})," for name in resources
             ),
         }
-        for name in ("Package.swift", "README.md"):
+        for name in TEMPLATES:
             template = (SWIFT / "Export" / name).read_text(encoding="utf-8")
             yield name, Template(template).substitute(values)
 
     def next_steps(self, report: ExportReport) -> str:
         """What a developer does with the package, for the end of the export."""
-        use = "\n".join(f"    {line}" for line in USE.splitlines())
+        lines = USE.format(name=swift_string(self.name)).splitlines()
+        use = "\n".join(f"    {line}" for line in lines)
+        sample = self.folder / "App" / "TextClassifierSample.xcodeproj"
         return (
             f"{self.folder}: a Swift package, {report.bytes / 1e6:.1f} MB in an app\n"
-            "  drag this folder into your project in Xcode, add its library TextClassifierKit to the"
-            f" app, and write\n{use}\n"
-            f"  sample app: {self.folder / 'App' / 'TextClassifierSample.xcodeproj'}; its Check"
-            " button runs golden.json on that Mac"
+            "  drag this folder into your project in Xcode, add its library TextClassifierKit to"
+            f" your app, and write\n{use}\n"
+            f"  sample app: {sample}; its Check button runs golden.json on that Mac"
         )
 
 
@@ -155,7 +166,6 @@ def _is_ours(folder: Path) -> bool:
 def _copy_sources(part: Path) -> None:
     for name in ("Sources", "App"):
         shutil.copytree(SWIFT / name, part / name, ignore=OF_XCODE)
-    shutil.copytree(SWIFT / "Export" / "Tests", part / "Tests", ignore=OF_XCODE)
     shutil.copyfile(SWIFT / "Export" / "LICENSE", part / "LICENSE")
     shutil.copyfile(SWIFT / "Export" / "gitignore", part / ".gitignore")
 

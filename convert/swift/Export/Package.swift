@@ -3,7 +3,7 @@
 import PackageDescription
 
 let package = Package(
-    name: $name,
+    name: "$package",
     platforms: [.macOS("$macos"), .iOS("$ios")],
     products: [
         .library(name: "TextClassifierKit", targets: ["TextClassifierKit"]),
@@ -14,7 +14,7 @@ let package = Package(
         .target(
             name: "TextClassifierKit",
             resources: [
-                .copy("Resources/PrivacyInfo.xcprivacy"),
+                .process("Resources/PrivacyInfo.xcprivacy"),
 $resources
             ]
         ),
