@@ -88,30 +88,30 @@ def synonyms() -> dict[str, str]:
 def _declarations() -> Iterator[str]:
     for name, (doc, has) in CLASSES.items():
         codes = map(hex, ranges(c for c in SCALARS if has(c)))
-        yield _declared(name, doc, "[UInt32]", codes)
+        yield declared(name, doc, "[UInt32]", codes)
     doc = "Scalars that `str.casefold` turns into other ASCII, with the result"
-    yield _declared("folded", doc, "[UInt32: String]", _entries(folded(), hex))
+    yield declared("folded", doc, "[UInt32: String]", _entries(folded(), hex))
     for name, (doc, marks) in MARKS.items():
-        yield _declared(
+        yield declared(
             name, doc, "Set<Unicode.Scalar>", (f'"\\u{{{ord(mark):x}}}"' for mark in marks)
         )
     for name, (doc, words) in WORDS.items():
-        yield _declared(name, doc, "Set<String>", map(json.dumps, sorted(words)))
+        yield declared(name, doc, "Set<String>", map(json.dumps, sorted(words)))
     doc = "Spellings of sentiments, with the canonical name"
-    yield _declared("synonyms", doc, "[String: String]", _entries(synonyms()))
+    yield declared("synonyms", doc, "[String: String]", _entries(synonyms()))
     doc = "Sides of the sentiments: -1, 0 or 1"
-    yield _declared("sides", doc, "[String: Int]", _entries(sentiment.SIDES))
+    yield declared("sides", doc, "[String: Int]", _entries(sentiment.SIDES))
     doc = "Distance from neutral by a label's first word"
-    yield _declared("degrees", doc, "[String: Int]", _entries(sentiment.DEGREES))
+    yield declared("degrees", doc, "[String: Int]", _entries(sentiment.DEGREES))
 
 
-def _entries(
-    values: Mapping, key: Callable[..., str] = json.dumps, value: Callable[..., str] = json.dumps
-) -> Iterator[str]:
-    return (f"{key(k)}:\N{NO-BREAK SPACE}{value(v)}" for k, v in values.items())
+def _entries(values: Mapping, key: Callable[..., str] = json.dumps) -> Iterator[str]:
+    # A line does not break at this space.
+    return (f"{key(k)}:\N{NO-BREAK SPACE}{json.dumps(v)}" for k, v in values.items())
 
 
-def _declared(name: str, doc: str, kind: str, values: Iterable[str]) -> str:
+def declared(name: str, doc: str, kind: str, values: Iterable[str]) -> str:
+    """The Swift declaration of a table, from the literals of its values."""
     indent = " " * 8
     lines = textwrap.wrap(
         ", ".join(values),

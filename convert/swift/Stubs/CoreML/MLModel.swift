@@ -123,8 +123,10 @@ private func features(of answer: [String: Any]) throws -> MLDictionaryFeaturePro
             found[name] = MLFeatureValue(string: string)
         } else if let dictionary = value["dictionary"] as? [String: NSNumber] {
             found[name] = try MLFeatureValue(dictionary: dictionary)
-        } else if let shape = value["shape"] as? [NSNumber], let data = value["data"] as? [NSNumber] {
-            found[name] = MLMultiArray(shape: shape, dataType: .float32, values: data.map(\.doubleValue))
+        } else if let shape = value["shape"] as? [NSNumber], let data = value["data"] as? [Any] {
+            // JSON has no NaN: null is one.
+            let values = data.map { ($0 as? NSNumber)?.doubleValue ?? .nan }
+            found[name] = MLMultiArray(shape: shape, dataType: .float32, values: values)
         }
     }
     return try MLDictionaryFeatureProvider(dictionary: found)

@@ -46,8 +46,8 @@ struct Scenarios {
     }
 
     private static func prepare(_ models: [URL]) async throws {
-        let classifier = try await opened(models)
         do {
+            let classifier = try await opened(models)
             let found = try await classifier.prepare()
             let units = await classifier.computeUnits
             try write([found.attempts.map(\.computeUnits.rawValue), [units.rawValue]])
@@ -69,13 +69,8 @@ struct Scenarios {
         }
     }
 
-    /// A classifier whose packages are kept compiled in `COMPILED_MODELS`.
     private static func opened(_ models: [URL]) async throws -> TextClassifier {
-        var options = TextClassifier.Options(batchSize: 4)
-        if let folder = ProcessInfo.processInfo.environment["COMPILED_MODELS"] {
-            options.compiledModels = URL(fileURLWithPath: folder)
-        }
-        return try await TextClassifier(models: models, options: options)
+        try await TextClassifier(models: models, options: TextClassifier.Options(batchSize: 4))
     }
 
     private static func windows(_ numbers: [Int]) -> [[Double]] {
