@@ -35,7 +35,7 @@ package.targets += [
     .target(name: "AppKit", path: "Stubs/AppKit"),
     .target(name: "SwiftUI", dependencies: ["UniformTypeIdentifiers"], path: "Stubs/SwiftUI"),
     .target(name: "UniformTypeIdentifiers", path: "Stubs/UniformTypeIdentifiers"),
-    .executableTarget(
+    .target(
         name: "TextClassifierSample", dependencies: ["TextClassifierApp", "AppIntents", "AppKit", "SwiftUI"],
         path: "App/TextClassifierSample"),
     .executableTarget(name: "scenarios", dependencies: ["TextClassifierKit"], path: "Tools/scenarios"),

@@ -115,7 +115,8 @@ def test_the_readme_has_the_three_lines(package):
     (snippet,) = re.findall(r"```swift\n(.*?)```", readme, flags=re.DOTALL)
     assert [line for line in snippet.splitlines() if line] == [
         "import TextClassifierKit",
-        'let classifier = try await TextClassifier(named: "Tiny \\"News\\"", in: .textClassifierKit)',
+        f"let classifier = try await TextClassifier(named: {swift_string(NAME)},"
+        " in: .textClassifierKit)",
         'let result = try await classifier.classify("Orders rose 12 %.")',
     ]
     assert "`negative`, `neutral`, `positive`" in readme and "longer than 9 tokens" in readme

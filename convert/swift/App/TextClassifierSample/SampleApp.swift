@@ -1,7 +1,5 @@
-import Foundation
 import SwiftUI
 import TextClassifierApp
-import TextClassifierKit
 
 @main
 struct SampleApp: App {
