@@ -2,7 +2,7 @@ import Testing
 @testable import TextClassifierKit
 
 @Test func emptyMetadataNameTheMissingKey() {
-    #expect(throws: TokenizerError.missing(key: "mlx_finbert.tokenizer")) {
+    #expect(throws: TokenizerError.missingMetadata(key: "mlx_finbert.tokenizer")) {
         try Tokenizer(metadata: [:])
     }
 }
