@@ -23,7 +23,9 @@ def as_function(name, block):
 
     Names that a block leaves unused are the reader's to use.
     """
-    imports = "".join(re.findall(r"^import .*\n", block, flags=re.MULTILINE))
+    imports = "\n".join(
+        {"import TextClassifierKit", *re.findall(r"^import .*", block, re.MULTILINE)}
+    )
     body = re.sub(r"^import .*\n", "", block, flags=re.MULTILINE)
     made = re.findall(r"^let (\w+)", body, flags=re.MULTILINE)
     used = "".join(f"_ = {name}\n" for name in made)
@@ -42,4 +44,5 @@ def test_there_are_snippets():
 @pytest.mark.slow
 def test_every_snippet_compiles(tmp_path):
     files = {f"{name}.swift": as_function(name, block) for name, block in snippets()}
-    assert typecheck(files, tmp_path / "snippets") is None
+    said = typecheck(files, tmp_path / "snippets")
+    assert said is None, said

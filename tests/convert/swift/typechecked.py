@@ -1,6 +1,7 @@
 """Compiles Swift against the package's built modules, without linking it."""
 
 import shutil
+from functools import cache
 
 from swift_tools import PACKAGE, swift
 
@@ -16,8 +17,9 @@ let package = Package(
 """
 
 
+@cache
 def build_modules():
-    """Build the package; return the folder of its modules."""
+    """Build the package; return the folder of its modules, once per session."""
     done = swift("build")
     assert done.returncode == 0, done.stdout + done.stderr
     return PACKAGE / ".build" / "debug" / "Modules"

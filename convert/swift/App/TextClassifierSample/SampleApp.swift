@@ -3,12 +3,13 @@ import TextClassifierApp
 
 @main
 struct SampleApp: App {
-    @State private var model = ClassifierModel.shared
+    private let model = ClassifierModel.shared
 
     var body: some Scene {
         WindowGroup("Text Classifier") {
-            ContentView(model: model).frame(minWidth: 480, minHeight: 440)
+            ContentView(model: model)
         }
+        .defaultSize(width: 520, height: 480)
         #if !os(iOS)
         MenuBarExtra("Text Classifier", systemImage: "text.magnifyingglass") {
             LiveView(model: model, live: model.live).frame(width: 340).padding()

@@ -32,12 +32,17 @@ struct TableView: View {
             Spacer()
         }
         .fileImporter(isPresented: $isOpening, allowedContentTypes: [.commaSeparatedText, .plainText]) { result in
-            if case .success(let file) = result { open(file) }
+            switch result {
+            case .success(let file): open(file)
+            case .failure(let error): table.fail(with: error)
+            }
         }
         .fileExporter(
-            isPresented: $isExporting, document: table.scored.map { CSVDocument(data: $0.data) },
+            isPresented: $isExporting, document: table.scored.map(CSVDocument.init(table:)),
             contentType: .commaSeparatedText, defaultFilename: "\(table.name)-scored"
-        ) { result in table.exported(result) }
+        ) { result in
+            if case .failure(let error) = result { table.fail(with: error) }
+        }
     }
 
     /// The sandbox lends a chosen file for as long as it is asked for.
@@ -52,15 +57,15 @@ struct TableView: View {
 
 struct CSVDocument: FileDocument {
     static let readableContentTypes: [UTType] = [.commaSeparatedText]
-    let data: Data
+    let table: CSV
 
-    init(data: Data) { self.data = data }
+    init(table: CSV) { self.table = table }
 
     init(configuration: ReadConfiguration) throws {
-        data = configuration.file.regularFileContents ?? Data()
+        table = try CSV(configuration.file.regularFileContents ?? Data())
     }
 
     func fileWrapper(configuration: WriteConfiguration) throws -> FileWrapper {
-        FileWrapper(regularFileWithContents: data)
+        FileWrapper(regularFileWithContents: table.data)
     }
 }

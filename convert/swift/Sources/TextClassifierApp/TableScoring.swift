@@ -68,13 +68,8 @@ public final class TableScoring {
         if case .scoring(let done, let all) = state { state = .stopped(done: done, of: all) }
     }
 
-    /// Shows why nothing could be scored.
-    func fail(with error: any Error) { state = .failed(sentence(about: error)) }
-
-    /// Shows a failed export; a file that was written shows itself.
-    public func exported(_ result: Result<URL, any Error>) {
-        if case .failure(let error) = result { fail(with: error) }
-    }
+    /// Shows why a file could not be opened, scored or written.
+    public func fail(with error: any Error) { state = .failed(sentence(about: error)) }
 
     /// The state in words.
     public var stateText: String {

@@ -15,8 +15,7 @@ extension View {
         width: CGFloat? = nil, height: CGFloat? = nil, alignment: Alignment = .center
     ) -> some View { Modified<Self>() }
     public func frame(
-        minWidth: CGFloat? = nil, maxWidth: CGFloat? = nil, minHeight: CGFloat? = nil,
-        maxHeight: CGFloat? = nil, alignment: Alignment = .center
+        maxWidth: CGFloat? = nil, maxHeight: CGFloat? = nil, alignment: Alignment = .center
     ) -> some View { Modified<Self>() }
     public func tabItem<V: View>(@ViewBuilder _ label: () -> V) -> some View { Modified<Self>() }
     public func tag<V: Hashable>(_ tag: V) -> some View { Modified<Self>() }

@@ -27,6 +27,7 @@ public struct MenuBarExtra<C: View>: LeafScene {
 }
 public struct MenuBarExtraStyle: Sendable { public static let window = MenuBarExtraStyle() }
 extension Scene {
+    public func defaultSize(width: CGFloat, height: CGFloat) -> some Scene { ModifiedScene<Self>() }
     public func menuBarExtraStyle(_ style: MenuBarExtraStyle) -> some Scene { ModifiedScene<Self>() }
 }
 

@@ -84,6 +84,17 @@ import Testing
         #expect(table.scored?.rows.first?[2] == "negative")
     }
 
+    @Test func aFailedExportCanBeTriedAgain() async throws {
+        let table = try await opened("text\nOrders rose.\n")
+        await table.start(with: Fake())?.value
+        table.fail(with: CocoaError(.fileWriteOutOfSpace))
+        guard case .failed = table.state else {
+            Issue.record("\(table.state)")
+            return
+        }
+        #expect(table.scored?.rows.count == 1)
+    }
+
     @Test(arguments: [
         ("id,Sentence\n1,a\n", 1), ("message,text\na,b\n", 1), ("x,y\nlong text,a\n", 0),
         ("x,y\na,much longer text\n", 1), ("x\n", 0),
