@@ -31,7 +31,7 @@ import Testing
         #expect(
             report.description == """
                 NOT passed: 76 texts on all
-                different token ids: 1, such as "soft\\u{AD}hyphen"
+                different token ids: 1, such as "soft\\u{00AD}hyphen"
                 different labels: none
                 largest error of a probability: 0.0014, allowed: 0.0025
                 32 tokens: 1.2 ms a text
