@@ -1,7 +1,6 @@
 /// Splits text into words, and words into byte pairs, as GPT-2 and RoBERTa do.
 struct BytePairs: Sendable {
-    private let bytes: [Int32]
-    private let merges: Merges
+    private let merging: Merging
     private let addsPrefixSpace: Bool
     private let classes = CharacterClass.table
 
@@ -18,8 +17,7 @@ struct BytePairs: Sendable {
             }
             bytes.append(id)
         }
-        self.bytes = bytes
-        self.merges = try Merges(merges, vocabulary)
+        merging = Merging(bytes: bytes, merges: try Merges(merges, vocabulary))
         addsPrefixSpace = rules.addPrefixSpace
     }
 
@@ -45,11 +43,10 @@ struct BytePairs: Sendable {
     }
 
     private func encodeWords(of text: UTF8Text, into ids: inout [Int32], limit: Int) {
-        var merging = Merging(by: merges)
         var start = 0
         while start < text.count, ids.count <= limit {
             let end = endOfWord(in: text, from: start)
-            merging.merge(text[start..<end].lazy.map { bytes[Int($0)] }, into: &ids)
+            merging.merge(text.part(start..<end), into: &ids)
             start = end
         }
     }
