@@ -1,12 +1,6 @@
 // swift-tools-version: 6.0
 import PackageDescription
 
-#if os(Linux)
-let frameworks: [Target.Dependency] = ["CoreML", "CryptoKit"]
-#else
-let frameworks: [Target.Dependency] = []
-#endif
-
 let package = Package(
     name: "TextClassifierKit",
     platforms: [.macOS(.v13), .iOS(.v16)],
@@ -15,9 +9,7 @@ let package = Package(
         .library(name: "TextClassifierApp", targets: ["TextClassifierApp"]),
     ],
     targets: [
-        .target(
-            name: "TextClassifierKit", dependencies: frameworks,
-            resources: [.process("Resources/PrivacyInfo.xcprivacy")]),
+        .target(name: "TextClassifierKit", resources: [.process("Resources")]),
         .target(name: "TextClassifierApp", dependencies: ["TextClassifierKit"]),
         .executableTarget(name: "classify", dependencies: ["TextClassifierKit"]),
         .testTarget(name: "TokenizerTests", dependencies: ["TextClassifierKit"]),
@@ -41,4 +33,7 @@ package.targets += [
     .executableTarget(name: "scenarios", dependencies: ["TextClassifierKit"], path: "Tools/scenarios"),
     .executableTarget(name: "tokenize", dependencies: ["TextClassifierKit"], path: "Tools/tokenize"),
 ]
+for target in package.targets where target.name.hasPrefix("TextClassifierKit") {
+    target.dependencies += ["CoreML", "CryptoKit"]
+}
 #endif

@@ -6,7 +6,9 @@ The package's own code runs; only Core ML is a stand-in, whose models Python's e
 import json
 import shutil
 import subprocess
+from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +16,12 @@ from core_ml_server import CoreMLServer
 from small_packages import export_as, read_json
 from swift_tools import SCRIPT, build, run
 
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.tokenizer import random_texts
 from mlx_finbert.inference.documents import read_documents
 from mlx_finbert.inference.predictor import Predictor
 from mlx_finbert.inference.sentiment import sentiment_scores
+from mlx_finbert.models import Classifier
 
 LENGTHS = [12, 32]
 
@@ -49,21 +53,36 @@ def core_ml():
         yield server
 
 
+@dataclass
+class Export:
+    folder: Path
+    model: Classifier
+    tokenizer: Tokenizer
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The exports of this module by their options, and their folder."""
+    return {}, tmp_path_factory.mktemp("exports")
+
+
 @pytest.fixture
-def exported(classifier, tmp_path, monkeypatch):
-    """Factory of an export's folder: `exported("bert", layout="plain")`."""
+def exported(classifier, made, tmp_path, monkeypatch):
+    """Factory of exports, each in a folder of this test: `exported("bert", layout="plain")`."""
     monkeypatch.setattr(random_texts, "COUNT", 100)
+    exports, folder = made
 
-    def make(family="bert", name="T", **options):
+    def make(family="bert", **options):
         options = {"lengths": LENGTHS} | options
-        folder = tmp_path / name
-        exported.model, exported.tokenizer, report = export_as(
-            classifier, folder, family, **options
-        )
-        assert report.passed, str(report)
-        return folder
+        key = f"{family} {options}"
+        if key not in exports:
+            path = folder / str(len(exports))
+            model, tokenizer, report = export_as(classifier, path, family, **options)
+            assert report.passed, str(report)
+            exports[key] = Export(path, model, tokenizer)
+        whole = exports[key]
+        return replace(whole, folder=shutil.copytree(whole.folder, tmp_path / "export"))
 
-    exported = make
     return make
 
 
@@ -73,11 +92,8 @@ def packages(folder):
 
 def play(scenario, folder, core_ml, value=None):
     """Run a scenario over a folder's packages; return its lines of JSON."""
-    models = packages(folder) if folder else []
-    out = run(
-        build("scenarios"), scenario, *models,
-        input=json.dumps(value).encode(), env=core_ml.environment,
-    )  # fmt: skip
+    arguments = build("scenarios"), scenario, *packages(folder)
+    out = run(*arguments, input=json.dumps(value).encode(), env=core_ml.environment)
     return [json.loads(line) for line in out.splitlines()]
 
 
@@ -91,7 +107,7 @@ def classify(core_ml, folder, *arguments, **more):
 @pytest.mark.parametrize(("family", "layout", "stored", "outputs"), forms())
 def test_golden_texts(exported, core_ml, family, layout, stored, outputs):
     """By two tasks at once, which share the models, and by the report of the Check button."""
-    folder = exported(family, layout=layout, **STORED[stored], **OUTPUTS[outputs])
+    folder = exported(family, layout=layout, **STORED[stored], **OUTPUTS[outputs]).folder
     golden = read_json(folder / "golden.json")
     texts = golden["texts"]
     assert len(texts) >= 76
@@ -130,19 +146,18 @@ TEXTS = [
 
 @pytest.mark.parametrize("family", ["bert", "roberta"])
 def test_windows_and_documents_are_those_of_python(exported, core_ml, family):
-    folder = exported(family, precision="fp32", layout="plain")
-    predictor = Predictor(
-        exported.model, exported.tokenizer, max_length=LENGTHS[-1], long_texts="windows"
-    )
-    labels = exported.model.args.labels
-    windows = classify(core_ml, folder, "--windows", *TEXTS)
+    export = exported(family, precision="fp32", layout="plain")
+    settings = {"max_length": LENGTHS[-1], "long_texts": "windows"}
+    predictor = Predictor(export.model, export.tokenizer, **settings)
+    labels = export.model.args.labels
+    windows = classify(core_ml, export.folder, "--windows", *TEXTS)
     for text, found, expected in zip(TEXTS, windows, predictor(TEXTS), strict=True):
         assert found["text"] == text and not found["isTruncated"]
-        assert found["tokens"] == len(exported.tokenizer(text, verbose=False)["input_ids"])
+        assert found["tokens"] == len(export.tokenizer(text, verbose=False)["input_ids"])
         assert found["label"] == labels[expected.argmax()]
         values = [found["probabilities"][label] for label in labels]
         assert values == pytest.approx(expected.tolist(), abs=2e-5)
-    documents = classify(core_ml, folder, "--windows", "--sentences", *TEXTS)
+    documents = classify(core_ml, export.folder, "--windows", "--sentences", *TEXTS)
     for found, expected in zip(documents, read_documents(predictor, TEXTS), strict=True):
         right_document(found, expected, labels)
 
@@ -162,17 +177,17 @@ def right_document(found, expected, labels):
 
 
 def test_a_cancelled_task_ends_after_its_batch(exported, core_ml):
-    folder = exported()
+    export = exported(outputs="arrays")
     core_ml.delay = 0.02
-    end, after = play("cancel", folder, core_ml, ["Profit rose."] * 500)
+    end, after = play("cancel", export.folder, core_ml, ["Profit rose."] * 500)
     assert end == "CancellationError()"
     # A batch of four was running.
     assert 0 < core_ml.predictions < 250
-    assert after["label"] in exported.model.args.labels
+    assert after["label"] in export.model.args.labels
 
 
 def test_a_model_whose_name_tells_its_length_is_loaded_when_it_is_needed(exported, core_ml):
-    folder = exported()
+    folder = exported(outputs="arrays").folder
     classify(core_ml, folder, "Profit rose.")
     assert len(core_ml.loads) == 1
     classify(core_ml, folder, "Profit rose.", "profit " * 20)
@@ -185,7 +200,7 @@ def test_a_model_whose_name_tells_its_length_is_loaded_when_it_is_needed(exporte
 
 def test_lines_of_standard_input(exported, core_ml):
     lines = ["Profit rose.", "", "a\u2028", "b\u2028c"]
-    found = classify(core_ml, exported(), input="\r\n".join(lines).encode())
+    found = classify(core_ml, exported(outputs="arrays").folder, input="\r\n".join(lines).encode())
     assert [line["text"] for line in found] == lines
 
 
@@ -204,7 +219,7 @@ def test_a_wrong_command_line_is_one_sentence(core_ml):
 
 
 def test_a_compiled_package_is_kept_and_replaced_where_it_cannot_be_loaded(exported, core_ml):
-    folder = exported(lengths=[32])
+    folder = exported(lengths=[32]).folder
     assert len(classify(core_ml, folder, "Profit rose.")) == 1
     (kept,) = core_ml.compiled
     stamp = (kept / "Manifest.json").stat().st_ctime_ns
@@ -219,7 +234,7 @@ def test_a_compiled_package_is_kept_and_replaced_where_it_cannot_be_loaded(expor
 
 @pytest.mark.parametrize("error", [0.5, np.nan])
 def test_prepare_moves_on_where_results_are_wrong(exported, core_ml, error):
-    folder = exported(outputs="arrays")
+    folder = exported(outputs="arrays").folder
     assert play("prepare", folder, core_ml) == [[["all"], ["all"]]]
     core_ml.off = {"all": error}
     assert play("prepare", folder, core_ml) == [[["all", "cpuAndGPU"], ["cpuAndGPU"]]]
@@ -297,7 +312,7 @@ DAMAGES = {
     ),
     "no vocabulary": (
         lambda folder: remove_metadata(folder, "vocabulary"),
-        "tokenizer(",
+        'missingMetadata(key: "mlx_finbert.vocabulary")',
     ),
     "another export": (of_another_export, "differentExport("),
     "another output": (rename_probabilities, 'missingOutput("probabilities")'),
@@ -312,17 +327,9 @@ DAMAGES = {
 }
 
 
-@pytest.fixture(scope="session")
-def whole(tmp_path_factory):
-    return tmp_path_factory.mktemp("whole")
-
-
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_an_error_is_the_case_that_names_it(exported, core_ml, whole, tmp_path, damage):
-    if not (whole / "export").exists():
-        shutil.copytree(exported(outputs="arrays"), whole / "export")
-    folder = tmp_path / "damaged"
-    shutil.copytree(whole / "export", folder)
+def test_an_error_is_the_case_that_names_it(exported, core_ml, damage):
+    folder = exported(outputs="arrays").folder
     break_it, case = DAMAGES[damage]
     break_it(folder)
     (found,) = play("error", folder, core_ml)
@@ -330,11 +337,11 @@ def test_an_error_is_the_case_that_names_it(exported, core_ml, whole, tmp_path, 
 
 
 def test_whole_packages_give_no_error(exported, core_ml):
-    assert play("error", exported(), core_ml) == [{"error": ""}]
+    assert play("error", exported(outputs="arrays").folder, core_ml) == [{"error": ""}]
 
 
 def test_a_function_that_is_missing(exported, core_ml):
-    folder = exported(multifunction=True, target="iOS18")
+    folder = exported(multifunction=True, target="iOS18").folder
     (package,) = packages(folder)
     change(package, lambda spec: spec.mlProgram.functions.pop("length_12"))
     assert play("error", folder, core_ml)[0]["error"].startswith("unreadableModel(")

@@ -37,7 +37,10 @@ extension CheckReport: CustomStringConvertible {
     }
 
     private func listed(_ texts: [String]) -> String {
-        let shown = texts.prefix(5).map { String($0.prefix(40)).debugDescription }
+        // Escapes tell what looks alike apart.
+        let shown = texts.prefix(5).map { text in
+            "\"\(text.unicodeScalars.prefix(40).map { $0.escaped(asASCII: true) }.joined())\""
+        }
         return texts.isEmpty ? "none" : "\(texts.count), such as \(shown.joined(separator: ", "))"
     }
 }

@@ -59,10 +59,8 @@ extension TextClassifierError: LocalizedError {
             "The model's metadata lack \(key): export it with mlx-finbert."
         case .unreadableMetadata(let key):
             "The model's metadata have an unreadable value for \(key): export it again."
-        case .tokenizer(.missing(let key)):
-            "The model's metadata lack \(key), which the tokenizer needs: export it again."
         case .tokenizer(let error):
-            "The model's metadata do not describe a tokenizer (\(error)): export it again."
+            error.localizedDescription
         case .differentExport(let url, let key):
             "\(url.lastPathComponent) is from another export than the first model, by its \(key): use"
                 + " packages of one export."

@@ -13,6 +13,12 @@ public struct SHA256 {
 
     public init() {}
 
+    public static func hash<D: DataProtocol>(data: D) -> Digest {
+        var hash = SHA256()
+        hash.update(data: data)
+        return hash.finalize()
+    }
+
     public mutating func update<D: DataProtocol>(data: D) {
         length += UInt64(data.count)
         pending += data

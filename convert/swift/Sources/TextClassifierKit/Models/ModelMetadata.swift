@@ -39,6 +39,8 @@ struct ModelMetadata: Sendable {
     func tokenizer() throws -> Tokenizer {
         do {
             return try Tokenizer(metadata: values)
+        } catch .missingMetadata(let key) {
+            throw TextClassifierError.missingMetadata(key: key)
         } catch {
             throw TextClassifierError.tokenizer(error)
         }
