@@ -81,11 +81,7 @@ class SwiftPackage:
         nearest = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         if not nearest.is_dir():
             raise InputError(f"--swift-package: {nearest} is not a folder: choose another folder")
-        if nearest != self.folder:
-            return
-        finish(self.folder)
-        names = sorted(path.name for path in self.folder.iterdir())
-        others = [n for n in names if n not in (LOCK, ".DS_Store") and not n.startswith(".part-")]
+        others = _names_in(self.folder) if nearest == self.folder else []
         if others and not _is_ours(self.folder):
             raise InputError(
                 f"--swift-package: {self.folder} holds {others[0]}, which is not of an earlier"
@@ -156,6 +152,13 @@ def swift_string(text: str) -> str:
     """A string literal of Swift."""
     special = re.sub(r'["\\]', r"\\\g<0>", text)
     return '"' + re.sub(r"[\x00-\x1f]", lambda m: f"\\u{{{ord(m[0]):x}}}", special) + '"'
+
+
+def _names_in(folder: Path) -> list[str]:
+    """The names in a folder, without those of locks, of killed processes and of the Finder."""
+    finish(folder)
+    names = sorted(path.name for path in folder.iterdir())
+    return [n for n in names if n not in (LOCK, ".DS_Store") and not n.startswith(".part-")]
 
 
 def _is_ours(folder: Path) -> bool:

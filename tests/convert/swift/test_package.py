@@ -126,13 +126,16 @@ def test_the_readme_has_the_three_lines(package):
 
 
 def test_the_export_prints_what_to_do_next(model, tmp_path, capsys):
-    assert export(model, tmp_path / "app" / "FinBERT.mlpackage", tmp_path / "FinBERT") == 0
-    said = capsys.readouterr().out
-    assert f"{tmp_path / 'FinBERT'}: a Swift package, " in said
-    assert '    let classifier = try await TextClassifier(named: "FinBERT", in: .textC' in said
-    project = re.search(r"sample app: (.*\.xcodeproj);", said)
-    assert project and Path(project[1]).is_dir()
-    assert said.endswith("verified\n")
+    # Inside the folder of --output, as in the documentation.
+    argv = [model, tmp_path / "app" / "FinBERT.mlpackage", tmp_path / "app" / "FinBERT"]
+    for more in ([], ["--overwrite"]):
+        assert export(*argv, *more) == 0
+        said = capsys.readouterr().out
+        assert f"{argv[2]}: a Swift package, " in said
+        assert '    let classifier = try await TextClassifier(named: "FinBERT", in: .textC' in said
+        project = re.search(r"sample app: (.*\.xcodeproj);", said)
+        assert project and Path(project[1]).is_dir()
+        assert said.endswith("verified\n")
 
 
 @pytest.mark.parametrize("target", SYSTEMS)

@@ -28,6 +28,7 @@ public final class TableScoring {
 
     /// Texts of one call to the classifier, after which progress is shown.
     @ObservationIgnored private let step: Int
+    @ObservationIgnored private var opening: URL?
     @ObservationIgnored private var running: Task<Void, Never>?
 
     public init(step: Int = 64) { self.step = step }
@@ -36,16 +37,19 @@ public final class TableScoring {
         if case .scoring = state { true } else { false }
     }
 
-    /// Reads a file. A failure is shown, and the table of before is gone.
+    /// Reads a file. A failure is shown, and the table of before is gone. Where another file is
+    /// opened meanwhile, this one is dropped.
     public func open(_ file: URL) async {
         cancel()
-        (table, scored, state) = (nil, nil, .empty)
+        (table, scored, state, opening) = (nil, nil, .empty, file)
         name = file.deletingPathExtension().lastPathComponent
-        do {
-            let found = try await TableScoring.read(file)
+        let found = await TableScoring.read(file)
+        guard opening == file else { return }
+        switch found {
+        case .success(let found):
             textColumn = found.likelyTextColumn
             (table, state) = (found, .opened)
-        } catch {
+        case .failure(let error):
             state = .failed(sentence(about: error))
         }
     }
@@ -110,7 +114,7 @@ public final class TableScoring {
     }
 
     /// Reads and splits a file away from the main actor: it may be large.
-    private nonisolated static func read(_ file: URL) async throws -> CSV {
-        try CSV(Data(contentsOf: file))
+    private nonisolated static func read(_ file: URL) async -> Result<CSV, any Error> {
+        Result { try CSV(Data(contentsOf: file)) }
     }
 }

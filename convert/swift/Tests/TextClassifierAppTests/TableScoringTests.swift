@@ -75,6 +75,18 @@ import Testing
         #expect(table.state == .opened && table.name == "other" && table.scored == nil)
     }
 
+    @Test func theLastFileCounts() async throws {
+        let table = TableScoring()
+        let rows = String(repeating: "Orders rose.,1\n", count: 50_000)
+        let large = try folder.write("text,id\n" + rows, to: "large.csv")
+        let small = try folder.write("text\nOrders fell.\n", to: "small.csv")
+        let first = Task { await table.open(large) }
+        await Task.yield()
+        await table.open(small)
+        await first.value
+        #expect(table.name == "small" && table.table?.rows == [["Orders fell."]])
+    }
+
     @Test func anotherColumnForgetsTheResults() async throws {
         let table = try await opened("text,note\nOrders rose.,Orders fell.\n")
         await table.start(with: Fake())?.value
