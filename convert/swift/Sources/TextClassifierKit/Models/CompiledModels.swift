@@ -63,7 +63,7 @@ actor CompiledModels {
         do {
             return try await task.value
         } catch {
-            compiled[package] = nil
+            if compiled[package] == task { compiled[package] = nil }
             throw error
         }
     }
