@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from core_ml_server import CoreMLServer
 from small_packages import export_as, read_json
-from swift_tools import SCRIPT, build, run
+from swift_tools import SCRIPT, build, require_swift, run
 
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.tokenizer import random_texts
@@ -63,6 +63,7 @@ class Export:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The exports of this module by their options, and their folder."""
+    require_swift()
     return {}, tmp_path_factory.mktemp("exports")
 
 
@@ -265,6 +266,9 @@ def test_prepare_moves_on_where_results_are_wrong(exported, core_ml, error):
     core_ml.off = dict.fromkeys(["all", "cpuAndGPU", "cpuOnly"], error)
     (found,) = play("prepare", folder, core_ml)
     assert found["error"].startswith("wrongResults(largestError: ")
+    (folder / "golden.json").write_text("{")
+    (found,) = play("prepare", folder, core_ml)
+    assert found["error"].startswith("unreadableGolden(")
     (folder / "golden.json").unlink()
     core_ml.off = {}
     assert play("prepare", folder, core_ml) == [[["all"], ["all"]]]

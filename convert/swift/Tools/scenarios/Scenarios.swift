@@ -12,7 +12,8 @@ struct Scenarios {
         switch arguments[1] {
         case "sentences": try answer { (texts: [String]) in texts.map(splitSentences) }
         case "windows": try answer { (cases: [[Int]]) in cases.map(windows) }
-        case "scales": try answer { (cases: [[String]]) in cases.map { SentimentScale($0)?.positions } }
+        case "scales":
+            try answer { (cases: [[String]]) in cases.map { SentimentScale($0)?.positions } }
         case "error": try write(["error": await thrown(by: models)])
         case "together": try await classifyTogether(models)
         case "cancel": try await cancel(models)
