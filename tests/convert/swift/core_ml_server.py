@@ -35,6 +35,8 @@ class CoreMLServer(socketserver.ThreadingUnixStreamServer):
         """Seconds that each prediction takes longer."""
         self.off = {}
         """Compute units that give wrong results, with their error of a probability."""
+        self.fails = False
+        """Whether predictions fail."""
 
     @property
     def environment(self):
@@ -94,6 +96,8 @@ class _Model(socketserver.StreamRequestHandler):
             for feature, shapes in allowed.items():
                 if feeds[feature].shape not in shapes:
                     raise ValueError(f"the input {feature} is of shape {feeds[feature].shape}")
+            if self.server.fails:
+                raise RuntimeError("the device is busy")
             time.sleep(self.server.delay)
             self.server.predictions += 1
             outputs = run(feeds)

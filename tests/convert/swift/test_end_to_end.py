@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from core_ml_server import CoreMLServer
 from small_packages import export_as, read_json
-from swift_tools import SCRIPT, build, run
+from swift_tools import SCRIPT, build, require_swift, run
 
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.tokenizer import random_texts
@@ -63,6 +63,7 @@ class Export:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The exports of this module by their options, and their folder."""
+    require_swift()
     return {}, tmp_path_factory.mktemp("exports")
 
 
@@ -73,6 +74,7 @@ def exported(classifier, made, tmp_path, monkeypatch):
     exports, folder = made
 
     def make(family="bert", **options):
+        shutil.rmtree(tmp_path / "export", ignore_errors=True)
         options = {"lengths": LENGTHS} | options
         key = f"{family} {options}"
         if key not in exports:
@@ -198,6 +200,29 @@ def test_a_model_whose_name_tells_its_length_is_loaded_when_it_is_needed(exporte
     assert len(core_ml.loads) == 5
 
 
+def test_the_models_of_a_bundle_are_found_by_their_name(exported, core_ml):
+    folder = exported(outputs="arrays").folder
+    shutil.copytree(folder / "T-12.mlpackage", folder / "Tx-99.mlpackage")
+    binary = build("scenarios")
+
+    def opened(name):
+        return json.loads(run(binary, "named", folder, name, env=core_ml.environment))
+
+    assert opened("T") == {"lengths": LENGTHS}
+    assert opened("T-32") == {"lengths": [32]}
+    assert opened("FinBERT") == {"error": 'noModel(named: "FinBERT")'}
+    # Compiled models are preferred, as in an app.
+    (folder / "T-12.mlpackage").rename(folder / "T-12.mlmodelc")
+    assert opened("T") == {"lengths": [12]}
+
+
+def test_models_run_on_the_chosen_compute_units(exported, core_ml):
+    for units in ("all", "cpuAndNeuralEngine", "cpuAndGPU", "cpuOnly"):
+        folder = exported(outputs="arrays").folder
+        classify(core_ml, folder, "--compute-units", units, "Profit rose.", "profit " * 20)
+        assert [used for _, _, used in core_ml.loads[-2:]] == [units, units]
+
+
 def test_lines_of_standard_input(exported, core_ml):
     lines = ["Profit rose.", "", "a\u2028", "b\u2028c"]
     found = classify(core_ml, exported(outputs="arrays").folder, input="\r\n".join(lines).encode())
@@ -241,6 +266,9 @@ def test_prepare_moves_on_where_results_are_wrong(exported, core_ml, error):
     core_ml.off = dict.fromkeys(["all", "cpuAndGPU", "cpuOnly"], error)
     (found,) = play("prepare", folder, core_ml)
     assert found["error"].startswith("wrongResults(largestError: ")
+    (folder / "golden.json").write_text("{")
+    (found,) = play("prepare", folder, core_ml)
+    assert found["error"].startswith("unreadableGolden(")
     (folder / "golden.json").unlink()
     core_ml.off = {}
     assert play("prepare", folder, core_ml) == [[["all"], ["all"]]]
@@ -280,6 +308,10 @@ def rename_probabilities(folder):
         change(package, edit)
 
 
+def rename_input(spec):
+    spec.description.input[0].name = "ids"
+
+
 def of_another_export(folder):
     change(
         folder / "T-32.mlpackage",
@@ -314,6 +346,10 @@ DAMAGES = {
         lambda folder: remove_metadata(folder, "vocabulary"),
         'missingMetadata(key: "mlx_finbert.vocabulary")',
     ),
+    "another input": (
+        lambda folder: change(folder / "T-12.mlpackage", rename_input),
+        'missingInput("input_ids")',
+    ),
     "another export": (of_another_export, "differentExport("),
     "another output": (rename_probabilities, 'missingOutput("probabilities")'),
     "two of a length": (
@@ -334,6 +370,15 @@ def test_an_error_is_the_case_that_names_it(exported, core_ml, damage):
     break_it(folder)
     (found,) = play("error", folder, core_ml)
     assert found["error"].startswith(case)
+
+
+def test_a_failing_device_is_named(exported, core_ml):
+    folder = exported(outputs="arrays").folder
+    core_ml.off = {"all": np.nan}
+    assert play("error", folder, core_ml) == [{"error": "notFinite"}]
+    core_ml.fails = True
+    (found,) = play("error", folder, core_ml)
+    assert found["error"] == 'failedPrediction(reason: "the device is busy")'
 
 
 def test_whole_packages_give_no_error(exported, core_ml):

@@ -4,8 +4,8 @@ public struct Classification: Sendable, Hashable, Codable {
     public let label: String
     /// The probability of each label; they sum to 1.
     public let probabilities: [String: Double]
-    /// The sentiment from -1 to 1, such as P(positive) - P(negative); nil where the labels are not a
-    /// scale of sentiments.
+    /// The sentiment from -1 to 1, such as P(positive) - P(negative); nil where the labels are not
+    /// a scale of sentiments.
     public let score: Double?
     /// The number of tokens that the model read, with special tokens.
     public let tokens: Int

@@ -6,8 +6,8 @@ public enum ComputeUnits: String, Sendable, Hashable, Codable, CaseIterable {
     case all
     /// CPU and Neural Engine: leaves the GPU to the app.
     case cpuAndNeuralEngine
-    /// CPU and GPU: loads at once, where the Neural Engine needs seconds to compile a model that the
-    /// system does not have in its cache.
+    /// CPU and GPU: loads at once, where the Neural Engine needs seconds to compile a model that
+    /// the system does not have in its cache.
     case cpuAndGPU
     /// The CPU alone.
     case cpuOnly

@@ -1,7 +1,7 @@
 /// What a classifier says about a text of several sentences.
 ///
-/// The sentences, and everything that summarizes them, are those of `mlx_finbert` with `--sentences`
-/// for the same text.
+/// The sentences, and everything that summarizes them, are those of mlx-finbert's Python for the
+/// same text.
 public struct Document: Sendable, Hashable, Codable {
     /// A sentence with its classification.
     public struct Sentence: Sendable, Hashable, Codable {

@@ -24,8 +24,8 @@ public struct Preparation: Sendable, Hashable {
 private let textsPerLength = 4
 
 extension TextClassifier {
-    /// Loads all models and runs each length, so that no text waits for it: after an installation or
-    /// an update of the system, the Neural Engine may need seconds for each model.
+    /// Loads all models and runs each length, so that no text waits for it: after an installation
+    /// or an update of the system, the Neural Engine may need seconds for each model.
     ///
     /// With golden.json it also compares a few results, and moves on to other compute units where
     /// they are off.
@@ -34,10 +34,11 @@ extension TextClassifier {
     @discardableResult
     public func prepare() async throws -> Preparation {
         let start = ContinuousClock.now
+        let golden = try goldenTexts()
         if let golden { try requireLabels(of: golden) }
         var attempts: [Preparation.Attempt] = []
         for units in computeUnits.withFallbacks {
-            let error = try await largestError(on: units)
+            let error = try await largestError(on: units, over: golden)
             attempts.append(Preparation.Attempt(computeUnits: units, largestError: error))
             if let error, let golden, error > golden.tolerance {
                 await store.unload(units)
@@ -56,7 +57,9 @@ extension TextClassifier {
     /// Runs each length with a few golden texts.
     ///
     /// - Returns: the largest error of a probability; nil without golden texts.
-    private func largestError(on units: ComputeUnits) async throws -> Double? {
+    private func largestError(
+        on units: ComputeUnits, over golden: Golden?
+    ) async throws -> Double? {
         var largest: Double?
         for length in lengths {
             try Task.checkCancellation()

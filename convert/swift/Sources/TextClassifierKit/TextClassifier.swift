@@ -43,8 +43,9 @@ public actor TextClassifier {
     /// The processors that run the models: those of the options, until `prepare()` moves on.
     public internal(set) var computeUnits: ComputeUnits
 
-    let golden: Golden?
     let store: ModelStore
+    private let golden: Golden?
+    private let first: URL
     private let labelSet: LabelSet
     private let batchSize: Int
 
@@ -61,7 +62,8 @@ public actor TextClassifier {
         lengths = set.sources.keys.sorted()
         tokenizer = try set.metadata.tokenizer()
         labelSet = LabelSet(set.metadata.labels)
-        golden = try options.golden ?? Golden(nextTo: set.first)
+        golden = options.golden
+        first = set.first
         store = ModelStore(set, by: compiled, on: options.computeUnits)
         computeUnits = options.computeUnits
         batchSize = max(options.batchSize, 1)
@@ -100,8 +102,8 @@ public actor TextClassifier {
 
     /// Classifies texts; the results are in the order of the texts.
     ///
-    /// Texts of similar length are computed together. A cancelled task ends with `CancellationError`
-    /// after the current batch.
+    /// Texts of similar length are computed together. A cancelled task ends with
+    /// `CancellationError` after the current batch.
     public func classify(
         _ texts: [String], longTexts: LongTexts = .cut
     ) async throws -> [Classification] {
@@ -149,6 +151,11 @@ public actor TextClassifier {
             }
         }
         return found
+    }
+
+    /// The texts to check: those of the options, or in the file next to the first model.
+    func goldenTexts() throws -> Golden? {
+        try golden ?? Golden(nextTo: first)
     }
 
     private func classification(

@@ -48,13 +48,13 @@ extension TextClassifierError: LocalizedError {
         case .noModels:
             "The list of models is empty: give at least one."
         case .noModel(let name):
-            "The bundle has no model \(name).mlmodelc or \(name)-LENGTH.mlmodelc: add the exported"
-                + " packages to the target."
+            "The bundle has no model \(name).mlmodelc or \(name)-LENGTH.mlmodelc: add the"
+                + " exported packages to the target."
         case .missingFile(let url):
             "There is no model at \(url.path): export it again, or correct the path."
         case .unreadableModel(let url, let reason):
-            "\(url.lastPathComponent) cannot be loaded (\(reason)): export it again, for this system"
-                + " or an older one."
+            "\(url.lastPathComponent) cannot be loaded (\(reason)): export it again, for this"
+                + " system or an older one."
         case .missingMetadata(let key):
             "The model's metadata lack \(key): export it with mlx-finbert."
         case .unreadableMetadata(let key):
@@ -62,8 +62,8 @@ extension TextClassifierError: LocalizedError {
         case .tokenizer(let error):
             error.localizedDescription
         case .differentExport(let url, let key):
-            "\(url.lastPathComponent) is from another export than the first model, by its \(key): use"
-                + " packages of one export."
+            "\(url.lastPathComponent) is from another export than the first model, by its \(key):"
+                + " use packages of one export."
         case .duplicateLength(let length):
             "Two models have rows of \(length) tokens: remove one."
         case .missingLength(let length):
@@ -73,8 +73,8 @@ extension TextClassifierError: LocalizedError {
         case .missingOutput(let name):
             "The model has no output \(name) for its labels: export it again."
         case .functionsNeedNewerSystem:
-            "A package with all lengths as functions needs macOS 15 or iOS 18: export it without"
-                + " --multifunction."
+            "A package with all lengths as functions needs macOS 15 or iOS 18: export it for an"
+                + " older system, such as --target iOS16."
         case .failedPrediction(let reason):
             "Core ML cannot run the model (\(reason)): try other compute units."
         case .notFinite:
@@ -88,8 +88,8 @@ extension TextClassifierError: LocalizedError {
             "golden.json is for the labels \(labels.joined(separator: ", ")), not for the model's:"
                 + " use the file of the same export."
         case .wrongResults(let error, let tolerance):
-            "The model's probabilities are off by \(error) on all compute units, where \(tolerance) is"
-                + " allowed: export it with --precision fp32."
+            "The model's probabilities are off by \(error) on all compute units, where"
+                + " \(tolerance) is allowed: export it with --precision fp32."
         }
     }
 }

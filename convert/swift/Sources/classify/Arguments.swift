@@ -60,7 +60,9 @@ struct Arguments {
     }
 
     private static func value(of flag: String, in rest: inout ArraySlice<String>) throws -> String {
-        guard let value = rest.popFirst() else { throw UsageError("\(flag) has no value: see --help") }
+        guard let value = rest.popFirst() else {
+            throw UsageError("\(flag) has no value: see --help")
+        }
         return value
     }
 }

@@ -9,7 +9,7 @@ final class Evaluator {
     init() throws {
         guard let path = ProcessInfo.processInfo.environment["CORE_ML_EVALUATOR"] else {
             throw MLModelError(
-                errorDescription: "CORE_ML_EVALUATOR is not set: this stand-in for Core ML needs the evaluator")
+                errorDescription: "CORE_ML_EVALUATOR is not set: it names the evaluator's socket")
         }
         socket = FileHandle(fileDescriptor: try connected(to: path), closeOnDealloc: true)
     }
@@ -20,7 +20,9 @@ final class Evaluator {
         try socket.write(contentsOf: line + Data([10]))
         let answer = try JSONSerialization.jsonObject(with: nextLine())
         let values = answer as? [String: Any] ?? [:]
-        if let message = values["error"] as? String { throw MLModelError(errorDescription: message) }
+        if let message = values["error"] as? String {
+            throw MLModelError(errorDescription: message)
+        }
         return values
     }
 

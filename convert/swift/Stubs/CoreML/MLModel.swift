@@ -1,5 +1,5 @@
-// The part of Core ML that the package uses, for systems without it. Declarations follow Apple's SDK,
-// so that code that compiles here compiles there. Python runs the model: see Evaluator.swift.
+// The part of Core ML that the package uses, for systems without it. Declarations follow Apple's
+// SDK, so that code that compiles here compiles there. Python runs the model: see Evaluator.swift.
 //
 // Today's SDK does not declare MLModel as Sendable. Code must also compile where it is:
 // SENDABLE_MODEL makes it so.
@@ -88,7 +88,8 @@ open class MLModel: NSObject {
         guard FileManager.default.fileExists(atPath: manifest.path) else {
             throw MLModelError(errorDescription: "\(url.lastPathComponent) is not a package")
         }
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent(UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let name = url.deletingPathExtension().lastPathComponent + ".mlmodelc"
         let compiled = folder.appendingPathComponent(name)

@@ -27,10 +27,12 @@ import Testing
         }
         let text = "a b a b a b a b"
         let rows = try LongTexts.windows(overlap: 5).rows(of: text, length: 8, by: tokenizer)
-        #expect(rows.rows == [[2, 4, 5, 4, 5, 4, 5, 3], [2, 5, 4, 5, 4, 5, 4, 3], [2, 4, 5, 4, 5, 4, 5, 3]])
+        let fromA: [Int32] = [2, 4, 5, 4, 5, 4, 5, 3]
+        let fromB: [Int32] = [2, 5, 4, 5, 4, 5, 4, 3]
+        #expect(rows.rows == [fromA, fromB, fromA])
         #expect(rows.tokens == 10 && !rows.isTruncated)
         let cut = try LongTexts.cut.rows(of: text, length: 8, by: tokenizer)
-        #expect(cut.rows == [[2, 4, 5, 4, 5, 4, 5, 3]] && cut.tokens == 8 && cut.isTruncated)
+        #expect(cut.rows == [fromA] && cut.tokens == 8 && cut.isTruncated)
     }
 }
 

@@ -12,11 +12,13 @@ struct Scenarios {
         switch arguments[1] {
         case "sentences": try answer { (texts: [String]) in texts.map(splitSentences) }
         case "windows": try answer { (cases: [[Int]]) in cases.map(windows) }
-        case "scales": try answer { (cases: [[String]]) in cases.map { SentimentScale($0)?.positions } }
+        case "scales":
+            try answer { (cases: [[String]]) in cases.map { SentimentScale($0)?.positions } }
         case "error": try write(["error": await thrown(by: models)])
         case "together": try await classifyTogether(models)
         case "cancel": try await cancel(models)
         case "prepare": try await prepare(models)
+        case "named": try await open(named: arguments[3], in: models[0])
         default: throw CocoaError(.featureUnsupported)
         }
     }
@@ -51,6 +53,16 @@ struct Scenarios {
             let found = try await classifier.prepare()
             let units = await classifier.computeUnits
             try write([found.attempts.map(\.computeUnits.rawValue), [units.rawValue]])
+        } catch let error as TextClassifierError {
+            try write(["error": "\(error)"])
+        }
+    }
+
+    private static func open(named name: String, in folder: URL) async throws {
+        guard let bundle = Bundle(url: folder) else { throw CocoaError(.fileNoSuchFile) }
+        do {
+            let classifier = try await TextClassifier(named: name, in: bundle)
+            try write(["lengths": classifier.lengths])
         } catch let error as TextClassifierError {
             try write(["error": "\(error)"])
         }

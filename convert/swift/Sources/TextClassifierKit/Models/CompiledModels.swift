@@ -4,8 +4,8 @@ import Foundation
 
 /// Loads models, and keeps the compiled form of packages.
 ///
-/// Xcode compiles the packages in an app. Those that an app downloads are compiled at run time, which
-/// can take seconds: the result is kept under the package's hash, until loading it fails.
+/// Xcode compiles the packages in an app. Those that an app downloads are compiled at run time,
+/// which can take seconds: the result is kept under the package's hash, until loading it fails.
 actor CompiledModels {
     private let folder: URL?
     private var compiled: [URL: Task<CompiledModel, any Error>] = [:]
@@ -63,7 +63,7 @@ actor CompiledModels {
         do {
             return try await task.value
         } catch {
-            compiled[package] = nil
+            if compiled[package] == task { compiled[package] = nil }
             throw error
         }
     }

@@ -10,8 +10,8 @@ actor LoadedModel {
     /// Whether the mask is an input; otherwise the model derives it from the padding.
     private let takesMask: Bool
 
-    /// - Throws: any error of Core ML, and `TextClassifierError` for a model without the metadata or
-    ///   inputs of an export.
+    /// - Throws: any error of Core ML, and `TextClassifierError` for a model without the metadata
+    ///   or inputs of an export.
     init(compiled url: URL, configuration: ModelConfiguration) async throws {
         let model = try await MLModel.load(
             contentsOf: url, configuration: configuration.forCoreML())

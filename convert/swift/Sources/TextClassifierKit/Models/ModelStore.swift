@@ -37,7 +37,7 @@ actor ModelStore {
             guard model.takes(length) else { throw TextClassifierError.missingLength(length) }
             return model
         } catch {
-            loading[key] = nil
+            if loading[key] == task { loading[key] = nil }
             throw error
         }
     }
