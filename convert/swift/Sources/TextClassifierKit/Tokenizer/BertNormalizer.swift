@@ -50,14 +50,10 @@ struct BertNormalizer: Sendable {
                 entries[scalar] = add(lower.map { Entry(.one, $0) })
             }
         }
-        if rules.handleChineseChars {
-            for scalar in ScalarRanges(UnicodeTables.ideographs) {
-                entries[scalar] = surroundedBySpaces(entries[scalar])
-            }
-        }
+        if rules.handleChineseChars { surroundIdeographs() }
         if rules.cleanText {
-            for scalar in ScalarRanges(UnicodeTables.toSpace) { entries[scalar] = Entry(.one, 0x20) }
-            for scalar in ScalarRanges(UnicodeTables.dropped) { entries[scalar] = Entry(.dropped) }
+            entries.fill(UnicodeTables.toSpace, with: Entry(.one, 0x20))
+            entries.fill(UnicodeTables.dropped, with: Entry(.dropped))
         }
     }
 
@@ -69,8 +65,10 @@ struct BertNormalizer: Sendable {
                 entries[scalar] = Entry(.mark, scalar)
             }
         }
-        for scalar in ScalarRanges(UnicodeTables.marks) {
-            entries[scalar] = Entry(combiningClasses[scalar] == nil ? .barrier : .dropped)
+        for (first, last) in scalarRanges(UnicodeTables.marks) {
+            for scalar in first...last {
+                entries[scalar] = Entry(combiningClasses[scalar] == nil ? .barrier : .dropped)
+            }
         }
     }
 
@@ -84,7 +82,16 @@ struct BertNormalizer: Sendable {
             let single = kept.count == 1 && kept[0].kind == .one
             entries[scalar] = single ? kept[0] : add(kept)
         }
-        for scalar: UInt32 in 0xAC00...0xD7A3 { entries[scalar] = Entry(.hangul) }
+        entries.fill([0xAC00, 0xD7A3], with: Entry(.hangul))
+    }
+
+    private mutating func surroundIdeographs() {
+        for (first, last) in scalarRanges(UnicodeTables.ideographs) {
+            let changed = (first...last).filter { entries[$0] != .unchanged }
+            let surrounded = changed.map { surroundedBySpaces(entries[$0]) }
+            entries.fill([Int32(first), Int32(last)], with: Entry(.ideograph))
+            for (scalar, entry) in zip(changed, surrounded) { entries[scalar] = entry }
+        }
     }
 
     private mutating func surroundedBySpaces(_ entry: Entry) -> Entry {

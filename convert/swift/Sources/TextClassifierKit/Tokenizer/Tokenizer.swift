@@ -21,14 +21,14 @@ public struct Tokenizer: Sendable {
         let rules = try TokenizerRules(json: metadata.value(of: "mlx_finbert.tokenizer"))
         let tokens = MetadataLines(try metadata.value(of: "mlx_finbert.vocabulary"))
         let special = rules.specialTokens
-        paddingID = try tokens.id(special.pad.id)
-        firstID = try tokens.id(special.cls.id)
-        lastID = try tokens.id(special.sep.id)
+        paddingID = try tokens.id(special.pad)
+        firstID = try tokens.id(special.cls)
+        lastID = try tokens.id(special.sep)
         for token in rules.addedTokens { _ = try tokens.id(token.id) }
         let vocabulary = ByteTrie(of: tokens, without: rules.addedTokens)
         switch rules.model {
         case .wordPieces(let rules):
-            let unknownID = try tokens.id(special.unk.id)
+            let unknownID = try tokens.id(special.unk)
             let pieces = WordPieces(vocabulary, rules: rules, unknownID: unknownID)
             model = .wordPieces(BertNormalizer(rules), pieces)
         case .bytePairs(let rules):
