@@ -106,8 +106,19 @@ def test_the_parser_reads_what_xcode_writes():
 
 @pytest.mark.slow
 def test_the_views_compile_without_a_warning():
-    done = swift("build", "--target", "TextClassifierSample", "-Xswiftc", "-warnings-as-errors")
+    # The folder of test_strict.py: with other flags everything would be compiled again.
+    options = ["--scratch-path", PACKAGE / ".build" / "strict", "-Xswiftc", "-warnings-as-errors"]
+    done = swift("build", "--target", "TextClassifierSample", *options)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_what_the_app_does_passes_its_tests():
+    done = swift("test", "--filter", "TextClassifierAppTests")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    count = re.search(r"Test run with (\d+) tests passed", said)
+    assert count and int(count[1]) >= 40, said
 
 
 MISTAKES = {
