@@ -20,6 +20,6 @@ $resources
         ),
         .target(name: "TextClassifierApp", dependencies: ["TextClassifierKit"]),
         .executableTarget(name: "classify", dependencies: ["TextClassifierKit"]),
-        .testTarget(name: "GoldenTests", dependencies: ["TextClassifierKit"]),
+        .testTarget(name: "GoldenTests", dependencies: ["TextClassifierKit", "TextClassifierApp"]),
     ]
 )

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TextClassifierApp
 import TextClassifierKit
 
 /// The texts of golden.json, which tokenizers disagree on, must get the ids, labels and
@@ -15,6 +16,19 @@ import TextClassifierKit
         let classifier = try await TextClassifier(named: $name, in: .textClassifierKit)
         let preparation = try await classifier.prepare()
         #expect(!preparation.isFallback, "\(preparation.attempts)")
+    }
+
+    @available(macOS 14, iOS 17, *)
+    @MainActor @Test func theSampleAppFindsTheModelsAndPassesItsCheck() async throws {
+        let model = ClassifierModel(choices: ModelChoice.bundled)
+        #expect(model.choices.map(\.name) == [$name])
+        await model.load()
+        #expect(model.stateText.hasPrefix("Ready"), "\(model.stateText)")
+        model.live.text = "Orders rose 12 %."
+        await model.updateLive()
+        #expect(try Set(model.live.bars.map(\.label)) == Set(golden().labels))
+        await model.runCheck()
+        #expect(model.check.text.contains(", passed: "), "\(model.check.text)")
     }
 
     private func golden() throws -> Golden {
