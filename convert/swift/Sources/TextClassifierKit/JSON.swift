@@ -63,7 +63,8 @@ private struct JSONParser {
         if skip("}", afterSpaces: true) { return .object(members) }
         repeat {
             skipSpaces()
-            guard let key = string(), skip(":", afterSpaces: true), let value = value(depth: depth + 1)
+            guard let key = string(), skip(":", afterSpaces: true),
+                let value = value(depth: depth + 1)
             else { return nil }
             members.append((key, value))
         } while skip(",", afterSpaces: true)
@@ -124,7 +125,7 @@ private struct JSONParser {
     private mutating func fourHexDigits() -> UInt32? {
         guard position + 4 <= bytes.count else { return nil }
         var number: UInt32 = 0
-        for byte in bytes[position ..< position + 4] {
+        for byte in bytes[position..<position + 4] {
             switch byte {
             case UInt8(ascii: "0")...UInt8(ascii: "9"): number = number << 4 | UInt32(byte & 0xF)
             case UInt8(ascii: "A")...UInt8(ascii: "F"), UInt8(ascii: "a")...UInt8(ascii: "f"):

@@ -38,7 +38,7 @@ struct AddedTokenTests {
 
     @Test func tokensApartFromTheModelAreNotPieces() throws {
         let token = Metadata.added(8, "ab", "single_word")
-        #expect(try ids("abb", token) == [4 , 6, 6])
+        #expect(try ids("abb", token) == [4, 6, 6])
         #expect(try ids("abb", Metadata.added(8, "ab", "single_word", "in_model")) == [8, 6])
     }
 }

@@ -33,13 +33,17 @@ struct BytePairTests {
     private func mergedOneByOne(_ word: String, _ merges: [String]) -> [Int32] {
         let pairs = merges.map { $0.split(separator: " ").map(String.init) }
         var parts = word.map { String($0) }
-        while let pair = pairs.first(where: { pair in zip(parts, parts.dropFirst()).contains { [$0, $1] == pair } }),
+        while let pair = pairs.first(where: { pair in
+            zip(parts, parts.dropFirst()).contains { [$0, $1] == pair }
+        }),
             let i = parts.indices.dropLast().first(where: { [parts[$0], parts[$0 + 1]] == pair })
         {
             parts.replaceSubrange(i...i + 1, with: [pair.joined()])
         }
         let merged = pairs.map { $0.joined() }
-        return parts.flatMap { part in merged.lastIndex(of: part).map { [Int32($0) + 260] } ?? bytes(part) }
+        return parts.flatMap { part in
+            merged.lastIndex(of: part).map { [Int32($0) + 260] } ?? bytes(part)
+        }
     }
 
     @Test func aSpaceBelongsToTheWordAfterIt() throws {

@@ -6,7 +6,9 @@ import Testing
 /// Metadata with random changes give ids or an error.
 struct HostileMetadataTests {
     private static let rounds = 100
-    private let texts = ["", "a b ab", "\u{1D16D}株\u{301} [X]\t- '", String(repeating: "aé", count: 60)]
+    private let texts = [
+        "", "a b ab", "\u{1D16D}株\u{301} [X]\t- '", String(repeating: "aé", count: 60),
+    ]
 
     @Test(arguments: [
         Metadata.wordPieces(["a", "##b"], added: Metadata.added(4, "[X]", "lstrip", "normalized")),

@@ -22,10 +22,13 @@ struct JSONTests {
     }
 
     @Test func escapesAreScalars() {
-        guard case .string(let text)? = JSON(#""\u0041\ud83d\ude00\n\"\\\/\b\f\r\t\u0000é\uFFFD""#) else {
+        guard case .string(let text)? = JSON(#""\u0041\ud83d\ude00\n\"\\\/\b\f\r\t\u0000é\uFFFD""#)
+        else {
             return #expect(Bool(false))
         }
-        let expected: [UInt32] = [0x41, 0x1F600, 10, 0x22, 0x5C, 0x2F, 8, 12, 13, 9, 0, 0xE9, 0xFFFD]
+        let expected: [UInt32] = [
+            0x41, 0x1F600, 10, 0x22, 0x5C, 0x2F, 8, 12, 13, 9, 0, 0xE9, 0xFFFD,
+        ]
         #expect(text.unicodeScalars.map(\.value) == expected)
     }
 
@@ -36,9 +39,11 @@ struct JSONTests {
     }
 
     @Test(arguments: [
-        "", " ", "{", "[", "[1", "[1,", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}",
+        "", " ", "{", "[", "[1", "[1,", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
+        "{a:1}",
         "\"", "\"\\", "\"\\x\"", "\"\\u12\"", "\"\\u12G4\"", "\"\\ud800\"", "\"\\ud800\\u0041\"",
-        "\"\\udc00\"", "\"\n\"", "\"\u{1}\"", "01", "-", "+1", "1.", ".5", "1e", "1e+", "0x1", "NaN",
+        "\"\\udc00\"", "\"\n\"", "\"\u{1}\"", "01", "-", "+1", "1.", ".5", "1e", "1e+", "0x1",
+        "NaN",
         "tru", "truex", "nul", "1 2", "[1]]", "\u{FEFF}1",
     ])
     func textsThatAreNotJSON(text: String) { #expect(JSON(text) == nil) }

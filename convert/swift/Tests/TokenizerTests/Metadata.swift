@@ -2,7 +2,8 @@ import Foundation
 
 /// Metadata of small tokenizers, as a model has them.
 enum Metadata {
-    static let specialTokens = #""pad": {"id": 0}, "unk": {"id": 1}, "cls": {"id": 2}, "sep": {"id": 3}"#
+    static let specialTokens =
+        #""pad": {"id": 0}, "unk": {"id": 1}, "cls": {"id": 2}, "sep": {"id": 3}"#
 
     /// WordPiece with these pieces, with the ids from 4 on.
     static func wordPieces(
@@ -13,7 +14,8 @@ enum Metadata {
             "handle_chinese_chars": "true", "continuing_subword_prefix": "\"##\"",
             "max_input_chars_per_word": "100",
         ]
-        let all = standard.merging(rules) { $1 }.map { #""\#($0)": \#($1)"# }.joined(separator: ", ")
+        let all = standard.merging(rules) { $1 }.map { #""\#($0)": \#($1)"# }.joined(
+            separator: ", ")
         return [
             "mlx_finbert.tokenizer":
                 #"{"kind": "wordpiece", \#(all), "special_tokens": {\#(specialTokens)}, "#
@@ -23,7 +25,7 @@ enum Metadata {
         ]
     }
 
-    /// Byte pairs with these merges: the id of a byte is 4 more, and of a merge's result 260 and more.
+    /// Byte pairs with these merges: a byte's id is 4 more, and the ids of merges start at 260.
     static func bytePairs(_ merges: [String]) -> [String: String] {
         let merged = merges.map { $0.replacingOccurrences(of: " ", with: "") }
         return [

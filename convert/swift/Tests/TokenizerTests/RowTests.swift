@@ -22,7 +22,9 @@ struct RowTests {
 
     @Test(arguments: [2, 1, 0, -1, .min])
     func aRowWithoutRoomHasTheSpecialTokens(length: Int) {
-        #expect(tokenizer.encode("a", maxLength: length) == Encoding(inputIDs: [2, 3], isTruncated: true))
+        #expect(
+            tokenizer.encode("a", maxLength: length)
+                == Encoding(inputIDs: [2, 3], isTruncated: true))
         #expect(tokenizer.encode(" ", maxLength: length).isTruncated == false)
     }
 

@@ -5,7 +5,8 @@ import Testing
 
 /// No metadata trap; what cannot be used is named.
 struct TokenizerErrorTests {
-    private let metadata = Metadata.wordPieces(["a", "##b"], added: Metadata.added(4, "a", "lstrip"))
+    private let metadata = Metadata.wordPieces(
+        ["a", "##b"], added: Metadata.added(4, "a", "lstrip"))
     private let rulesKey = "mlx_finbert.tokenizer"
 
     private func error(_ metadata: [String: String]) -> TokenizerError? {
@@ -39,8 +40,11 @@ struct TokenizerErrorTests {
 
     @Test func rulesThatAreMissingOrInvalid() {
         #expect(error(replacing: "\"lowercase\"", with: "\"x\"") == .missingRule(path: "lowercase"))
-        #expect(error(replacing: "\"lstrip\"", with: "\"x\"") == .missingRule(path: "added_tokens.0.lstrip"))
-        #expect(error(replacing: "\"cls\"", with: "\"x\"") == .missingRule(path: "special_tokens.cls"))
+        #expect(
+            error(replacing: "\"lstrip\"", with: "\"x\"")
+                == .missingRule(path: "added_tokens.0.lstrip"))
+        #expect(
+            error(replacing: "\"cls\"", with: "\"x\"") == .missingRule(path: "special_tokens.cls"))
         #expect(
             error(replacing: "\"lstrip\": true", with: "\"lstrip\": 1")
                 == .invalidRule(path: "added_tokens.0.lstrip"))
@@ -78,14 +82,17 @@ struct TokenizerErrorTests {
         let strange = Metadata.wordPieces(
             ["a", "##", "a"],
             rules: ["max_input_chars_per_word": "-1", "continuing_subword_prefix": "\"\""],
-            added: [Metadata.added(4, ""), Metadata.added(5, "\\u00ad", "normalized")].joined(separator: ","))
+            added: [Metadata.added(4, ""), Metadata.added(5, "\\u00ad", "normalized")].joined(
+                separator: ","))
         #expect(try Tokenizer(metadata: strange).pieces(of: "aa \u{AD}") == [1])
     }
 
     @Test func descriptionsSayWhatToDo() {
-        let description = TokenizerError.missingRule(path: "added_tokens.0.lstrip").localizedDescription
+        let description = TokenizerError.missingRule(path: "added_tokens.0.lstrip")
+            .localizedDescription
         #expect(
-            description == "The model's metadata do not describe a tokenizer: mlx_finbert.tokenizer has"
+            description
+                == "The model's metadata do not describe a tokenizer: mlx_finbert.tokenizer has"
                 + " no added_tokens.0.lstrip. Export the model again.")
     }
 }

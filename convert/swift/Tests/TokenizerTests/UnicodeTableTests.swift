@@ -26,7 +26,9 @@ struct UnicodeTableTests {
                 continue
             }
             let read = bytes.withUnsafeBufferPointer { $0.scalar(at: 0) }
-            if read.scalar != code || read.next != bytes.count { Issue.record("\(code) is read as \(read)") }
+            if read.scalar != code || read.next != bytes.count {
+                Issue.record("\(code) is read as \(read)")
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 /// What BERT's normalizer does with each scalar, for one set of rules.
 ///
-/// The normalizer cleans a text, puts spaces around ideographs, decomposes it, drops marks and turns
-/// it to lower case, in this order. As each step but the order of marks concerns single scalars, the
-/// result of all steps is one entry of a table.
+/// The normalizer cleans a text, puts spaces around ideographs, decomposes it, drops marks and
+/// turns it to lower case, in this order. As each step but the order of marks concerns single
+/// scalars, the result of all steps is one entry of a table.
 struct BertNormalizer: Sendable {
     /// What becomes of a scalar; `value` has a meaning for each.
     struct Entry: Sendable, Equatable {
@@ -96,8 +96,8 @@ struct BertNormalizer: Sendable {
 
     private mutating func surroundedBySpaces(_ entry: Entry) -> Entry {
         guard entry.kind != .one else { return Entry(.ideograph, entry.value) }
-        let space = [Entry(.one, 0x20)]
-        return add(space + (entry.kind == .sequence ? sequences[Int(entry.value)] : [entry]) + space)
+        let parts = entry.kind == .sequence ? sequences[Int(entry.value)] : [entry]
+        return add([Entry(.one, 0x20)] + parts + [Entry(.one, 0x20)])
     }
 
     private mutating func add(_ parts: [Entry]) -> Entry {
@@ -123,7 +123,7 @@ private func mappings(in table: [Int32]) -> [(scalar: UInt32, parts: [UInt32])] 
     var i = 0
     while i < table.count {
         let end = i + 2 + Int(table[i + 1])
-        found.append((UInt32(table[i]), table[i + 2 ..< end].map(UInt32.init)))
+        found.append((UInt32(table[i]), table[i + 2..<end].map(UInt32.init)))
         i = end
     }
     return found

@@ -95,10 +95,14 @@ public struct Tokenizer: Sendable {
         if !normalizedTokens.isEmpty {
             // A token may span parts.
             normalization.advanceToEnd()
-            normalization.part.withUnsafeBufferPointer { encodeNormalized($0, into: &ids, limit: limit) }
+            normalization.part.withUnsafeBufferPointer {
+                encodeNormalized($0, into: &ids, limit: limit)
+            }
         }
         while ids.count <= limit, normalization.advance() {
-            normalization.part.withUnsafeBufferPointer { encodeNormalized($0, into: &ids, limit: limit) }
+            normalization.part.withUnsafeBufferPointer {
+                encodeNormalized($0, into: &ids, limit: limit)
+            }
         }
     }
 
@@ -150,7 +154,9 @@ public struct Encoding: Sendable, Hashable {
 }
 
 extension [String: String] {
-    fileprivate func value(of key: String, or standard: String? = nil) throws(TokenizerError) -> String {
+    fileprivate func value(
+        of key: String, or standard: String? = nil
+    ) throws(TokenizerError) -> String {
         guard let value = self[key] ?? standard else { throw .missingMetadata(key: key) }
         // Ids have 32 bits.
         guard value.utf8.count < Int32.max else { throw .metadataTooLarge(key: key) }

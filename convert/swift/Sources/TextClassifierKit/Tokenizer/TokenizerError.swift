@@ -18,11 +18,13 @@ public enum TokenizerError: Error, Equatable, Sendable {
     case metadataTooLarge(key: String)
     /// A byte-pair vocabulary has no token for a byte.
     case missingByte(UInt8)
-    /// A line of `mlx_finbert.merges`, counted from 1, does not name two tokens that become a third.
+    /// A line of `mlx_finbert.merges`, counted from 1, does not name two tokens that become a
+    /// third.
     case unknownMerge(line: Int)
 }
 
 extension TokenizerError: LocalizedError {
+    /// What is wrong, and what to do.
     public var errorDescription: String? {
         let problem =
             switch self {
@@ -30,12 +32,14 @@ extension TokenizerError: LocalizedError {
             case .unreadableRules: "mlx_finbert.tokenizer is not a JSON object"
             case .missingRule(let path): "mlx_finbert.tokenizer has no \(path)"
             case .invalidRule(let path): "\(path) in mlx_finbert.tokenizer has an invalid value"
-            case .unknownKind(let kind): "the kind of tokenizer is \(kind), not wordpiece or byte_pair"
+            case .unknownKind(let kind):
+                "the kind of tokenizer is \(kind), not wordpiece or byte_pair"
             case .unknownID(let id): "the vocabulary has no token with the id \(id)"
             case .metadataTooLarge(let key): "\(key) is larger than 2 GB"
             case .missingByte(let byte): "the vocabulary has no token for the byte \(byte)"
             case .unknownMerge(let line): "line \(line) of the merges does not fit the vocabulary"
             }
-        return "The model's metadata do not describe a tokenizer: \(problem). Export the model again."
+        return
+            "The model's metadata do not describe a tokenizer: \(problem). Export the model again."
     }
 }
