@@ -10,8 +10,8 @@ SENDABLE = ["-Xswiftc", "-DSENDABLE_MODEL"]
 
 
 def compiled(*flags, folder, package=PACKAGE):
-    """Compile the library with warnings as errors, in a folder of its own."""
-    options = ["--target", "TextClassifierKit", "--scratch-path", folder]
+    """Compile the library and its command with warnings as errors, in a folder of its own."""
+    options = ["--target", "classify", "--scratch-path", folder]
     return swift(
         "build", *options, "-Xswiftc", "-warnings-as-errors", *flags, package=package
     )  # fmt: skip
