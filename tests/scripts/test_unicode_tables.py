@@ -10,6 +10,8 @@ import unicode_tables
 def test_the_tables_are_those_of_the_installed_tokenizers():
     found = unicode_tables.unicode_tables()
     assert unicode_tables.content(found) == unicode_tables.FILE.read_text(encoding="utf-8")
+    swift = unicode_tables.SWIFT_FILE.read_text(encoding="utf-8")
+    assert unicode_tables.swift_content(found) == swift
 
 
 def test_the_tables_in_swift_hold_the_same():

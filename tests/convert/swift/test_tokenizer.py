@@ -48,24 +48,36 @@ def executable():
 
 
 @pytest.fixture
-def assert_same(executable, tmp_path):
-    """Compare the ids of texts, and show the first text with different ones."""
+def swift_rows(executable, tmp_path):
+    """Rows of ids from the Swift package, which gets the metadata of a tokenizer alone."""
 
-    def compare(tokenizer, texts, length=None):
+    def encode(tokenizer, texts, *length):
         (tmp_path / "metadata.json").write_text(json.dumps(metadata_of(tokenizer)))
-        arguments = [tmp_path / "metadata.json", *([length] if length else [])]
-        found = rows_in(run(executable, *arguments, input=framed(texts)))
-        backend = tokenizer.backend_tokenizer
-        backend.no_padding()
-        if length:
-            backend.enable_truncation(length)
-        else:
-            backend.no_truncation()
-        expected = [encoded.ids for encoded in backend.encode_batch_fast(texts)]
-        for text, ours, theirs in zip(texts, found, expected, strict=True):
+        arguments = [tmp_path / "metadata.json", *length]
+        return rows_in(run(executable, *arguments, input=framed(texts)))
+
+    return encode
+
+
+@pytest.fixture
+def assert_same(swift_rows):
+    """Compare whole rows, and show the first text with other ids."""
+
+    def compare(tokenizer, texts):
+        expected = hugging_face_rows(tokenizer, texts)
+        for text, ours, theirs in zip(texts, swift_rows(tokenizer, texts), expected, strict=True):
             assert ours == theirs, text
 
     return compare
+
+
+def hugging_face_rows(tokenizer, texts, length=None):
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()
+    backend.no_truncation()
+    if length:
+        backend.enable_truncation(length)
+    return [encoded.ids for encoded in backend.encode_batch_fast(texts)]
 
 
 def framed(texts):
@@ -100,10 +112,18 @@ def test_byte_pairs(add_prefix_space, assert_same):
 
 
 @pytest.mark.parametrize("make", [word_pieces, byte_pairs])
-def test_rows_are_cut(make, assert_same):
+def test_rows_are_cut(make, swift_rows):
     tokenizer = make()
+    texts = [*GOLDEN_TEXTS, *texts_for(tokenizer)[:500]]
+    whole = hugging_face_rows(tokenizer, texts)
     for length in (2, 3, 16):
-        assert_same(tokenizer, GOLDEN_TEXTS, length)
+        expected = hugging_face_rows(tokenizer, texts, length)
+        assert swift_rows(tokenizer, texts, length) == expected == cut(whole, length)
+
+
+def cut(rows, length):
+    """Whole rows cut at a length."""
+    return [row if len(row) <= length else [*row[: length - 1], row[-1]] for row in rows]
 
 
 def test_words_of_any_length(assert_same):
@@ -224,9 +244,10 @@ def real_byte_pairs(phrasebank):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["real_word_pieces", "real_byte_pairs"])
-def test_real_texts(family, phrasebank, reviews, assert_same, request):
+def test_real_texts(family, phrasebank, reviews, assert_same, swift_rows, request):
     tokenizer = request.getfixturevalue(family)
     assert len(phrasebank) > 14_000 and len(reviews) == 10_000
     assert_same(tokenizer, [*GOLDEN_TEXTS, *phrasebank])
-    assert_same(tokenizer, reviews)
-    assert_same(tokenizer, reviews, REAL_LENGTH)
+    whole = hugging_face_rows(tokenizer, reviews)
+    assert swift_rows(tokenizer, reviews) == whole
+    assert swift_rows(tokenizer, reviews, REAL_LENGTH) == cut(whole, REAL_LENGTH)

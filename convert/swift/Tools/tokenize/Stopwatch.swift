@@ -1,8 +1,8 @@
 import Foundation
 import TextClassifierKit
 
-/// Measures as a worker of `scripts/bench`: a line of JSON with the seconds that loading takes, then
-/// for each line of standard input a line with the seconds for all texts.
+/// Measures as a worker of `scripts/bench`: a line of JSON with the seconds that loading takes,
+/// then for each line of standard input a line with the seconds for all texts.
 ///
 /// The seconds are this process's on a CPU, which other processes hardly change.
 struct Stopwatch {
@@ -27,7 +27,8 @@ struct Stopwatch {
     }
 
     private func answer(_ values: [String: Double]) throws {
-        try FileHandle.standardOutput.write(contentsOf: JSONEncoder().encode(values) + Data("\n".utf8))
+        try FileHandle.standardOutput.write(
+            contentsOf: JSONEncoder().encode(values) + Data("\n".utf8))
     }
 
     private static var now: Double {

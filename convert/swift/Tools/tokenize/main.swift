@@ -3,8 +3,8 @@
 //   tokenize METADATA [LENGTH] <texts >rows   rows of ids, cut at a length
 //   tokenize METADATA time FILE               measures: see `Stopwatch`
 //
-// METADATA is a JSON file with a model's user-defined metadata. Before each text stands its length in
-// bytes, and before each row its number of ids; all numbers are little-endian and have 32 bits.
+// METADATA is a JSON file with a model's user-defined metadata. Before each text stands its length
+// in bytes, and before each row its number of ids; all numbers are little-endian with 32 bits.
 import Foundation
 import TextClassifierKit
 

@@ -102,7 +102,9 @@ struct AddedTokens: Sendable {
     ) -> (start: Int, end: Int) {
         var (start, end) = (match.lowerBound, match.upperBound)
         if token.lstrip {
-            while start > 0, isSpace(text, text.index(before: start)) { start = text.index(before: start) }
+            while start > 0, isSpace(text, text.index(before: start)) {
+                start = text.index(before: start)
+            }
             start = max(start, done)
         }
         if token.rstrip {

@@ -1,8 +1,8 @@
 /// What BERT's normalizer does with each scalar, for one set of rules.
 ///
-/// The normalizer cleans a text, puts spaces around ideographs, decomposes it, drops marks and turns
-/// it to lower case, in this order. As each step but the order of marks concerns single scalars, the
-/// result of all steps is one entry of a table.
+/// The normalizer cleans a text, puts spaces around ideographs, decomposes it, drops marks and
+/// turns it to lower case, in this order. As each step but the order of marks concerns single
+/// scalars, the result of all steps is one entry of a table.
 struct BertNormalizer: Sendable {
     /// What becomes of a scalar; `value` has a meaning for each.
     struct Entry: Sendable, Equatable {
@@ -50,14 +50,10 @@ struct BertNormalizer: Sendable {
                 entries[scalar] = add(lower.map { Entry(.one, $0) })
             }
         }
-        if rules.handleChineseChars {
-            for scalar in ScalarRanges(UnicodeTables.ideographs) {
-                entries[scalar] = surroundedBySpaces(entries[scalar])
-            }
-        }
+        if rules.handleChineseChars { surroundIdeographs() }
         if rules.cleanText {
-            for scalar in ScalarRanges(UnicodeTables.toSpace) { entries[scalar] = Entry(.one, 0x20) }
-            for scalar in ScalarRanges(UnicodeTables.dropped) { entries[scalar] = Entry(.dropped) }
+            entries.fill(UnicodeTables.toSpace, with: Entry(.one, 0x20))
+            entries.fill(UnicodeTables.dropped, with: Entry(.dropped))
         }
     }
 
@@ -69,8 +65,10 @@ struct BertNormalizer: Sendable {
                 entries[scalar] = Entry(.mark, scalar)
             }
         }
-        for scalar in ScalarRanges(UnicodeTables.marks) {
-            entries[scalar] = Entry(combiningClasses[scalar] == nil ? .barrier : .dropped)
+        for (first, last) in scalarRanges(UnicodeTables.marks) {
+            for scalar in first...last {
+                entries[scalar] = Entry(combiningClasses[scalar] == nil ? .barrier : .dropped)
+            }
         }
     }
 
@@ -84,13 +82,22 @@ struct BertNormalizer: Sendable {
             let single = kept.count == 1 && kept[0].kind == .one
             entries[scalar] = single ? kept[0] : add(kept)
         }
-        for scalar: UInt32 in 0xAC00...0xD7A3 { entries[scalar] = Entry(.hangul) }
+        entries.fill([0xAC00, 0xD7A3], with: Entry(.hangul))
+    }
+
+    private mutating func surroundIdeographs() {
+        for (first, last) in scalarRanges(UnicodeTables.ideographs) {
+            let changed = (first...last).filter { entries[$0] != .unchanged }
+            let surrounded = changed.map { surroundedBySpaces(entries[$0]) }
+            entries.fill([Int32(first), Int32(last)], with: Entry(.ideograph))
+            for (scalar, entry) in zip(changed, surrounded) { entries[scalar] = entry }
+        }
     }
 
     private mutating func surroundedBySpaces(_ entry: Entry) -> Entry {
         guard entry.kind != .one else { return Entry(.ideograph, entry.value) }
-        let space = [Entry(.one, 0x20)]
-        return add(space + (entry.kind == .sequence ? sequences[Int(entry.value)] : [entry]) + space)
+        let parts = entry.kind == .sequence ? sequences[Int(entry.value)] : [entry]
+        return add([Entry(.one, 0x20)] + parts + [Entry(.one, 0x20)])
     }
 
     private mutating func add(_ parts: [Entry]) -> Entry {
@@ -116,7 +123,7 @@ private func mappings(in table: [Int32]) -> [(scalar: UInt32, parts: [UInt32])] 
     var i = 0
     while i < table.count {
         let end = i + 2 + Int(table[i + 1])
-        found.append((UInt32(table[i]), table[i + 2 ..< end].map(UInt32.init)))
+        found.append((UInt32(table[i]), table[i + 2..<end].map(UInt32.init)))
         i = end
     }
     return found

@@ -7,7 +7,9 @@ struct BytePairs: Sendable {
     /// - Parameters:
     ///   - vocabulary: the ids of all pieces.
     ///   - merges: pairs of pieces, one per line, in order.
-    init(_ vocabulary: ByteTrie, merges: MetadataLines, rules: BytePairRules) throws(TokenizerError) {
+    init(
+        _ vocabulary: ByteTrie, merges: MetadataLines, rules: BytePairRules
+    ) throws(TokenizerError) {
         var bytes: [Int32] = []
         for (byte, letter) in Self.letters.enumerated() {
             var spelled: [UInt8] = []

@@ -1,7 +1,7 @@
 /// Strings of bytes as a tree, so that one walk finds the longest of them that a text starts with.
 ///
-/// The strings are bytes, since Swift's strings are equal where Unicode calls them equivalent, and a
-/// vocabulary has tokens that differ only in this.
+/// The strings are bytes, since Swift's strings are equal where Unicode calls them equivalent, and
+/// a vocabulary has tokens that differ only in this.
 struct ByteTrie: Sendable {
     typealias Node = UInt32
 
@@ -53,7 +53,8 @@ struct ByteTrie: Sendable {
         -> (value: Int32, end: Int)?
     {
         var found: (Int32, Int)?
-        var node = node, index = start
+        var node = node
+        var index = start
         while index < limit, let child = child(of: node, text[index]) {
             node = child
             index += 1
@@ -63,5 +64,7 @@ struct ByteTrie: Sendable {
     }
 
     @inline(__always)
-    private static func key(_ node: Node, _ byte: UInt8) -> UInt64 { UInt64(node) << 8 | UInt64(byte) }
+    private static func key(_ node: Node, _ byte: UInt8) -> UInt64 {
+        UInt64(node) << 8 | UInt64(byte)
+    }
 }

@@ -19,7 +19,9 @@ struct CharacterClass: OptionSet, Sendable {
             (.word, UnicodeTables.word),
         ]
         for (one, ranges) in all {
-            for scalar in ScalarRanges(ranges) { table[scalar].insert(one) }
+            for (first, last) in scalarRanges(ranges) {
+                for scalar in first...last { table[scalar].insert(one) }
+            }
         }
         return table
     }()

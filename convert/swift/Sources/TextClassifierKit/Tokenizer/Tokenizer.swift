@@ -21,14 +21,14 @@ public struct Tokenizer: Sendable {
         let rules = try TokenizerRules(json: metadata.value(of: "mlx_finbert.tokenizer"))
         let tokens = MetadataLines(try metadata.value(of: "mlx_finbert.vocabulary"))
         let special = rules.specialTokens
-        paddingID = try tokens.id(special.pad.id)
-        firstID = try tokens.id(special.cls.id)
-        lastID = try tokens.id(special.sep.id)
+        paddingID = try tokens.id(special.pad)
+        firstID = try tokens.id(special.cls)
+        lastID = try tokens.id(special.sep)
         for token in rules.addedTokens { _ = try tokens.id(token.id) }
         let vocabulary = ByteTrie(of: tokens, without: rules.addedTokens)
         switch rules.model {
         case .wordPieces(let rules):
-            let unknownID = try tokens.id(special.unk.id)
+            let unknownID = try tokens.id(special.unk)
             let pieces = WordPieces(vocabulary, rules: rules, unknownID: unknownID)
             model = .wordPieces(BertNormalizer(rules), pieces)
         case .bytePairs(let rules):
@@ -95,10 +95,14 @@ public struct Tokenizer: Sendable {
         if !normalizedTokens.isEmpty {
             // A token may span parts.
             normalization.advanceToEnd()
-            normalization.part.withUnsafeBufferPointer { encodeNormalized($0, into: &ids, limit: limit) }
+            normalization.part.withUnsafeBufferPointer {
+                encodeNormalized($0, into: &ids, limit: limit)
+            }
         }
         while ids.count <= limit, normalization.advance() {
-            normalization.part.withUnsafeBufferPointer { encodeNormalized($0, into: &ids, limit: limit) }
+            normalization.part.withUnsafeBufferPointer {
+                encodeNormalized($0, into: &ids, limit: limit)
+            }
         }
     }
 
@@ -150,7 +154,9 @@ public struct Encoding: Sendable, Hashable {
 }
 
 extension [String: String] {
-    fileprivate func value(of key: String, or standard: String? = nil) throws(TokenizerError) -> String {
+    fileprivate func value(
+        of key: String, or standard: String? = nil
+    ) throws(TokenizerError) -> String {
         guard let value = self[key] ?? standard else { throw .missingMetadata(key: key) }
         // Ids have 32 bits.
         guard value.utf8.count < Int32.max else { throw .metadataTooLarge(key: key) }

@@ -4,7 +4,7 @@ import Foundation
 public enum TokenizerError: Error, Equatable, Sendable {
     /// The metadata have no value for this key.
     case missingMetadata(key: String)
-    /// The value of `mlx_finbert.tokenizer` is not JSON.
+    /// The value of `mlx_finbert.tokenizer` is not a JSON object.
     case unreadableRules
     /// A rule is missing; its path is such as `added_tokens.3.lstrip`.
     case missingRule(path: String)
@@ -18,42 +18,28 @@ public enum TokenizerError: Error, Equatable, Sendable {
     case metadataTooLarge(key: String)
     /// A byte-pair vocabulary has no token for a byte.
     case missingByte(UInt8)
-    /// A line of `mlx_finbert.merges`, counted from 1, does not name two tokens that become a third.
+    /// A line of `mlx_finbert.merges`, counted from 1, does not name two tokens that become a
+    /// third.
     case unknownMerge(line: Int)
 }
 
-extension TokenizerError {
-    init(_ error: DecodingError) {
-        func path(_ keys: [any CodingKey]) -> String {
-            keys.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
-        }
-        switch error {
-        case .keyNotFound(let key, let context):
-            self = .missingRule(path: path(context.codingPath + [key]))
-        case .valueNotFound(_, let context), .typeMismatch(_, let context),
-            .dataCorrupted(let context):
-            let path = path(context.codingPath)
-            self = path.isEmpty ? .unreadableRules : .invalidRule(path: path)
-        @unknown default:
-            self = .unreadableRules
-        }
-    }
-}
-
 extension TokenizerError: LocalizedError {
+    /// What is wrong, and what to do.
     public var errorDescription: String? {
         let problem =
             switch self {
             case .missingMetadata(let key): "there is no \(key)"
-            case .unreadableRules: "mlx_finbert.tokenizer is not JSON with rules"
+            case .unreadableRules: "mlx_finbert.tokenizer is not a JSON object"
             case .missingRule(let path): "mlx_finbert.tokenizer has no \(path)"
             case .invalidRule(let path): "\(path) in mlx_finbert.tokenizer has an invalid value"
-            case .unknownKind(let kind): "the kind of tokenizer is \(kind), not wordpiece or byte_pair"
+            case .unknownKind(let kind):
+                "the kind of tokenizer is \(kind), not wordpiece or byte_pair"
             case .unknownID(let id): "the vocabulary has no token with the id \(id)"
             case .metadataTooLarge(let key): "\(key) is larger than 2 GB"
             case .missingByte(let byte): "the vocabulary has no token for the byte \(byte)"
             case .unknownMerge(let line): "line \(line) of the merges does not fit the vocabulary"
             }
-        return "The model's metadata do not describe a tokenizer: \(problem). Export the model again."
+        return
+            "The model's metadata do not describe a tokenizer: \(problem). Export the model again."
     }
 }

@@ -34,7 +34,9 @@ extension [UInt8] {
     /// Appends a scalar as UTF-8.
     @inline(__always)
     mutating func append(scalar: UInt32) {
-        func tail(_ shift: UInt32) -> UInt8 { UInt8(truncatingIfNeeded: scalar >> shift & 0x3F | 0x80) }
+        func tail(_ shift: UInt32) -> UInt8 {
+            UInt8(truncatingIfNeeded: scalar >> shift & 0x3F | 0x80)
+        }
         if scalar < 0x80 {
             append(UInt8(truncatingIfNeeded: scalar))
         } else if scalar < 0x800 {

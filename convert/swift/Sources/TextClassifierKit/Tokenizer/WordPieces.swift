@@ -44,9 +44,11 @@ struct WordPieces: Sendable {
         _ text: UTF8Text, _ word: Range<Int>, scalars: Int, into ids: inout [Int32]
     ) {
         let before = ids.count
-        var start = word.lowerBound, node = ByteTrie.root
+        var start = word.lowerBound
+        var node = ByteTrie.root
         while start < word.upperBound, scalars <= maxScalars,
-            let (id, end) = vocabulary.longest(in: text, from: start, to: word.upperBound, after: node)
+            let (id, end) = vocabulary.longest(
+                in: text, from: start, to: word.upperBound, after: node)
         {
             ids.append(id)
             start = end
