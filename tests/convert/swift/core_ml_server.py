@@ -64,55 +64,52 @@ class CoreMLServer(socketserver.ThreadingUnixStreamServer):
 
 
 class _Model(socketserver.StreamRequestHandler):
+    """A connection: the first question loads a model, the others run it."""
+
     def handle(self):
-        answers = self._answers()
-        next(answers)
+        self._run = None
         for line in self.rfile:
+            question = json.loads(line)
             try:
-                answer = answers.send(json.loads(line))
+                answer = self._load(**question) if self._run is None else self._predict(**question)
             except Exception as error:
                 answer = {"error": str(error)}
-                answers = self._answers()
-                next(answers)
             self.wfile.write(json.dumps(answer).encode() + b"\n")
 
-    def _answers(self):
-        """Answer questions: the first loads a model, the others run it."""
-        question = yield
-        units = question["computeUnits"]
-        package = SavedPackage(Path(question["package"]))
+    def _load(self, package, computeUnits, function=None):
+        package = SavedPackage(Path(package))
         description = package.spec.description
-        name = question.get("function") or description.defaultFunctionName or "main"
-        run = Evaluator(package.functions[name])
+        name = function or description.defaultFunctionName or "main"
+        self._run = Evaluator(package.functions[name])
+        self._units = computeUnits
+        self.server.loads.append((package.path.name, name, computeUnits))
         told = next((f for f in description.functions if f.name == name), description)
-        self.server.loads.append((package.path.name, name, units))
-        question = yield {
+        self._shapes = {f.name: _shapes(f.type.multiArrayType) for f in told.input}
+        return {
             "inputs": {f.name: list(f.type.multiArrayType.shape) for f in told.input},
             "metadata": package.metadata,
         }
-        allowed = {f.name: _shapes(f.type.multiArrayType) for f in told.input}
-        while True:
-            feeds = {name: _array(value) for name, value in question["inputs"].items()}
-            for feature, shapes in allowed.items():
-                if feeds[feature].shape not in shapes:
-                    raise ValueError(f"the input {feature} is of shape {feeds[feature].shape}")
-            if self.server.fails:
-                raise RuntimeError("the device is busy")
-            time.sleep(self.server.delay)
-            self.server.predictions += 1
-            outputs = run(feeds)
-            error = self.server.off.get(units, 0.0)
-            question = yield {name: _encoded(value, error) for name, value in outputs.items()}
+
+    def _predict(self, inputs):
+        feeds = {
+            name: np.array(value["data"], np.int32).reshape(value["shape"])
+            for name, value in inputs.items()
+        }
+        for name, shapes in self._shapes.items():
+            if feeds[name].shape not in shapes:
+                raise ValueError(f"the input {name} is of shape {feeds[name].shape}")
+        if self.server.fails:
+            raise RuntimeError("the device is busy")
+        time.sleep(self.server.delay)
+        self.server.predictions += 1
+        error = self.server.off.get(self._units, 0.0)
+        return {name: _encoded(value, error) for name, value in self._run(feeds).items()}
 
 
 def _shapes(kind):
     """The shapes that an input takes, as Core ML enforces them."""
     enumerated = [tuple(shape.shape) for shape in kind.enumeratedShapes.shapes]
     return enumerated or [tuple(kind.shape)]
-
-
-def _array(value):
-    return np.array(value["data"], np.int32).reshape(value["shape"])
 
 
 def _encoded(value, error):

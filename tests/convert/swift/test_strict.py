@@ -10,8 +10,8 @@ SENDABLE = ["-Xswiftc", "-DSENDABLE_MODEL"]
 
 
 def compiled(*flags, folder, package=PACKAGE):
-    """Compile the library with warnings as errors, in a folder of its own."""
-    options = ["--target", "TextClassifierKit", "--scratch-path", folder]
+    """Compile the library and its command with warnings as errors, in a folder of its own."""
+    options = ["--target", "classify", "--scratch-path", folder]
     return swift(
         "build", *options, "-Xswiftc", "-warnings-as-errors", *flags, package=package
     )  # fmt: skip
@@ -50,3 +50,23 @@ def test_the_test_above_finds_traps():
         assert TRAPS.search(LITERALS.sub("", line))
     for line in ("a != b", "!a", 'print("Yahoo! Inc.")', "// Yahoo! Inc.", "if !(x) {"):
         assert not TRAPS.search(LITERALS.sub("", line))
+
+
+def undocumented(text):
+    """Public declarations and cases without a documentation comment in the line before."""
+    before = ""
+    for line in text.splitlines():
+        # What a protocol requires has the protocol's comment.
+        is_public = re.match(r"\s*(public|package) (?!import)", line) and "extension" not in line
+        if is_public and "errorDescription" not in line and not before.startswith("///"):
+            yield line.strip()
+        if not line.strip().startswith("@"):
+            before = line.strip()
+
+
+def test_everything_public_is_documented():
+    for file in (PACKAGE / "Sources/TextClassifierKit").rglob("*.swift"):
+        assert list(undocumented(file.read_text(encoding="utf-8"))) == [], file
+    assert list(undocumented("/// A.\n@frozen\npublic struct A {\n    public let b: Int\n}")) == [
+        "public let b: Int"
+    ]

@@ -18,7 +18,8 @@ public actor TextClassifier {
         public var batchSize: Int
         /// The texts that `prepare()` checks; nil for golden.json next to the first model, if any.
         public var golden: Golden?
-        /// The folder of packages compiled at run time; nil for one in Application Support.
+        /// The folder of packages compiled at run time; nil for one in Application Support. The
+        /// compiled forms of earlier packages stay in it until the app removes them.
         public var compiledModels: URL?
 
         /// Makes options.
