@@ -28,7 +28,8 @@ package.targets += [
     .target(name: "SwiftUI", dependencies: ["UniformTypeIdentifiers"], path: "Stubs/SwiftUI"),
     .target(name: "UniformTypeIdentifiers", path: "Stubs/UniformTypeIdentifiers"),
     .target(
-        name: "TextClassifierSample", dependencies: ["TextClassifierApp", "AppIntents", "AppKit", "SwiftUI"],
+        name: "TextClassifierSample",
+        dependencies: ["TextClassifierApp", "AppIntents", "AppKit", "SwiftUI"],
         path: "App/TextClassifierSample"),
     .executableTarget(name: "scenarios", dependencies: ["TextClassifierKit"], path: "Tools/scenarios"),
     .executableTarget(name: "tokenize", dependencies: ["TextClassifierKit"], path: "Tools/tokenize"),

@@ -2,9 +2,9 @@ import SwiftUI
 import TextClassifierApp
 
 #if os(iOS)
-import UIKit
+    import UIKit
 #else
-import AppKit
+    import AppKit
 #endif
 
 /// Runs golden.json on this machine, and shows what came out as text to copy.
@@ -28,10 +28,10 @@ struct CheckView: View {
 
     private func copy(_ text: String) {
         #if os(iOS)
-        UIPasteboard.general.string = text
+            UIPasteboard.general.string = text
         #else
-        NSPasteboard.general.clearContents()
-        NSPasteboard.general.setString(text, forType: .string)
+            NSPasteboard.general.clearContents()
+            NSPasteboard.general.setString(text, forType: .string)
         #endif
     }
 }

@@ -10,9 +10,15 @@ struct ContentView: View {
             ModelBar(model: model)
             if let notice = model.notice { Text(notice).foregroundStyle(.secondary) }
             TabView {
-                LiveView(model: model, live: model.live).tabItem { Label("Text", systemImage: "text.cursor") }
-                TableView(model: model, table: model.table).tabItem { Label("Table", systemImage: "tablecells") }
-                CheckView(model: model, check: model.check).tabItem { Label("Check", systemImage: "checkmark.seal") }
+                LiveView(model: model, live: model.live).tabItem {
+                    Label("Text", systemImage: "text.cursor")
+                }
+                TableView(model: model, table: model.table).tabItem {
+                    Label("Table", systemImage: "tablecells")
+                }
+                CheckView(model: model, check: model.check).tabItem {
+                    Label("Check", systemImage: "checkmark.seal")
+                }
             }
         }
         .padding()
@@ -35,7 +41,9 @@ struct ModelBar: View {
                     ForEach(model.choices) { choice in Text(choice.name).tag(Optional(choice)) }
                 }
                 Picker("Runs on", selection: $model.wish.computeUnits) {
-                    ForEach(ComputeUnits.allCases, id: \.self) { units in Text(units.title).tag(units) }
+                    ForEach(ComputeUnits.allCases, id: \.self) { units in
+                        Text(units.title).tag(units)
+                    }
                 }
             }
             HStack(spacing: 8) {

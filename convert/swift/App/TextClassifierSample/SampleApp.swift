@@ -11,10 +11,10 @@ struct SampleApp: App {
         }
         .defaultSize(width: 520, height: 480)
         #if !os(iOS)
-        MenuBarExtra("Text Classifier", systemImage: "text.magnifyingglass") {
-            LiveView(model: model, live: model.live).frame(width: 340).padding()
-        }
-        .menuBarExtraStyle(.window)
+            MenuBarExtra("Text Classifier", systemImage: "text.magnifyingglass") {
+                LiveView(model: model, live: model.live).frame(width: 340).padding()
+            }
+            .menuBarExtraStyle(.window)
         #endif
     }
 }

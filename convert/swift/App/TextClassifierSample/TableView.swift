@@ -25,13 +25,16 @@ struct TableView: View {
                 if table.isScoring {
                     Button("Stop") { table.cancel() }
                 } else {
-                    Button("Score") { Task { await model.scoreTable() } }.disabled(table.table == nil)
+                    Button("Score") { Task { await model.scoreTable() } }.disabled(
+                        table.table == nil)
                 }
                 Button("Export…") { isExporting = true }.disabled(table.scored == nil)
             }
             Spacer()
         }
-        .fileImporter(isPresented: $isOpening, allowedContentTypes: [.commaSeparatedText, .plainText]) { result in
+        .fileImporter(
+            isPresented: $isOpening, allowedContentTypes: [.commaSeparatedText, .plainText]
+        ) { result in
             switch result {
             case .success(let file): open(file)
             case .failure(let error): table.fail(with: error)

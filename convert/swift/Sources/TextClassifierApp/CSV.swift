@@ -2,9 +2,9 @@ import Foundation
 
 /// A table of text: RFC 4180, read and written byte by byte.
 ///
-/// A cell in quotes may hold separators, line ends and doubled quotes. Lines end with CR LF, LF or CR.
-/// `String` and `Character` take no part in finding cells: to them CR LF is one character, and a
-/// quote with a combining mark is none.
+/// A cell in quotes may hold separators, line ends and doubled quotes. Lines end with CR LF, LF or
+/// CR. `String` and `Character` take no part in finding cells: to them CR LF is one character, and
+/// a quote with a combining mark is none.
 public struct CSV: Sendable, Equatable {
     /// The names of the columns: the cells of the first line.
     public var header: [String]
@@ -15,8 +15,10 @@ public struct CSV: Sendable, Equatable {
     /// Whether the file began with a byte order mark; Excel takes a file without one for no UTF-8.
     public let hasByteOrderMark: Bool
 
+    /// Makes a table.
     public init(
-        header: [String], rows: [[String]], separator: UInt8 = Byte.comma, hasByteOrderMark: Bool = false
+        header: [String], rows: [[String]], separator: UInt8 = Byte.comma,
+        hasByteOrderMark: Bool = false
     ) {
         self.header = header
         self.rows = rows
@@ -27,8 +29,11 @@ public struct CSV: Sendable, Equatable {
 
 /// The bytes that have a meaning in a table.
 public enum Byte {
+    /// A comma.
     public static let comma = UInt8(ascii: ",")
+    /// A semicolon, as spreadsheets write where the comma is for decimals.
     public static let semicolon = UInt8(ascii: ";")
+    /// A tab.
     public static let tab = UInt8(ascii: "\t")
     static let quote = UInt8(ascii: "\"")
     static let lineFeed = UInt8(ascii: "\n")
@@ -38,11 +43,13 @@ public enum Byte {
 
 /// What is wrong with a table.
 public enum CSVError: Error, Equatable, Sendable {
+    /// There is not one line.
     case empty
+    /// The bytes are neither UTF-8 nor UTF-16 with a byte order mark.
     case notUTF8
-    /// The line on which the quote stands, from 1.
+    /// A quote is not closed; the line on which it stands, from 1.
     case openQuote(line: Int)
-    /// The line on which the row begins, from 1.
+    /// A row has more or fewer cells than there are columns; the line on which it begins, from 1.
     case unevenRow(line: Int, cells: Int, columns: Int)
 }
 
@@ -62,7 +69,7 @@ extension CSVError: LocalizedError {
 // MARK: - Reading
 
 extension CSV {
-    /// Reads a table; its separator is the one of comma, semicolon and tab that the first line has most of.
+    /// Reads a table; its separator is a comma, a semicolon or a tab, as the first line has most.
     public init(_ data: Data) throws(CSVError) {
         var bytes = try CSV.utf8(of: data)
         let isMarked = bytes.starts(with: Byte.orderMark)
@@ -89,7 +96,9 @@ extension CSV {
         }
         let bytes = [UInt8](data)
         // Decoding replaces what is not UTF-8, so that the bytes differ.
-        guard String(decoding: bytes, as: UTF8.self).utf8.elementsEqual(bytes) else { throw .notUTF8 }
+        guard String(decoding: bytes, as: UTF8.self).utf8.elementsEqual(bytes) else {
+            throw .notUTF8
+        }
         return bytes
     }
 
@@ -107,7 +116,9 @@ extension CSV {
             counts[byte, default: 0] += 1
         }
         let others = [Byte.semicolon, Byte.tab]
-        return others.reduce(Byte.comma) { counts[$1, default: 0] > counts[$0, default: 0] ? $1 : $0 }
+        return others.reduce(Byte.comma) {
+            counts[$1, default: 0] > counts[$0, default: 0] ? $1 : $0
+        }
     }
 }
 

@@ -6,10 +6,12 @@ import TextClassifierKit
 @available(macOS 14, iOS 17, *)
 @MainActor @Observable
 public final class Check {
+    /// Whether it is under way.
     public private(set) var isRunning = false
     /// What came out, as text to copy; empty before the first run.
     public private(set) var text = ""
 
+    /// Makes one that has not run.
     public init() {}
 
     func run(

@@ -6,36 +6,47 @@ import TextClassifierKit
 @available(macOS 14, iOS 17, *)
 @MainActor @Observable
 public final class ClassifierModel {
+    /// How loading goes.
     public enum State: Equatable, Sendable {
+        /// It is under way.
         case loading
         /// The seconds that loading and the first prediction of every length took, and what
         /// preparing has found.
         case ready(seconds: Double, note: String?)
+        /// It failed, for this reason.
         case failed(String)
     }
 
     /// A model and the processors that may run it.
     public struct Wish: Hashable, Sendable {
+        /// The model; nil if there is none.
         public var choice: ModelChoice?
+        /// The processors.
         public var computeUnits = ComputeUnits.all
     }
 
+    /// Makes a classifier.
     public typealias Loader = @Sendable (ModelChoice, ComputeUnits) async throws -> any Classifying
 
     /// The models to choose from.
     public private(set) var choices: [ModelChoice]
     /// What is chosen. Call `load()` after a change.
     public var wish: Wish
+    /// How loading goes.
     public private(set) var state = State.loading
     /// What is to be said of the last drop.
     public private(set) var notice: String?
+    /// The text that is classified while it is typed.
     public let live: LiveText
+    /// The CSV file.
     public let table: TableScoring
+    /// The golden texts on this machine.
     public let check = Check()
 
     @ObservationIgnored private let loader: Loader
     @ObservationIgnored private var loads: (of: Wish, task: Task<any Classifying, any Error>)?
 
+    /// Makes the model of an app; nothing is loaded yet.
     public init(
         choices: [ModelChoice], live: LiveText = LiveText(), table: TableScoring = TableScoring(),
         loader: @escaping Loader = ClassifierModel.textClassifier
@@ -62,12 +73,16 @@ extension ComputeUnits {
 
 /// Why there is no classifier.
 public enum AppError: LocalizedError, Equatable {
+    /// The app holds no model.
     case noModel
+    /// There is no golden.json next to the model.
     case noGolden
 
+    /// A sentence for a person.
     public var errorDescription: String? {
         switch self {
-        case .noModel: "The app holds no model: add the packages of an export, or drop their folder here."
+        case .noModel:
+            "The app holds no model: add the packages of an export, or drop their folder here."
         case .noGolden: "There is no golden.json next to the model: add that of its export."
         }
     }
@@ -87,7 +102,8 @@ extension ClassifierModel {
         do {
             let preparation = try await classifier().prepare()
             guard wish == self.wish, !Task.isCancelled else { return }
-            state = .ready(seconds: start.duration(to: .now) / .seconds(1), note: note(on: preparation))
+            state = .ready(
+                seconds: start.duration(to: .now) / .seconds(1), note: note(on: preparation))
         } catch {
             if wish == self.wish, !Task.isCancelled { state = .failed(sentence(about: error)) }
         }
@@ -95,7 +111,8 @@ extension ClassifierModel {
 
     private func note(on preparation: Preparation) -> String? {
         guard preparation.isFallback else { return nil }
-        return "Results were wrong on other processors, so that it runs on: \(preparation.computeUnits.title)."
+        return "Results were wrong on other processors, so it runs on: "
+            + "\(preparation.computeUnits.title)."
     }
 
     /// Makes a `TextClassifier`.
@@ -133,6 +150,7 @@ extension ClassifierModel {
         let wish: Wish
     }
 
+    /// The question of this moment.
     public var question: Question { Question(text: Array(live.text.utf8), wish: wish) }
 
     /// Classifies the text of this moment. Cancel it when `question` changes.
@@ -155,7 +173,8 @@ extension ClassifierModel {
         if let first = found.first { wish.choice = first }
         if let first = tables.first { await table.open(first) }
         let isUnknown = tables.isEmpty && found.isEmpty && !files.isEmpty
-        notice = isUnknown ? "Drop a CSV file, .mlpackage folders, or the folder of an export." : nil
+        notice =
+            isUnknown ? "Drop a CSV file, .mlpackage folders, or the folder of an export." : nil
     }
 
     /// Classifies the rows of the table.

@@ -1,7 +1,7 @@
 import Foundation
 import TextClassifierKit
 
-/// What the app asks of a classifier. Tests put another one in the place of `TextClassifier`.
+/// What the app asks of a classifier, as `TextClassifier` documents it. Tests give another one.
 public protocol Classifying: Sendable {
     var labels: [String] { get }
     func classify(_ text: String, longTexts: LongTexts) async throws -> Classification

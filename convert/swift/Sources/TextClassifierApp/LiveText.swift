@@ -5,6 +5,7 @@ import TextClassifierKit
 @available(macOS 14, iOS 17, *)
 @MainActor @Observable
 public final class LiveText {
+    /// The text, as it is now.
     public var text = ""
     /// The classification of the text of a moment ago; nil without a text.
     public private(set) var result: Classification?
@@ -15,7 +16,9 @@ public final class LiveText {
 
     /// - Parameter rest: waits until typing has paused; by default 150 ms.
     public init(
-        rest: @escaping @Sendable () async throws -> Void = { try await Task.sleep(for: .milliseconds(150)) }
+        rest: @escaping @Sendable () async throws -> Void = {
+            try await Task.sleep(for: .milliseconds(150))
+        }
     ) {
         self.rest = rest
     }
@@ -32,7 +35,8 @@ public final class LiveText {
         if let failure { return failure }
         guard let result else { return nil }
         let score = result.score.map { String(format: ", score %+.3f", $0) } ?? ""
-        return "\(result.tokens) tokens" + (result.isTruncated ? ", the end was not read" : "") + score
+        return "\(result.tokens) tokens" + (result.isTruncated ? ", the end was not read" : "")
+            + score
     }
 
     /// Classifies the text of this moment. Cancel it when the text changes; its result is dropped
@@ -59,7 +63,10 @@ public final class LiveText {
 
 /// A label and its probability, as a bar shows it.
 public struct Bar: Identifiable, Hashable, Sendable {
+    /// The label.
     public let label: String
+    /// From 0 to 1.
     public let probability: Double
+    /// The label.
     public var id: String { label }
 }

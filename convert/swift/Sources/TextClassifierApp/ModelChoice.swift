@@ -5,12 +5,15 @@ import TextClassifierKit
 public struct ModelChoice: Identifiable, Hashable, Sendable {
     /// The export's name: `FinBERT` for `FinBERT-32.mlpackage` and `FinBERT-64.mlpackage`.
     public let name: String
+    /// Its packages, compiled by Xcode or not: one for each length, or one for all.
     public let models: [URL]
     /// The export's golden.json, for the check.
     public let golden: URL?
 
+    /// The place of the first package.
     public var id: URL { models.first ?? URL(fileURLWithPath: name) }
 
+    /// Makes a choice.
     public init(name: String, models: [URL], golden: URL?) {
         self.name = name
         self.models = models
@@ -33,12 +36,16 @@ public struct ModelChoice: Identifiable, Hashable, Sendable {
             if models[stem]?.pathExtension != "mlmodelc" { models[stem] = file }
         }
         let golden = files.first { $0.lastPathComponent == "golden.json" }
-        return Dictionary(grouping: models.keys, by: exportName).sorted { $0.key < $1.key }.map { name, stems in
-            ModelChoice(name: name, models: stems.sorted().compactMap { models[$0] }, golden: golden)
+        return Dictionary(grouping: models.keys, by: exportName).sorted { $0.key < $1.key }.map {
+            name, stems in
+            ModelChoice(
+                name: name, models: stems.sorted().compactMap { models[$0] }, golden: golden)
         }
     }
 
-    static func isModel(_ file: URL) -> Bool { ["mlmodelc", "mlpackage"].contains(file.pathExtension) }
+    static func isModel(_ file: URL) -> Bool {
+        ["mlmodelc", "mlpackage"].contains(file.pathExtension)
+    }
 
     /// The exports in the app itself, and those in the package.
     public static var bundled: [ModelChoice] {

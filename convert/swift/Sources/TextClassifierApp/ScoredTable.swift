@@ -49,7 +49,9 @@ extension CSV {
     var likelyTextColumn: Int {
         let names = header.map { $0.lowercased() }
         if let named = CSV.textNames.lazy.compactMap(names.firstIndex).first { return named }
-        let lengths = header.indices.map { i in rows.prefix(CSV.sample).reduce(0) { $0 + $1[i].utf8.count } }
+        let lengths = header.indices.map { i in
+            rows.prefix(CSV.sample).reduce(0) { $0 + $1[i].utf8.count }
+        }
         return header.indices.max { lengths[$0] < lengths[$1] } ?? 0
     }
 }

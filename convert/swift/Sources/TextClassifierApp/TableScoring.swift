@@ -6,16 +6,25 @@ import TextClassifierKit
 @available(macOS 14, iOS 17, *)
 @MainActor @Observable
 public final class TableScoring {
+    /// How far it is.
     public enum State: Equatable, Sendable {
+        /// There is no table.
         case empty
+        /// A table is read, and not scored.
         case opened
+        /// This number of rows is done.
         case scoring(done: Int, of: Int)
+        /// Scoring was ended after this number of rows.
         case stopped(done: Int, of: Int)
+        /// All rows are done.
         case scored
+        /// Something failed, for this reason.
         case failed(String)
     }
 
+    /// How far it is.
     public private(set) var state = State.empty
+    /// The table as it was read.
     public private(set) var table: CSV?
     /// The file's name, without its ending.
     public private(set) var name = ""
@@ -31,8 +40,10 @@ public final class TableScoring {
     @ObservationIgnored private var opening: URL?
     @ObservationIgnored private var running: Task<Void, Never>?
 
+    /// Makes one without a table.
     public init(step: Int = 64) { self.step = step }
 
+    /// Whether scoring is under way.
     public var isScoring: Bool {
         if case .scoring = state { true } else { false }
     }

@@ -7,5 +7,6 @@ open class NSPasteboard {
     }
     open class var general: NSPasteboard { NSPasteboard() }
     @discardableResult open func clearContents() -> Int { 0 }
-    @discardableResult open func setString(_ string: String, forType dataType: PasteboardType) -> Bool { false }
+    @discardableResult
+    open func setString(_ string: String, forType dataType: PasteboardType) -> Bool { false }
 }

@@ -4,7 +4,9 @@ public enum ControlSize: Sendable { case small, regular }
 public struct HierarchicalStyle: Sendable { public static let secondary = HierarchicalStyle() }
 public struct Selectability: Sendable { public static let enabled = Selectability() }
 public struct FieldStyle: Sendable { public static let roundedBorder = FieldStyle() }
-public struct AccessibilityChildBehavior: Sendable { public static let combine = AccessibilityChildBehavior() }
+public struct AccessibilityChildBehavior: Sendable {
+    public static let combine = AccessibilityChildBehavior()
+}
 
 public protocol Transferable {}
 extension URL: Transferable {}
@@ -26,7 +28,9 @@ extension View {
     public func lineLimit(_ limit: ClosedRange<Int>) -> some View { Modified<Self>() }
     public func monospaced() -> some View { Modified<Self>() }
     public func disabled(_ disabled: Bool) -> some View { Modified<Self>() }
-    public func accessibilityElement(children: AccessibilityChildBehavior) -> some View { Modified<Self>() }
+    public func accessibilityElement(children: AccessibilityChildBehavior) -> some View {
+        Modified<Self>()
+    }
     public func task<T: Equatable>(
         id: T, @_inheritActorContext _ action: @escaping @Sendable () async -> Void
     ) -> some View { Modified<Self>() }
@@ -38,7 +42,8 @@ extension View {
         onCompletion: @escaping (Result<URL, any Error>) -> Void
     ) -> some View { Modified<Self>() }
     public func fileExporter<D: FileDocument>(
-        isPresented: Binding<Bool>, document: D?, contentType: UTType, defaultFilename: String? = nil,
+        isPresented: Binding<Bool>, document: D?, contentType: UTType,
+        defaultFilename: String? = nil,
         onCompletion: @escaping (Result<URL, any Error>) -> Void
     ) -> some View { Modified<Self>() }
 }

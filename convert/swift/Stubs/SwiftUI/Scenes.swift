@@ -23,12 +23,15 @@ public struct WindowGroup<C: View>: LeafScene {
     public init<S: StringProtocol>(_ title: S, @ViewBuilder content: () -> C) {}
 }
 public struct MenuBarExtra<C: View>: LeafScene {
-    public init<S: StringProtocol>(_ title: S, systemImage: String, @ViewBuilder content: () -> C) {}
+    public init<S: StringProtocol>(_ title: S, systemImage: String, @ViewBuilder content: () -> C) {
+    }
 }
 public struct MenuBarExtraStyle: Sendable { public static let window = MenuBarExtraStyle() }
 extension Scene {
     public func defaultSize(width: CGFloat, height: CGFloat) -> some Scene { ModifiedScene<Self>() }
-    public func menuBarExtraStyle(_ style: MenuBarExtraStyle) -> some Scene { ModifiedScene<Self>() }
+    public func menuBarExtraStyle(_ style: MenuBarExtraStyle) -> some Scene {
+        ModifiedScene<Self>()
+    }
 }
 
 @MainActor @preconcurrency

@@ -6,7 +6,9 @@ public struct Binding<Value> {
         nonmutating set {}
     }
     public var projectedValue: Binding<Value> { self }
-    public subscript<T>(dynamicMember keyPath: WritableKeyPath<Value, T>) -> Binding<T> { Binding<T>() }
+    public subscript<T>(dynamicMember keyPath: WritableKeyPath<Value, T>) -> Binding<T> {
+        Binding<T>()
+    }
 }
 
 @propertyWrapper @dynamicMemberLookup

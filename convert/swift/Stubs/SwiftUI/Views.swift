@@ -27,7 +27,9 @@ public enum ViewBuilder {
     public static func buildExpression<C: View>(_ content: C) -> C { content }
     public static func buildBlock() -> EmptyView { EmptyView() }
     public static func buildBlock<C: View>(_ content: C) -> C { content }
-    public static func buildBlock<each C: View>(_ content: repeat each C) -> TupleView<(repeat each C)> {
+    public static func buildBlock<each C: View>(_ content: repeat each C) -> TupleView<
+        (repeat each C)
+    > {
         TupleView()
     }
     public static func buildIf<C: View>(_ content: C?) -> C? { content }
@@ -42,19 +44,23 @@ public enum Axis: Sendable { case horizontal, vertical }
 
 public struct VStack<C: View>: Leaf {
     public init(
-        alignment: HorizontalAlignment = .center, spacing: CGFloat? = nil, @ViewBuilder content: () -> C
+        alignment: HorizontalAlignment = .center, spacing: CGFloat? = nil,
+        @ViewBuilder content: () -> C
     ) {}
 }
 public struct HStack<C: View>: Leaf {
     public init(
-        alignment: VerticalAlignment = .center, spacing: CGFloat? = nil, @ViewBuilder content: () -> C
+        alignment: VerticalAlignment = .center, spacing: CGFloat? = nil,
+        @ViewBuilder content: () -> C
     ) {}
 }
 public struct TabView<C: View>: Leaf { public init(@ViewBuilder content: () -> C) {} }
 public struct ScrollView<C: View>: Leaf { public init(@ViewBuilder content: () -> C) {} }
 public struct Spacer: Leaf { public init() {} }
 public struct ForEach<D: RandomAccessCollection, ID: Hashable, C: View>: Leaf {
-    public init(_ data: D, id: KeyPath<D.Element, ID>, @ViewBuilder content: @escaping (D.Element) -> C) {}
+    public init(
+        _ data: D, id: KeyPath<D.Element, ID>, @ViewBuilder content: @escaping (D.Element) -> C
+    ) {}
     public init(_ data: D, @ViewBuilder content: @escaping (D.Element) -> C)
     where D.Element: Identifiable, ID == D.Element.ID {}
 }

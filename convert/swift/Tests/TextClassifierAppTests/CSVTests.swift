@@ -68,11 +68,15 @@ private func table(_ text: String) throws -> CSV { try CSV(Data(text.utf8)) }
         #expect(throws: CSVError.unevenRow(line: 5, cells: 1, columns: 2)) {
             try table("a,b\r\n\r\n\"x\r\ny\",z\r\nw\r\n")
         }
-        #expect(CSVError.unevenRow(line: 5, cells: 1, columns: 2).errorDescription?.contains("Line 5") == true)
+        #expect(
+            CSVError.unevenRow(line: 5, cells: 1, columns: 2).errorDescription?.contains("Line 5")
+                == true)
     }
 
     @Test func cellsAreInQuotesWhereTheyHaveToBe() {
-        let written = CSV(header: ["a", "b"], rows: [["x,y", "\"no\""], ["1\n2", "3\r4"], [" x ", ""]]).data
+        let written = CSV(
+            header: ["a", "b"], rows: [["x,y", "\"no\""], ["1\n2", "3\r4"], [" x ", ""]]
+        ).data
         let expected = "a,b\r\n\"x,y\",\"\"\"no\"\"\"\r\n\"1\n2\",\"3\r4\"\r\n x ,\r\n"
         #expect(String(decoding: written, as: UTF8.self) == expected)
     }
@@ -86,7 +90,8 @@ private func table(_ text: String) throws -> CSV { try CSV(Data(text.utf8)) }
             let rows = (0..<Int.random(in: 0...5, using: &random)).map { _ in
                 (0..<columns).map { _ in randomCell(&random) }
             }
-            let table = CSV(header: (0..<columns).map { "c\($0)" }, rows: rows, separator: separator)
+            let table = CSV(
+                header: (0..<columns).map { "c\($0)" }, rows: rows, separator: separator)
             let found = try CSV(table.data)
             #expect(found.header == table.header)
             #expect(bytes(found.rows) == bytes(rows))

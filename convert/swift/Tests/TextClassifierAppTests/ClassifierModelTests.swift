@@ -19,8 +19,10 @@ private actor Loads {
 }
 
 @MainActor @Suite struct ClassifierModelTests {
-    private let first = ModelChoice(name: "A", models: [URL(fileURLWithPath: "/A.mlmodelc")], golden: nil)
-    private let second = ModelChoice(name: "B", models: [URL(fileURLWithPath: "/B.mlmodelc")], golden: nil)
+    private let first = ModelChoice(
+        name: "A", models: [URL(fileURLWithPath: "/A.mlmodelc")], golden: nil)
+    private let second = ModelChoice(
+        name: "B", models: [URL(fileURLWithPath: "/B.mlmodelc")], golden: nil)
 
     private func model(_ loads: Loads = Loads(), fake: Fake = Fake()) -> ClassifierModel {
         ClassifierModel(choices: [first, second]) { choice, units in
@@ -121,13 +123,20 @@ private actor Loads {
 
     @Test func theFolderOfAnExportIsTaken() async throws {
         let folder = try Folder()
-        for name in ["FinBERT-32.mlpackage", "FinBERT-128.mlpackage"] { _ = try folder.makeFolder(name) }
+        for name in ["FinBERT-32.mlpackage", "FinBERT-128.mlpackage"] {
+            _ = try folder.makeFolder(name)
+        }
         let golden = try folder.write("{}", to: "golden.json")
         let model = model()
         await model.open([folder.url])
         let choice = try #require(model.wish.choice)
-        #expect(choice.name == "FinBERT" && choice.golden?.lastPathComponent == golden.lastPathComponent)
-        #expect(choice.models.map(\.lastPathComponent) == ["FinBERT-128.mlpackage", "FinBERT-32.mlpackage"])
+        #expect(
+            choice.name == "FinBERT" && choice.golden?.lastPathComponent == golden.lastPathComponent
+        )
+        #expect(
+            choice.models.map(\.lastPathComponent) == [
+                "FinBERT-128.mlpackage", "FinBERT-32.mlpackage",
+            ])
         #expect(model.choices.map(\.name) == ["A", "B", "FinBERT"])
         await model.open([folder.url])
         #expect(model.choices.count == 3 && model.notice == nil)
@@ -135,7 +144,10 @@ private actor Loads {
 
     @Test func packagesAndTablesAreTakenToo() async throws {
         let folder = try Folder()
-        let files = [try folder.makeFolder("X.mlpackage"), try folder.write("text\nOrders rose.\n", to: "n.CSV")]
+        let files = [
+            try folder.makeFolder("X.mlpackage"),
+            try folder.write("text\nOrders rose.\n", to: "n.CSV"),
+        ]
         let model = model()
         await model.open(files)
         #expect(model.wish.choice?.name == "X" && model.wish.choice?.golden == nil)
@@ -164,8 +176,8 @@ private actor Loads {
     @Test func theCheckIsTextToCopy() async throws {
         let folder = try Folder()
         let golden = """
-            {"labels": ["a"], "lengths": [32], "tolerance": 0.1, "texts": [{"text": "x", "length": 32, \
-            "input_ids": [1], "label": "a", "is_tie": false, "probabilities": [1]}]}
+            {"labels": ["a"], "lengths": [32], "tolerance": 0.1, "texts": [{"text": "x", \
+            "length": 32, "input_ids": [1], "label": "a", "is_tie": false, "probabilities": [1]}]}
             """
         let url = try folder.write(golden, to: "golden.json")
         let choice = ModelChoice(name: "FinBERT", models: [], golden: url)

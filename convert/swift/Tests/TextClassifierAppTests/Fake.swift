@@ -44,7 +44,10 @@ actor Fake: Classifying {
 
     private func result(_ text: String) -> Classification {
         let (up, down) = (text.contains("rose"), text.contains("fell"))
-        let probabilities = ["negative": down ? 0.7 : 0.1, "neutral": up || down ? 0.2 : 0.8, "positive": up ? 0.7 : 0.1]
+        let probabilities = [
+            "negative": down ? 0.7 : 0.1, "neutral": up || down ? 0.2 : 0.8,
+            "positive": up ? 0.7 : 0.1,
+        ]
         let label = up ? "positive" : down ? "negative" : "neutral"
         let score = (probabilities["positive"] ?? 0) - (probabilities["negative"] ?? 0)
         return Classification(
@@ -101,7 +104,9 @@ final class Folder {
     let url = FileManager.default.temporaryDirectory
         .appendingPathComponent(UUID().uuidString, isDirectory: true)
 
-    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+    init() throws {
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
 
     deinit { try? FileManager.default.removeItem(at: url) }
 

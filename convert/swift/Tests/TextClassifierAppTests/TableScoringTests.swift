@@ -17,13 +17,15 @@ import Testing
     }
 
     @Test func theColumnsArePythons() async throws {
-        let table = try await opened("id,headline\n1,Orders rose.\n2, \n3,\"Orders fell,\ntwice.\"\n")
+        let table = try await opened(
+            "id,headline\n1,Orders rose.\n2, \n3,\"Orders fell,\ntwice.\"\n")
         #expect(table.textColumn == 1 && table.stateText == "news: 3 rows")
         await table.start(with: Fake())?.value
         #expect(table.state == .scored)
         let written = String(decoding: try #require(table.scored).data, as: UTF8.self)
         let expected = [
-            "id,headline,predicted_label,probability_negative,probability_neutral,probability_positive,score",
+            "id,headline,predicted_label,probability_negative,probability_neutral,"
+                + "probability_positive,score",
             "1,Orders rose.,positive,0.1,0.2,0.7,0.6",
             "2, ,,,,,",
             "3,\"Orders fell,\ntwice.\",negative,0.7,0.2,0.1,-0.6",
@@ -41,7 +43,8 @@ import Testing
 
     @Test func progressIsShownAndATaskStops() async throws {
         let gate = Gate()
-        let table = try await opened("text\n" + (0..<7).map { "Orders rose \($0).\n" }.joined(), step: 3)
+        let table = try await opened(
+            "text\n" + (0..<7).map { "Orders rose \($0).\n" }.joined(), step: 3)
         let task = try #require(table.start(with: Fake(gate: gate)))
         #expect(table.isScoring && table.state == .scoring(done: 0, of: 7))
         // A second start has no effect.
@@ -57,7 +60,8 @@ import Testing
     }
 
     @Test func everyPartIsShown() async throws {
-        let table = try await opened("text\n" + (0..<7).map { "Orders rose \($0).\n" }.joined(), step: 3)
+        let table = try await opened(
+            "text\n" + (0..<7).map { "Orders rose \($0).\n" }.joined(), step: 3)
         let fake = Fake()
         await table.start(with: fake)?.value
         #expect(await fake.asked.map(\.count) == [3, 3, 1])
