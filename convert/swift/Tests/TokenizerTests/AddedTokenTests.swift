@@ -33,7 +33,10 @@ struct AddedTokenTests {
     @Test func whiteSpaceIsTakenOnce() throws {
         let space = Metadata.added(4, " ")
         #expect(try ids("b b", space) == [5, 4, 5])
-        #expect(try ids("ab  b", Metadata.added(8, "ab", "rstrip"), space) == [8, 4, 4, 5])
+        let before = Metadata.added(8, "ab", "rstrip")
+        #expect(try ids("ab  b", before, space) == [8, 4, 4, 5])
+        // Hugging Face's tokenizer panics here.
+        #expect(try ids("ab  b", before, Metadata.added(4, " ", "lstrip")) == [8, 4, 5])
     }
 
     @Test func tokensApartFromTheModelAreNotPieces() throws {

@@ -38,7 +38,7 @@ struct Normalization {
             } else {
                 take(entry, of: scalar)
             }
-            if part.count >= length, marks.isEmpty, part[part.count - 1] == 0x20 { break }
+            if part.count >= length, part[part.count - 1] == 0x20 { break }
         }
         endRun()
     }
