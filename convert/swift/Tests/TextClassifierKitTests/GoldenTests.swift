@@ -14,13 +14,25 @@ import Testing
         """
 
     @Test func theFileOfAnExport() throws {
-        let golden = try JSONDecoder().decode(Golden.self, from: Data(content.utf8))
+        let golden = try #require(Golden(content))
         #expect(golden.labels == ["a", "b"] && golden.lengths == [8, 16])
         #expect(golden.tolerance == 0.002)
         #expect(golden.texts.map(\.isTie) == [false, true])
         #expect(golden.texts(for: 8, count: 4).map(\.text) == ["one"])
         #expect(golden.texts(for: 16, count: 1).map(\.text) == ["two"])
         #expect(golden.texts[0].error(of: [0.5, 0.5]) == 0.25)
+    }
+
+    @Test(
+        "A part that is missing or wrong is found",
+        arguments: [
+            ("labels", "label"), ("\"tolerance\": 0.002", "\"tolerance\": 1e999"),
+            ("[0.75, 0.25]", "[0.75]"), ("\"is_tie\": true", "\"is_tie\": 1"),
+            ("[2, 4, 3]", "[2, 4, 99999999999]"), ("]}]}", "]}"),
+        ])
+    func damage(part: String, damaged: String) {
+        #expect(content.contains(part))
+        #expect(Golden(content.replacingOccurrences(of: part, with: damaged)) == nil)
     }
 
     @Test func aReportIsTextToCopy() {

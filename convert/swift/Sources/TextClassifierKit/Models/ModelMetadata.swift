@@ -1,5 +1,3 @@
-import Foundation
-
 /// What an export says in a model's user-defined metadata.
 struct ModelMetadata: Sendable {
     /// All values, by key.
@@ -17,16 +15,18 @@ struct ModelMetadata: Sendable {
 
     init(_ values: [String: String]) throws {
         self.values = values
-        labels = try Self.decoded("labels", in: values)
-        lengths = try Self.decoded("lengths", in: values, as: [Int].self).sorted()
-        let options: Options = try Self.decoded("options", in: values)
-        (batch, hasFunctions) = (options.batch, options.multifunction)
-        hasShapes = options.shapes == "enumerated"
-        let isRight = [
-            "labels": !labels.isEmpty, "lengths": (lengths.first ?? 0) > 2, "options": batch > 0,
-        ]
-        if let name = isRight.first(where: { !$0.value })?.key {
-            throw TextClassifierError.unreadableMetadata(key: Self.key(name))
+        labels = try Self.value("labels", in: values) { json in
+            json.elements(\.text).flatMap { $0.isEmpty ? nil : $0 }
+        }
+        lengths = try Self.value("lengths", in: values) { json in
+            json.elements { $0.integer.flatMap { $0 > 2 ? $0 : nil } }
+                .flatMap { $0.isEmpty ? nil : $0.sorted() }
+        }
+        (batch, hasFunctions, hasShapes) = try Self.value("options", in: values) { json in
+            guard let batch = json["batch"]?.integer, batch > 0,
+                let hasFunctions = json["multifunction"]?.flag, let shapes = json["shapes"]?.text
+            else { return nil }
+            return (batch, hasFunctions, shapes == "enumerated")
         }
     }
 
@@ -46,24 +46,17 @@ struct ModelMetadata: Sendable {
         }
     }
 
-    private struct Options: Decodable {
-        let batch: Int
-        let multifunction: Bool
-        let shapes: String
-    }
-
     private static func key(_ name: String) -> String { "mlx_finbert.\(name)" }
 
-    private static func decoded<Value: Decodable>(
-        _ name: String, in values: [String: String], as: Value.Type = Value.self
+    private static func value<Value>(
+        _ name: String, in values: [String: String], _ read: (JSON) -> Value?
     ) throws -> Value {
         guard let text = values[key(name)] else {
             throw TextClassifierError.missingMetadata(key: key(name))
         }
-        do {
-            return try JSONDecoder().decode(Value.self, from: Data(text.utf8))
-        } catch {
+        guard let value = JSON(text).flatMap(read) else {
             throw TextClassifierError.unreadableMetadata(key: key(name))
         }
+        return value
     }
 }
