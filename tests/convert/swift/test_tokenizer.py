@@ -8,7 +8,6 @@ import unicodedata
 
 import numpy as np
 import pytest
-from mlx_finbert.convert.coreml.tokenizer.byte_pairs import byte_letters
 from swift_tools import SCRIPT, build, run
 from tokenizers import AddedToken, ByteLevelBPETokenizer
 from tokenizers_under_test import (
@@ -23,6 +22,7 @@ from transformers import AutoTokenizer, BertTokenizer, RobertaTokenizer
 
 from mlx_finbert.convert.coreml.golden_texts import GOLDEN_TEXTS
 from mlx_finbert.convert.coreml.tokenizer import random_texts
+from mlx_finbert.convert.coreml.tokenizer.rebuilt import byte_letters
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.sources.columns import Columns
 
