@@ -20,8 +20,10 @@ let package = Package(
 package.targets += [
     .target(name: "CoreML", path: "Stubs/CoreML", swiftSettings: [.swiftLanguageMode(.v5)]),
     .target(name: "CryptoKit", path: "Stubs/CryptoKit"),
-    .executableTarget(name: "scenarios", dependencies: ["TextClassifierKit"], path: "Tools/scenarios"),
-    .executableTarget(name: "tokenize", dependencies: ["TextClassifierKit"], path: "Tools/tokenize"),
+    .executableTarget(
+        name: "scenarios", dependencies: ["TextClassifierKit"], path: "Tools/scenarios"),
+    .executableTarget(
+        name: "tokenize", dependencies: ["TextClassifierKit"], path: "Tools/tokenize"),
 ]
 for target in package.targets where target.name.hasPrefix("TextClassifierKit") {
     target.dependencies += ["CoreML", "CryptoKit"]
