@@ -90,7 +90,7 @@ run_outside() {
     exec "$loader" --library-path "$ROOT/lib/$(uname -m)-linux-gnu" "$@"
 }
 
-[ $# -gt 0 ] || { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0"; exit 2; }
 if [ "$1" = exec ]; then
     shift
     run_outside "$@"

@@ -203,13 +203,14 @@ def test_many_random_texts(assert_same, monkeypatch):
     tokenizer.add_tokens(ALL_KINDS)
     texts = texts_for(tokenizer)
     assert len(texts) == 60_000
-    for rules in RULE_SETS.values():
-        tokenizer = word_pieces(**rules)
-        tokenizer.add_tokens(ALL_KINDS)
-        assert_same(tokenizer, texts)
+    assert_same(tokenizer, texts)
     tokenizer = byte_pairs()
     tokenizer.add_tokens(ALL_KINDS)
     assert_same(tokenizer, texts)
+    for rules in RULE_SETS.values():
+        tokenizer = word_pieces(**rules)
+        tokenizer.add_tokens(ALL_KINDS)
+        assert_same(tokenizer, texts[:20_000])
 
 
 @pytest.fixture(scope="module")
