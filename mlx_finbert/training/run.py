@@ -86,7 +86,7 @@ def run(settings: TrainSettings, splits: Splits | None = None) -> Result:
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
             log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
-            if nothing_left := nothing_left_note(trainer, settings, path):
+            if nothing_left := nothing_left_note(trainer, path):
                 log.info(nothing_left)
         progress = Progress(settings.epochs_of(len(loaders.train)))
         if is_first:
@@ -179,7 +179,7 @@ def complete(given: dict[str, Any]) -> TrainSettings:
     recorded |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
     recorded |= {name: given.pop(name) for name in ("data", "model") if name in given}
     settings = TrainSettings(**recorded)
-    longer = f", and let the run finish; {how_to_prolong(settings, checkpoint.run_folder)}"
+    longer = f", and let the run finish; {how_to_prolong(checkpoint.run_folder)}"
     for field in fields(TrainSettings):
         value = getattr(settings, field.name)
         if given.get(field.name, value) != value:
