@@ -6,16 +6,18 @@ import os
 import typing
 from collections.abc import Callable, Collection, Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.flag_names import name_meant
 from mlx_finbert.settings import bare, require_type
 
+Function = TypeVar("Function", bound=Callable)
+
 
 def takes_settings(
     settings_class: type, without: Collection[str] = ()
-) -> Callable[[Callable], Callable]:
+) -> Callable[[Function], Function]:
     """Show the fields of a settings class in the signature of a function that takes `**settings`.
 
     Args:
@@ -23,7 +25,7 @@ def takes_settings(
         without: Fields that the function does not take.
     """
 
-    def shown(function: Callable) -> Callable:
+    def shown(function: Function) -> Function:
         own = inspect.signature(function)
         named = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
         skipped = {p.name for p in named} | {*without}

@@ -91,6 +91,18 @@ def test_splits_of_a_dataset_are_used(checkpoint, table, tmp_path):
     assert (seen.count("\ttrain\t"), seen.count("\tvalidation\t")) == (40, 10)
 
 
+def test_a_column_of_dates_splits_a_data_frame(checkpoint, table, tmp_path):
+    dated = table.assign(day=pd.date_range("2026-01-01", periods=60)).sample(frac=1, random_state=0)
+    result = mlx_finbert.fine_tune(
+        checkpoint(), dated, output_dir=tmp_path / "out", split_by_column="day", **SETTINGS
+    )
+    last = dated[dated["day"] >= "2026-02-18"]
+    assert result.predictions.texts == [*last["text"]]
+    found = mlx_finbert.evaluate_classifier(result, dated)
+    assert found.rows.texts == [*last["text"]]
+    assert found.metrics.accuracy == result.test.accuracy
+
+
 def test_the_order_of_events(checkpoint, table, tmp_path):
     noted = Noted(tmp_path / "out")
     result = mlx_finbert.fine_tune(
