@@ -171,8 +171,8 @@ def imports_of(path):
 # A room imports from the rooms before it, and from itself.
 ORDER = (
     "_version errors flag_names settings labels files interrupt prefetch distributed models backend"
-    " data checkpoints cli inference evaluation report publishing training train evaluate predict push"
-    " convert compare self_check check"
+    " data checkpoints cli inference evaluation report publishing training train evaluate predict"
+    " push convert compare self_check check"
 ).split()
 # The modules that each room or file must never import.
 FORBIDDEN = {

@@ -67,7 +67,7 @@ def header(facts: CardFacts, title: str, **more: Any) -> "ModelCardData":
     """
     from huggingface_hub import ModelCardData
 
-    values = {
+    values: dict[str, Any] = {
         "library_name": "mlx",
         "pipeline_tag": "text-classification",
         "tags": ["mlx", "mlx-finbert", facts.model_type],

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.publishing.card import text_of_card
@@ -44,7 +44,7 @@ def completed(
             f"{path} has a header that cannot be read ({first_line(error)}): correct it, or remove"
             " the file to have a card made"
         ) from None
-    data = card.data
+    data = cast("ModelCardData", card.data)
     for name, value in vars(found).items():
         if name == "tags" and name in given:
             data.tags = [*dict.fromkeys([*(data.tags or []), *(value or [])])]

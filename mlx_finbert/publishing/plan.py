@@ -84,6 +84,8 @@ def plan_of(settings: PushSettings) -> Plan:
         facts = CardFacts(
             labels=model.args.labels, model_type=model.args.model_type, is_adapters=adapters
         )
+    if settings.datasets and len(settings.datasets) == 1:
+        facts.dataset = facts.dataset or settings.datasets[0]
     known = names_of_paths(folder, base)
     config = published_adapter_config(folder, base) if adapters else None
     if config and facts.base_model is None:

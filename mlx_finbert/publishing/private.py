@@ -8,10 +8,18 @@ from typing import Any
 from mlx_finbert.checkpoints.hub import PACKAGED
 from mlx_finbert.data.sources import is_here, looks_like_a_path, split_variant
 
-PATH = re.compile(r"(?<![\w/:.<])~?/[^\s'\",;:()/]+/[^\s'\",;:()]+|\b[A-Za-z]:\\[^\s'\",;]+")
-"""An absolute path, or one in the home folder, of at least two parts."""
+PATH = re.compile(
+    r"""(?:file://|(?<![\w/.<]))~?/[^\s'",;:()/]+/[^\s'",;:()]+  # /home/me/news.csv
+    |\b[A-Za-z]:\\[^\s'",;]+  # C:\news.csv
+    """,
+    re.VERBOSE,
+)
+"""An absolute path inside a text, of at least two parts."""
 PLACES = re.compile(
-    r"(?<![\w/:.])(~|/(home|Users|root|private|Volumes|mnt|media|tmp)/\w)[^\s'\",;)]*"
+    r"""(?:file://|(?<![\w/.]))
+    (~/\w|/(home|Users|root|private|Volumes|mnt|media|tmp)/\w)
+    [^\s'",;:)`]*""",
+    re.VERBOSE,
 )
 """A path that only one machine has, in a text that somebody wrote."""
 
@@ -47,8 +55,15 @@ def scrubbed(text: str, known: Mapping[str, str]) -> str:
         text: a value of a config, or a sentence.
         known: names to use instead of texts that are known to be paths.
     """
+    if text in known:
+        return known[text]
     for path in sorted(known, key=len, reverse=True):
-        text = text.replace(path, known[path])
+        # A path of one part, such as `..`, may occur in any text.
+        if len(Path(path).parts) > 1:
+            text = text.replace(path, known[path])
+    if text.startswith(("/", "~/")) and text.count("/") > 1:
+        # It may contain spaces.
+        return text.rstrip("/").rpartition("/")[2]
     return PATH.sub(lambda found: re.split(r"[\\/]", found[0].rstrip("\\/"))[-1], text)
 
 
