@@ -25,9 +25,10 @@ repository are replaced; its other files stay.
 def main(argv: list[str] | None = None) -> int:
     # These import MLX, for which `command` has prepared the process.
     from mlx_finbert.publishing.config import PushSettings
-    from mlx_finbert.publishing.upload import plan, push
 
     settings = parse(PushSettings, "mlx_finbert.push", DESCRIPTION, argv)
+    from mlx_finbert.publishing.upload import plan, push
+
     if settings.dry_run:
         print(plan(settings))
     else:
