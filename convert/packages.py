@@ -18,6 +18,7 @@ from mlx_finbert.convert.coreml.side_files import (
     missing_side_files,
     record_faults,
 )
+from mlx_finbert.convert.coreml.swift_package import SwiftPackage
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.settings import ToCoremlSettings, VerifySettings
 from mlx_finbert.data import LabelledTexts
@@ -33,6 +34,12 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
     Raises:
         InputError: if the model, the data or the output cannot be used.
     """
+    package = None
+    if settings.swift_package is not None:
+        # Refused now, not after minutes of work.
+        package = SwiftPackage.checked(
+            settings.swift_package, settings.output, overwrite=settings.overwrite
+        )
     if settings.validate is None:
         (model, tokenizer), rows = settings.load_model(), None
     else:
@@ -42,7 +49,11 @@ def export_model(settings: ToCoremlSettings) -> ExportReport:
     # Only the folder's name: a shipped file must not contain paths of this machine.
     source = Path(settings.model).expanduser()
     name = source.resolve().name if source.is_dir() else settings.model
-    return export(model, tokenizer, settings.output, settings, source=name, rows=rows)
+    report = export(model, tokenizer, settings.output, settings, source=name, rows=rows)
+    if package and report.passed:
+        package.write(report)
+        report.next_steps = package.next_steps(report)
+    return report
 
 
 def validation_rows(data: str, settings: ToCoremlSettings, run: TrainingRun) -> LabelledTexts:

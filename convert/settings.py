@@ -60,6 +60,12 @@ class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
     output: str = required(
         "NAME.mlpackage to write", "give the package to write, NAME.mlpackage", metavar="PATH"
     )
+    swift_package: str | None = setting(
+        None,
+        "also write a Swift package with the models, a classifier for them and a sample app to this"
+        " folder, to drag into Xcode",
+        metavar="DIR",
+    )
     validate: str | None = setting(
         None,
         "measure the accuracy on this data, given as for train's --data; without a value, on the"

@@ -4,10 +4,12 @@
 
 `tokenizers` follows several versions of Unicode at once, none of them Python's or Swift's. So this
 script probes its behavior for each of the 1,112,064 Unicode scalars and writes the results as
-ranges to `convert/coreml/tokenizer/unicode_tables.json`; a test compares the file with the result.
+ranges to `convert/coreml/tokenizer/unicode_tables.json`, and for apps, with decompositions and
+combining classes, to `UnicodeTables.swift`; a test compares both files with the result.
 """
 
 import json
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,7 +20,9 @@ from tokenizers.models import BPE
 from tokenizers.normalizers import NFD, BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
 
-FILE = Path(__file__).parents[1] / "convert/coreml/tokenizer/unicode_tables.json"
+CONVERT = Path(__file__).parents[1] / "convert"
+FILE = CONVERT / "coreml/tokenizer/unicode_tables.json"
+SWIFT_FILE = CONVERT / "swift/Sources/TextClassifierKit/Tokenizer/UnicodeTables.swift"
 
 SCALARS = [chr(code) for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF]
 
@@ -138,5 +142,91 @@ def content(tables: dict[str, list[Any]]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+HANGUL = range(0xAC00, 0xD7A4)
+"""Syllables, which decompose by arithmetic."""
+
+SWIFT_HEADER = """\
+// Written by scripts/unicode_tables.py: do not edit.
+
+/// What Hugging Face's `tokenizers` does with each Unicode scalar. It follows several versions of
+/// Unicode at once, none of them the system's.
+///
+/// Most tables are ranges of scalars: first, last, first, last, ...
+enum UnicodeTables {
+"""
+SWIFT_COMMENTS = {
+    "dropped": "Control and format characters, and those for private use.",
+    "toSpace": "Characters that cleaning replaces with a space.",
+    "ideographs": "Characters that get a space on both sides.",
+    "marks": "Marks that are dropped with the accents; none of them has a decomposition.",
+    "whiteSpace": "Characters that end words.",
+    "punctuation": "Characters that are words of their own for BERT.",
+    "letters": "Letters, for words of byte pairs.",
+    "numbers": "Numbers, for words of byte pairs.",
+    "word": "Characters next to which an added token with `single_word` is not recognized.",
+    "decompositions": "Scalar, count, and as many scalars as its canonical decomposition has.",
+    "combiningClasses": "First, last and combining class of scalars whose class is not 0.",
+    "lowercase": "First, last, step and distance to the lower case.",
+    "lowercaseSequences": "Scalar, count, and as many scalars as its lower case has.",
+}
+
+
+def swift_content(tables: dict[str, list[Any]]) -> str:
+    """The tables as Swift, with those that Python takes from `unicodedata`."""
+    classes = {c: unicodedata.combining(c) for c in _characters(tables["reordered"])}
+    decompositions = {
+        c: unicodedata.normalize("NFD", c)
+        for c in _characters(tables["decomposed"])
+        if ord(c) not in HANGUL
+    }
+    lower = tables["lowercase"]
+    written = {_camel_case(name): values for name, values in tables.items()} | {
+        "decompositions": _flat([ord(c), len(d), *map(ord, d)] for c, d in decompositions.items()),
+        "combiningClasses": _flat(_class_runs(classes)),
+        "lowercase": _flat([a, b, step or 1, to] for a, b, step, to in _with_length(lower, 4)),
+        "lowercaseSequences": _flat([c, len(d), *d] for c, *d in _with_length(lower, 3)),
+    }
+    return (
+        SWIFT_HEADER
+        + "\n".join(_swift_table(name, written[name]) for name in SWIFT_COMMENTS)
+        + "}\n"
+    )
+
+
+def _swift_table(name: str, values: list[int]) -> str:
+    numbers = textwrap.fill(", ".join(f"{value:#x}" for value in values) + ",", 92)
+    return (
+        f"    /// {SWIFT_COMMENTS[name]}\n    static let {name}: [Int32] = [\n"
+        f"{textwrap.indent(numbers, ' ' * 8)}\n    ]\n"
+    )
+
+
+def _class_runs(classes: dict[str, int]) -> Iterator[list[int]]:
+    for number in sorted(set(classes.values())):
+        assert number > 0
+        found = ranges(c for c, own in classes.items() if own == number)
+        yield from ([a, b, number] for a, b in zip(found[::2], found[1::2], strict=True))
+
+
+def _characters(table: list[int]) -> list[str]:
+    pairs = zip(table[::2], table[1::2], strict=True)
+    return [chr(code) for first, last in pairs for code in range(first, last + 1)]
+
+
+def _with_length(entries: list[list[int]], length: int) -> list[list[int]]:
+    return [entry for entry in entries if len(entry) == length]
+
+
+def _flat(entries: Iterable[list[int]]) -> list[int]:
+    return [value for entry in entries for value in entry]
+
+
+def _camel_case(name: str) -> str:
+    first, *more = name.split("_")
+    return first + "".join(map(str.title, more))
+
+
 if __name__ == "__main__":
-    FILE.write_text(content(unicode_tables()), encoding="utf-8")
+    found = unicode_tables()
+    FILE.write_text(content(found), encoding="utf-8")
+    SWIFT_FILE.write_text(swift_content(found), encoding="utf-8")

@@ -35,7 +35,7 @@ def test_wheel(tmp_path):
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("mlx_finbert", "convert"):
-        ignore = shutil.ignore_patterns("__pycache__")
+        ignore = shutil.ignore_patterns("__pycache__", ".build")
         shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=ignore)
     python("-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, source)
     (wheel,) = tmp_path.glob("mlx_finbert-*.whl")
@@ -54,6 +54,7 @@ def test_wheel(tmp_path):
                for p in (ROOT / "mlx_finbert").rglob("*.py")}  # fmt: skip
     modules |= {f"mlx_finbert/{p.relative_to(ROOT)}" for p in (ROOT / "convert").rglob("*.py")}
     assert modules <= set(names)
+    assert {name for name in names if "/swift/" in name} == swift_files()
     site = tmp_path / "site"
     python("-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel)
     environment = os.environ | {"PYTHONPATH": str(site)}
@@ -64,6 +65,17 @@ def test_wheel(tmp_path):
     assert said == f"mlx-finbert {mlx_finbert.__version__}\n"
     where = "import mlx_finbert.convert as c; print(c.__file__)"
     assert str(site) in python("-c", where, cwd=tmp_path, env=environment)
+    where = "from mlx_finbert.convert.coreml.swift_package import SWIFT; print(SWIFT)"
+    found = Path(python("-c", where, cwd=tmp_path, env=environment).strip())
+    assert found == site / "mlx_finbert" / "convert" / "swift"
+
+
+def swift_files():
+    """The files of the Swift package that an export copies, as names in a wheel."""
+    folders = [ROOT / "convert" / "swift" / name for name in ("App", "Export", "Sources")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 40
+    return {f"mlx_finbert/{path.relative_to(ROOT)}" for path in files}
 
 
 def test_the_script_names_what_exists():

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+APP = (ROOT / "docs" / "app.md").read_text(encoding="utf-8")
 
 SETTINGS = {
     "mlx_finbert.train": TrainSettings,
@@ -38,7 +39,9 @@ SETTINGS = {
     "mlx_finbert.check": CheckSettings,
 }
 COMMANDS = re.findall(
-    r"^(?:python|scripts/launch.sh .*?) -m (\S+) (.*)$", README + TRAINING, flags=re.MULTILINE
+    r"^ *(?:python|scripts/launch.sh .*?) -m (\S+) (.*)$",
+    README + TRAINING + APP,
+    flags=re.MULTILINE,
 )
 
 

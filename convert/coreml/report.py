@@ -28,6 +28,8 @@ class ExportReport:
     rows_left_out: int = 0
     """Rows at the end of the model's embedding that no token reaches."""
     validation: Validation | None = None
+    next_steps: str = ""
+    """What to do with a Swift package of the export."""
 
     @classmethod
     def of(
@@ -93,6 +95,7 @@ class ExportReport:
             lines += self._size_lines()
         if self.validation:
             lines.append(str(self.validation))
+        lines += [self.next_steps] if self.next_steps else []
         ran = all(package.core_ml_ran for package in self.packages)
         lines.append(verdict(self.passed, ran))
         return "\n".join(lines)

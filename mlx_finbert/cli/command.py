@@ -33,13 +33,9 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
     return run
 
 
+@printed_messages()
 def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
     """Run the command and return its status; print an exception as one sentence."""
-    with printed_messages():
-        return _status_of(main, argv)
-
-
-def _status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
     try:
         prepare_process()
         return main(argv) or 0

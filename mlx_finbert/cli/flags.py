@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from mlx_finbert.cli.messages import flag_of, parses
+from mlx_finbert.cli.messages import flag_of, set_parameters
 from mlx_finbert.errors import InputError
 from mlx_finbert.flag_names import flag_meant
 from mlx_finbert.settings import bare, chosen, kind_of, read_config_file, require_given
@@ -60,7 +60,7 @@ def read_flags(
     Raises:
         InputError: If a flag is wrong; names the flag, the fault and the remedy.
     """
-    parses(settings_class)
+    set_parameters(settings_class)
     parser = _parser(settings_class, module, description)
     words = list(sys.argv[1:] if argv is None else argv)
     try:

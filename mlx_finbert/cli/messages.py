@@ -57,8 +57,8 @@ _running = [Running()]
 """The running command last; before it, the commands that called it."""
 
 
-def parses(settings_class: type) -> None:
-    """Name the settings of the running command."""
+def set_parameters(settings_class: type) -> None:
+    """Set the parameters of the running command: the settings that are flags."""
     fields = dataclasses.fields(settings_class)
     _running[-1].names = {f.name for f in fields if not f.metadata.get("positional")}
 

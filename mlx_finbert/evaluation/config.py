@@ -127,11 +127,11 @@ class CompareSettings(RowSettings):
         for model in self.models:
             if self.models.count(model) > 1:
                 raise InputError(f"`models` has {model} twice: give it once")
-        require(self.batch_size >= 1, "`batch_size`", self.batch_size, "at least 1")
+        require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
         ending = Path(self.output or ".csv").suffix.lower() or self.output
         require(
             self.output in (None, "") or ending in DIFFERENCE_ENDINGS,
-            "`output`",
+            "output",
             self.output,
             f"its name must end in one of {', '.join(DIFFERENCE_ENDINGS)}",
         )

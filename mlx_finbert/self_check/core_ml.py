@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlx_finbert.checkpoints.load import load_with_report
 from mlx_finbert.errors import first_line
+from mlx_finbert.models.config import HeadOptions
 from mlx_finbert.self_check.outcome import Measure, NotRun
 from mlx_finbert.self_check.resume import quiet, write_small_checkpoint
 from mlx_finbert.self_check.subjects import NUM_LABELS, minilm_folder
@@ -39,7 +40,7 @@ def core_ml(small: bool) -> Iterator[Measure]:
         folder = None if small else minilm_folder()
         folder = folder or write_small_checkpoint(Path(root) / "small")
         with quiet():
-            model, tokenizer, _ = load_with_report(folder, NUM_LABELS)
+            model, tokenizer, _ = load_with_report(folder, HeadOptions(NUM_LABELS))
         options = ExportOptions(lengths=[LENGTH])
         description = describe_export(model, tokenizer, options, [LENGTH], source="check")
         path = Path(root) / "Check.mlpackage"

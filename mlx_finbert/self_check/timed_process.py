@@ -1,6 +1,6 @@
 """A process that times one model: `python -m mlx_finbert.self_check.timed_process CASE`.
 
-CASE is a `Case` as JSON, and so is the `Timing` that it prints. Each case has a process of its own,
+CASE is a `Case` as JSON, and so is the `Timing` that it writes. Each case has a process of its own,
 with the environment of the user: `check` itself turns TF32 off. One that runs out of memory does
 not end the check.
 """
@@ -15,7 +15,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from mlx_finbert.backend.process import prepare_process
+from mlx_finbert.backend.process import prefer_memory, prepare_process
 
 
 @dataclass(frozen=True)
@@ -163,15 +163,11 @@ def repeated(work: Callable[[], object]) -> float:
 def main() -> None:
     """Time the case of the command line."""
     case = Case(**json.loads(sys.argv[1]))
+    prepare_process()
     if case.gradient_checkpointing:
         # Only has an effect before MLX computes.
-        from mlx_finbert.backend.linux_cpu.process import prefer_memory
-
-        prepare_process()
         prefer_memory()
-    else:
-        prepare_process()
-    print(json.dumps(asdict(timed(case))))
+    sys.stdout.write(json.dumps(asdict(timed(case))) + "\n")
 
 
 if __name__ == "__main__":

@@ -265,7 +265,7 @@ def test_no_pytorch_in_the_process(folder, tmp_path):
     ("key", "value", "words"),
     [
         ("lengths", "null", "does not record how it was made"),
-        ("lengths", "[]", "--lengths is empty"),
+        ("lengths", "[]", "`lengths` is empty"),
         ("lengths", '["7"]', "a list of int"),
         ("options", "{}", "does not record how it was made"),
         ("options", "[", "does not record how it was made"),

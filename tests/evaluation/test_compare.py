@@ -205,7 +205,7 @@ def test_names_for_the_outputs_of_a_head_without(models, table, capsys):
     assert [*found["models"][1]["labels"]] == LABELS
     argv = [one, models("c", 3), "--data", table, "--model-labels", ",".join(LABELS)]
     assert main([*map(str, argv)]) == 2
-    assert "`model_labels` has no effect: every model names its labels" in capsys.readouterr().err
+    assert "--model-labels has no effect: every model names its labels" in capsys.readouterr().err
 
 
 def test_the_text_is_short(models, table, capsys, monkeypatch):
@@ -267,9 +267,9 @@ def test_a_length_that_one_model_lacks_is_refused_before_the_work(
         (["A", "A"], "`models` has A twice: give it once"),
         (["A", "--data", "x.csv", "B"], "'B' is apart from 'A': put them next to each other"),
         (["A", "B"], "none of A, B records what data it was trained on; give the data to"),
-        (["A", "B", "--data", "D", "--output", "x.txt"], "`output` is x.txt: its name must end"),
-        (["A", "B", "--data", "D", "--output", "D"], "`output` D is the `data` file: give"),
-        (["A", "B", "--data", "D", "--batch-size", "0"], "`batch_size` is 0: at least 1"),
+        (["A", "B", "--data", "D", "--output", "x.txt"], "--output is x.txt: its name must end"),
+        (["A", "B", "--data", "D", "--output", "D"], "--output D is the --data file: give"),
+        (["A", "B", "--data", "D", "--batch-size", "0"], "--batch-size is 0: at least 1"),
         (["A", "C", "--data", "D"], "the labels of the data (negative, neutral, positive) are not"),
         (["A", "D.mlpackage", "--data", "D"], "D.mlpackage: there is no such package; check"),
     ],

@@ -97,7 +97,7 @@ def test_a_sample_is_that_of_the_first_run_on_the_data():
     found = choose(make(), *runs, most=9)
     alone = measured_rows(make(), RowsWanted("news", most=9), runs[0]).rows
     assert len(found.rows) == 9 and found.rows.texts == alone.texts
-    assert "9 of" in found.rows.notes[-1] and "--max-eval-rows" in found.rows.notes[-1]
+    assert "9 of" in found.rows.notes[-1] and "`max_eval_rows`" in found.rows.notes[-1]
 
 
 def test_what_the_source_says_is_said_once():

@@ -1,4 +1,4 @@
-"""`scripts/unicode_tables.py`: the tables in the package are those of the installed tokenizers."""
+"""`scripts/unicode_tables.py`: the committed tables are those of the installed tokenizers."""
 
 import json
 
@@ -10,6 +10,16 @@ import unicode_tables
 def test_the_tables_are_those_of_the_installed_tokenizers():
     found = unicode_tables.unicode_tables()
     assert unicode_tables.content(found) == unicode_tables.FILE.read_text(encoding="utf-8")
+    swift = unicode_tables.SWIFT_FILE.read_text(encoding="utf-8")
+    assert unicode_tables.swift_content(found) == swift
+
+
+def test_the_tables_in_swift_hold_the_same():
+    tables = json.loads(unicode_tables.FILE.read_text(encoding="utf-8"))
+    written = unicode_tables.SWIFT_FILE.read_text(encoding="utf-8")
+    assert unicode_tables.swift_content(tables) == written
+    tables["marks"][1] += 1
+    assert unicode_tables.swift_content(tables) != written
 
 
 def test_ranges():

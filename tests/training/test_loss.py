@@ -57,9 +57,9 @@ def test_weights_by_name():
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        (["gloomy=2"], "gloomy=2: write balanced, sqrt-balanced or LABEL=WEIGHT.*negative"),
-        (["balanced", "negative=2"], "balanced: write balanced"),
-        (["negative=-1"], "negative=-1: the weight must be a number above 0"),
+        (["gloomy=2"], "gloomy=2`: write balanced, sqrt-balanced or LABEL=WEIGHT.*negative"),
+        (["balanced", "negative=2"], "balanced`: write balanced"),
+        (["negative=-1"], "negative=-1`: the weight must be a number above 0"),
         (["negative=x"], "the weight must be a number above 0"),
         (["negative=inf"], "the weight must be a number above 0"),
     ],

@@ -110,8 +110,8 @@ def test_the_sum_of_several_packages_is_said(classifier, tmp_path):
 @pytest.mark.parametrize(
     ("form", "less"),
     [
-        ({}, "enumerated, or `target=iOS18` `multifunction=True` `outputs=arrays`)"),
-        ({"batch": 2}, "enumerated, or `target=iOS18` `multifunction=True`)"),
+        ({}, "enumerated`, or `target=iOS18` `multifunction=True` `outputs=arrays`)"),
+        ({"batch": 2}, "enumerated`, or `target=iOS18` `multifunction=True`)"),
         ({"target": "iOS18", "multifunction": False}, "or `multifunction=True` `outputs=arrays`)"),
         ({"compress": "int8"}, "; one length (`lengths=9`)\n"),
     ],
@@ -269,7 +269,7 @@ def test_added_tokens(classifier, tmp_path):
 def test_outputs(classifier, tmp_path):
     model, tokenizer = classifier("bert")
     options = ExportOptions(lengths=[LENGTH])
-    with pytest.raises(InputError, match=r"T\.mlmodel must end in \.mlpackage"):
+    with pytest.raises(InputError, match=r"T\.mlmodel` must end in \.mlpackage"):
         export(model, tokenizer, tmp_path / "T.mlmodel", options)
     export(model, tokenizer, tmp_path / "T.mlpackage", options)
     with pytest.raises(InputError, match=r"T-7\.mlpackage exists: .* add `overwrite=True`"):
