@@ -47,9 +47,10 @@ def write_card(folder: Path, facts: CardFacts, place: Path) -> None:
         facts: those of the run.
         place: the run's folder, for the title and the commands.
     """
-    card = text_of_card(header(facts, place.name), body(facts, place.name, str(place), FILES))
+    title = place.absolute().name or facts.model_type
+    card = text_of_card(header(facts, title), body(facts, title, str(place), FILES))
     write_text(folder / "README.md", card)
-    write_facts(folder, facts, card)
+    write_facts(folder, facts, card, place)
 
 
 def text_of_card(data: "ModelCardData", text: str) -> str:
@@ -222,7 +223,9 @@ def usage(facts: CardFacts, place: str) -> str:
         + code(f"python -m mlx_finbert.convert.fuse --model {shlex.quote(place)} --output DIR")
         + "."
     )
-    if not facts.is_adapters:
+    if facts.is_quantized:
+        said = "The weights are quantized in MLX's format, which `transformers` does not open."
+    elif not facts.is_adapters:
         call = code(f'transformers.pipeline("text-classification", {quoted(place)})')
         said = f"The model is a Hugging Face checkpoint: {call} opens it too."
     if facts.temperature != 1:

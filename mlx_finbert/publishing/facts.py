@@ -6,9 +6,9 @@ import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from mlx_finbert.checkpoints.files import read_json
+from mlx_finbert.checkpoints.files import ADAPTER_WEIGHTS, read_json
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import write_text
+from mlx_finbert.files.atomic import file_sha256, write_text
 
 FACTS = "card.json"
 """The file of a run's folder with the facts of its card."""
@@ -45,6 +45,7 @@ class CardFacts:
     """In the order of the logits."""
     model_type: str
     is_adapters: bool = False
+    is_quantized: bool = False
     model: str | None = None
     """The public name of the model that the run started from."""
     base_model: str | None = None
@@ -68,31 +69,50 @@ def is_figure(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def write_facts(folder: Path, facts: CardFacts, readme: str) -> None:
-    """Record the facts, and the hash of the card that was made of them."""
-    text = json.dumps(asdict(facts) | {"readme_sha256": sha256(readme)}, indent=2)
-    write_text(folder / FACTS, text + "\n")
+def write_facts(folder: Path, facts: CardFacts, readme: str, model: Path) -> None:
+    """Record the facts, and the hashes of the card and of the weights that they belong to.
+
+    Args:
+        folder: where to write.
+        facts: what the card says.
+        readme: the card.
+        model: the folder of the weights.
+    """
+    hashes = {"readme_sha256": sha256(readme), "weights_sha256": weights_sha256(model)}
+    write_text(folder / FACTS, json.dumps(asdict(facts) | hashes, indent=2) + "\n")
 
 
 def read_facts(folder: Path) -> tuple[CardFacts | None, str | None]:
     """Read the facts of a run's folder and its card's hash; None for a folder without.
 
     Raises:
-        InputError: if the file is damaged.
+        InputError: if the file is damaged, or belongs to other weights than those in the folder.
     """
     path = folder / FACTS
     if not path.is_file():
         return None, None
     found = read_json(path)
     try:
-        hashed = str(found.pop("readme_sha256"))
+        readme, weights = str(found.pop("readme_sha256")), str(found.pop("weights_sha256"))
         measured = [Measured(**values) for values in found.pop("measured")]
-        return CardFacts(**found, measured=measured), hashed
+        facts = CardFacts(**found, measured=measured)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is damaged ({error}): resume the run, which writes it again, or remove it to"
             " leave out what it records"
         ) from None
+    if weights != weights_sha256(folder):
+        raise InputError(
+            f"{path} and README.md are of an earlier model than the weights in the folder: remove"
+            " both to have a card made without their figures"
+        )
+    return facts, readme
+
+
+def weights_sha256(folder: Path) -> str | None:
+    """Hash the file that a run writes its weights to; None if there is none."""
+    paths = (folder / name for name in (ADAPTER_WEIGHTS, "model.safetensors"))
+    return next((file_sha256(path) for path in paths if path.is_file()), None)
 
 
 def sha256(text: str) -> str:

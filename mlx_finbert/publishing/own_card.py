@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
 
 
+def read_card(path: Path) -> str:
+    """Read a card.
+
+    Raises:
+        InputError: if it is not in UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not in UTF-8: save it so, or remove it") from None
+
+
 def completed(
     path: Path, text: str, found: "ModelCardData", given: Collection[str]
 ) -> "tuple[ModelCardData, str]":

@@ -10,11 +10,12 @@ from mlx_finbert.checkpoints.files import ADAPTER_CONFIG, RUN_CONFIG, read_json
 from mlx_finbert.checkpoints.hub import PACKAGED, PACKAGED_HUB_ID, named_file
 from mlx_finbert.checkpoints.load import load_trained
 from mlx_finbert.errors import InputError
+from mlx_finbert.models.quantization import quantization_of
 from mlx_finbert.publishing.card import body, header, text_of_card
 from mlx_finbert.publishing.config import PushSettings
 from mlx_finbert.publishing.contents import Content, Staying, contents_of, size_of, staying
 from mlx_finbert.publishing.facts import CardFacts, read_facts, sha256
-from mlx_finbert.publishing.own_card import completed
+from mlx_finbert.publishing.own_card import completed, read_card
 from mlx_finbert.publishing.private import is_local_model, public_data, public_model
 from mlx_finbert.settings import read_yaml
 
@@ -82,7 +83,10 @@ def plan_of(settings: PushSettings) -> Plan:
     facts, readme_sha256 = read_facts(folder)
     if facts is None:
         facts = CardFacts(
-            labels=model.args.labels, model_type=model.args.model_type, is_adapters=adapters
+            labels=model.args.labels,
+            model_type=model.args.model_type,
+            is_adapters=adapters,
+            is_quantized=quantization_of(model) is not None,
         )
     if settings.datasets and len(settings.datasets) == 1:
         facts.dataset = facts.dataset or settings.datasets[0]
@@ -158,7 +162,7 @@ def card_of(
     for tag in settings.tags or []:
         data.tags = [*(data.tags or []), tag]
     path = folder / README
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    text = read_card(path) if path.is_file() else ""
     if text and sha256(text) != readme_sha256:
         data, card = completed(path, text, data, {*given, *(["tags"] if settings.tags else [])})
     else:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
@@ -100,6 +101,19 @@ def test_no_value_becomes_markup_or_a_field():
     assert "\\|z\\| \\*a\\*" in card.text
 
 
+def test_characters_that_no_file_can_hold():
+    """A path may hold them, and the end of a run must not fail because of it."""
+    facts = replace(FACTS_OF_A_RUN, data="a\ud800.csv", dataset=None, labels=["a\x00", "b\ud800"])
+    card = card_of(facts, "run\udc80")
+    assert card.data.model_name == "run "
+    card.text.encode()
+
+
+def test_a_quantized_model_is_not_said_to_open_elsewhere():
+    text = body(replace(FACTS_OF_A_RUN, is_quantized=True), "model", "me/model", [])
+    assert "transformers.pipeline" not in text and "are quantized" in text
+
+
 def test_the_table():
     text = body(FACTS_OF_A_RUN, "model", "me/model", [])
     assert "| validation | 0.5000 | 0.7500 | - |" in text
@@ -111,10 +125,20 @@ def test_the_table():
 
 
 def test_a_run_records_what_its_card_says(tmp_path):
-    write_card(tmp_path, FACTS_OF_A_RUN, tmp_path / "runs" / "news")
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    write_card(tmp_path, FACTS_OF_A_RUN, tmp_path)
     text = (tmp_path / "README.md").read_text()
     assert read_facts(tmp_path) == (FACTS_OF_A_RUN, sha256(text))
-    assert ModelCard(text).data.model_name == "news"
+    assert ModelCard(text).data.model_name == tmp_path.name
+    (tmp_path / "model.safetensors").write_bytes(b"other weights")
+    with pytest.raises(InputError, match="of an earlier model than the weights"):
+        read_facts(tmp_path)
+
+
+def test_a_run_in_the_current_folder_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_card(tmp_path, FACTS_OF_A_RUN, Path("."))
+    assert ModelCard((tmp_path / "README.md").read_text()).data.model_name == tmp_path.name
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"readme_sha256": "", "measured": [1]}'])

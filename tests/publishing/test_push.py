@@ -23,6 +23,7 @@ from small_adapters import adapter_folder
 import mlx_finbert
 from mlx_finbert.checkpoints import adapters
 from mlx_finbert.evaluate import main as evaluate
+from mlx_finbert.models.quantization import Quantization, quantize
 from mlx_finbert.push import main
 from mlx_finbert.train import main as train
 
@@ -274,14 +275,31 @@ def test_a_card_of_ones_own_is_completed(trained, hub, tmp_path):
         (CARD + "\nfrom `/home/ann/news.csv`\n", "names /home/ann/news.csv, a path of this"),
         ("---\n- license\n---\n", "has a header that cannot be read"),
         ("---\na: [\n---\n", "has a header that cannot be read"),
+        (b"\xff\xfe", "is not in UTF-8"),
     ],
 )
 def test_a_card_that_cannot_go(trained, hub, tmp_path, capsys, card, message):
     folder = copy_of(trained, tmp_path / "mine")
-    (folder / "README.md").write_text(card)
+    (folder / "README.md").write_bytes(card if isinstance(card, bytes) else card.encode())
     assert main([str(folder), "me/news"]) == 2
     assert f"{folder}/README.md {message}" in one_error(capsys)
     assert not hub.calls
+
+
+def test_the_card_of_an_earlier_model_does_not_go(trained, hub, checkpoint, tmp_path, capsys):
+    folder = copy_of(trained, tmp_path / "mine")
+    mlx_finbert.save(*mlx_finbert.load(checkpoint(name="other")), folder)
+    assert main([str(folder), "me/news"]) == 2
+    assert "card.json and README.md are of an earlier model" in one_error(capsys)
+
+
+def test_a_quantized_model(checkpoint, hub, tmp_path):
+    sizes = {"hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 4}
+    model, tokenizer = mlx_finbert.load(checkpoint(**sizes))
+    quantize(model, Quantization(bits=8, group_size=64))
+    folder = mlx_finbert.save(model, tokenizer, tmp_path / "quantized")
+    assert main([str(folder), "me/news"]) == 0
+    assert "are quantized" in hub.card.text
 
 
 def copy_of(folder, place):
