@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Collection
 
 OTHER_NAMES = {
+    "--attention-dropout": ("--attention-probs-dropout-prob",),
     "--base-model": ("--model-path",),
     "--batch-size": (
         "--bs",
@@ -25,6 +26,7 @@ OTHER_NAMES = {
         "--train-file",
         "--validate",
     ),
+    "--dropout": ("--hidden-dropout", "--hidden-dropout-prob"),
     "--dtype": ("--bf16", "--fp16", "--precision", "--torch-dtype"),
     "--early-stopping-patience": ("--patience",),
     "--epochs": ("--n-epochs", "--num-epochs", "--num-train-epochs", "--max-epochs"),
@@ -34,6 +36,7 @@ OTHER_NAMES = {
     "--gradient-accumulation-steps": ("--accumulate-grad-batches", "--grad-accumulation-steps"),
     "--gradient-checkpointing": ("--grad-checkpoint",),
     "--group-size": ("--q-group-size",),
+    "--head-dropout": ("--classifier-dropout", "--seq-classif-dropout"),
     "--input": ("--data", "--dataset", "--file", "--input-file", "--test-file"),
     "--label-column": ("--label", "--label-col", "--label-column-name", "--target-column"),
     "--learning-rate": ("--lr",),

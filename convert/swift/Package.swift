@@ -31,8 +31,10 @@ package.targets += [
         name: "TextClassifierSample",
         dependencies: ["TextClassifierApp", "AppIntents", "AppKit", "SwiftUI"],
         path: "App/TextClassifierSample"),
-    .executableTarget(name: "scenarios", dependencies: ["TextClassifierKit"], path: "Tools/scenarios"),
-    .executableTarget(name: "tokenize", dependencies: ["TextClassifierKit"], path: "Tools/tokenize"),
+    .executableTarget(
+        name: "scenarios", dependencies: ["TextClassifierKit"], path: "Tools/scenarios"),
+    .executableTarget(
+        name: "tokenize", dependencies: ["TextClassifierKit"], path: "Tools/tokenize"),
 ]
 for target in package.targets where target.name.hasPrefix("TextClassifierKit") {
     target.dependencies += ["CoreML", "CryptoKit"]

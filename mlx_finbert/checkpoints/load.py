@@ -24,8 +24,9 @@ from mlx_finbert.checkpoints.key_names import rename
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, load_tokenizer
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import read_whole
-from mlx_finbert.models import Classifier, build
+from mlx_finbert.models import Classifier, build, family_of
 from mlx_finbert.models.config import HeadOptions, id2label_of
+from mlx_finbert.models.dropout_rates import DropoutRates
 from mlx_finbert.models.lora import has_lora
 from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.models.quantization import Quantization, pack, quantization_of
@@ -33,6 +34,9 @@ from mlx_finbert.models.quantization import Quantization, pack, quantization_of
 log = logging.getLogger(__name__)
 
 DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
+
+CHECKPOINTS_RATES = DropoutRates()
+"""Those of the checkpoint."""
 
 # Heads that classify sequences, and those that are replaced by a new head.
 USABLE_ARCHITECTURES = (
@@ -88,8 +92,9 @@ def load_with_report(
     dtype: str | mx.Dtype | None = None,
     revision: str | None = None,
     base_model: str | Path | None = None,
+    dropout: DropoutRates = CHECKPOINTS_RATES,
 ) -> tuple[Classifier, Tokenizer, LoadReport]:
-    """Load as `load` does, and return a report too."""
+    """Load as `load` does, and return a report too; `dropout` is for a folder without adapters."""
     head, dtype = head or HeadOptions(), as_dtype(dtype)
     folder = resolve(path_or_repo, revision)
 
@@ -106,7 +111,7 @@ def load_with_report(
         else:
             if base_model is not None:
                 raise InputError(f"{folder} holds no adapters; leave out `base_model`")
-            model, report = load_whole(folder, head, dtype)
+            model, report = load_whole(folder, head, dtype, dropout)
         adapt(model)
         # What is still pending could be computed in this thread only.
         mx.eval(model.parameters())
@@ -120,7 +125,10 @@ def load_with_report(
 
 
 def load_whole(
-    folder: Path, head: HeadOptions, dtype: mx.Dtype | None
+    folder: Path,
+    head: HeadOptions,
+    dtype: mx.Dtype | None,
+    dropout: DropoutRates = CHECKPOINTS_RATES,
 ) -> tuple[Classifier, LoadReport]:
     """Load a folder with a config and all weights, quantized if the config says so."""
     config = read_config(folder)
@@ -145,7 +153,7 @@ def load_whole(
         config["id2label"] = head.fresh(own)
         # It describes a head that the checkpoint does not have.
         config.pop("problem_type", None)
-    model = build(config)
+    model = build(config | dropout.in_config(family_of(config)[0]))
     if quantization := Quantization.from_config(config):
         pack(model, quantization)
     fill(model, weights, report, dtype)

@@ -64,14 +64,14 @@ class TrainingRun:
         """Choose how to split data: as requested, otherwise as in the run.
 
         Args:
-            is_own: whether it is the run's own data; only then do its folds apply.
+            is_own: whether it is the run's own data; only then do its folds or its column apply.
             wished: requested values by field; None for those not given.
         """
         wished = {name: value for name, value in wished.items() if value is not None}
         if self.settings is None:
             return SplitSettings(**wished)
         names = ["split_seed", "test_fraction", "validation_fraction"]
-        names += ["folds", "fold"] if is_own else []
+        names += ["split_by_column", "folds", "fold"] if is_own else []
         return SplitSettings(**{name: getattr(self.settings, name) for name in names} | wished)
 
 

@@ -10,6 +10,8 @@ from mlx_finbert.data.subset import usable
 from mlx_finbert.data.tables.text_files import ReadOptions
 from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.data.texts import LabelledTexts
+from mlx_finbert.data.time_split import split_by_column
+from mlx_finbert.errors import InputError
 from mlx_finbert.labels import read_label_map
 from mlx_finbert.settings import refuse_without, require, setting
 
@@ -98,6 +100,12 @@ class SplitSettings:
     validation_fraction: float = setting(
         VALIDATION_FRACTION, "share of the remaining rows to use for validation"
     )
+    split_by_column: str | None = setting(
+        None,
+        "sort the rows by this column of dates, times or numbers: the last are test rows, those"
+        " before them validation rows",
+        metavar="COLUMN",
+    )
     folds: int | None = setting(
         None,
         "cross-validate in N runs, each with different test rows; near duplicates stay together",
@@ -119,6 +127,13 @@ class SplitSettings:
         refuse_without(self, ["fold"], "`folds`", folds is not None)
         if folds is not None and fold is not None:
             require(1 <= fold <= folds, "fold", fold, f"from 1 to {folds}")
+        # Settings without data have no `split_column`.
+        for other in ("split_column", "folds"):
+            if self.split_by_column is not None and getattr(self, other, None) is not None:
+                raise InputError(
+                    f"`split_by_column` and `{other}` both choose the test rows: leave out one of"
+                    " them"
+                )
         require_rows(self.max_train_rows, "max_train_rows")
         require_rows(self.max_eval_rows, "max_eval_rows")
 
@@ -127,7 +142,16 @@ class SplitSettings:
         if self.folds and self.fold:
             folds = make_folds(texts, self.folds, self.split_seed, self.validation_fraction)
             return folds[self.fold - 1]
+        if by := self.split_by_column:
+            return split_by_column(texts, by, self.test_fraction, self.validation_fraction)
         return make_splits(texts, self.split_seed, self.test_fraction, self.validation_fraction)
+
+    @property
+    def drawn_by(self) -> str:
+        """What decides which rows are test rows, in words."""
+        if self.split_by_column:
+            return f"by column {self.split_by_column}"
+        return f"split seed {self.split_seed}"
 
     def use(self, splits: Splits, base: SeenTexts | None = None) -> Splits:
         """Select the rows that a run uses, given the texts that its base model has seen."""

@@ -215,8 +215,7 @@ def label_notes(
 
 def duplicate_notes(data: LabelledTexts, groups: np.ndarray, side: np.ndarray) -> list[str]:
     """Return sentences about duplicates, with the row numbers of the first few conflicts."""
-    alike = [rows for rows in rows_by_group(groups, range(len(data))) if len(rows) > 1]
-    conflicting = [rows for rows in alike if len(set(data.label_ids[rows])) > 1]
+    alike = repeated_texts(data, groups)
     crossing = [rows for rows in alike if len(set(side[rows])) > 1]
     notes = []
     if crossing:
@@ -226,14 +225,24 @@ def duplicate_notes(data: LabelledTexts, groups: np.ndarray, side: np.ndarray) -
         )
     elif alike:
         notes.append(f"{len(alike):,} texts occur more than once, each in one part of the split")
-    if conflicting:
-        of_file = row_names(data)
-        rows = "; ".join(", ".join(of_file[r] for r in rows) for rows in conflicting[:5])
-        notes.append(
-            f"{len(conflicting):,} texts have conflicting labels (rows {rows}):"
-            " correct or remove them"
-        )
-    return notes
+    return notes + conflict_notes(data, alike)
+
+
+def repeated_texts(data: LabelledTexts, groups: np.ndarray) -> list[list[int]]:
+    """Return the rows of each text that occurs more than once."""
+    return [rows for rows in rows_by_group(groups, range(len(data))) if len(rows) > 1]
+
+
+def conflict_notes(data: LabelledTexts, alike: list[list[int]]) -> list[str]:
+    """Return a sentence about repeated texts with several labels, with the first few rows."""
+    conflicting = [rows for rows in alike if len(set(data.label_ids[rows])) > 1]
+    if not conflicting:
+        return []
+    of_file = row_names(data)
+    rows = "; ".join(", ".join(of_file[r] for r in rows) for rows in conflicting[:5])
+    return [
+        f"{len(conflicting):,} texts have conflicting labels (rows {rows}): correct or remove them"
+    ]
 
 
 def row_names(data: LabelledTexts) -> list[str]:

@@ -114,7 +114,7 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
             f"{texts.name} has no labelled test rows: give other data with"
             f" `{wanted.data_name}`{or_split}"
         )
-    name = f"{whole.name}, split seed {how.split_seed}" if drawn else whole.name
+    name = f"{whole.name}, {how.drawn_by}" if drawn else whole.name
     whole = replace(whole, name=name)
     notes = [*texts.notes, *(split_notes(wanted, split, is_own, run) if drawn else ())]
     kept = np.arange(len(whole))
@@ -179,6 +179,11 @@ def split_notes(wanted: RowsWanted, split: Split, is_own: bool, run: TrainingRun
     for name, value in wanted.how_to_split().items():
         if name == "test_fraction" and run.settings.fold:
             yield f"`test_fraction` has no effect: {run.model} is one fold of a cross-validation"
+        elif name == "split_seed" and run.settings.split_by_column:
+            yield (
+                f"`split_seed` does not choose the test rows: the training run split its rows by"
+                f" column {run.settings.split_by_column}"
+            )
         elif value != (own := getattr(run.settings, name)):
             yield (
                 f"`{name}` is {value}, but was {own} in the training run, which had other test rows"

@@ -20,6 +20,7 @@ class BertArgs(ClassifierArgs):
     """Fields and defaults of transformers' `BertConfig`."""
 
     model_type: ClassVar[str] = "bert"
+    dropout_keys = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
 
     vocab_size: int = 30522
     hidden_size: int = 768

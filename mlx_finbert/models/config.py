@@ -35,6 +35,8 @@ class ClassifierArgs:
     """The part of a Hugging Face config that every sequence classifier has."""
 
     model_type: ClassVar[str]
+    dropout_keys: ClassVar[tuple[str, str, str]]
+    """Fields with the dropout rates of layers, attention and head, which each family names."""
 
     id2label: dict[int, str] = field(default_factory=lambda: generic_labels(2))
     initializer_range: float = 0.02

@@ -23,6 +23,7 @@ class DistilBertArgs(ClassifierArgs):
     """Fields and defaults of transformers' `DistilBertConfig`."""
 
     model_type: ClassVar[str] = "distilbert"
+    dropout_keys = ("dropout", "attention_dropout", "seq_classif_dropout")
 
     vocab_size: int = 30522
     dim: int = 768

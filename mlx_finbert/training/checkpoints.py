@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlx_finbert.checkpoints.files import read_safetensors
+from mlx_finbert.checkpoints.files import RUN_CONFIG, read_safetensors
 from mlx_finbert.checkpoints.save import write_safetensors
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import file_sha256
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.models.parameters import Arrays
+from mlx_finbert.training.prolonging import how_to_prolong
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,10 @@ def find_checkpoint(place: Path) -> Checkpoint:
         return named_checkpoint(place)
     finish(place / FOLDER)
     found = checkpoints_of(place)
+    if not found and (place / RUN_CONFIG).is_file():
+        raise InputError(
+            f"`resume={place}` holds a model, but no checkpoints; {how_to_prolong(place)}"
+        )
     if not found:
         raise InputError(f"`resume={place}` holds no checkpoints: give the folder of a run")
     for path in reversed(found):

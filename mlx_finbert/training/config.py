@@ -9,6 +9,7 @@ from mlx_finbert.data.texts import LabelledTexts, require_trainable
 from mlx_finbert.models.lora import LoraConfig
 from mlx_finbert.settings import refuse_without, require, setting
 from mlx_finbert.training.course_settings import CourseSettings
+from mlx_finbert.training.dropout_settings import DropoutSettings
 from mlx_finbert.training.loss import Precision
 
 FRESH_HEAD_RATE = 1e-3
@@ -195,6 +196,7 @@ class LoraSettings:
 class TrainSettings(
     OutputSettings,
     LoraSettings,
+    DropoutSettings,
     StepSettings,
     CourseSettings,
     SplitSettings,
@@ -208,6 +210,7 @@ class TrainSettings(
         self.check_split()
         self.check_course()
         self.check_step()
+        self.check_dropout()
         self.check_lora()
         self.check_output()
 

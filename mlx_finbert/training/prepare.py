@@ -63,7 +63,9 @@ def load_model(
     head = HeadOptions(
         labels=settings.model_labels, labels_if_fresh=label_names, is_new=settings.new_head
     )
-    model, tokenizer, report = load_with_report(settings.model, head, mx.float32, settings.revision)
+    model, tokenizer, report = load_with_report(
+        settings.model, head, mx.float32, settings.revision, dropout=settings.dropout_rates()
+    )
     require_plain(model, settings.model)
     refuse_wrong_gradients(model.output_layer.weight.shape[-1])
     if report.new:

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.evaluation.calibration import explain_temperature, fit_temperature
@@ -21,6 +22,7 @@ from mlx_finbert.publishing.card import write_card
 from mlx_finbert.report import Predictions, Report, metrics_of, write_report
 from mlx_finbert.training.callbacks import Progress
 from mlx_finbert.training.card_facts import facts_of_run
+from mlx_finbert.training.collapse import collapse_warning
 from mlx_finbert.training.output_dir import REPORTS
 from mlx_finbert.training.prepare import Loaders
 from mlx_finbert.training.run_folder import RunFolder
@@ -73,7 +75,9 @@ def finish(
         return Result(folder.path, end, trainer.run_state)
     noting = nullcontext(Event()) if end == "interrupted" else interrupt_noted()
     with noting as interrupted:
-        temperature, predictions = measured(end, folder, loaders, splits, interrupted)
+        temperature, predictions, warnings = measured(end, folder, loaders, splits, interrupted)
+        for warning in warnings:
+            log.warning(warning)
         if left_out := what_ctrl_c_left_out(predictions, interrupted, folder.path):
             log.info(left_out)
             ending = f"{ending}; {left_out}"
@@ -86,7 +90,7 @@ def finish(
             padding_waste=loaders.train.padding_waste(),
             tokens_per_second=progress.tokens_per_second,
             peak_memory=mx.get_peak_memory(),
-            notes=splits.notes,
+            notes=splits.notes + warnings,
         )
         write_reports(folder, report, best, splits.train)
     metrics = report.results.metrics if report.results else None
@@ -146,29 +150,52 @@ def measured(
     loaders: Loaders,
     splits: Splits,
     interrupted: Event,
-) -> tuple[float, Predictions | None]:
-    """The temperature and the predictions of the best weights; None if Ctrl-C came before them."""
+) -> tuple[float, Predictions | None, list[str]]:
+    """The temperature and the predictions of the best weights, and warnings about these weights.
+
+    The predictions are None if Ctrl-C came before them.
+    """
     folder.load_best()
     forward = Forward(folder.model)
-    temperature = 1.0
-    if folder.settings.calibration:
-        temperature = calibrate(forward, folder, loaders, interrupted)
+    temperature, warnings = validated(end, forward, folder, loaders, interrupted)
     # Do not delay the exit after Ctrl-C by measuring the test rows.
     if end == "interrupted" or interrupted.is_set():
-        return temperature, None
-    return temperature, predictions_of(forward, loaders, splits, interrupted)
+        return temperature, None, warnings
+    return temperature, predictions_of(forward, loaders, splits, interrupted), warnings
 
 
-def calibrate(forward: Forward, folder: RunFolder, loaders: Loaders, interrupted: Event) -> float:
+def validated(
+    end: str, forward: Forward, folder: RunFolder, loaders: Loaders, interrupted: Event
+) -> tuple[float, list[str]]:
+    """Calibrate by the validation rows; return the temperature and a warning of a collapsed model.
+
+    If Ctrl-C comes before all rows are ready, the model is unchanged and the temperature is 1. A
+    run that did not come to its end is not judged.
+    """
+    rows, calibrates = loaders.validation.label_ids, folder.settings.calibration
+    is_complete = end in ("finished", "stopped early")
+    if not calibrates and not is_complete:
+        return 1.0, []
+    ready, logits = forward.logits_until(interrupted, loaders.validation, "validation rows")
+    if len(ready) < len(rows):
+        if calibrates:
+            log.info("Ctrl-C: calibration skipped; the probabilities are not calibrated")
+        return 1.0, []
+    warning = None
+    if is_complete:
+        warning = collapse_warning(logits, rows, folder.model.args.labels, folder.settings)
+    temperature = calibrate(folder, logits, rows) if calibrates else 1.0
+    return temperature, [warning] if warning else []
+
+
+def calibrate(folder: RunFolder, logits: np.ndarray, label_ids: np.ndarray) -> float:
     """Fit and return the temperature of the validation rows, and save the calibrated model.
 
-    If Ctrl-C comes before all rows are ready, the model is unchanged and the temperature is 1.
+    Args:
+        logits: float32 (N, num_labels).
+        label_ids: int (N,).
     """
-    ready, logits = forward.logits_until(interrupted, loaders.validation, "calibrate")
-    if len(ready) < len(loaders.validation.label_ids):
-        log.info("Ctrl-C: calibration skipped; the probabilities are not calibrated")
-        return 1.0
-    temperature = fit_temperature(logits, loaders.validation.label_ids)
+    temperature = fit_temperature(logits, label_ids)
     folder.save_calibrated(temperature)
     log.info(explain_temperature(temperature))
     return temperature

@@ -26,6 +26,7 @@ from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.integrations import check_services, reporters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
+from mlx_finbert.training.prolonging import LENGTH, how_to_prolong, nothing_left_note
 from mlx_finbert.training.results import Result, finish
 from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.state import RunEnd
@@ -85,6 +86,8 @@ def run(settings: TrainSettings, splits: Splits | None = None) -> Result:
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
             log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
+            if nothing_left := nothing_left_note(trainer, path):
+                log.info(nothing_left)
         progress = Progress(settings.epochs_of(len(loaders.train)))
         if is_first:
             services = reporters(settings.report_to or [], path)
@@ -176,11 +179,12 @@ def complete(given: dict[str, Any]) -> TrainSettings:
     recorded |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
     recorded |= {name: given.pop(name) for name in ("data", "model") if name in given}
     settings = TrainSettings(**recorded)
+    longer = f", and let the run finish; {how_to_prolong(checkpoint.run_folder)}"
     for field in fields(TrainSettings):
         value = getattr(settings, field.name)
         if given.get(field.name, value) != value:
             raise InputError(
                 f"`{field.name}` is {given[field.name]}: the run to resume has {value}, which"
-                " cannot be changed; leave it out"
+                f" cannot be changed; leave it out{longer if field.name in LENGTH else ''}"
             )
     return settings

@@ -15,12 +15,8 @@ measured on that whole fifth.
 """
 
 import argparse
-import json
-import shutil
 import sys
-import tempfile
 from functools import partial
-from pathlib import Path
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -35,7 +31,6 @@ from kept_runs import (
 from machine import described, machine
 from rounds import count
 
-from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import from_text
 from mlx_finbert.errors import InputError
@@ -45,7 +40,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "--learning-rate 1e-4, 2e-4": ({"learning_rate": 1e-4}, {"learning_rate": 2e-4}),
     "--label-smoothing 0, 0.1": ({"label_smoothing": 0.0}, {"label_smoothing": 0.1}),
     "--head-learning-rate as the rest, 1e-3": ({}, {"head_learning_rate": 1e-3}),
-    "dropout 0.1, 0.2": ({"dropout": 0.1}, {"dropout": 0.2}),
+    "--dropout, --attention-dropout 0.1, 0.2": (
+        {"dropout": 0.1, "attention_dropout": 0.1},
+        {"dropout": 0.2, "attention_dropout": 0.2},
+    ),
     "--weight-decay 0.01, 0.1": ({"weight_decay": 0.01}, {"weight_decay": 0.1}),
     "--warmup-ratio 0.1, 0.2": ({"warmup_ratio": 0.1}, {"warmup_ratio": 0.2}),
     "--epochs 5, 3": ({"epochs": 5}, {"epochs": 3}),
@@ -57,7 +55,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "(nothing)": ({}, {}),
 }
-"""Flags for the first and the second value; dropout is set in the checkpoint."""
+"""Flags for the first and the second value."""
 
 FIRST_RUN = np.array([1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0])
 DESIGN = np.array([*(np.roll(FIRST_RUN, i) for i in range(11)), np.zeros(11, int)])
@@ -102,13 +100,9 @@ def one_run(name: str, number: int, kept: Kept, folder: str | None) -> dict[str,
     flags.setdefault("head_learning_rate", flags["learning_rate"])
 
     def make() -> dict[str, Any]:
-        with tempfile.TemporaryDirectory() as place:
-            own = dict(flags)
-            own["model"] = with_dropout(own.pop("dropout"), Path(place) / "model")
-            settings = settings_of(
-                name, 0, own | {"seed": number, "validation_fraction": 0.2}, folder
-            )
-            return figures_of(settings, drawn_without_test_rows(settings))
+        own = flags | {"seed": number, "validation_fraction": 0.2}
+        settings = settings_of(name, 0, own, folder)
+        return figures_of(settings, drawn_without_test_rows(settings))
 
     return kept.get(make, data=name, number=number, flags=flags)
 
@@ -134,15 +128,6 @@ def of_held_out_rows(settings: TrainSettings) -> dict[str, Any]:
     """The figures of a run on all rows that are held out."""
     splits = drawn_without_test_rows(settings, share=1)
     return figures_of(settings, splits)
-
-
-def with_dropout(rate: float, folder: Path) -> str:
-    """Copy MiniLM with another dropout rate; return the folder."""
-    shutil.copytree(resolve("minilm"), folder)
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"hidden_dropout_prob": rate, "attention_probs_dropout_prob": rate}
-    (folder / "config.json").write_text(json.dumps(config))
-    return str(folder)
 
 
 def table(runs: list[dict[str, Any]]) -> str:

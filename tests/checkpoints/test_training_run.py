@@ -39,6 +39,14 @@ def test_folds_are_of_its_own_data_alone(folder):
     assert run.split_settings(False, {}) == SplitSettings()
 
 
+def test_a_column_that_splits_is_that_of_its_own_data_alone(folder):
+    (folder / "config.yaml").write_text(RUN + "split_by_column: date\n")
+    run = TrainingRun.of(str(folder))
+    assert run.split_settings(True, {}).split_by_column == "date"
+    assert run.split_settings(True, {"test_fraction": 0.3}).split_by_column == "date"
+    assert run.split_settings(False, {}).split_by_column is None
+
+
 def test_its_own_data_is_known_by_its_place(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "news.csv").touch()

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from core_ml_server import CoreMLServer
-from mlx_finbert.inference.sentiment import sentiment_scores
 from small_packages import export_as, read_json
 from swift_tools import SCRIPT, build, require_swift, run
 
@@ -21,6 +20,7 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.tokenizer import random_texts
 from mlx_finbert.inference.documents import read_documents
 from mlx_finbert.inference.predictor import Predictor
+from mlx_finbert.inference.scored_rows import sentiment_scores
 from mlx_finbert.models import Classifier
 
 LENGTHS = [12, 32]

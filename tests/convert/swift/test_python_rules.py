@@ -7,13 +7,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from mlx_finbert.data.windows import cut_into_windows, window_starts
-from mlx_finbert.inference.sentiment import scale_positions
 from swift_tools import build, run
 
 from mlx_finbert.data import sentences
 from mlx_finbert.data.sentences import split_sentences
-from mlx_finbert.data.tokens import Tokens
+from mlx_finbert.data.tokens import Tokens, cut_into_windows, window_starts
+from mlx_finbert.inference.scored_rows import scale_positions
 
 WORDS = sorted(
     sentences.NEVER_LAST | sentences.SELDOM_LAST | sentences.NUMBERED | sentences.STARTERS

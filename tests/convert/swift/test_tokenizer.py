@@ -8,7 +8,6 @@ import unicodedata
 
 import numpy as np
 import pytest
-from mlx_finbert.convert.coreml.tokenizer.byte_pairs import byte_letters
 from swift_tools import SCRIPT, build, run
 from tokenizers import AddedToken, ByteLevelBPETokenizer
 from tokenizers_under_test import (
@@ -23,6 +22,7 @@ from transformers import AutoTokenizer, BertTokenizer, RobertaTokenizer
 
 from mlx_finbert.convert.coreml.golden_texts import GOLDEN_TEXTS
 from mlx_finbert.convert.coreml.tokenizer import random_texts
+from mlx_finbert.convert.coreml.tokenizer.rebuilt import byte_letters
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.sources.columns import Columns
 
@@ -203,13 +203,14 @@ def test_many_random_texts(assert_same, monkeypatch):
     tokenizer.add_tokens(ALL_KINDS)
     texts = texts_for(tokenizer)
     assert len(texts) == 60_000
-    for rules in RULE_SETS.values():
-        tokenizer = word_pieces(**rules)
-        tokenizer.add_tokens(ALL_KINDS)
-        assert_same(tokenizer, texts)
+    assert_same(tokenizer, texts)
     tokenizer = byte_pairs()
     tokenizer.add_tokens(ALL_KINDS)
     assert_same(tokenizer, texts)
+    for rules in RULE_SETS.values():
+        tokenizer = word_pieces(**rules)
+        tokenizer.add_tokens(ALL_KINDS)
+        assert_same(tokenizer, texts[:20_000])
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,8 @@ import Testing
     @Test(
         "An unreadable value is named",
         arguments: [
-            ("labels", "[]"), ("labels", "positive"), ("labels", "[1]"), ("lengths", "[2]"), ("lengths", "[]"),
+            ("labels", "[]"), ("labels", "positive"), ("labels", "[1]"),
+            ("lengths", "[2]"), ("lengths", "[]"),
             ("lengths", "32"), ("options", "{}"),
             ("options", "{\"batch\": 0, \"multifunction\": false, \"shapes\": \"fixed\"}"),
         ])
