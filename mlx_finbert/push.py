@@ -17,7 +17,7 @@ are cut to their last part. A README.md of your own goes with its text and gets 
 header lacks; otherwise a card is made, in which what nothing records is left out.
 
 The login is that of `hf auth login`, or the token in HF_TOKEN. Files of an earlier model in the
-repository are replaced; its other files stay.
+repository are replaced or removed; its other files stay.
 """
 
 

@@ -389,6 +389,20 @@ def test_no_model(trained, checkpoint, hub, tmp_path, capsys):
     assert not hub.calls
 
 
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "are required: FOLDER, USER/NAME"),
+        (["run", "--private"], "are required: USER/NAME"),
+        (["run", "--private", "me/news", "more"], "'more' does not belong to any flag"),
+        (["run", "--private", "yes", "me/news"], "'me/news' does not belong to any flag"),
+    ],
+)
+def test_words_that_lack_or_are_too_many(hub, capsys, argv, message):
+    assert main(argv) == 2
+    assert message in one_error(capsys)
+
+
 def test_no_login(trained, hub, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
     assert main([str(trained), "me/news"]) == 2
