@@ -131,6 +131,22 @@ def require_type(name: str, value: Any, hint: Any) -> None:
         require(type(value) is hint, name, value, f"of type {hint.__name__}")
 
 
+def read_yaml(path: Path) -> dict[Any, Any]:
+    """Read a YAML file of keys and values."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} is not valid YAML: {reason}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path} must hold lines of `key: value`")
+    return found
+
+
 def read_config_file(
     path: Path,
     settings_class: type,
@@ -145,17 +161,7 @@ def read_config_file(
         skip_others: Skip keys that are not fields of the class instead of refusing them.
         renamed: Field names by other names that the file may use for them.
     """
-    import yaml
-
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} is not valid YAML: {reason}") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path} must hold lines of `key: value`")
+    found = read_yaml(path)
     fields = {f.name: f for f in dataclasses.fields(settings_class)}
     hints = typing.get_type_hints(settings_class)
     values = {}

@@ -18,6 +18,7 @@ from mlx_finbert.convert.settings import (
 from mlx_finbert.data import load_texts
 from mlx_finbert.evaluation.config import CompareSettings, EvaluateSettings
 from mlx_finbert.inference.config import PredictSettings
+from mlx_finbert.publishing.config import PushSettings
 from mlx_finbert.self_check.config import CheckSettings
 from mlx_finbert.training.config import TrainSettings
 
@@ -36,6 +37,7 @@ SETTINGS = {
     "mlx_finbert.convert.to_mlx": ToMlxSettings,
     "mlx_finbert.convert.to_coreml": ToCoremlSettings,
     "mlx_finbert.convert.verify": VerifySettings,
+    "mlx_finbert.push": PushSettings,
     "mlx_finbert.check": CheckSettings,
 }
 COMMANDS = re.findall(

@@ -167,11 +167,14 @@ def load_whole(
 
 
 def load_trained(
-    path_or_repo: str | Path, labels: Sequence[str] | None = None, revision: str | None = None
+    path_or_repo: str | Path,
+    labels: Sequence[str] | None = None,
+    revision: str | None = None,
+    base_model: str | Path | None = None,
 ) -> tuple[Classifier, Tokenizer]:
     """Load a model for use; refuse a checkpoint without a trained head."""
     model, tokenizer, report = load_with_report(
-        path_or_repo, HeadOptions(labels=labels), revision=revision
+        path_or_repo, HeadOptions(labels=labels), revision=revision, base_model=base_model
     )
     if report.new:
         raise InputError(

@@ -117,7 +117,18 @@ class _Parser(argparse.ArgumentParser):
         self.switches: list[str] = []
         """Flags without a value."""
         self.takes_words = False
-        """Whether the command takes words without a flag."""
+        """Whether the command takes any number of words without a flag."""
+        self.words: list[str] = []
+        """The words without a flag, for the usage line."""
+
+    def add_word(self, field: dataclasses.Field, is_list: bool) -> None:
+        """Add a word without a flag, or any number of them."""
+        word = field.metadata["metavar"]
+        self.takes_words |= is_list
+        self.words.append(f"[{word} ...]" if is_list else word)
+        self.usage = " ".join([self.prog, *self.words, "[--flag VALUE ...]"])
+        nargs = "*" if is_list else None
+        self.add_argument(field.name, nargs=nargs, metavar=word, help=field.metadata["help"])
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see {self.prog} --help)")
@@ -172,10 +183,7 @@ def _parser(settings_class: type, module: str, description: str) -> _Parser:
         hint, default = bare(hints[field.name]), field.default
         text, flag = field.metadata["help"], flag_of(field.name)
         if field.metadata.get("positional"):
-            parser.takes_words = True
-            word = field.metadata["metavar"]
-            parser.usage = f"{parser.prog} [{word} ...] [--flag VALUE ...]"
-            parser.add_argument(field.name, nargs="*", metavar=field.metadata["metavar"], help=text)
+            parser.add_word(field, typing.get_origin(hint) is list)
             continue
         if not any(default is nothing for nothing in (None, False, dataclasses.MISSING)):
             text += f" (default: {default})"

@@ -16,6 +16,7 @@ COMMANDS = {
     "verify": ("mlx_finbert.convert.verify", "compare a Core ML package with its model"),
     "fuse": ("mlx_finbert.convert.fuse", "merge LoRA adapters into their model"),
     "compare": ("mlx_finbert.compare", "compare models on the same labelled texts"),
+    "push": ("mlx_finbert.push", "publish a model on the Hugging Face hub"),
     "check": ("mlx_finbert.check", "check that this machine computes what it should"),
 }
 """The module and the description of each command.

@@ -53,24 +53,29 @@ class Running:
     """The stream of its notes."""
 
 
-_running = [Running()]
+_running: list[Running] = []
 """The running command last; before it, the commands that called it."""
 
 
+def running() -> Running:
+    """Return the running command; outside of commands, one without flags."""
+    return _running[-1] if _running else Running()
+
+
 def set_parameters(settings_class: type) -> None:
-    """Set the parameters of the running command: the settings that are flags."""
+    """Set the parameters of the running command, if any: the settings that are flags."""
     fields = dataclasses.fields(settings_class)
-    _running[-1].names = {f.name for f in fields if not f.metadata.get("positional")}
+    running().names = {f.name for f in fields if not f.metadata.get("positional")}
 
 
 def notes_to_stderr() -> None:
     """Print the notes of the running command apart from its output."""
-    _running[-1].notes = "stderr"
+    running().notes = "stderr"
 
 
 def told(message: object) -> str:
     """Return a message as the running command prints it, with its flags."""
-    return with_flags(str(message), _running[-1].names)
+    return with_flags(str(message), running().names)
 
 
 class Printed(logging.Handler):
@@ -78,7 +83,7 @@ class Printed(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         is_note = record.levelno < logging.WARNING
-        stream = sys.stdout if is_note and _running[-1].notes == "stdout" else sys.stderr
+        stream = sys.stdout if is_note and running().notes == "stdout" else sys.stderr
         print(told(self.format(record)), file=stream, flush=True)
 
 

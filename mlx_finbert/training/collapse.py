@@ -42,8 +42,8 @@ def remedies(settings: TrainSettings) -> str:
     """The changes of a run's settings that most often prevent a collapse."""
     length = "epochs" if settings.max_steps is None else "max_steps"
     changes = [
-        f"a lower `learning_rate` (it was {settings.learning_rate:g})",
-        f"more `{length}` (they were {getattr(settings, length):,})",
+        f"a lower `learning_rate` than {settings.learning_rate:g}",
+        f"more `{length}` than {getattr(settings, length):,}",
     ]
     if settings.class_weights is None:
         changes.append("`class_weights=balanced`")

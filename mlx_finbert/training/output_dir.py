@@ -11,6 +11,7 @@ from mlx_finbert.data.sources.at_hand import IN_MEMORY
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish
 from mlx_finbert.files.folder_lock import FolderInUse, claimed
+from mlx_finbert.publishing.facts import FACTS
 from mlx_finbert.report import FILES as REPORT_FILES
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.config import TrainSettings
@@ -22,7 +23,7 @@ BEST = "best.json"
 SUMMARY = "cross_validation.json"
 """The summary of a cross-validation, whose folds are in subfolders."""
 
-REPORTS = ("README.md", "metrics.json", SUMMARY, *REPORT_FILES)
+REPORTS = ("README.md", FACTS, "metrics.json", SUMMARY, *REPORT_FILES)
 """Files written at the end of a run; `overwrite` removes those of the earlier model first."""
 
 FILES = (

@@ -19,10 +19,11 @@ from mlx_finbert.files.atomic import write_text
 from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.inference.logits import Forward, require_finite
 from mlx_finbert.interrupt import interrupt_noted
+from mlx_finbert.publishing.card import write_card
 from mlx_finbert.report import Predictions, Report, metrics_of, write_report
 from mlx_finbert.training.callbacks import Progress
+from mlx_finbert.training.card_facts import facts_of_run
 from mlx_finbert.training.collapse import collapse_warning
-from mlx_finbert.training.model_card import model_card
 from mlx_finbert.training.output_dir import REPORTS
 from mlx_finbert.training.prepare import Loaders
 from mlx_finbert.training.run_folder import RunFolder
@@ -159,9 +160,8 @@ def report_of(folder: RunFolder, ending: str, best: Record, **more: Any) -> Repo
 def write_reports(folder: RunFolder, report: Report, best: Record, train: LabelledTexts) -> None:
     """Write the report, `metrics.json` and the model card in one atomic step."""
     figures = metrics_of(report) if report.results else {}
-    card = model_card(
+    facts = facts_of_run(
         folder.settings,
-        folder.path,
         folder.model.args,
         len(train),
         train.licence,
@@ -174,7 +174,7 @@ def write_reports(folder: RunFolder, report: Report, best: Record, train: Labell
         if figures:
             text = json.dumps(figures, indent=2, allow_nan=False)
             write_text(part / "metrics.json", text + "\n")
-        write_text(part / "README.md", card)
+        write_card(part, facts, folder.path)
 
 
 def measured(

@@ -22,6 +22,7 @@ WORDS = {
     "verify": "mlx_finbert.convert.verify",
     "fuse": "mlx_finbert.convert.fuse",
     "compare": "mlx_finbert.compare",
+    "push": "mlx_finbert.push",
     "check": "mlx_finbert.check",
 }
 

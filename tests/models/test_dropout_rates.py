@@ -8,6 +8,8 @@ from mlx_finbert.checkpoints.load import load_with_report
 from mlx_finbert.models import FAMILIES, family_of
 from mlx_finbert.models.dropout_rates import DropoutRates
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 BERT = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
 KEYS = {
     "bert": BERT,

@@ -23,8 +23,8 @@ def warning(predicted, true, **settings):
 def test_one_label_for_all():
     assert warning([1] * 300, [0, 1, 2] * 100) == (
         "all 300 validation rows are predicted as 'flat', although 200 have another label: the"
-        " model has collapsed to one label; train again with a lower `learning_rate` (it was"
-        " 0.0001), more `epochs` (they were 4) or `class_weights=balanced`"
+        " model has collapsed to one label; train again with a lower `learning_rate` than 0.0001,"
+        " more `epochs` than 4 or `class_weights=balanced`"
     )
 
 
@@ -51,9 +51,7 @@ def test_the_remedies_are_those_that_are_left():
     found = warning(
         [1] * 30, [0, 1, 2] * 10, max_steps=50, learning_rate=0.02, class_weights=["balanced"]
     )
-    assert found.endswith(
-        "with a lower `learning_rate` (it was 0.02) or more `max_steps` (they were 50)"
-    )
+    assert found.endswith("with a lower `learning_rate` than 0.02 or more `max_steps` than 50")
 
 
 @pytest.fixture
@@ -77,8 +75,7 @@ def test_a_run_warns_once_and_its_report_says_it(arguments, tmp_path, caplog, mo
     assert "validation rows are predicted as 'neutral'" in record.getMessage()
     flags = {field.name for field in fields(TrainSettings)}
     assert with_flags(record.getMessage(), flags).endswith(
-        "a lower --learning-rate (it was 1e-06), more --max-steps (they were 3) or"
-        " --class-weights balanced"
+        "a lower --learning-rate than 1e-06, more --max-steps than 3 or --class-weights balanced"
     )
     notes = json.loads((tmp_path / "run" / "metrics.json").read_text())["notes"]
     assert sum("the model has collapsed to one label" in note for note in notes) == 1

@@ -181,7 +181,7 @@ def test_ctrl_c_while_test_rows_are_measured_keeps_what_is_done(command, tmp_pat
     assert f"test ({rows} of 60 rows): loss {figures['loss']:.4f}" in out
     said = f"{rows} of 60 test rows were measured, a random sample"
     assert (run / "report.html").read_text().count(said) == 2
-    assert f"| test ({rows} of 60) | {figures['loss']:.4f} |" in (run / "README.md").read_text()
+    assert f"| test ({rows} of 60) | {figures['loss']:.4f} (" in (run / "README.md").read_text()
     with open(run / "mistakes.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == rows - np.trace(figures["confusion"])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

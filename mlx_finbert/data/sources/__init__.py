@@ -78,6 +78,22 @@ def split_variant(spec: str) -> tuple[str, str | None]:
     return name, variant
 
 
+HUB_IDS = {
+    "financial_phrasebank": phrasebank.HUB_REPOSITORY,
+    "imdb": imdb.HUB_REPOSITORY,
+    "fiqa": fiqa.HUB_REPOSITORY,
+}
+
+
+def hub_id(spec: str) -> str | None:
+    """The id on the hub of the data set that a spec names; None if it is not a data set there."""
+    name, _ = split_variant(spec)
+    if name in NAMED:
+        return HUB_IDS.get(name)
+    # An id of one word may as well be the name of something else.
+    return None if is_here(spec) or looks_like_a_path(name) or "/" not in name else name
+
+
 def is_here(spec: str) -> bool:
     """Whether a spec names an existing path on this machine."""
     return Path(split_variant(spec)[0]).expanduser().exists()
