@@ -39,7 +39,7 @@ SETTINGS = {
     "mlx_finbert.check": CheckSettings,
 }
 COMMANDS = re.findall(
-    r"^ *(?:python|scripts/launch.sh .*?) -m (\S+) (.*)$",
+    r"^ *(?:python|scripts/launch.sh .*?) -m (\S+)(.*)$",
     ALL,
     flags=re.MULTILINE,
 )
