@@ -35,3 +35,8 @@ if [ ! "$APP/export.json" -nt "$MODEL/metrics.json" ]; then
         --overwrite
 fi
 "$PYTHON" -m mlx_finbert.convert.verify --model "$MODEL" --package "$APP/FinBERT-32.mlpackage"
+
+echo
+echo "All of this is in $MODEL and $APP. To go on with your own sentences:"
+echo "  source .venv/bin/activate"
+echo "  mlx-finbert train --data news.csv --text-column headline --label-column sentiment"

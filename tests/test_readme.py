@@ -1,6 +1,5 @@
 """README and CONTRIBUTING match the code: flags, commands, figures of the sample, paths."""
 
-import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from mlx_finbert.cli.flags import parse_values
-from mlx_finbert.cli.messages import flag_of
 from mlx_finbert.convert.settings import (
     FuseSettings,
     ToCoremlSettings,
@@ -25,8 +23,8 @@ from mlx_finbert.training.config import TrainSettings
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-APP = (ROOT / "docs" / "app.md").read_text(encoding="utf-8")
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+ALL = "\n".join([README, *DOCS.values()])
 
 SETTINGS = {
     "mlx_finbert.train": TrainSettings,
@@ -41,20 +39,10 @@ SETTINGS = {
     "mlx_finbert.check": CheckSettings,
 }
 COMMANDS = re.findall(
-    r"^ *(?:python|scripts/launch.sh .*?) -m (\S+) (.*)$",
-    README + TRAINING + APP,
+    r"^ *(?:python|scripts/launch.sh .*?) -m (\S+)(.*)$",
+    ALL,
     flags=re.MULTILINE,
 )
-
-
-def test_the_table_of_flags_is_complete_and_has_the_defaults():
-    section = TRAINING.partition("## All flags")[2]
-    table = dict(re.findall(r"^\| `(--[\w-]+)` \| (.*?) \|", section, flags=re.MULTILINE))
-    fields = {flag_of(f.name): f for f in dataclasses.fields(TrainSettings)}
-    assert set(table) - {"--data"} == set(fields) - {"--data"} | {"--config"}
-    for flag, field in fields.items():
-        if field.default not in (None, False):
-            assert table[flag] == f"`{field.default}`", flag
 
 
 @pytest.mark.parametrize(("module", "flags"), COMMANDS)
@@ -69,11 +57,34 @@ def test_the_commands_of_every_module_are_shown():
 
 
 def test_the_size_of_the_sample():
-    assert f"holds {len(load_texts('sample')):,} sentences" in README
+    assert f"holds {len(load_texts('sample')):,} sentences" in DOCS["data.md"]
 
 
 def test_no_figure_is_still_to_be_filled_in():
-    assert not re.search(r"\b(QUICK|[A-Z]+TABLES?|LORASIZE|SAMPLE|TODO)[A-Z]*\b", README + TRAINING)
+    assert not re.search(r"\b(QUICK|[A-Z]+TABLES?|LORASIZE|SAMPLE|TODO)[A-Z]*\b", ALL)
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+def anchor(heading):
+    """Return the anchor that GitHub makes of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", *(f"docs/{n}" for n in DOCS)])
+def test_links_lead_somewhere(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        if link.startswith("https://"):
+            continue
+        path, _, part = link.partition("#")
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.exists(), link
+        if part:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), flags=re.M)
+            assert part in map(anchor, headings), link
 
 
 def code_of(text):
