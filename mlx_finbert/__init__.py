@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlx_finbert.inference import Predictor, predict_proba
     from mlx_finbert.training.callbacks import Callback
     from mlx_finbert.training.fine_tune import fine_tune
-    from mlx_finbert.training.results import Result
+    from mlx_finbert.training.result import Result
 
 __all__ = [
     "Callback",
@@ -43,7 +43,7 @@ MODULES = {
     "Callback": "mlx_finbert.training.callbacks",
     "Evaluation": "mlx_finbert.evaluation.evaluate",
     "Predictor": "mlx_finbert.inference",
-    "Result": "mlx_finbert.training.results",
+    "Result": "mlx_finbert.training.result",
     "evaluate_classifier": "mlx_finbert.evaluation.classifier",
     "export_coreml": "mlx_finbert.convert.export_coreml",
     "fine_tune": "mlx_finbert.training.fine_tune",

@@ -29,7 +29,7 @@ from mlx_finbert.evaluation.metrics import bootstrap_intervals, measure
 from mlx_finbert.settings import setting
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.cross_validation import spread
-from mlx_finbert.training.results import Result
+from mlx_finbert.training.result import Result
 from mlx_finbert.training.run import run
 
 ARCHIVE = "FinancialPhraseBank-v1.0.zip"

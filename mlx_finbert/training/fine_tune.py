@@ -11,7 +11,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.keywords import from_keywords, takes_settings
 from mlx_finbert.training.callbacks import Callback
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.results import Result
+from mlx_finbert.training.result import Result
 from mlx_finbert.training.run import complete, run
 
 

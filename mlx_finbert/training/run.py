@@ -24,11 +24,12 @@ from mlx_finbert.settings import read_config_file
 from mlx_finbert.training.callbacks import Callback, Progress
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import TrainSettings
+from mlx_finbert.training.finish import finish
 from mlx_finbert.training.integrations import check_services, reporters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
 from mlx_finbert.training.prolonging import LENGTH, how_to_prolong, nothing_left_note
-from mlx_finbert.training.results import Result, finish
+from mlx_finbert.training.result import Result
 from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.state import RunEnd
 from mlx_finbert.training.step import StepFailed
