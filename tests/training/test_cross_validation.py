@@ -16,7 +16,7 @@ from mlx_finbert.evaluation.config import EvaluateSettings
 from mlx_finbert.evaluation.evaluate import run as evaluate
 from mlx_finbert.evaluation.metrics import bootstrap_intervals, measure
 from mlx_finbert.train import main
-from mlx_finbert.training import results
+from mlx_finbert.training import finish
 from mlx_finbert.training.cross_validation import cross_validate, spread
 
 LABELS = ["down", "flat", "up"]
@@ -153,13 +153,13 @@ def test_ctrl_c_while_a_fold_is_measured_ends_without_a_summary(
 def test_ctrl_c_while_the_report_of_a_fold_is_written_ends_the_folds(
     checkpoint, table, tmp_path, capsys, monkeypatch
 ):
-    report = results.write_reports
+    report = finish.write_reports
 
     def pressing(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
         return report(*arguments)
 
-    monkeypatch.setattr(results, "write_reports", pressing)
+    monkeypatch.setattr(finish, "write_reports", pressing)
     argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", str(tmp_path / "o")]
     assert main([*argv, "--folds", "3", "--max-steps", "1"]) == 130
     assert (tmp_path / "o" / "fold-01" / "metrics.json").exists()

@@ -17,7 +17,7 @@ from mlx_finbert.evaluation.config import EvaluateSettings
 from mlx_finbert.evaluation.evaluate import run as evaluate
 from mlx_finbert.models import FAMILIES
 from mlx_finbert.train import main
-from mlx_finbert.training import results, run_folder
+from mlx_finbert.training import finish, run_folder
 from mlx_finbert.training.checkpoints import checkpoints_of
 from mlx_finbert.training.run_folder import RunFolder
 
@@ -354,8 +354,8 @@ def head_is_kept(folder, *_):
         lambda: killed_in(run_folder, "write_safetensors"),
         lambda: killed_in(run_folder, "fold_temperature"),
         lambda: killed_in(RunFolder, "save_model", when=head_is_kept),
-        lambda: killed_in(results, "predictions_of"),
-        lambda: killed_in(results, "write_report"),
+        lambda: killed_in(finish, "predictions_of"),
+        lambda: killed_in(finish, "write_report"),
     ],
     ids=["keeping the head", "folding", "saving", "testing", "reporting"],
 )
