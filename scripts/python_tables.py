@@ -5,7 +5,7 @@
 The rules for sentences and sentiments use `str.isupper`, `str.isalnum`, `str.casefold` and the
 like. Swift's own properties follow the operating system's version of Unicode, so the package has
 tables of Python's: those of Python 3.11, the oldest supported. The lists of words are those of
-`data/sentences.py`, `inference/sentiment.py` and `labels.py`. A test compares the file with the
+`data/sentences.py`, `inference/scored_rows.py` and `labels.py`. A test compares the file with the
 result.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from unicode_tables import SCALARS, ranges
 
 from mlx_finbert.data import sentences
-from mlx_finbert.inference import sentiment
+from mlx_finbert.inference import scored_rows
 from mlx_finbert.labels import SYNONYMS
 
 FILE = (
@@ -100,9 +100,9 @@ def _declarations() -> Iterator[str]:
     doc = "Spellings of sentiments, with the canonical name"
     yield declared("synonyms", doc, "[String: String]", _entries(synonyms()))
     doc = "Sides of the sentiments: -1, 0 or 1"
-    yield declared("sides", doc, "[String: Int]", _entries(sentiment.SIDES))
+    yield declared("sides", doc, "[String: Int]", _entries(scored_rows.SIDES))
     doc = "Distance from neutral by a label's first word"
-    yield declared("degrees", doc, "[String: Int]", _entries(sentiment.DEGREES))
+    yield declared("degrees", doc, "[String: Int]", _entries(scored_rows.DEGREES))
 
 
 def _entries(values: Mapping, key: Callable[..., str] = json.dumps) -> Iterator[str]:

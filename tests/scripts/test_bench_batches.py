@@ -59,7 +59,6 @@ def test_effects_are_those_of_the_second_values():
 
 def test_the_head_learns_as_the_rest_where_the_design_says_so(monkeypatch, tmp_path):
     (tmp_path / "fiqa").mkdir()
-    monkeypatch.setattr(defaults, "with_dropout", lambda rate, folder: "minilm")
     monkeypatch.setattr(defaults, "drawn_without_test_rows", lambda settings: None)
     made = []
     monkeypatch.setattr(defaults, "figures_of", lambda settings, _: made.append(settings) or {})
