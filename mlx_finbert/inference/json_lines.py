@@ -37,7 +37,7 @@ def text_object(
         found["score"] = None
     if probabilities is None:
         return found
-    found["label"] = labels[probabilities.argmax()]
+    found["label"] = labels[int(probabilities.argmax())]
     found["probabilities"] = dict(zip(labels, map(rounded, probabilities), strict=True))
     if (scores := sentiment_scores(probabilities[None], labels)) is not None:
         found["score"] = rounded(scores[0])

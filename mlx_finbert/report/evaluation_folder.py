@@ -14,7 +14,6 @@ from mlx_finbert.files.atomic import write_bytes, write_text
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import claimed
 from mlx_finbert.inference.scored_rows import prediction, text_columns
-from mlx_finbert.inference.table import is_same_file
 from mlx_finbert.report.contents import Predictions, Report, flat
 from mlx_finbert.report.files import FILES, table, write_report
 
@@ -52,10 +51,8 @@ def require_free(folder: Path, settings: EvaluateSettings) -> None:
     if model.is_dir() and folder.samefile(model):
         raise InputError(f"`output` {folder} is the folder of the `model`: name another folder")
     data = Path(settings.named_data).expanduser()
-    if any(is_same_file(folder / name, data) for name in WRITTEN):
-        raise InputError(
-            f"`output` {folder} holds the `data` file {data.name}: name another folder"
-        )
+    if data.name in WRITTEN and data.resolve().parent == folder.resolve():
+        raise InputError(f"`output` {folder} holds the `data` {data.name}: name another folder")
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     others = [name for name in names if name not in WRITTEN]
     if others and not settings.overwrite:

@@ -2,11 +2,14 @@
 
 import csv
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
 
 import mlx_finbert
+from mlx_finbert.data.loader import Loader
 from mlx_finbert.evaluate import main
 from mlx_finbert.files import folder_commit
 from mlx_finbert.report import evaluation_folder
@@ -138,6 +141,24 @@ def test_the_model_and_the_data_are_never_replaced(evaluated, tmp_path, capsys):
     assert evaluated(*columns, data=tmp_path / "out" / "predictions.csv") == 2
     assert "holds the --data predictions.csv" in capsys.readouterr().err
     assert len(rows_of(tmp_path / "out" / "predictions.csv")) == 20
+
+
+def test_ctrl_c_leaves_the_rows_that_are_ready(evaluated, tmp_path, capsys, monkeypatch):
+    sampled = Loader.sampled
+
+    def interrupted(loader):
+        for number, batch in enumerate(sampled(loader)):
+            if number == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield batch
+
+    monkeypatch.setattr(Loader, "sampled", interrupted)
+    assert evaluated("--batch-size", "2", "--json") == 130
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert 0 < rows < 20
+    assert len(rows_of(tmp_path / "out" / "predictions.csv")) == rows
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert f"Ctrl-C: {rows} of 20 labelled rows were measured, a random sample." in page
 
 
 def test_bad_input_leaves_no_folder(evaluated, tmp_path, capsys):
