@@ -12,11 +12,14 @@ Measure accuracy, macro-F1, precision and recall per label, the confusion matrix
 95% bootstrap intervals:
 
   python -m mlx_finbert.evaluate --model DIR
-  python -m mlx_finbert.evaluate --model DIR --data DATA
+  python -m mlx_finbert.evaluate --model DIR --data DATA --output DIR
 
 Without --data, this measures the test rows of the model's training run, read with the settings of
 that run. Of other data, it measures all rows. In both cases it leaves out rows whose texts the
 model saw in training or validation. After Ctrl-C it prints the results of the rows finished so far.
+
+--output leaves report.html, predictions.csv, mistakes.csv, metrics.json and the other plain files
+behind the page. Those of an earlier evaluation in the folder are replaced.
 """
 
 
@@ -25,9 +28,13 @@ def main(argv: list[str] | None = None) -> int:
     # These import MLX, for which `command` has prepared the process.
     from mlx_finbert.evaluation.config import EvaluateSettings, complete
     from mlx_finbert.evaluation.evaluate import run
+    from mlx_finbert.report.evaluation_folder import evaluation_folder, write_evaluation
 
     settings = complete(parse_values(EvaluateSettings, "mlx_finbert.evaluate", DESCRIPTION, argv))
-    evaluation = run(settings)
+    with evaluation_folder(settings) as folder:
+        evaluation = run(settings)
+        if folder:
+            write_evaluation(folder, evaluation, settings)
     as_json = json.dumps(evaluation.to_dict(), indent=2, allow_nan=False) if settings.json else None
     print(told(as_json or evaluation))
     return 130 if evaluation.interrupted else 0

@@ -2,8 +2,9 @@
 
 import sys
 
-from mlx_finbert.cli.command import command
-from mlx_finbert.cli.flags import parse
+from mlx_finbert.cli.command import command, is_read
+from mlx_finbert.cli.flags import parse_values
+from mlx_finbert.cli.messages import notes_to_stderr
 
 DESCRIPTION = """\
 Score texts with a fine-tuned classifier, or score a whole file in constant memory:
@@ -11,6 +12,11 @@ Score texts with a fine-tuned classifier, or score a whole file in constant memo
   python -m mlx_finbert.predict --model DIR "Orders rose." "The plant will close."
   python -m mlx_finbert.predict --model DIR --by-sentence "$(cat article.txt)"
   python -m mlx_finbert.predict --model DIR --input news.csv --output scored.csv
+
+Without texts and files, or for the text or file -, the lines of standard input are scored as they
+arrive, one text per line. --json prints an object per text; notes then go to standard error:
+
+  tail -f wire.txt | python -m mlx_finbert.predict --model DIR --json
 
 To continue a stopped run, give the same command again; scored.csv.parts holds the rows scored so
 far until the output is complete. Under mlx.launch, several processes share a file:
@@ -22,11 +28,16 @@ far until the output is complete. Under mlx.launch, several processes share a fi
 @command
 def main(argv: list[str] | None = None) -> None:
     # These import MLX, for which `command` has prepared the process.
-    from mlx_finbert.inference.config import PredictSettings
+    from mlx_finbert.inference.config import PredictSettings, complete
     from mlx_finbert.inference.run import run
 
-    for line in run(parse(PredictSettings, "mlx_finbert.predict", DESCRIPTION, argv)):
-        print(line)
+    settings = complete(parse_values(PredictSettings, "mlx_finbert.predict", DESCRIPTION, argv))
+    if settings.prints_results_alone:
+        notes_to_stderr()
+    for line in run(settings):
+        print(line, flush=True)
+        if not is_read():
+            break
 
 
 if __name__ == "__main__":

@@ -164,6 +164,9 @@ NEEDED_BY = {
 }
 """Flags that others need, by the prefix of the others' fields."""
 
+INSTEAD = {(PredictSettings, "json"): {"model": "m", "input": "-"}}
+"""What a flag needs that goes with nothing that the command's others need."""
+
 
 def value_for(hint):
     """Return a command-line word for a type and the value that it must give."""
@@ -184,7 +187,7 @@ def value_for(hint):
     ("settings_class", "needed"),
     [
         (TrainSettings, {}),
-        (EvaluateSettings, {"model": "m"}),
+        (EvaluateSettings, {"model": "m", "output": "o"}),
         (PredictSettings, {"model": "m", "input": "i", "output": "o"}),
         (ToMlxSettings, {"model": "m", "output": "o"}),
         (FuseSettings, {"model": "m", "output": "o"}),
@@ -201,7 +204,8 @@ def test_every_flag_of_every_command_reaches_its_field(settings_class, needed):
         if field.metadata.get("positional"):
             continue
         word, value = value_for(hints[field.name])
-        argv = [part for k, v in needed.items() if k != field.name for part in (f"--{k}", v)]
+        given = INSTEAD.get((settings_class, field.name), needed)
+        argv = [part for k, v in given.items() if k != field.name for part in (f"--{k}", v)]
         argv += next((v for k, v in NEEDED_BY.items() if field.name.startswith(k)), [])
         argv += [flag_of(field.name)] if word is None else [flag_of(field.name), word]
         settings = parse(settings_class, "module", "", argv)

@@ -69,6 +69,8 @@ class LastingStream:
             reconfigure(errors="backslashreplace")
         self.lost: OSError | None = None
         """Why text was lost; None if the reader closed the pipe, as `head` does."""
+        self.is_read = True
+        """Whether text still goes anywhere."""
 
     def write(self, text: str) -> int:
         """Write or discard the text; return its length."""
@@ -89,6 +91,7 @@ class LastingStream:
         return getattr(self.stream, name)
 
     def _give_up(self, error: OSError) -> None:
+        self.is_read = False
         if not isinstance(error, BrokenPipeError):
             self.lost = self.lost or error
         # This also discards the present buffer, which the interpreter would write at exit, and
@@ -97,6 +100,11 @@ class LastingStream:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self.stream.fileno())
             os.close(null)
+
+
+def is_read() -> bool:
+    """Whether standard output still goes anywhere; work that has no other result may end if not."""
+    return getattr(sys.stdout, "is_read", True)
 
 
 @contextmanager

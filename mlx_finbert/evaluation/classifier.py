@@ -9,7 +9,7 @@ from mlx_finbert.evaluation.config import EvaluateSettings, complete
 from mlx_finbert.evaluation.evaluate import Evaluation, run
 from mlx_finbert.keywords import from_keywords, takes_settings
 
-OF_THE_COMMAND = ("json",)
+OF_THE_COMMAND = ("json", "output", "overwrite")
 """Settings that have no meaning here."""
 
 

@@ -12,7 +12,7 @@ from mlx_finbert.data.sources import is_same_data, load_texts
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.measured_rows import RowsWanted, Split
-from mlx_finbert.settings import require, setting
+from mlx_finbert.settings import refuse_without, require, setting
 
 AS_TRAINED = "(default: as in the model's training run, otherwise train's default)"
 
@@ -70,11 +70,20 @@ class RowSettings(ColumnSettings):
 class EvaluateSettings(RowSettings, ModelSettings):
     """Output."""
 
+    output: str | None = setting(
+        None,
+        "folder to write: predictions, mistakes, figures and the page that shows them",
+        metavar="DIR",
+    )
+    overwrite: bool = setting(
+        False, "write into a folder with other files and replace those that have our names"
+    )
     json: bool = setting(False, "print the result as JSON")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_rows()
+        refuse_without(self, ["overwrite"], "`output`", self.output is not None)
 
 
 def complete(given: dict[str, Any]) -> EvaluateSettings:

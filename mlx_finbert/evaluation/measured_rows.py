@@ -57,6 +57,8 @@ class MeasuredRows:
     """Number of rows left out because the model has seen their texts."""
     seen_checked: bool = False
     """Whether all texts that the model has seen are known."""
+    split: Split = "all"
+    """The part of the data that they are from."""
 
 
 def load_rows(
@@ -137,6 +139,7 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
         heading(rows, len(whole), split, wanted.data, is_own, run),
         len(whole) - len(kept),
         not unchecked_notes(run),
+        split,
     )
 
 

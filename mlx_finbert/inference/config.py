@@ -1,12 +1,14 @@
 """The settings of `python -m mlx_finbert.predict`."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from mlx_finbert.cli.model_flags import ModelSettings
 from mlx_finbert.data.flags import ReadingSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.inference.predictor import LongTexts
-from mlx_finbert.settings import setting
+from mlx_finbert.inference.standard_input import STANDARD_INPUT, is_piped
+from mlx_finbert.settings import refuse_without, setting
 
 
 @dataclass(kw_only=True)
@@ -15,9 +17,13 @@ class PredictSettings(ReadingSettings, ModelSettings):
 
     texts: list[str] = field(
         default_factory=list,
-        metadata={"help": "texts to score", "positional": True, "metavar": "TEXT"},
+        metadata={
+            "help": "texts to score; - for lines of standard input",
+            "positional": True,
+            "metavar": "TEXT",
+        },
     )
-    input: str | None = setting(None, "CSV, TSV, JSON, Parquet or TXT file to score")
+    input: str | None = setting(None, "CSV, TSV, JSON, Parquet or TXT file to score; - as above")
     output: str | None = setting(None, "CSV, TSV, JSONL or Parquet file to write")
     text_column: str = setting("text", "column of --input that holds the texts")
     by_sentence: bool = setting(
@@ -35,12 +41,56 @@ class PredictSettings(ReadingSettings, ModelSettings):
     overwrite_parts: bool = setting(
         False, "discard the parts of an unfinished run that had other settings or input"
     )
+    json: bool = setting(
+        False, "print a JSON object per text: text, label, probabilities, score, sentences"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if bool(self.texts) == bool(self.input):
             raise InputError("give either texts or `input=FILE`")
-        if bool(self.input) != bool(self.output):
+        if STANDARD_INPUT in self.texts and len(self.texts) > 1:
+            raise InputError(
+                f"the text {STANDARD_INPUT} stands for the lines of standard input: give it alone"
+            )
+        if self.reads_standard_input:
+            self._check_lines()
+        elif bool(self.input) != bool(self.output):
             raise InputError("`input` and `output` go together: give both")
         if self.sentences and not self.input:
             raise InputError("`sentences` is for files: add `input` and `output`")
+        if self.json and self.output:
+            raise InputError(
+                "`json` is for what is printed: leave it out, and let the name of `output` end in"
+                " .jsonl"
+            )
+
+    def _check_lines(self) -> None:
+        """Refuse settings that a line of standard input has no use for."""
+        if self.output or self.sentences:
+            name = "output" if self.output else "sentences"
+            raise InputError(
+                f"`{name}` is for files: lines of standard input are scored as they arrive and"
+                " printed, with `json=True` as JSON"
+            )
+        tables = ["text_column", "delimiter", "header"]
+        refuse_without(
+            self, tables, "a file as `input`: standard input holds a text per line", False
+        )
+
+    @property
+    def reads_standard_input(self) -> bool:
+        """Whether the texts are the lines of standard input."""
+        return STANDARD_INPUT in (self.input, *self.texts)
+
+    @property
+    def prints_results_alone(self) -> bool:
+        """Whether a program reads the output, so that notes must go elsewhere."""
+        return self.json or self.reads_standard_input
+
+
+def complete(given: dict[str, Any]) -> PredictSettings:
+    """Make settings from the given values; without texts and files, what is piped in is scored."""
+    if is_piped() and not any(given.get(name) for name in ("texts", "input", "output")):
+        given = {**given, "texts": [STANDARD_INPUT]}
+    return PredictSettings(**given)

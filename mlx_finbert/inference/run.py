@@ -1,7 +1,7 @@
 """Implementation of `python -m mlx_finbert.predict`."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +9,16 @@ import numpy as np
 from mlx_finbert.distributed import ranks
 from mlx_finbert.inference.config import PredictSettings
 from mlx_finbert.inference.documents import Document, read_documents
+from mlx_finbert.inference.json_lines import json_lines
 from mlx_finbert.inference.predictor import Predictor
 from mlx_finbert.inference.score_file import FileReport, score_file
 from mlx_finbert.inference.scored_rows import has_sides, scale_positions
+from mlx_finbert.inference.standard_input import arriving_lines, standard_input
 
 log = logging.getLogger(__name__)
+
+BATCHES = 8
+"""The most batches of texts that are scored before their lines are printed."""
 
 
 def run(settings: PredictSettings) -> Iterator[str]:
@@ -36,10 +41,41 @@ def run(settings: PredictSettings) -> Iterator[str]:
             yield from long_lines(report.num_long, predictor, settings.by_sentence)
             yield from scale_lines(model.args.labels)
     elif ranks().rank() == 0:
-        lines = document_lines if settings.by_sentence else text_lines
-        yield from lines(predictor, settings.texts)
-        yield from long_lines(predictor.num_long, predictor, settings.by_sentence)
-        yield from scale_lines(model.args.labels) if settings.by_sentence else ()
+        yield from scored_lines(predictor, batches_of(settings), settings)
+        notes = [*long_lines(predictor.num_long, predictor, settings.by_sentence)]
+        if settings.by_sentence or settings.json:
+            notes += scale_lines(model.args.labels)
+        if not settings.prints_results_alone:
+            yield from notes
+            return
+        for note in notes:
+            log.info(note)
+
+
+def batches_of(settings: PredictSettings) -> Iterator[list[str]]:
+    """The texts of the settings, or those of standard input as they arrive."""
+    most = BATCHES * settings.batch_size
+    if settings.reads_standard_input:
+        return arriving_lines(standard_input(), most, settings.encoding or "utf-8")
+    texts = settings.texts
+    return (texts[start : start + most] for start in range(0, len(texts), most))
+
+
+def scored_lines(
+    predictor: Predictor, batches: Iterable[list[str]], settings: PredictSettings
+) -> Iterator[str]:
+    """The lines for each batch of texts, once it is scored."""
+    number = 1
+    for texts in batches:
+        if settings.json:
+            yield from json_lines(predictor, texts, settings.by_sentence)
+        elif settings.by_sentence:
+            yield from document_lines(predictor, texts, number)
+        else:
+            yield from text_lines(predictor, texts)
+        number += len(texts)
+    if number == 1:
+        log.info("standard input holds no texts")
 
 
 def score(
@@ -102,9 +138,9 @@ def line(probabilities: np.ndarray, labels: list[str], text: str) -> str:
     return f"{labels[probabilities.argmax()]:<{width}}  {shares}  {text}"
 
 
-def document_lines(predictor: Predictor, texts: list[str]) -> Iterator[str]:
-    """A block of lines for each text: its sentences and their summary."""
-    for number, document in enumerate(read_documents(predictor, texts), 1):
+def document_lines(predictor: Predictor, texts: list[str], first: int) -> Iterator[str]:
+    """A block of lines for each text, numbered from `first`: its sentences and their summary."""
+    for number, document in enumerate(read_documents(predictor, texts), first):
         counts = ", ".join(f"{label} {count}" for label, count in document.counts.items())
         yield f"text {number}, sentences: {len(document.sentences)} ({counts})"
         for sentence, row in zip(document.sentences, document.probabilities, strict=True):

@@ -141,7 +141,8 @@ def calibration(report: Report, results: Results) -> str:
         f" {BINS} bins; its area shows the number of rows. Small dots are mostly noise. "
     )
     if after is None:
-        note += f"No temperature scaling: expected calibration error {before.error:.4f}."
+        unscaled = "No temperature scaling: expected" if report.history else "Expected"
+        note += f"{unscaled} calibration error {before.error:.4f}."
         return section("Calibration", note, figure(picture))
     note += f"The temperature, fitted on validation rows, is {report.temperature:.3f}."
     legend = {

@@ -381,7 +381,9 @@ def test_the_package_is_apart():
             "mlx_finbert.report",
             "mlx_finbert.evaluation",
             "mlx_finbert.inference.logits",
-            "mlx_finbert.files.atomic",
+            "mlx_finbert.inference.scored_rows",
+            "mlx_finbert.files",
+            "mlx_finbert.errors",
             "mlx_finbert._version",
         )
         assert all(name.startswith(allowed) for name in own), path
