@@ -42,8 +42,8 @@ class Panel:
 PANELS = [
     Panel(
         title="Loss",
-        explanation="Lower is better. Training has dropout, label smoothing and label weights;"
-        " validation is plain cross-entropy.",
+        explanation="Lower is better. Training is what the run minimizes, with dropout and label"
+        " smoothing; validation is plain cross-entropy.",
         step="step_loss",
         training="loss",
         validation="val_loss",
@@ -149,7 +149,7 @@ def draw_curves(figure: "Figure", report: Report) -> None:
 def draw_panel(axes: "Axes", panel: Panel, report: Report) -> None:
     """Draw training in grey, validation in colour, and a dashed line at the best evaluation."""
     if report.best_position is not None:
-        axes.axvline(report.best_position, color=COLORS["muted"], label="best", **DASHED)
+        axes.axvline(report.best_position, color=COLORS["muted"], label="weights kept", **DASHED)
     training, by_step = training_points(report, panel)
     if by_step:
         draw_steps(axes, training, panel.smooth)

@@ -60,7 +60,7 @@ def test_every_step_is_drawn_with_the_evaluations_on_the_same_axis():
     lines, axes = drawn(LOSS, report())
     np.testing.assert_allclose(lines["training"], [(i, 2 / i) for i in range(1, 81)])
     np.testing.assert_allclose(lines["validation"], [(40, 1.25), (80, 1.25)])
-    assert lines["best"][0, 0] == 80 and axes.get_xlabel() == "step"
+    assert lines["weights kept"][0, 0] == 80 and axes.get_xlabel() == "step"
     assert not axes.collections
     for panel, key in ((RATE, "learning_rate"), (NORM, "grad_norm")):
         lines, other = drawn(panel, report())
@@ -115,7 +115,7 @@ def test_a_run_without_a_log_is_drawn_over_its_epochs(tmp_path):
     made = report(steps=[])
     lines, axes = drawn(LOSS, made)
     np.testing.assert_allclose(lines["training"], [(1, 1.5), (2, 1.5)])
-    assert lines["best"][0, 0] == 2 and axes.get_xlabel() == "epoch"
+    assert lines["weights kept"][0, 0] == 2 and axes.get_xlabel() == "epoch"
     page = page_of(tmp_path, made)
     assert "Loss over the epochs" in page and "log.jsonl" not in page
     assert "Training values are means since the previous evaluation" in page

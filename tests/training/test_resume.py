@@ -135,6 +135,14 @@ def test_the_report_has_each_step_of_a_resumed_run_once(finished):
     assert "Loss over the steps" in (finished / "report.html").read_text()
 
 
+def test_a_step_has_its_own_loss_and_the_mean_since_the_evaluation(finished):
+    steps = steps_in(finished / "log.jsonl")[:7]
+    losses = [step["step_loss"] for step in steps]
+    assert len(set(losses)) == 7
+    for count, step in enumerate(steps, 1):
+        assert step["loss"] == pytest.approx(sum(losses[:count]) / count, rel=1e-5)
+
+
 def test_a_run_of_an_earlier_version_has_a_report(finished):
     for path in checkpoints_of(finished):
         if step_of(path) == 40:
