@@ -68,6 +68,13 @@ def test_the_readme_is_short():
     assert len(README.splitlines()) <= 150
 
 
+def test_the_picture_of_a_report_is_small_and_its_command_is_shown():
+    path = "docs/report.png"
+    picture = (ROOT / path).read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) < 150_000
+    assert f"]({path})" in README and f"cp runs/quickstart/curves.png {path}" in DOCS["training.md"]
+
+
 def anchor(heading):
     """Return the anchor that GitHub makes of a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")

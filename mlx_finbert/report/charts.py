@@ -1,6 +1,5 @@
-"""The charts of a report, drawn on given axes."""
+"""The charts of the results, drawn on given axes."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +10,6 @@ from mlx_finbert.evaluation.text import shortened
 if TYPE_CHECKING:
     # Importing matplotlib at runtime here would make every `--help` slow.
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-Rows = list[dict[str, Any]]
 
 COLORS = {
     "ink": "#1d2126",
@@ -27,83 +23,10 @@ COLORS = {
 
 MOST_NUMBERED = 30
 """With more labels than this, the confusion matrix has no names and numbers."""
-MOST_MARKED = 40
-"""With more evaluations than this, a curve has no dots."""
 DARK_SHARE = 0.7
 """Above this share, the number in a cell of the confusion matrix is light."""
 LONGEST_NAME = 24
 DASHED: dict[str, Any] = {"linewidth": 0.8, "dashes": (3, 3)}
-
-
-@dataclass
-class Panel:
-    """A chart over the epochs: its title and its keys in the history."""
-
-    title: str
-    training: str | None = None
-    validation: str | None = None
-
-
-PANELS = [
-    Panel("Loss", "loss", "val_loss"),
-    Panel("Accuracy", "accuracy", "val_accuracy"),
-    Panel("Macro-F1", None, "val_macro_f1"),
-    Panel("Learning rate", "learning_rate"),
-    Panel("Gradient norm, before clipping", "grad_norm"),
-]
-
-
-def points(history: Rows, key: str | None) -> np.ndarray:
-    """Epochs and finite values of a key, float64 (N, 2)."""
-    pairs = [(row.get("epoch"), row.get(key)) for row in history] if key else []
-    known = [pair for pair in pairs if all(isinstance(x, int | float) for x in pair)]
-    found = np.reshape(np.array(known, np.float64), (-1, 2))
-    return found[np.isfinite(found).all(axis=1)]
-
-
-def panels_of(history: Rows) -> list[Panel]:
-    """The panels for which the history has values."""
-    return [p for p in PANELS if any(len(points(history, k)) for k in (p.training, p.validation))]
-
-
-def draw_curves(figure: "Figure", history: Rows, best_epoch: float | None) -> None:
-    """Draw all panels in one figure, with a legend."""
-    panels = panels_of(history)
-    columns = min(3, len(panels))
-    rows = -(-len(panels) // columns)
-    figure.set_size_inches(3.4 * columns, 2.3 * rows + 0.4)
-    places = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, panel in zip(places, panels, strict=False):
-        axes.set_title(panel.title)
-        draw_panel(axes, panel, history, best_epoch)
-    for axes in places[len(panels) :]:
-        axes.remove()
-    lines = {str(line.get_label()): line for axes in figure.axes for line in axes.lines}
-    figure.legend(lines.values(), lines.keys(), ncols=3, loc="outside lower center", frameon=False)
-
-
-def draw_panel(axes: "Axes", panel: Panel, history: Rows, best_epoch: float | None) -> None:
-    """Draw training in grey, validation in colour, and a dashed line at the best evaluation."""
-    from matplotlib.ticker import MaxNLocator
-
-    if best_epoch is not None:
-        axes.axvline(best_epoch, color=COLORS["muted"], label="best", **DASHED)
-    epochs: set[float] = set()
-    for key, color, name in (
-        (panel.training, "before", "training"),
-        (panel.validation, "accent", "validation"),
-    ):
-        if len(line := points(history, key)):
-            dots = "o" if len(line) <= MOST_MARKED else ""
-            axes.plot(*line.T, marker=dots, color=COLORS[color], label=name)
-            epochs |= set(line[:, 0])
-    axes.grid(axis="y")
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=max(epochs) >= 2))
-    if len(epochs) == 1:
-        axes.set_xticks(list(epochs))
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axes.ticklabel_format(axis="y", scilimits=(-3, 4))
 
 
 def confusion_size(count: int) -> tuple[float, float]:

@@ -74,10 +74,12 @@ class Report:
     defaults: dict[str, Any]
     """Defaults of the same keys; settings that differ are listed first."""
     history: list[dict[str, Any]]
-    """One row per evaluation, with `step`, `epoch` and the keys of `charts.PANELS`."""
+    """One row per evaluation, with `step`, `epoch` and the keys of `curves.PANELS`."""
     best_step: int | None
     """The step whose weights were kept; None before the first evaluation."""
     label_names: list[str]
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    """One row per step, with `step` and the keys of `curves.PANELS`; empty without a log."""
     predictions: Predictions | None = None
     """None if no rows were measured, as after Ctrl-C."""
     temperature: float = 1.0
@@ -93,9 +95,19 @@ class Report:
     machine: dict[str, str] = field(default_factory=this_machine)
 
     @property
-    def best_epoch(self) -> float | None:
-        """The epoch of the best evaluation; None if there are no others."""
-        found = [row.get("epoch") for row in self.history if row.get("step") == self.best_step]
+    def axis(self) -> str:
+        """What the curves are drawn over: `step`, or `epoch` without a log of the steps."""
+        return "step" if self.steps else "epoch"
+
+    @property
+    def last_step(self) -> int:
+        """The last step of the log and the history; 0 without any."""
+        return max((row.get("step", 0) for row in (*self.steps, *self.history)), default=0)
+
+    @property
+    def best_position(self) -> float | None:
+        """The place of the best evaluation on the axis; None if there are no others."""
+        found = [row.get(self.axis) for row in self.history if row.get("step") == self.best_step]
         return found[0] if found and len(self.history) > 1 else None
 
     @cached_property

@@ -8,8 +8,9 @@ from typing import Any
 
 from mlx_finbert.evaluation.metrics import plain
 from mlx_finbert.files.atomic import write_bytes
-from mlx_finbert.report.charts import confusion_size, draw_confusion, draw_curves, panels_of
+from mlx_finbert.report.charts import confusion_size, draw_confusion
 from mlx_finbert.report.contents import Report, Results
+from mlx_finbert.report.curves import draw_curves, panels_of
 from mlx_finbert.report.page import page
 from mlx_finbert.report.pictures import png
 
@@ -34,7 +35,7 @@ def write_report(folder: Path, report: Report) -> None:
     `reliability.csv` holds the reliability table before and after temperature scaling.
     """
     write_bytes(folder / "report.html", encoded(page(report)))
-    if panels_of(report.history):
+    if panels_of(report):
         write_bytes(folder / "curves.png", curves_picture(report))
     if results := report.results:
         write_bytes(folder / "confusion.png", confusion_picture(report, results))
@@ -43,8 +44,8 @@ def write_report(folder: Path, report: Report) -> None:
 
 
 def curves_picture(report: Report) -> bytes:
-    """Draw all charts over the epochs as PNG."""
-    return png(lambda figure: draw_curves(figure, report.history, report.best_epoch))
+    """Draw all charts of the training as PNG."""
+    return png(lambda figure: draw_curves(figure, report))
 
 
 def confusion_picture(report: Report, results: Results) -> bytes:

@@ -8,6 +8,9 @@ from typing import Any
 from mlx_finbert.evaluation.text import is_control
 from mlx_finbert.report.charts import COLORS
 
+LONGEST_WHOLE = 20
+"""Longer names and paths may break after a separator, to fit a phone's width."""
+
 
 def text(value: Any) -> str:
     """Escape a value, without the characters that HTML does not allow."""
@@ -19,9 +22,21 @@ def sentence(message: str) -> str:
     return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", text(message))
 
 
+def breakable(value: Any) -> str:
+    """Escape a value; long paths and names in it may break after their separators."""
+    return "".join(map(broken, re.split(r"(\s+)", str(value))))
+
+
+def broken(word: str) -> str:
+    """Escape a word, with the places where it may break if it is long."""
+    if len(word) <= LONGEST_WHOLE:
+        return text(word)
+    return re.sub(r"([/_.:,-])(?=\w)", r"\1<wbr>", text(word))
+
+
 def isolated(name: str) -> str:
     """Escape a name and isolate its text direction from the text around it."""
-    return f"<bdi>{text(name)}</bdi>"
+    return f"<bdi>{breakable(name)}</bdi>"
 
 
 def section(title: str, note: str, *parts: str) -> str:
@@ -51,9 +66,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], name: str = "") ->
     )
 
 
-def figure(picture: str, caption: str = "") -> str:
-    """An SVG element below its caption."""
-    caption = f"<figcaption>{text(caption)}</figcaption>" if caption else ""
+def figure(picture: str, title: str = "", explanation: str = "") -> str:
+    """An SVG element below its title and a sentence that explains it."""
+    caption = f"<b>{text(title)}</b> {text(explanation)}".strip()
+    caption = f"<figcaption>{caption}</figcaption>" if title else ""
     return f"<figure>{caption}<div class=scroll>{picture}</div></figure>"
 
 
@@ -83,7 +99,7 @@ RULES = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font-variant-numeric:tabular-nums;
   font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;
-  -webkit-text-size-adjust:100%;overflow-wrap:anywhere}
+  -webkit-text-size-adjust:100%;overflow-wrap:break-word;hyphens:manual}
 main{max-width:66rem;margin:0 auto;padding:2.5rem 1.25rem 3rem}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 .5rem}
 h2{font-size:1.1rem;margin:0 0 .35rem;break-after:avoid}
@@ -95,6 +111,7 @@ header p,.note{color:var(--muted);margin:.15rem 0}
 .tiles>div{background:var(--panel);border-radius:.5rem;padding:.75rem .9rem;break-inside:avoid}
 .tiles b{display:block;font-size:1.55rem;font-weight:600;line-height:1.25}
 .tiles span{display:block}
+figcaption b{display:block;color:var(--ink);font-weight:600}
 .tiles span,small,figcaption,thead th{color:var(--muted);font-size:.87em;font-weight:400}
 .charts{grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr));gap:1.25rem 1.5rem}
 figure{margin:0;min-width:0;break-inside:avoid}
@@ -106,16 +123,18 @@ svg text{font-family:inherit!important}
 .key i{display:inline-block;width:1.5em;margin-right:.4em;vertical-align:middle;
   border-top:2px solid}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;margin-top:.7rem;overflow-wrap:normal}
+table{border-collapse:collapse;margin-top:.7rem}
 th,td{padding:.35rem 1.6rem .35rem 0;text-align:left;vertical-align:top;font-weight:400;
   border-bottom:1px solid var(--line)}
-th:first-child{min-width:5.5rem;max-width:18rem;overflow-wrap:anywhere}
+th:first-child{min-width:5.5rem;max-width:min(18rem,60vw)}
 th:last-child,td:last-child{padding-right:0}
-td{overflow-wrap:anywhere}
+td{max-width:min(24rem,80vw)}
 .numbers td,.numbers th:not(:first-child){text-align:right;white-space:nowrap}
 .pair{display:grid;gap:0 2.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
 .defaults{columns:17rem;column-gap:2.5rem;list-style:none;padding:0;font-size:.88rem}
 .defaults li{display:flex;justify-content:space-between;gap:1rem}
+.defaults code:first-child{flex:none}
+.defaults code:last-child{min-width:0;text-align:right}
 code{font:.88em ui-monospace,SFMono-Regular,Menlo,"DejaVu Sans Mono",monospace}
 ol{list-style:none;margin:.7rem 0 0;padding:0}
 li{padding:.7rem 0;border-bottom:1px solid var(--line);break-inside:avoid}

@@ -2,9 +2,18 @@
 
 from typing import Any
 
-from mlx_finbert.report.charts import Panel, draw_panel, panels_of
 from mlx_finbert.report.contents import Report
-from mlx_finbert.report.markup import STYLE_SHEET, figure, key, section, sentence, table, text
+from mlx_finbert.report.curves import Panel, draw_panel, panels_of, training_points, window_of
+from mlx_finbert.report.markup import (
+    STYLE_SHEET,
+    breakable,
+    figure,
+    key,
+    section,
+    sentence,
+    table,
+    text,
+)
 from mlx_finbert.report.pictures import svg
 from mlx_finbert.report.sections import result_sections
 
@@ -45,26 +54,63 @@ def header(report: Report) -> str:
 
 
 def curves(report: Report) -> str:
-    """The section with a chart for each metric in the history."""
-    charts = "".join(curve(report, panel) for panel in panels_of(report.history))
-    note = "Training values are means since the previous evaluation, with dropout on."
-    note += " history.csv holds all values."
-    if report.best_epoch is not None:
-        note += f" The dashed line marks step {report.best_step:,}, whose weights were kept."
+    """The section with a chart for each figure of the training."""
+    charts = "".join(curve(report, panel) for panel in panels_of(report))
     legend = key({"before": "training", "accent": "validation"})
     grid = f"<div class=charts>{charts}</div>"
-    return section("Training", note, legend, grid) if charts else ""
+    return section("Training", about_curves(report), legend, grid) if charts else ""
+
+
+def about_curves(report: Report) -> str:
+    """How the curves were made, and where their values are."""
+    if report.steps:
+        sentences = [*epoch_length(report), *smoothing(report)]
+        sentences.append("log.jsonl has the values of each step, history.csv of each evaluation.")
+    else:
+        sentences = [
+            "Training values are means since the previous evaluation, with dropout on.",
+            "history.csv has all values.",
+        ]
+    if report.best_position is not None:
+        kept = f"step {report.best_step:,}, whose weights were kept"
+        sentences.append(f"The dashed line marks {kept}.")
+    return " ".join(sentences)
+
+
+def epoch_length(report: Report) -> list[str]:
+    """A sentence about the number of steps in an epoch, if an evaluation tells it."""
+    for row in reversed(report.history):
+        if row.get("epoch"):
+            return [f"An epoch has {round(row['step'] / row['epoch']):,} steps."]
+    return []
+
+
+def smoothing(report: Report) -> list[str]:
+    """A sentence about the running means, if any curve has them."""
+    lengths = [
+        len(line)
+        for panel in panels_of(report)
+        for line, by_step in [training_points(report, panel)]
+        if by_step and panel.smooth
+    ]
+    window = window_of(max(lengths, default=0))
+    if window == 1:
+        return []
+    return [
+        f"Training loss and gradient norm are running means of {window:,} steps; the pale band"
+        " spans the values of these steps."
+    ]
 
 
 def curve(report: Report, panel: Panel) -> str:
-    """One chart over the epochs."""
+    """One chart over the steps or the epochs."""
     picture = svg(
-        lambda f: draw_panel(f.subplots(), panel, report.history, report.best_epoch),
+        lambda f: draw_panel(f.subplots(), panel, report),
         PANEL_SIZE,
         panel.title,
-        f"{panel.title} over the epochs",
+        f"{panel.title} over the {report.axis}s",
     )
-    return figure(picture, panel.title)
+    return figure(picture, panel.title, panel.explanation)
 
 
 def settings(report: Report) -> str:
@@ -85,7 +131,7 @@ def settings(report: Report) -> str:
 
 
 def code(value: str) -> str:
-    return f"<code>{text(value)}</code>"
+    return f"<code>{breakable(value)}</code>"
 
 
 def plain(value: Any) -> str:

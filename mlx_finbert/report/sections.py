@@ -24,12 +24,14 @@ LONGEST_TEXT = 800
 LONGEST_VALUE = 60
 """The same limit for other columns of a row."""
 TILES = {
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro-F1",
-    "mcc": "MCC",
-    "loss": "Loss",
-    "brier": "Brier score",
+    "accuracy": ("Accuracy", "share of rows with the right label"),
+    "macro_f1": ("Macro-F1", "mean F1, all labels alike"),
+    "mcc": ("MCC", "1 is perfect, 0 is chance"),
+    "loss": ("Loss", "cross-entropy, lower is better"),
+    "brier": ("Brier score", "squared error of probabilities, lower is better"),
 }
+"""Title and explanation of the main metrics."""
+ECE = "Calibration error", "gap between probability and share of correct rows"
 
 
 def result_sections(report: Report) -> list[str]:
@@ -50,11 +52,11 @@ def result_sections(report: Report) -> list[str]:
 def headline(report: Report, results: Results) -> str:
     """A tile for each main metric, with its interval."""
     tiles = []
-    for name, title in TILES.items():
+    for name, about in TILES.items():
         low, high = results.intervals[name]
-        tiles.append(tile(title, getattr(results.metrics, name), f"{low:.4f} to {high:.4f}"))
+        tiles.append(tile(*about, getattr(results.metrics, name), f"{low:.4f} to {high:.4f}"))
     before = f"before: {results.raw.error:.4f}" if scaled(report) else f"{BINS} bins"
-    tiles.append(tile("Calibration error", results.calibrated.error, before))
+    tiles.append(tile(*ECE, results.calibrated.error, before))
     counts = results.metrics.confusion.sum(axis=1)
     usual, share = report.label_names[counts.argmax()], counts.max() / counts.sum()
     predictions = results.predictions
@@ -78,8 +80,10 @@ def headline(report: Report, results: Results) -> str:
     return section("Results", note, f"<div class=tiles>{''.join(tiles)}</div>")
 
 
-def tile(title: str, value: float, beneath: str) -> str:
-    return f"<div><span>{title}</span><b>{value:.4f}</b><span>{beneath}</span></div>"
+def tile(title: str, explanation: str, value: float, beneath: str) -> str:
+    """A metric with its interval, and a line that explains it."""
+    lines = f"<span>{beneath}</span><small>{explanation}</small>"
+    return f"<div><span>{title}</span><b>{value:.4f}</b>{lines}</div>"
 
 
 def scaled(report: Report) -> bool:
@@ -101,7 +105,11 @@ def by_label(report: Report, results: Results) -> str:
             (isolated(name), *cells, f"{confusion[i].sum():,}", f"{confusion[:, i].sum():,}")
         )
     head = ("label", "precision", "recall", "F1", "rows", "predicted")
-    return section("By label", "", table(head, rows, "numbers"))
+    note = (
+        "Precision is the share of correct rows among those predicted as the label, recall among"
+        " those that have it; F1 is the harmonic mean of both."
+    )
+    return section("By label", note, table(head, rows, "numbers"))
 
 
 def confusion(report: Report, results: Results) -> str:
@@ -113,7 +121,7 @@ def confusion(report: Report, results: Results) -> str:
         "confusion",
         "Confusion matrix",
     )
-    note = "Cells are shaded by their share of the true label's rows."
+    note = "Rows by true and predicted label, shaded by their share of the true label's rows."
     more = commonest(counts, names) if len(names) > MOST_NUMBERED else ""
     return section("Confusion matrix", note, figure(picture), more)
 

@@ -112,6 +112,24 @@ def _is_until(line: str, step: int) -> bool:
         return False
 
 
+def steps_in(path: Path) -> list[dict[str, Any]]:
+    """The steps of a log, each once and in order; none if there is no log that can be read."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return []
+    found = {}
+    for line in lines:
+        try:
+            event = json.loads(line)
+            if event["event"] == "step":
+                found[int(event["step"])] = event
+        except (ValueError, TypeError, KeyError):
+            # A line that a killed process left incomplete.
+            continue
+    return [found[number] for number in sorted(found)]
+
+
 def finite(figures: dict[str, Any]) -> dict[str, Any]:
     """Replace numbers that are not finite by None, since JSON has no form for them."""
     return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in figures.items()}

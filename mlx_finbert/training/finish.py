@@ -19,9 +19,10 @@ from mlx_finbert.inference.logits import Forward, require_finite
 from mlx_finbert.interrupt import interrupt_noted
 from mlx_finbert.publishing.card import write_card
 from mlx_finbert.report import Predictions, Report, metrics_of, write_report
-from mlx_finbert.training.callbacks import Progress
+from mlx_finbert.training.callbacks import Progress, steps_in
 from mlx_finbert.training.card_facts import facts_of_run
 from mlx_finbert.training.collapse import collapse_warning
+from mlx_finbert.training.integrations import LOG
 from mlx_finbert.training.output_dir import REPORTS
 from mlx_finbert.training.prepare import Loaders
 from mlx_finbert.training.result import Result
@@ -98,6 +99,7 @@ def report_of(folder: RunFolder, ending: str, best: Record, **more: Any) -> Repo
         defaults={f.name: f.default for f in names},
         history=[asdict(record) for record in folder.history],
         best_step=best.step,
+        steps=steps_in(folder.path / LOG),
         label_names=folder.model.args.labels,
         **more,
     )

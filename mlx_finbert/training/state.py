@@ -89,6 +89,8 @@ class StepMetrics:
     loss: float
     accuracy: float
     """Loss and accuracy are means since the last evaluation."""
+    step_loss: float
+    """Mean loss of this step's rows."""
     grad_norm: float
     """Global norm before clipping."""
     num_tokens: int

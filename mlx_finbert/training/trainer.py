@@ -116,6 +116,7 @@ class Trainer:
             learning_rate=output.learning_rate,
             loss=sums.mean_loss,
             accuracy=sums.accuracy,
+            step_loss=output.loss / output.weight,
             grad_norm=output.grad_norm,
             num_tokens=sum(batch.num_tokens for batch in output.update.batches),
         )

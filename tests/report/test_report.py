@@ -20,7 +20,7 @@ from mlx_finbert.inference.logits import softmax
 from mlx_finbert.report import FILES, Predictions, Report, metrics_of, write_report
 from mlx_finbert.report.contents import this_machine
 
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "wbr"}
 FOREIGN = {"script", "link", "img", "image", "iframe", "object", "embed", "base", "form"}
 
 

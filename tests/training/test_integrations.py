@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.training.callbacks import Callback, JsonLines
+from mlx_finbert.training.callbacks import Callback, JsonLines, steps_in
 from mlx_finbert.training.integrations import (
     Guarded,
     TensorBoard,
@@ -101,6 +101,19 @@ def test_a_line_that_a_killed_process_left_unfinished_is_dropped(tmp_path, damag
     path.write_bytes(path.read_bytes() + damage)
     tell(JsonLines(path), 3, 3)
     assert [number for _, number in events_of(path)] == [0, 1, 2, 2, 2, 3, 3, 3]
+
+
+def test_the_steps_of_a_log_are_read_once_and_in_order(tmp_path):
+    path = tmp_path / "log.jsonl"
+    assert steps_in(path) == []
+    tell(JsonLines(path), 1, 3)
+    path.write_bytes(
+        path.read_bytes() * 2 + b'{"event": "step", "st\n5\n\xff\xfe{\n{"event": "step"}'
+    )
+    steps = steps_in(path)
+    assert [(s["step"], s["step_loss"], s["grad_norm"]) for s in steps] == [
+        (number, 0.5, 0.5) for number in (1, 2, 3)
+    ]
 
 
 def test_a_new_run_starts_a_new_log(tmp_path):

@@ -17,6 +17,7 @@ from mlx_finbert.data.text_hashes import chances
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import file_sha256
 from mlx_finbert.train import main
+from mlx_finbert.training.callbacks import steps_in
 from mlx_finbert.training.checkpoints import (
     checkpoints_of,
     find_checkpoint,
@@ -118,6 +119,42 @@ def test_rotation_spares_the_best(tmp_path):
         (tmp_path / f"checkpoints/step-{step:08d}").mkdir(parents=True)
     rotate(tmp_path, keep=1, best_step=20)
     assert [path.name[-2:] for path in checkpoints_of(tmp_path)] == ["20", "40"]
+
+
+def test_the_report_has_each_step_of_a_resumed_run_once(finished):
+    before = steps_in(finished / "log.jsonl")
+    for path in checkpoints_of(finished):
+        if step_of(path) == 40:
+            shutil.rmtree(path)
+    assert main(["--resume", str(finished)]) == 0
+    lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
+    numbers = [line["step"] for line in lines if line["event"] == "step"]
+    assert numbers == list(range(1, 41)) and sum(e["event"] == "start" for e in lines) == 2
+    after = steps_in(finished / "log.jsonl")
+    assert [{**s, "time": 0} for s in after] == [{**s, "time": 0} for s in before]
+    assert "Loss over the steps" in (finished / "report.html").read_text()
+
+
+def test_a_step_has_its_own_loss_and_the_mean_since_the_evaluation(finished):
+    steps = steps_in(finished / "log.jsonl")[:7]
+    losses = [step["step_loss"] for step in steps]
+    assert len(set(losses)) == 7
+    for count, step in enumerate(steps, 1):
+        assert step["loss"] == pytest.approx(sum(losses[:count]) / count, rel=1e-5)
+
+
+def test_a_run_of_an_earlier_version_has_a_report(finished):
+    for path in checkpoints_of(finished):
+        if step_of(path) == 40:
+            shutil.rmtree(path)
+    log = finished / "log.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    for line in lines:
+        line.pop("step_loss", None)
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (finished / "report.html").unlink()
+    assert main(["--resume", str(finished)]) == 0
+    assert "Loss over the steps" in (finished / "report.html").read_text()
 
 
 @pytest.mark.parametrize("fault", ["truncated", "altered", "missing"])
