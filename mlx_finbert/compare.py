@@ -5,6 +5,7 @@ import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
+from mlx_finbert.cli.messages import told
 
 DESCRIPTION = """\
 Measure models on the same rows. For each model but the first, print the differences from the first
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
         comparison = run(settings, open_models(settings.models, settings.model_labels))
     as_json = json.dumps(comparison.to_dict(), indent=2, allow_nan=False) if settings.json else None
-    print(as_json or comparison)
+    print(told(as_json or comparison))
     return 0
 
 
