@@ -80,13 +80,19 @@ def test_an_installation_that_fails(script, tmp_path):
         "unshare": 'shift 3; exec "$@"',
         "debootstrap": "echo no network; exit 1",
     }
-    for _ in range(2):
-        done = script("test", **commands)
-        assert done.returncode == SKIPPED
-        log = tmp_path / "cache" / "log"
-        assert done.stdout == f"skipped: Swift could not be installed: see {log}\n"
-        assert log.read_text() == "no network\n"
-        assert not (tmp_path / "cache" / "trixie").exists()
+    cache = tmp_path / "cache"
+    sentence = f"skipped: Swift could not be installed: see {cache / 'log'}"
+    done = script("test", **commands)
+    assert (done.returncode, done.stdout) == (SKIPPED, f"{sentence}\n")
+    assert (cache / "log").read_text() == "no network\n" and not (cache / "trixie").exists()
+    # Not tried again at once.
+    again = commands | {"debootstrap": "echo again"}
+    done = script("test", **again)
+    advice = f"; remove {cache / 'failed'} to try again"
+    assert (done.returncode, done.stdout) == (SKIPPED, f"{sentence}{advice}\n")
+    (cache / "failed").unlink()
+    script("test", **again)
+    assert (cache / "log").read_text().startswith("again\n")
 
 
 def test_an_installation_is_made_once_and_whole(script, tmp_path):
