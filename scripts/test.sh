@@ -4,7 +4,8 @@
 #   scripts/test.sh [--quick | arguments for pytest]
 #
 # Without arguments it skips the tests marked `slow` or `bench`; `scripts/test.sh tests` runs all.
-# With --quick it also skips MLX's CPU backend (all tests whose name has `linux_cpu`) and convert/.
+# --quick runs the core alone, from data to trained models, without MLX's CPU backend on Linux
+# (tests whose name has `linux_cpu`).
 # PyTorch is only used as the reference of the parity tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,6 +25,9 @@ ulimit -S -n 256
 "$PYTHON" -m mypy -p mlx_finbert
 case "${1-}" in
 "") set -- -m "not slow and not bench" ;;
---quick) set -- -m "not slow and not bench" -k "not linux_cpu" --ignore tests/convert "${@:2}" ;;
+--quick)
+    set -- -m "not slow and not bench" -k "not linux_cpu" tests/test_packaging.py \
+        tests/{backend,checkpoints,cli,data,evaluation,models,training} "${@:2}"
+    ;;
 esac
 "$PYTHON" -m pytest --numprocesses 2 --dist loadfile "$@"
