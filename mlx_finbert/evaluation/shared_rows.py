@@ -87,7 +87,7 @@ def shared_rows(
 
 
 def in_all(texts: LabelledTexts, parts: Sequence[LabelledTexts]) -> LabelledTexts:
-    """The rows that are in all parts, which hold positions in the place of numbers."""
+    """The rows that are in all parts, with positions as their numbers."""
     at = reduce(np.intersect1d, [part.numbers for part in parts])
     names = {part.name for part in parts}
     return texts.take(at, names.pop() if len(names) == 1 else texts.name)
