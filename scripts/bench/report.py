@@ -66,7 +66,7 @@ def report(
         found["cases"] = [measure(name, arguments) for name in arguments.case]
         print(json.dumps(found, indent=2))
         return
-    print(f"{described(found['machine'])}\n{arguments.rounds} rounds")
+    print(f"{described(found['machine'])}\nrounds: {arguments.rounds}")
     for name in arguments.case:
         case = measure(name, arguments)
         print(f"\n{heading(case)}\n{table(case['contenders'], case['rows'])}\n{note(case)}")

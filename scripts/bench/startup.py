@@ -154,7 +154,7 @@ def moments(log: str) -> tuple[float, float]:
 
 def printed(found: Row) -> str:
     """The machine and the tables."""
-    lines = [described(found["machine"]), f"{found['rounds']} rounds", ""]
+    lines = [described(found["machine"]), f"rounds: {found['rounds']}", ""]
     lines.append(f"{'process':<24}{'seconds':>9}{'/ bare':>9}{'/ mlx.core':>12}  heavy")
     for row in found["processes"]:
         over = row["over"]

@@ -142,7 +142,7 @@ def write(folder: Path, tokenizer: Tokenizer, texts: list[str]) -> dict[str, str
 
 def printed(found: Answer) -> str:
     """The machine and the tables."""
-    lines = [f"{described(found['machine'])}\n{found['rounds']} rounds"]
+    lines = [f"{described(found['machine'])}\nrounds: {found['rounds']}"]
     for case in found["cases"]:
         per_second = case["texts"] / case["contenders"][0]["median"]
         lines.append(
