@@ -1,4 +1,4 @@
-"""Tells a model that has collapsed: it predicts one label whatever the text."""
+"""Warns of a model that has collapsed: it predicts one label whatever the text."""
 
 import numpy as np
 

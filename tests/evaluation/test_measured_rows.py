@@ -1,4 +1,4 @@
-"""Which rows are measured, and what is said of them."""
+"""The rows that are measured, and the notes about them."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Which rows several models are compared on, and what is said of them."""
+"""The rows that several models are compared on, and the notes about them."""
 
 from dataclasses import replace
 

@@ -28,7 +28,7 @@ def raising(error):
 
 @pytest.fixture
 def checked(monkeypatch, capsys):
-    """Run the command with these checks in the place of its own; return status, output, report."""
+    """Run the command with these checks instead of its own; return status, output, report."""
 
     def call(*checks, flags=(), timing=TIMING):
         monkeypatch.setattr(run, "checks_against_numpy", lambda quick: iter(checks))
