@@ -106,6 +106,12 @@ class Subject:
         labels[filled] = self.label_ids
         return Batch(ids, mask, labels, filled.astype(np.float32), np.arange(len(self.texts)))
 
+    @property
+    def update(self) -> Update:
+        """An update of the batch."""
+        rows = np.arange(len(self.texts))
+        return Update(rows, rows + 1, self.label_ids, [self.batch])
+
     @cached_property
     def loss(self) -> Loss:
         return Loss(CLASS_WEIGHTS, SMOOTHING)
@@ -136,18 +142,14 @@ class Subject:
 
     def gradients(self, weights: Arrays | None = None) -> Arrays:
         """Gradients of the mean loss, float64, at these weights or the subject's own."""
-        model, batch = self.model(), self.batch
+        model = self.model()
         parameters = named_parameters(model)
         if weights:
             parameters = {name: mx.array(value) for name, value in weights.items()}
         function = compiled_value_and_grad(loss_of_parameters(model, self.loss, {}, "float32"))
-        places = len(batch.input_ids), -1
-        rows = batch.input_ids, batch.attention_mask, batch.label_ids, batch.weights
-        factor = mx.array(1 / self.loss.total_weight(self.label_ids))
-        key = dropout_key(0)
-        _, found = function(
-            parameters, tuple(mx.array(x.reshape(places)) for x in rows), key, factor
-        )
+        rows = tuple(map(mx.array, self.loss.arrays(self.batch)))
+        factor = mx.array(1 / self.loss.total_weight(self.update))
+        _, found = function(parameters, rows, dropout_key(0), factor)
         return to_numpy(found, np.float64)
 
     def steps(self, count: int) -> Iterator[tuple[float, dict[str, mx.array]]]:
@@ -161,10 +163,8 @@ class Subject:
             self.loss,
             max_grad_norm=MAX_GRAD_NORM,
         )
-        rows = np.arange(len(self.texts))
-        update = Update(rows, rows + 1, self.label_ids, [self.batch])
         for number in range(count):
-            output = step(update, number, self.learning_rate)
+            output = step(self.update, number, self.learning_rate)
             yield output.loss / output.weight, named_parameters(model)
 
 

@@ -157,10 +157,13 @@ class Progress(Callback):
         self.bar.update()
 
     def on_evaluation(self, record: Record, is_best: bool) -> None:
+        measured = ", ".join(
+            f"{name.replace('macro_f1', 'macro-F1')} {value:.4f}"
+            for name, value in record.validation.items()
+        )
         self.bar.write(
             f"epoch {record.epoch:g}: loss {record.loss:.4f}, accuracy {record.accuracy:.4f};"
-            f" validation loss {record.val_loss:.4f}, accuracy {record.val_accuracy:.4f},"
-            f" macro-F1 {record.val_macro_f1:.4f}{' (kept)' if is_best else ''}"
+            f" validation {measured}{' (kept)' if is_best else ''}"
         )
 
     def on_end(self, end: str) -> None:

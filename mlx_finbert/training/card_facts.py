@@ -52,12 +52,7 @@ def measured_rows(best: Record, test: dict[str, Any]) -> list[Measured]:
     Of a run without test rows, the validation rows were measured again at the end, calibrated and
     with intervals.
     """
-    found = {
-        "validation": Measured(
-            "validation",
-            {"loss": best.val_loss, "accuracy": best.val_accuracy, "macro_f1": best.val_macro_f1},
-        )
-    }
+    found = {"validation": Measured("validation", best.validation)}
     if test:
         found[test["split"]] = Measured(
             test["split"],

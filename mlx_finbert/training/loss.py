@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import mlx.core as mx
+import mlx.nn as nn
 import numpy as np
 
+from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import canonical
-from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays, holding, tree
+from mlx_finbert.training.objective import Objective
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """The dtypes, as MLX names them."""
@@ -28,9 +30,26 @@ class Loss:
     """float32 (num_labels,)."""
     label_smoothing: float = 0.0
 
-    def total_weight(self, label_ids: np.ndarray) -> float:
-        """The divisor for the summed losses of rows with these labels."""
-        return float(self.class_weights[label_ids].sum(dtype=np.float64))
+    def total_weight(self, update: Update) -> float:
+        """The sum of the weights of the rows' labels."""
+        return float(self.class_weights[update.label_ids].sum(dtype=np.float64))
+
+    def arrays(self, batch: Batch) -> tuple[np.ndarray, ...]:
+        """Ids and mask, int32 (R, L), labels, int32 (R, E), and weights, float32 (R, E)."""
+        places = len(batch.input_ids), -1
+        labels, weights = batch.label_ids.reshape(places), batch.weights.reshape(places)
+        return batch.input_ids, batch.attention_mask, labels, weights
+
+    def sum_and_correct(
+        self, model: nn.Module, arrays: tuple[mx.array, ...], dropout_key: mx.array
+    ) -> tuple[mx.array, mx.array]:
+        """The summed loss and the number of correct examples; see `objective.Objective`."""
+        input_ids, attention_mask, label_ids, weights = arrays
+        examples = label_ids.shape[1]
+        label_ids, weights = label_ids.flatten(), weights.flatten()
+        logits = model(input_ids, attention_mask, dropout_key=dropout_key, examples=examples)
+        correct = ((logits.argmax(axis=-1) == label_ids) * weights).sum()
+        return self.sum(logits, label_ids, weights), correct
 
     def sum(self, logits: mx.array, label_ids: mx.array, weights: mx.array) -> mx.array:
         """Summed loss in float32: logits (B, num_labels), labels int32 (B,), weights (B,).
@@ -48,23 +67,23 @@ class Loss:
 
 
 def loss_of_parameters(
-    model: Classifier, loss: Loss, frozen: Arrays, precision: Precision
+    model: nn.Module, objective: Objective, frozen: Arrays, precision: Precision
 ) -> Callable[..., tuple[mx.array, mx.array]]:
     """The summed loss of a batch, as a function of the trainable parameters.
 
     Everything that is not an argument of that function is fixed when it is made: the frozen
-    parameters, the class weights and the precision.
+    parameters, the objective's constants and the precision.
 
     Args:
         model: the architecture.
-        loss: computes the loss of a batch.
+        objective: computes the loss of a batch.
         frozen: the parameters that are not trained.
         precision: dtype of the forward and backward passes.
 
     Returns:
-        A function of parameters, float32; rows, a tuple of ids and mask, int32 (R, L), labels,
-        int32 (R, E), and weights, float32 (R, E); a dropout key, uint32 (2,); and a factor. It
-        returns the loss times the factor, and (2,): the loss and the number of correct examples.
+        A function of parameters, float32; the objective's arrays of a batch; a dropout key, uint32
+        (2,); and a factor. It returns the loss times the factor, and (2,): the loss and the number
+        of correct examples.
     """
     dtype = getattr(mx, precision)
     frozen = cast(frozen, dtype)
@@ -73,13 +92,8 @@ def loss_of_parameters(
     def function(
         parameters: Arrays, rows: tuple[mx.array, ...], key: mx.array, factor: mx.array
     ) -> tuple[mx.array, mx.array]:
-        input_ids, attention_mask, label_ids, weights = rows
-        examples = label_ids.shape[1]
-        label_ids, weights = label_ids.flatten(), weights.flatten()
         with holding(model, tree(frozen | cast(parameters, dtype))):
-            logits = model(input_ids, attention_mask, dropout_key=key, examples=examples)
-        summed = loss.sum(logits, label_ids, weights)
-        correct = ((logits.argmax(axis=-1) == label_ids) * weights).sum()
+            summed, correct = objective.sum_and_correct(model, rows, key)
         return summed * factor, mx.stack([summed, correct])
 
     return function

@@ -29,6 +29,7 @@ from mlx_finbert.training.optimizer import Adam, FreezeSchedule, make_groups
 from mlx_finbert.training.step import TrainStep
 from mlx_finbert.training.trainer import Trainer, TrainingArgs
 from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary, trim
+from mlx_finbert.training.validation import ClassifierValidation
 
 log = logging.getLogger(__name__)
 
@@ -224,7 +225,8 @@ def make_trainer(
         plateau=settings.plateau(),
         stopping=settings.early_stopping(),
     )
-    return Trainer(step, loaders.train, loaders.validation, args), vocabulary
+    validation = ClassifierValidation(model, loaders.validation, processes)
+    return Trainer(step, loaders.train, validation, args), vocabulary
 
 
 def freeze_schedule_of(

@@ -33,11 +33,11 @@ class Result:
         return str(self.folder)
 
     @property
-    def figures(self) -> dict[str, tuple[float, float, float]]:
+    def figures(self) -> dict[str, tuple[float, ...]]:
         """Loss, accuracy and macro-F1 of the validation rows and, if measured, the test rows."""
         found, best = {}, self.run_state.best
         if best:
-            found["validation"] = best.val_loss, best.val_accuracy, best.val_macro_f1
+            found["validation"] = tuple(best.validation.values())
         if self.test:
             found["test"] = self.test.loss, self.test.accuracy, self.test.macro_f1
         return found

@@ -44,7 +44,8 @@ class StepOutput:
 
     @property
     def examples(self) -> int:
-        return len(self.update.rows)
+        """Number of labelled examples; a label of -1 is none."""
+        return int((self.update.label_ids >= 0).sum())
 
     @property
     def loss(self) -> float:
@@ -114,9 +115,16 @@ class Record:
     val_loss: float
     """Plain cross-entropy."""
     val_accuracy: float
-    val_macro_f1: float
-    val_weighted_f1: float
-    val_mcc: float
+    val_macro_f1: float | None = None
+    """These three are of classifiers alone."""
+    val_weighted_f1: float | None = None
+    val_mcc: float | None = None
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """Loss, accuracy and, of a classifier, macro-F1 of the validation rows."""
+        found = {"loss": self.val_loss, "accuracy": self.val_accuracy}
+        return found if self.val_macro_f1 is None else found | {"macro_f1": self.val_macro_f1}
 
     def is_better_than(self, other: "Record | None", metric: BestMetric = "last") -> bool:
         """Compare by the metric, then by validation loss; with `last`, by the step."""
@@ -158,7 +166,7 @@ class Sums:
 
     @property
     def accuracy(self) -> float:
-        return self.correct / self.examples
+        return self.correct / max(1, self.examples)
 
     @property
     def mean_grad_norm(self) -> float:

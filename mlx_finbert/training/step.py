@@ -12,9 +12,9 @@ from mlx_finbert.backend.interface import compile_update, compiled_value_and_gra
 from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.distributed import BACKENDS
 from mlx_finbert.errors import first_line
-from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays, named_parameters, tree
-from mlx_finbert.training.loss import Loss, LossScale, Precision, loss_of_parameters
+from mlx_finbert.training.loss import LossScale, Precision, loss_of_parameters
+from mlx_finbert.training.objective import Objective
 from mlx_finbert.training.optimizer import Adam, AdamState, ParamGroup
 from mlx_finbert.training.state import StepOutput
 
@@ -84,10 +84,10 @@ class TrainStep:
     parameters is unfrozen. Outside of this class the model always holds float32 weights.
     """
 
-    model: Classifier
+    model: nn.Module
     groups: list[ParamGroup]
     optimizer: Adam
-    loss: Loss
+    objective: Objective
     max_grad_norm: float = 1.0
     precision: Precision = "float32"
     seed: int = 0
@@ -120,7 +120,7 @@ class TrainStep:
                 model and optimizer are unchanged.
         """
         self._activate(number)
-        weight = self.loss.total_weight(update.label_ids)
+        weight = self.objective.total_weight(update)
         with named(number, update, INTACT):
             gradients, sums = self._gathered(*self._gradients_of(update, number, weight, stop))
             parameters, state, figures = self._updated(gradients, sums, learning_rate)
@@ -157,7 +157,7 @@ class TrainStep:
         self._active = active
         parameters, learning = self._parameters(), self._learning()
         frozen = {name: value for name, value in parameters.items() if name not in learning}
-        loss = loss_of_parameters(self.model, self.loss, frozen, self.precision)
+        loss = loss_of_parameters(self.model, self.objective, frozen, self.precision)
         self._value_and_grad = compiled_value_and_grad(loss)
         self._shapes: set[tuple[int, ...]] = set()
         self._clip_and_check = mx.compile(self._clipping)
@@ -187,13 +187,11 @@ class TrainStep:
         return gradients, mx.concatenate([sums, mx.array([float(stop)])])
 
     def _rows(self, batch: Batch) -> tuple[mx.array, ...]:
-        """Ids and mask, (R, L), labels and weights, (R, E), on the device."""
+        """The objective's arrays, on the device."""
         if batch.input_ids.shape not in self._shapes:
             self._shapes.add(batch.input_ids.shape)
             self.traces += 1
-        places = len(batch.input_ids), -1
-        label_ids, weights = batch.label_ids.reshape(places), batch.weights.reshape(places)
-        return tuple(map(mx.array, (batch.input_ids, batch.attention_mask, label_ids, weights)))
+        return tuple(map(mx.array, self.objective.arrays(batch)))
 
     def _gathered(self, gradients: Arrays, sums: mx.array) -> tuple[Arrays, mx.array]:
         """Sum the gradients and figures over all processes."""

@@ -6,12 +6,11 @@ from math import isfinite
 from threading import Event
 from typing import Any
 
-from mlx_finbert.data.loader import Loader, Update
-from mlx_finbert.evaluation.metrics import measure
-from mlx_finbert.inference.logits import Forward
+from mlx_finbert.data.loader import Update
 from mlx_finbert.interrupt import interrupt_noted
 from mlx_finbert.training.callbacks import Callback
 from mlx_finbert.training.early_stopping import BestMetric, EarlyStopping, ReduceLROnPlateau
+from mlx_finbert.training.objective import Updates, Validation
 from mlx_finbert.training.schedules import Schedule
 from mlx_finbert.training.state import Record, RunEnd, RunState, StepMetrics, StepOutput, Sums
 from mlx_finbert.training.step import StepFailed, TrainStep
@@ -43,16 +42,11 @@ class Trainer:
     """
 
     step: TrainStep
-    train_loader: Loader
-    """Loader of the training rows, with a seed."""
-    validation_loader: Loader
-    """Loader of the validation rows, without a seed."""
+    train_loader: Updates
+    validation: Validation
     args: TrainingArgs
     callbacks: Sequence[Callback] = ()
     run_state: RunState = field(default_factory=RunState)
-
-    def __post_init__(self) -> None:
-        self._forward = Forward(self.step.model, self.step.processes)
 
     def train(self) -> RunEnd:
         """Train to the end; evaluate after each epoch, every `eval_steps` steps, and at the end.
@@ -179,9 +173,6 @@ class Trainer:
 
     def _measured(self, rate: float) -> Record:
         run_state = self.run_state
-        metrics = measure(
-            self._forward.all_logits(self.validation_loader), self.validation_loader.label_ids
-        )
         return Record(
             step=run_state.step,
             epoch=round(run_state.step / len(self.train_loader), 4),
@@ -189,11 +180,7 @@ class Trainer:
             loss=run_state.sums.mean_loss,
             accuracy=run_state.sums.accuracy,
             grad_norm=run_state.sums.mean_grad_norm,
-            val_loss=metrics.loss,
-            val_accuracy=metrics.accuracy,
-            val_macro_f1=metrics.macro_f1,
-            val_weighted_f1=metrics.weighted_f1,
-            val_mcc=metrics.mcc,
+            **self.validation(),
         )
 
     def _notify(self, event: str, *arguments: Any) -> None:

@@ -79,7 +79,7 @@ class OurTraining:
     def _train(self, loaders: Loaders, steps: int) -> float:
         start = time.perf_counter()
         trainer = self.trainer
-        trainer.train_loader, trainer.validation_loader = loaders.train, loaders.validation
+        trainer.train_loader, trainer.validation.loader = loaders.train, loaders.validation
         trainer.args.total_steps, trainer.run_state = steps, RunState()
         if (end := trainer.train()) != RunEnd.FINISHED:
             raise RuntimeError(f"the epoch ended early: {end}")

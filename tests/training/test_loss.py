@@ -8,7 +8,7 @@ from small_models import NO_DROPOUT
 import mlx_finbert
 from mlx_finbert.backend.interface import compiled_value_and_grad
 from mlx_finbert.data.grouping import RANDOM, Grouping
-from mlx_finbert.data.loader import Loader
+from mlx_finbert.data.loader import Loader, Update
 from mlx_finbert.data.tokens import Tokens
 from mlx_finbert.errors import InputError
 from mlx_finbert.models.parameters import named_parameters
@@ -32,7 +32,8 @@ def test_the_mean_is_that_of_torch(smoothing, weights):
     rows = mx.array([1.0] * 7 + [0.0])
     padded = mx.array(np.vstack([logits, np.full((1, 3), 9, np.float32)]))
     total = loss.sum(padded, mx.array([*labels.tolist(), 0]), rows).item()
-    assert total / loss.total_weight(labels) == pytest.approx(expected, rel=1e-6)
+    update = Update(np.arange(7), np.arange(1, 8), labels, [])
+    assert total / loss.total_weight(update) == pytest.approx(expected, rel=1e-6)
 
 
 def test_weights_by_share():
@@ -79,13 +80,6 @@ def a_loader(way, pad, rows=21, batch_size=8, accumulation=1):
     return Loader(tokens, labels, batch_size, pad, 30, **more, grouping=Grouping(way))
 
 
-def rows_of(batch):
-    """The rows of a batch as MLX arrays, in the form that the loss takes."""
-    places = len(batch.input_ids), -1
-    labels, weights = batch.label_ids.reshape(places), batch.weights.reshape(places)
-    return tuple(map(mx.array, (batch.input_ids, batch.attention_mask, labels, weights)))
-
-
 def gradients_of(model, update):
     """The gradients of the loss, summed over the rows of an update, and its figures."""
     loss = Loss(np.array([1.0, 2.0, 0.5], np.float32), 0.1)
@@ -93,7 +87,9 @@ def gradients_of(model, update):
     parameters, key = named_parameters(model), mx.random.key(0)
     found, sums = {}, 0
     for batch in update.batches:
-        (_, figures), more = function(parameters, rows_of(batch), key, mx.array(1.0))
+        (_, figures), more = function(
+            parameters, tuple(map(mx.array, loss.arrays(batch))), key, mx.array(1.0)
+        )
         found = {name: gradient + found.get(name, 0) for name, gradient in more.items()}
         sums = sums + figures
     return found, sums

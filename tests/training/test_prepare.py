@@ -46,8 +46,8 @@ def test_the_step(tiny):
     ).step  # fmt: skip
     assert step.optimizer == Adam(0.2, False, (0.8, 0.9), 1e-5)
     assert (step.max_grad_norm, step.precision, step.seed) == (3.0, "bfloat16", 7)
-    assert step.loss.label_smoothing == 0.2
-    np.testing.assert_allclose(step.loss.class_weights, [2 / 3, 4 / 3, 4 / 3], rtol=1e-6)
+    assert step.objective.label_smoothing == 0.2
+    np.testing.assert_allclose(step.objective.class_weights, [2 / 3, 4 / 3, 4 / 3], rtol=1e-6)
 
 
 def test_the_groups(tiny):

@@ -185,7 +185,7 @@ def test_small_batches_gathered_are_the_large_batch(checkpoint, label_smoothing)
     for batches in ([large], parts):
         model, _ = mlx_finbert.load(folder)
         step = make_step(model, label_smoothing=label_smoothing)
-        step.loss.class_weights[:] = [3.0, 1.0, 0.5]
+        step.objective.class_weights[:] = [3.0, 1.0, 0.5]
         figures += [step(update_of(*batches), i, 1e-3) for i in range(3)]
         ends.append(named_parameters(model))
         traces.append(step.traces)

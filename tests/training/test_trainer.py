@@ -22,6 +22,7 @@ from mlx_finbert.training.optimizer import Adam, make_groups
 from mlx_finbert.training.state import Record
 from mlx_finbert.training.step import StepFailed, StepState, TrainStep
 from mlx_finbert.training.trainer import Trainer, TrainingArgs
+from mlx_finbert.training.validation import ClassifierValidation
 
 TEXTS = ["profit rose", "sales fell", "orders unchanged"] * 11
 LABELS = np.array([2, 0, 1] * 11, np.int32)
@@ -59,7 +60,7 @@ def make_trainer(
     return Trainer(
         step,
         loader(tokenizer, seed=0),
-        loader(tokenizer),
+        ClassifierValidation(model, loader(tokenizer), step.processes),
         TrainingArgs(steps, rate, schedule, **plan),
         (watch,) if watch else (),
     )

@@ -54,9 +54,9 @@ def loss_of(model):
 
 def found_by(model, batch, key):
     """The logits, figures and gradients of a batch."""
-    function = compiled_value_and_grad(loss_of_parameters(model, loss_of(model), {}, "float32"))
-    labels, weights = batch.label_ids[:, None], batch.weights[:, None]
-    rows = tuple(map(mx.array, (batch.input_ids, batch.attention_mask, labels, weights)))
+    loss = loss_of(model)
+    function = compiled_value_and_grad(loss_of_parameters(model, loss, {}, "float32"))
+    rows = tuple(map(mx.array, loss.arrays(batch)))
     (_, figures), gradients = function(named_parameters(model), rows, key, mx.array(0.1))
     return model(*rows[:2]), figures, gradients
 
