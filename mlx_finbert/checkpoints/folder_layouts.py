@@ -99,7 +99,7 @@ def training_run(folder: Path) -> str | None:
         return f"is a saved training state, not a model; give the run's folder, {run}"
     return (
         "belongs to a training run that has no model yet; continue it with"
-        f" python -m mlx_finbert.train --resume {run}"
+        f" python -m mlx_finbert.train --resume-from-checkpoint {run}"
     )
 
 

@@ -33,7 +33,7 @@ def facts_of_run(
         data_licence=licence or None,
         train_rows=train_rows,
         epoch=best.epoch,
-        chosen_by=settings.best_metric,
+        chosen_by=settings.metric_for_best_model,
         temperature=temperature,
         measured=measured_rows(best, test),
     )

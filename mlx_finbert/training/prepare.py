@@ -209,7 +209,7 @@ def make_trainer(
         model,
         groups,
         adam,
-        Loss(weights, settings.label_smoothing),
+        Loss(weights, settings.label_smoothing_factor),
         max_grad_norm=settings.max_grad_norm,
         precision=settings.dtype,
         seed=settings.seed,
@@ -221,7 +221,7 @@ def make_trainer(
         schedule=settings.lr_schedule(steps_per_epoch),
         eval_steps=settings.eval_steps,
         save_steps=settings.steps_between_checkpoints(steps_per_epoch),
-        best_metric=settings.best_metric,
+        best_metric=settings.metric_for_best_model,
         plateau=settings.plateau(),
         stopping=settings.early_stopping(),
     )

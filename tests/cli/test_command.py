@@ -82,7 +82,7 @@ def test_a_full_disk_behind_the_output_is_no_success(tmp_path, more, status):
 
 
 COMMANDS = {
-    "train": "--model {model} --data {data} --epochs 1 --batch-size 8 --output-dir {out}",
+    "train": "--model {model} --data {data} --num-train-epochs 1 --batch-size 8 --output-dir {out}",
     "evaluate": "--model {model} --data {data} --split all",
     "predict": "--model {model} rose fell",
     "convert.to_mlx": "--model {model} --output {out}",

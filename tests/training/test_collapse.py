@@ -24,7 +24,7 @@ def test_one_label_for_all():
     assert warning([1] * 300, [0, 1, 2] * 100) == (
         "all 300 validation rows are predicted as 'flat', although 200 have another label: the"
         " model has collapsed to one label; train again with a lower `learning_rate` than 0.0001,"
-        " more `epochs` than 4 or `class_weights=balanced`"
+        " more `num_train_epochs` than 4 or `class_weights=balanced`"
     )
 
 
