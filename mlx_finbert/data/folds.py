@@ -7,12 +7,11 @@ from mlx_finbert.data.split import (
     VALIDATION_FRACTION,
     Splits,
     draw,
-    part_sizes,
     require_rows,
-    rows_by_group,
     take_parts,
 )
-from mlx_finbert.data.text_hashes import chances, group_alike
+from mlx_finbert.data.split_notes import part_sizes
+from mlx_finbert.data.text_hashes import chances, group_alike, rows_by_group
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts
 from mlx_finbert.errors import InputError
 

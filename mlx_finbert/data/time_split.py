@@ -10,11 +10,13 @@ from mlx_finbert.data.split import (
     TEST_FRACTION,
     VALIDATION_FRACTION,
     Splits,
+    take_parts,
+)
+from mlx_finbert.data.split_notes import (
     conflict_notes,
     label_notes,
     repeated_texts,
     sizes,
-    take_parts,
 )
 from mlx_finbert.data.text_hashes import group_alike
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, require_trainable
