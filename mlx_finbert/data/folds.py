@@ -141,7 +141,7 @@ def sizes_of_groups(groups: np.ndarray) -> str:
 
 def require_unsplit(data: LabelledTexts) -> None:
     """Refuse a source that has its own splits."""
-    if data.splits and set(data.splits) != {"train"}:
+    if data.has_own_splits:
         raise InputError(
             f"{data.name} has its own splits, which cross-validation would mix: remove `folds` (or"
             " `split_column`)"

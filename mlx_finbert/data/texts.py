@@ -44,6 +44,11 @@ class LabelledTexts:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def has_own_splits(self) -> bool:
+        """Whether the source marks rows that are not training rows."""
+        return bool(self.splits) and set(self.splits or ()) != {"train"}
+
     def take(self, rows: np.ndarray, name: str) -> "LabelledTexts":
         """Return the given rows under a new name."""
         return replace(

@@ -46,7 +46,7 @@ def split_by_column(
     Raises:
         InputError: If a value cannot be used, or the rows cannot be split in this way.
     """
-    if data.splits and set(data.splits) != {"train"}:
+    if data.has_own_splits:
         raise InputError(
             f"{data.name} has its own splits, which `split_by_column` would mix: leave it out"
         )
