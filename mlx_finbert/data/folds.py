@@ -10,8 +10,8 @@ from mlx_finbert.data.split import (
     require_rows,
     take_parts,
 )
-from mlx_finbert.data.split_notes import part_sizes
-from mlx_finbert.data.text_hashes import chances, group_alike, rows_by_group
+from mlx_finbert.data.split_notes import part_sizes, rows_by_group
+from mlx_finbert.data.text_hashes import chances, group_alike
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts
 from mlx_finbert.errors import InputError
 

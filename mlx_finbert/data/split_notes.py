@@ -1,11 +1,19 @@
 """Sentences about a split: its sizes, label shares, duplicates and conflicting labels."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from mlx_finbert.data.text_hashes import rows_by_group
 from mlx_finbert.data.texts import LabelledTexts
+
+
+def rows_by_group(groups: np.ndarray, rows: Iterable[int]) -> list[list[int]]:
+    """Return the rows of each group, in the order of the groups' first rows."""
+    members = defaultdict(list)
+    for row in rows:
+        members[groups[row]].append(row)
+    return list(members.values())
 
 
 def sizes(data: LabelledTexts, parts: dict[str, np.ndarray]) -> str:

@@ -66,14 +66,6 @@ def group_alike(texts: Iterable[str]) -> np.ndarray:
     return np.array([numbers.setdefault(fold(text), len(numbers)) for text in texts], np.int64)
 
 
-def rows_by_group(groups: np.ndarray, rows: Iterable[int]) -> list[list[int]]:
-    """Return the rows of each group, in the order of the groups' first rows."""
-    members = defaultdict(list)
-    for row in rows:
-        members[groups[row]].append(row)
-    return list(members.values())
-
-
 def _digest(text: str) -> bytes:
     # JSON can hold a lone surrogate, which has no valid UTF-8.
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()

@@ -12,12 +12,7 @@ from mlx_finbert.data.split import (
     Splits,
     take_parts,
 )
-from mlx_finbert.data.split_notes import (
-    conflict_notes,
-    label_notes,
-    repeated_texts,
-    sizes,
-)
+from mlx_finbert.data.split_notes import conflict_notes, label_notes, repeated_texts, sizes
 from mlx_finbert.data.text_hashes import group_alike
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, require_trainable
 from mlx_finbert.data.times import Key, column_of, sort_keys
