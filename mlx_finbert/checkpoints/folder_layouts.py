@@ -8,6 +8,7 @@ from pathlib import Path
 from mlx_finbert.files.formats import SAFETENSORS, TORCH, format_of, start_of
 
 WEIGHT_NAMES = {SAFETENSORS: "model.safetensors", TORCH: "pytorch_model.bin"}
+"""The name of a file with all weights, by format, in the order in which they are looked for."""
 
 OTHER_FRAMEWORKS = {
     "tf_model*.h5": "TensorFlow",

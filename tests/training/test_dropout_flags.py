@@ -17,12 +17,8 @@ FLAGS = ["--dropout", "0", "--attention-dropout", "0.3", "--head-dropout", "0.4"
 
 
 @pytest.fixture
-def table(tmp_path):
-    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
-    rows = [f"sales {v} by {i} percent,{label}" for i in range(20) for label, v in verbs.items()]
-    path = tmp_path / "news.csv"
-    path.write_text("\n".join(["text,label", *rows]))
-    return path
+def table(tmp_path, write_news):
+    return write_news(tmp_path / "news.csv", 20)
 
 
 def trained(model, table, out, *more):

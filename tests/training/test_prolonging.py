@@ -15,12 +15,8 @@ SHORT = [
 
 
 @pytest.fixture
-def data(tmp_path):
-    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
-    rows = [f"sales {v} by {i} percent,{label}" for i in range(20) for label, v in verbs.items()]
-    path = tmp_path / "news.csv"
-    path.write_text("\n".join(["text,label", *rows]))
-    return ["--data", str(path)]
+def data(tmp_path, write_news):
+    return ["--data", str(write_news(tmp_path / "news.csv", 20))]
 
 
 @pytest.fixture

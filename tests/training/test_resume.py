@@ -53,13 +53,9 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def table(place):
+def table(place, write_news):
     """The data as it was before any test changed it."""
-    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
-    rows = [f"sales {v} by {i} percent,{label}" for i in range(30) for label, v in verbs.items()]
-    path = place / "news.csv"
-    path.write_text("\n".join(["text,label", *rows]))
-    return path
+    return write_news(place / "news.csv", 30)
 
 
 def command(model, table, out, *more):
