@@ -5,6 +5,8 @@ from pathlib import Path
 from mlx_finbert.data.sources.phrasebank import download
 
 ARCHIVE = "FinancialPhraseBank-v1.0.zip"
+FIQA = "fiqa"
+"""The folder of the organisers' files."""
 PLACES = (Path.cwd(), Path(__file__).resolve().parents[3] / "shared" / "data")
 """Folders to search before something is downloaded."""
 
@@ -13,5 +15,9 @@ def find_archive(data: str) -> Path:
     """The given archive, or one that is found locally or downloaded."""
     if data != ARCHIVE:
         return Path(data).expanduser()
-    found = (place / ARCHIVE for place in PLACES)
-    return next((path for path in found if path.exists()), None) or download()
+    return local(ARCHIVE) or download()
+
+
+def local(name: str) -> Path | None:
+    """A file or folder in one of `PLACES`; None if it is in none of them."""
+    return next((path for place in PLACES if (path := place / name).exists()), None)
