@@ -17,14 +17,8 @@ import numpy as np
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.sources.at_hand import name_at_hand
 from mlx_finbert.data.texts import LabelledTexts
-from mlx_finbert.evaluation.paired import (
-    FIGURES,
-    Answers,
-    difference_intervals,
-    drawn_figures,
-)
+from mlx_finbert.evaluation.paired import FIGURES, Answers, difference_intervals, drawn_figures
 from mlx_finbert.settings import setting
-from mlx_finbert.training.cross_validation import spread
 from mlx_finbert.training.result import Result
 from protocols.data_sets import ARCHIVE, find_archive
 from protocols.seeds import SeedSettings, run_seeds
@@ -48,7 +42,12 @@ def reproduce(settings: Settings) -> str:
     for folder, texts in (("fpb", phrasebank), ("both", both)):
         own = replace(settings, data=name_at_hand(texts), include_seen=True, split_column=None)
         ways.append(run_seeds(own, root / folder, texts))
-    return "\n".join(table(settings, *ways))
+    heading = (
+        f"{Path(settings.model).name}: {phrasebank.splits.count('train'):,} training rows of"
+        f" PhraseBank, {len(both) - len(phrasebank):,} of the sample;"
+        f" {phrasebank.splits.count('test'):,} test rows of PhraseBank"
+    )
+    return "\n".join([heading, *table(settings, *ways)])
 
 
 def joined(phrasebank: LabelledTexts, more: LabelledTexts) -> LabelledTexts:
@@ -64,29 +63,29 @@ def joined(phrasebank: LabelledTexts, more: LabelledTexts) -> LabelledTexts:
 
 
 def table(settings: Settings, alone: Sequence[Result], both: Sequence[Result]) -> Iterator[str]:
-    """The mean figures of both trainings, each seed's, and the difference of the means."""
-    rows = len(alone[0].predictions.label_ids)
-    seeds = ", ".join(map(str, settings.all_seeds))
-    yield f"{Path(settings.model).name}, {rows:,} test rows of PhraseBank, seeds {seeds}"
-    yield f"{'':<26}" + "".join(f"{name:>22}" for name in FIGURES)
-    names = "PhraseBank alone", "PhraseBank and sample"
-    for name, results in zip(names, (alone, both), strict=True):
+    """The figures of each seed in both trainings, their means, and the differences of the means."""
+    yield line("", *FIGURES)
+    for name, results in (("PhraseBank alone", alone), ("PhraseBank and sample", both)):
         for seed, result in zip(settings.all_seeds, results, strict=True):
             cells = (f"{getattr(result.test, figure):.4f}" for figure in FIGURES)
-            yield f"{f'{name}, {seed}':<26}" + "".join(f"{cell:>22}" for cell in cells)
-        means = mean_figures(results)
-        yield f"{f'{name}, mean':<26}" + "".join(f"{means[f]:>22.4f}" for f in FIGURES)
-    intervals, first, other = intervals_of(alone, both), mean_figures(alone), mean_figures(both)
+            yield line(f"{name}, seed {seed}", *cells)
+        yield line(f"{name}, mean", *(f"{mean:.4f}" for mean in means(results).values()))
+    intervals, first, other = intervals_of(alone, both), means(alone), means(both)
     cells = (
-        f"{other[f] - first[f]:+z.4f} ({intervals[f][0]:+z.4f}, {intervals[f][1]:+z.4f})"
-        for f in FIGURES
+        f"{other[name] - first[name]:+z.4f} ({low:+z.4f} to {high:+z.4f})"
+        for name, (low, high) in intervals.items()
     )
-    yield f"{'difference, 95%':<26}" + "".join(f"{cell:>26}" for cell in cells)
+    yield line("difference, 95% interval", *cells)
 
 
-def mean_figures(results: Sequence[Result]) -> dict[str, float]:
+def line(name: str, *cells: str) -> str:
+    """A row of the table."""
+    return f"{name:<32}" + "".join(f"{cell:<30}" for cell in cells).rstrip()
+
+
+def means(results: Sequence[Result]) -> dict[str, float]:
     """The figures of several seeds, averaged."""
-    return spread([result.test for result in results])["mean"]
+    return {name: float(np.mean([getattr(r.test, name) for r in results])) for name in FIGURES}
 
 
 def intervals_of(alone: Sequence[Result], both: Sequence[Result]) -> dict[str, np.ndarray]:

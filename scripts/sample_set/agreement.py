@@ -1,6 +1,7 @@
 """The agreement of a second labelling with the first."""
 
 import csv
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.metrics import confusion_matrix
 
 SECOND_LABELS = Path(__file__).parents[2] / "docs" / "sample_second_labels.csv"
-"""Columns text, first and second. A sentence whose labels differ was reworded or dropped after, so
-that not every text is in the sample."""
+"""Columns text, first and second.
+
+Sentences whose labels differ were then left out of the sample.
+"""
 
 
 def agreement_lines(path: Path) -> Iterator[str]:
@@ -55,7 +58,8 @@ def second_labels(path: Path) -> np.ndarray:
 
 
 def kappa(counts: np.ndarray) -> float:
-    """Cohen's kappa (1960) of a square table of counts."""
+    """Cohen's kappa (1960) of a square table of counts; NaN if all rows have one label in both."""
     shares = counts / counts.sum()
     by_chance = float(shares.sum(axis=1) @ shares.sum(axis=0))
-    return (float(np.trace(shares)) - by_chance) / (1 - by_chance)
+    agree = float(np.trace(shares))
+    return (agree - by_chance) / (1 - by_chance) if by_chance < 1 else math.nan
