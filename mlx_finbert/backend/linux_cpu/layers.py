@@ -16,7 +16,7 @@ from mlx_finbert.backend.linux_cpu.attention import (
     attend_in_blocks,
     has_many_blocks,
 )
-from mlx_finbert.models import attention, dropout
+from mlx_finbert.models import attention, dropout, masked_lm
 from mlx_finbert.models.attention import Packing
 
 
@@ -27,6 +27,15 @@ class Linear(nn.Linear):
         if x.dtype != mx.float32 or "bias" not in self:
             return super().__call__(x)
         return arithmetic.linear(x, self.weight, self.bias)
+
+
+class Decoder(masked_lm.Decoder):
+    """A decoder whose gradients have the layout of the table."""
+
+    def __call__(self, x: mx.array, table: mx.array, bias: mx.array) -> mx.array:
+        if x.dtype != mx.float32:
+            return super().__call__(x, table, bias)
+        return arithmetic.linear(x, table, bias)
 
 
 class LayerNorm(nn.LayerNorm):
@@ -79,18 +88,18 @@ class Attention(attention.Attention):
         keys: mx.array,
         values: mx.array,
         packing: Packing,
-        first_only: bool = False,
+        selected_only: bool = False,
     ) -> mx.array:
         queries, keys, values = (self.split_heads(x) for x in (queries, keys, values))
         scale = queries.shape[-1] ** -0.5
-        if not first_only and has_many_blocks(queries, keys):
+        if not selected_only and has_many_blocks(queries, keys):
             shape = (*queries.shape[:-1], keys.shape[-2])
             keep = self.dropout.draw(shape) if self.dropout.is_on else None
             context = attend_in_blocks(
                 queries, keys, values, packing.first_mask, scale, keep, self.dropout.scale
             )
         else:
-            mask = packing.first_mask if first_only else packing.mask
+            mask = packing.first_mask if selected_only else packing.mask
             scores = (queries @ keys.swapaxes(-1, -2)).astype(mx.float32) * scale
             below = (~mask).astype(mx.float32) * FAR_BELOW
             probabilities = arithmetic.softmax(scores + below).astype(queries.dtype)
@@ -109,6 +118,7 @@ FAST: dict[type[nn.Module], type[nn.Module]] = {
     nn.QuantizedLinear: QuantizedLinear,
     dropout.Dropout: Dropout,
     attention.Attention: Attention,
+    masked_lm.Decoder: Decoder,
 }
 
 
