@@ -7,11 +7,10 @@ from mlx_finbert.data.split import (
     VALIDATION_FRACTION,
     Splits,
     draw,
-    part_sizes,
     require_rows,
-    rows_by_group,
     take_parts,
 )
+from mlx_finbert.data.split_notes import part_sizes, rows_by_group
 from mlx_finbert.data.text_hashes import chances, group_alike
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts
 from mlx_finbert.errors import InputError

@@ -10,12 +10,9 @@ from mlx_finbert.data.split import (
     TEST_FRACTION,
     VALIDATION_FRACTION,
     Splits,
-    conflict_notes,
-    label_notes,
-    repeated_texts,
-    sizes,
     take_parts,
 )
+from mlx_finbert.data.split_notes import conflict_notes, label_notes, repeated_texts, sizes
 from mlx_finbert.data.text_hashes import group_alike
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, require_trainable
 from mlx_finbert.data.times import Key, column_of, sort_keys

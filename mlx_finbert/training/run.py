@@ -12,9 +12,10 @@ import mlx.core as mx
 
 from mlx_finbert.backend.interface import first_step_note
 from mlx_finbert.backend.process import prefer_memory
-from mlx_finbert.checkpoints.files import SEEN_TEXTS
+from mlx_finbert.checkpoints.files import RUN_CONFIG, SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import LabelledTexts, Splits
+from mlx_finbert.data.flags import with_earlier_split
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
 from mlx_finbert.errors import InputError
@@ -181,9 +182,9 @@ def complete(given: dict[str, Any]) -> TrainSettings:
     if given.get("resume") is None:
         return TrainSettings(**given)
     checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser().absolute())
-    recorded: dict[str, Any] = EARLIER_DEFAULTS | read_config_file(
-        checkpoint.path / "config.yaml", TrainSettings, renamed=RENAMED_SETTINGS
-    )
+    config = checkpoint.path / RUN_CONFIG
+    recorded = read_config_file(config, TrainSettings, renamed=RENAMED_SETTINGS)
+    recorded = EARLIER_DEFAULTS | with_earlier_split(recorded)
     recorded.setdefault("head_learning_rate", recorded["learning_rate"])
     recorded |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
     recorded |= {name: given.pop(name) for name in ("data", "model") if name in given}
