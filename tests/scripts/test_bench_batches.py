@@ -64,7 +64,9 @@ def test_the_head_learns_as_the_rest_where_the_design_says_so(monkeypatch, tmp_p
     monkeypatch.setattr(defaults, "figures_of", lambda settings, _: made.append(settings) or {})
     for number in range(len(defaults.DESIGN)):
         defaults.one_run("fiqa", number, Kept(None), str(tmp_path))
-    rates = {(own.learning_rate, own.for_head(is_fresh=True).head_learning_rate) for own in made}
+    rates = {
+        (own.learning_rate, own.for_model(384, is_fresh=True).head_learning_rate) for own in made
+    }
     assert rates == {(1e-4, 1e-4), (1e-4, 1e-3), (2e-4, 2e-4), (2e-4, 1e-3)}
 
 
