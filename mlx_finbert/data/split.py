@@ -89,7 +89,7 @@ def make_splits(
     if near_duplicates == "together" and "test" in fractions and len(data):
         apart, groups = side, whole_groups(data.texts, data.label_ids, split_seed)
         side = drawn_sides(data, groups, fractions, split_seed)
-        of_groups = near_duplicate_notes(alike, groups, np.count_nonzero(side != apart))
+        of_groups = near_duplicate_notes(alike, groups, int(np.sum(side != apart)))
     parts = {name: np.flatnonzero(side == name) for name in SPLIT_SPELLINGS}
     require_rows(data, parts, data.name, validation_fraction)
     notes = [*data.notes, sizes(data, parts), *of_groups, *label_notes(data, parts, [*fractions])]

@@ -68,7 +68,7 @@ def whole_groups(texts: Sequence[str], label_ids: np.ndarray, seed: int) -> Whol
         numbers = _renumbered(alike, numbers, np.unique(numbers[np.isin(label_ids, lacking)]))
     by_group = np.lexsort((chances(texts, "near duplicates", seed), numbers))
     speakers = by_group[np.unique(numbers[by_group], return_index=True)[1]]
-    apart = np.count_nonzero(_texts_in(alike, groups) > _texts_in(alike, numbers))
+    apart = int(np.sum(_texts_in(alike, groups) > _texts_in(alike, numbers)))
     return WholeGroups(numbers, speakers, apart)
 
 

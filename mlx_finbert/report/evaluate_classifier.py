@@ -6,10 +6,11 @@ from typing import Any
 from mlx_finbert.checkpoints.data_at_hand import load_for_model
 from mlx_finbert.data.sources.at_hand import is_at_hand
 from mlx_finbert.evaluation.config import EvaluateSettings, complete
-from mlx_finbert.evaluation.evaluate import Evaluation, run
+from mlx_finbert.evaluation.evaluate import Evaluation
 from mlx_finbert.keywords import from_keywords, takes_settings
+from mlx_finbert.report.evaluation_folder import evaluate
 
-OF_THE_COMMAND = ("json", "output", "overwrite")
+OF_THE_COMMAND = ("json",)
 """Settings that have no meaning here."""
 
 
@@ -26,7 +27,8 @@ def evaluate_classifier(
         data: as for `fine_tune`; None measures the test rows of the model's training run, which
             must have read them from a path or a name. Of other data, the test rows are measured if
             it marks some, otherwise all rows.
-        settings: the flags of `python -m mlx_finbert.evaluate`, as parameters.
+        settings: the flags of `python -m mlx_finbert.evaluate`, as parameters; `output=FOLDER`
+            leaves the same files.
 
     Returns:
         The figures, with intervals and the measured rows; `str` gives what the command prints.
@@ -39,5 +41,5 @@ def evaluate_classifier(
         named["data"] = os.fspath(data)
     given = from_keywords(EvaluateSettings, settings | named, without=OF_THE_COMMAND)
     if data is None or "data" in named:
-        return run(complete(given))
-    return run(*load_for_model(data, given, EvaluateSettings, "data"))
+        return evaluate(complete(given))
+    return evaluate(*load_for_model(data, given, EvaluateSettings, "data"))
