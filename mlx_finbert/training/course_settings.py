@@ -29,7 +29,7 @@ class CourseSettings:
     learning_rate: float | None = setting(
         None,
         "peak learning rate, reached after the warm-up (default: 1e-4 for models up to 384 wide,"
-        " 2e-5 from 768 on, between them falling; ten times that with --lora-rank)",
+        " 2e-5 from 768 on, between them falling; five times that with --lora-rank)",
     )
     schedule: ScheduleName = setting("linear", "learning-rate schedule after the warm-up")
     warmup_ratio: float = setting(0.1, "share of the steps used for the warm-up")

@@ -11,10 +11,10 @@ NARROW = 384, 1e-4
 WIDE = 768, 2e-5
 """BERT base: Devlin et al. (2019) searched 2e-5 to 5e-5, Araci (2019) trained FinBERT at 2e-5."""
 
-LORA_FACTOR = 10
+LORA_FACTOR = 5
 """Adapters learn at this multiple of the rate of all weights: measured at the width of MiniLM
-(docs/training.md). At 768 it gives 2e-4; Hu et al. (2022, table 9) used 4e-4 to 5e-4 for RoBERTa
-base, with adapters whose output is scaled by 1 and not by 4, as ours of rank 8 are."""
+(docs/training.md). At 768 it gives 1e-4. Hu et al. (2022, table 9) used 4e-4 to 5e-4 for RoBERTa
+base, with adapters of rank 8 whose output is scaled by 1; ours is scaled by 4."""
 
 FRESH_HEAD = 1e-3
 """The rate of a fresh classifier, from Yang, Uy and Huang's FinBERT (2020, archive/bertModel.py of

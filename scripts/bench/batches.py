@@ -29,6 +29,7 @@ from inputs import require_packages, write_checkpoint
 from job import RunJob
 from kept_runs import (
     DATA,
+    WIDTH,
     Figures,
     Kept,
     drawn,
@@ -69,8 +70,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "dealt": {"group_by_length": "dealt"},
     "at-first": {"group_by_length": "at-first"},
 }
-WIDTH = 384
-"""Hidden size of MiniLM."""
 TRAINED_LENGTH = 512
 """Maximum length of MiniLM; no row of PhraseBank or FiQA is longer."""
 SAME_GRADIENTS = ("no", "parts of 2", "parts of 3", "parts of 4")
