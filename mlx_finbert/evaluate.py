@@ -27,7 +27,7 @@ behind the page. Those of an earlier evaluation in the folder are replaced.
 def main(argv: list[str] | None = None) -> int:
     # These import MLX, for which `command` has prepared the process.
     from mlx_finbert.evaluation.config import EvaluateSettings, complete
-    from mlx_finbert.report.evaluation_folder import evaluate
+    from mlx_finbert.report.evaluate_classifier import evaluate
 
     settings = complete(parse_values(EvaluateSettings, "mlx_finbert.evaluate", DESCRIPTION, argv))
     evaluation = evaluate(settings)

@@ -4,11 +4,12 @@ import os
 from typing import Any
 
 from mlx_finbert.checkpoints.data_at_hand import load_for_model
+from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.sources.at_hand import is_at_hand
 from mlx_finbert.evaluation.config import EvaluateSettings, complete
-from mlx_finbert.evaluation.evaluate import Evaluation
+from mlx_finbert.evaluation.evaluate import Evaluation, run
 from mlx_finbert.keywords import from_keywords, takes_settings
-from mlx_finbert.report.evaluation_folder import evaluate
+from mlx_finbert.report.evaluation_folder import evaluation_folder, write_evaluation
 
 OF_THE_COMMAND = ("json",)
 """Settings that have no meaning here."""
@@ -43,3 +44,21 @@ def evaluate_classifier(
     if data is None or "data" in named:
         return evaluate(complete(given))
     return evaluate(*load_for_model(data, given, EvaluateSettings, "data"))
+
+
+def evaluate(settings: EvaluateSettings, texts: LabelledTexts | None = None) -> Evaluation:
+    """Evaluate as the settings say; with an `output`, leave the folder.
+
+    Args:
+        settings: the settings.
+        texts: the texts of `settings.data`; loaded if not given.
+
+    Raises:
+        FolderInUse: if another process uses the folder; names that process.
+        InputError: if the data, the model or the folder cannot be used.
+    """
+    with evaluation_folder(settings) as folder:
+        evaluation = run(settings, texts)
+        if folder:
+            write_evaluation(folder, evaluation, settings)
+    return evaluation

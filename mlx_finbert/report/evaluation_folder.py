@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
 
-from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.config import EvaluateSettings
 from mlx_finbert.evaluation.differing_rows import renamed
-from mlx_finbert.evaluation.evaluate import Evaluation, run
+from mlx_finbert.evaluation.evaluate import Evaluation
 from mlx_finbert.files.atomic import write_bytes, write_text
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import claimed
@@ -26,24 +25,6 @@ WRITTEN = (*FILES, PREDICTIONS, METRICS)
 
 ROWS_OF = {"all": "labelled", "train": "training"}
 """How the page calls the rows of a split, if not by its name."""
-
-
-def evaluate(settings: EvaluateSettings, texts: LabelledTexts | None = None) -> Evaluation:
-    """Evaluate as the settings say; with an `output`, leave the folder.
-
-    Args:
-        settings: the settings.
-        texts: the texts of `settings.data`; loaded if not given.
-
-    Raises:
-        FolderInUse: if another process uses the folder; names that process.
-        InputError: if the data, the model or the folder cannot be used.
-    """
-    with evaluation_folder(settings) as folder:
-        evaluation = run(settings, texts)
-        if folder:
-            write_evaluation(folder, evaluation, settings)
-    return evaluation
 
 
 @contextmanager
