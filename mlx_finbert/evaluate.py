@@ -26,14 +26,10 @@ behind the page. Those of an earlier evaluation in the folder are replaced.
 def main(argv: list[str] | None = None) -> int:
     # These import MLX, for which `command` has prepared the process.
     from mlx_finbert.evaluation.config import EvaluateSettings, complete
-    from mlx_finbert.evaluation.evaluate import run
-    from mlx_finbert.report.evaluation_folder import evaluation_folder, write_evaluation
+    from mlx_finbert.report.evaluate_classifier import evaluate
 
     settings = complete(parse_values(EvaluateSettings, "mlx_finbert.evaluate", DESCRIPTION, argv))
-    with evaluation_folder(settings) as folder:
-        evaluation = run(settings)
-        if folder:
-            write_evaluation(folder, evaluation, settings)
+    evaluation = evaluate(settings)
     print_result(evaluation, settings.json)
     return 130 if evaluation.interrupted else 0
 

@@ -1,17 +1,31 @@
 """The split into training, validation and test rows, by a hash of each text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
-from mlx_finbert.data.split_notes import duplicate_notes, label_notes, sizes
-from mlx_finbert.data.text_hashes import SeenTexts, chances, group_alike
+from mlx_finbert.data.split_notes import (
+    duplicate_notes,
+    label_notes,
+    near_duplicate_notes,
+    sizes,
+)
+from mlx_finbert.data.text_hashes import SeenTexts, chances
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts
+from mlx_finbert.data.whole_groups import WholeGroups, equal_texts, whole_groups
 from mlx_finbert.errors import InputError
+
+NearDuplicates = Literal["together", "apart"]
+"""Whether near duplicates are drawn as a group, or each text by itself."""
 
 TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.1
 """The share of the rows that are not test rows."""
+
+SPARED = {"test": 2, "validation": 1}
+"""The texts of each label that a part leaves to those drawn after it and to the training rows."""
 
 
 @dataclass
@@ -38,43 +52,69 @@ def make_splits(
     split_seed: int = 0,
     test_fraction: float = TEST_FRACTION,
     validation_fraction: float = VALIDATION_FRACTION,
+    near_duplicates: NearDuplicates = "together",
 ) -> Splits:
     """Draw test and validation rows by a hash of each text.
 
     A text's part depends only on the text and the seed. It stays in its part when other rows are
     added, removed, relabelled or sorted, and a larger test fraction keeps the test rows of a
     smaller one. Texts that fold alike (see `fold`) are in the same part. In exchange, sizes and
-    label shares vary by chance; the notes give the largest difference. There is one exception: a
-    label with three or more texts gets rows in every part, and every label gets training rows. For
-    this, the texts of a rare label that are nearest to the limit are moved (see `draw`).
+    label shares vary by chance; the notes give the largest difference. There are two exceptions:
+    the hash of one text decides for all its near duplicates (see `whole_groups`); and a label with
+    three or more texts gets rows in every part, and every label gets training rows. For this, the
+    texts of a rare label that are nearest to the limit are moved (see `draw`).
 
     A source's own splits are kept; if it has no validation rows, they are drawn from its training
-    rows. The rows of each part are in the order of the source.
+    rows, each text by itself. The rows of each part are in the order of the source.
 
     Args:
         data: N texts.
         split_seed: The seed of the draws.
         test_fraction: The share of all rows.
         validation_fraction: The share of the rows that are not test rows.
+        near_duplicates: `together` keeps near duplicates in one part; `apart` draws each text by
+            itself, as earlier versions did.
 
     Raises:
         InputError: If no training row or no validation row is left.
     """
-    groups = group_alike(data.texts)
-    side = np.array(data.splits or ["train"] * len(data), dtype=object)
-    own, drawn = set(side), []
+    own, fractions = set(data.splits or ["train"]), {}
     if own == {"train"}:
-        odds = chances(data.texts, "test", split_seed)
-        draw(side, "test", odds, test_fraction, data.label_ids, groups, spared=2)
-        drawn.append("test")
+        fractions["test"] = test_fraction
     if "validation" not in own:
-        odds = chances(data.texts, "validation", split_seed)
-        draw(side, "validation", odds, validation_fraction, data.label_ids, groups, spared=1)
-        drawn.append("validation")
+        fractions["validation"] = validation_fraction
+    alike = equal_texts(data.texts)
+    side = drawn_sides(data, alike, fractions, split_seed)
+    of_groups = []
+    if near_duplicates == "together" and "test" in fractions and len(data):
+        apart, groups = side, whole_groups(data.texts, data.label_ids, split_seed)
+        side = drawn_sides(data, groups, fractions, split_seed)
+        of_groups = near_duplicate_notes(alike, groups, int(np.sum(side != apart)))
     parts = {name: np.flatnonzero(side == name) for name in SPLIT_SPELLINGS}
     require_rows(data, parts, data.name, validation_fraction)
-    notes = [*data.notes, sizes(data, parts), *label_notes(data, parts, drawn)]
-    return take_parts(data, parts, data.name, notes + duplicate_notes(data, groups, side))
+    notes = [*data.notes, sizes(data, parts), *of_groups, *label_notes(data, parts, [*fractions])]
+    return take_parts(data, parts, data.name, notes + duplicate_notes(data, alike.numbers, side))
+
+
+def drawn_sides(
+    data: LabelledTexts, groups: WholeGroups, fractions: Mapping[str, float], seed: int
+) -> np.ndarray:
+    """Draw the named parts, each from the training rows that are left; see `draw`.
+
+    Args:
+        data: N texts.
+        groups: The groups of rows that stay together.
+        fractions: The share of the rows to draw, by the name of the part, test rows first.
+        seed: The seed of the draws.
+
+    Returns:
+        object (N,), the part of each row.
+    """
+    side = np.array(data.splits or ["train"] * len(data), dtype=object)
+    for name, fraction in fractions.items():
+        odds = groups.odds(chances(data.texts, name, seed))
+        draw(side, name, odds, fraction, data.label_ids, groups.numbers, SPARED[name])
+    return side
 
 
 def draw(

@@ -1,4 +1,4 @@
-"""Sentences about a split: its sizes, label shares, duplicates and conflicting labels."""
+"""Sentences about a split: sizes, label shares, duplicates and near duplicates."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from mlx_finbert.data.texts import LabelledTexts
+from mlx_finbert.data.whole_groups import MOST, WholeGroups
 
 
 def rows_by_group(groups: np.ndarray, rows: Iterable[int]) -> list[list[int]]:
@@ -102,3 +103,29 @@ def row_names(data: LabelledTexts) -> list[str]:
     if data.splits is None or len(set(numbers)) == len(numbers):
         return numbers
     return [f"{split} {number}" for split, number in zip(data.splits, numbers, strict=True)]
+
+
+def near_duplicate_notes(alike: WholeGroups, groups: WholeGroups, moved: int) -> list[str]:
+    """Return sentences about near duplicates that are kept together, and about those that are not.
+
+    Args:
+        alike: The groups of equal texts.
+        groups: The groups of near duplicates that are drawn as one.
+        moved: The number of rows in another part than if each text were drawn by itself.
+    """
+    notes = []
+    if moved:
+        texts = np.bincount(groups.numbers[alike.speakers])
+        rows = np.count_nonzero(texts[groups.numbers] > 1)
+        notes.append(
+            f"{rows:,} rows have near duplicates, in {np.count_nonzero(texts > 1):,} groups; each"
+            f" group is in one part of the split, which moved {moved:,} rows"
+            " (`split_near_duplicates=apart` draws each text by itself)"
+        )
+    if groups.apart:
+        notes.append(
+            f"{groups.apart:,} rows are in groups of near duplicates too large for one part (over"
+            f" {MOST:.0%} of the texts, or most of a label), so each text is drawn by itself: test"
+            " rows have near duplicates among the training rows, and the figures may be too good"
+        )
+    return notes

@@ -1,7 +1,7 @@
 """The settings of `python -m mlx_finbert.train`."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
 from mlx_finbert.data.flags import DataSettings, SplitSettings
 from mlx_finbert.data.grouping import RANDOM, Grouping, Way
@@ -10,11 +10,8 @@ from mlx_finbert.models.lora import LoraConfig
 from mlx_finbert.settings import refuse_without, require, setting
 from mlx_finbert.training.course_settings import CourseSettings
 from mlx_finbert.training.dropout_settings import DropoutSettings
+from mlx_finbert.training.learning_rates import default_head_rate, default_rate
 from mlx_finbert.training.loss import Precision
-
-FRESH_HEAD_RATE = 1e-3
-"""Learning rate of a fresh classifier, from Yang, Uy and Huang's FinBERT (2020,
-archive/bertModel.py of their code)."""
 
 
 @dataclass(kw_only=True)
@@ -215,15 +212,26 @@ class TrainSettings(
         self.check_lora()
         self.check_output()
 
-    def for_head(self, is_fresh: bool) -> "TrainSettings":
-        """The same settings, with a default learning rate for a fresh head.
+    def for_model(self, width: int, is_fresh: bool) -> "TrainSettings":
+        """The same settings, with default learning rates for a model.
 
         Args:
-            is_fresh: whether the head has random weights.
+            width: hidden size of the model.
+            is_fresh: whether the model's head has random weights.
         """
-        if self.head_learning_rate is not None or not is_fresh:
-            return self
-        return replace(self, head_learning_rate=max(FRESH_HEAD_RATE, self.learning_rate))
+        rate, head = self.learning_rate, self.head_learning_rate
+        if rate is None:
+            rate = default_rate(width, has_adapters=self.lora_rank is not None)
+        if head is None and is_fresh:
+            head = default_head_rate(rate)
+        return replace(self, learning_rate=rate, head_learning_rate=head)
+
+    def defaults_for(self, width: int, is_fresh: bool) -> dict[str, Any]:
+        """The defaults of all settings; those of the learning rates are chosen by `for_model`."""
+        defaults = {field.name: field.default for field in fields(self)}
+        rate = replace(self, learning_rate=None).for_model(width, is_fresh).learning_rate
+        head = replace(self, head_learning_rate=None).for_model(width, is_fresh).head_learning_rate
+        return defaults | {"learning_rate": rate, "head_learning_rate": head}
 
     def load_texts(self) -> LabelledTexts:
         """Load the texts and check that a classifier can be trained on them."""

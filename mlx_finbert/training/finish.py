@@ -89,14 +89,14 @@ def finish(
 
 def report_of(folder: RunFolder, ending: str, best: Record, **more: Any) -> Report:
     """Build a report from the settings, the history and further fields."""
-    settings, names = folder.settings, fields(folder.settings)
+    settings = folder.settings
     return Report(
         title=folder.path.name,
         model=settings.model,
         data=settings.data,
         ending=ending,
-        settings={f.name: getattr(settings, f.name) for f in names},
-        defaults={f.name: f.default for f in names},
+        settings={f.name: getattr(settings, f.name) for f in fields(settings)},
+        defaults=folder.defaults,
         history=[asdict(record) for record in folder.history],
         best_step=best.step,
         steps=steps_in(folder.path / LOG),

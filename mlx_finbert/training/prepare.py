@@ -68,7 +68,7 @@ def load_model(
         settings.model, head, mx.float32, settings.revision, dropout=settings.dropout_rates()
     )
     require_plain(model, settings.model)
-    refuse_wrong_gradients(model.output_layer.weight.shape[-1])
+    refuse_wrong_gradients(width_of(model))
     if report.new:
         log.info("%s", report)
     model.encoder.gradient_checkpointing = settings.gradient_checkpointing
@@ -80,6 +80,11 @@ def load_model(
         )
         adapt(model)
     return model, tokenizer, bool(report.new)
+
+
+def width_of(model: Classifier) -> int:
+    """The hidden size of a model."""
+    return model.output_layer.weight.shape[-1]
 
 
 def make_loaders(
@@ -217,7 +222,7 @@ def make_trainer(
     )
     args = TrainingArgs(
         total_steps=settings.total_steps(steps_per_epoch),
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.peak_rate,
         schedule=settings.lr_schedule(steps_per_epoch),
         eval_steps=settings.eval_steps,
         save_steps=settings.steps_between_checkpoints(steps_per_epoch),
@@ -241,10 +246,10 @@ def freeze_schedule_of(
         raise InputError(
             f"`freeze_layers` is {settings.freeze_layers}: the model has only {num_layers} layers"
         )
-    head = settings.head_learning_rate or settings.learning_rate
+    head = settings.head_learning_rate or settings.peak_rate
     return FreezeSchedule(
         layer_decay=settings.layer_decay,
-        head_rate=head / settings.learning_rate,
+        head_rate=head / settings.peak_rate,
         freeze_embeddings=settings.freeze_embeddings,
         freeze_layers=settings.freeze_layers,
         unfreeze_every=max(1, steps_per_epoch // 3) if settings.gradual_unfreezing else 0,

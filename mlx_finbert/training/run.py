@@ -12,9 +12,10 @@ import mlx.core as mx
 
 from mlx_finbert.backend.interface import first_step_note
 from mlx_finbert.backend.process import prefer_memory
-from mlx_finbert.checkpoints.files import SEEN_TEXTS
+from mlx_finbert.checkpoints.files import RUN_CONFIG, SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import LabelledTexts, Splits
+from mlx_finbert.data.flags import with_earlier_split
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
 from mlx_finbert.errors import InputError
@@ -26,8 +27,9 @@ from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.finish import finish
 from mlx_finbert.training.integrations import check_services, reporters
+from mlx_finbert.training.learning_rates import RATES
 from mlx_finbert.training.output_dir import check_output, claimed_folder
-from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
+from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer, width_of
 from mlx_finbert.training.prolonging import LENGTH, how_to_prolong, nothing_left_note
 from mlx_finbert.training.result import Result
 from mlx_finbert.training.run_folder import RunFolder
@@ -95,12 +97,13 @@ def run(
             log.info(note)
         mx.random.seed(settings.seed)
         model, tokenizer, is_fresh = load_model(settings, splits.train.label_names)
-        settings = settings.for_head(is_fresh)
+        settings = with_learning_rates(settings, width_of(model), is_fresh)
         loaders = make_loaders(settings, splits, model, tokenizer, processes, thread)
         fingerprint = fingerprint_of(loaders.train, loaders.validation)
         require_same(processes, fingerprint, f"`data={settings.data}`: the rows or their tokens")
         trainer, vocabulary = make_trainer(settings, model, loaders, processes)
         folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen, vocabulary)
+        folder.defaults = settings.defaults_for(width_of(model), is_fresh)
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
             log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
@@ -122,6 +125,22 @@ def run(
             # mlx.launch stops all processes when one exits, so the others wait for the first.
             barrier(processes)
     return result
+
+
+def with_learning_rates(settings: TrainSettings, width: int, is_fresh: bool) -> TrainSettings:
+    """Choose the learning rates that were not given, by the model, and say so.
+
+    Args:
+        width: hidden size of the model.
+        is_fresh: whether its head has random weights.
+    """
+    chosen = settings.for_model(width, is_fresh)
+    if settings.learning_rate is None:
+        what = "the adapters of a model" if settings.lora_rank else "a model"
+        log.info(f"learning rate {chosen.peak_rate:g}, the default for {what} {width} wide")
+    if chosen.head_learning_rate != settings.head_learning_rate:
+        log.info(f"learning rate of the fresh head {chosen.head_learning_rate:g}")
+    return chosen
 
 
 def rows_of(settings: TrainSettings, splits: Splits, base: TrainingRun) -> Splits:
@@ -190,9 +209,9 @@ def complete(given: dict[str, Any]) -> TrainSettings:
     if given.get("resume_from_checkpoint") is None:
         return TrainSettings(**given)
     checkpoint = find_checkpoint(Path(given.pop("resume_from_checkpoint")).expanduser().absolute())
-    recorded: dict[str, Any] = EARLIER_DEFAULTS | read_config_file(
-        checkpoint.path / "config.yaml", TrainSettings, renamed=RENAMED_SETTINGS
-    )
+    config = checkpoint.path / RUN_CONFIG
+    found = read_config_file(config, TrainSettings, renamed=RENAMED_SETTINGS)
+    recorded: dict[str, Any] = EARLIER_DEFAULTS | with_earlier_split(found)
     recorded.setdefault("head_learning_rate", recorded["learning_rate"])
     recorded |= {
         "output_dir": str(checkpoint.run_folder),
@@ -203,9 +222,11 @@ def complete(given: dict[str, Any]) -> TrainSettings:
     longer = f", and let the run finish; {how_to_prolong(checkpoint.run_folder)}"
     for field in fields(TrainSettings):
         value = getattr(settings, field.name)
-        if given.get(field.name, value) != value:
+        wanted = given.get(field.name, value)
+        as_chosen = wanted is None and field.name in RATES
+        if wanted != value and not as_chosen:
             raise InputError(
-                f"`{field.name}` is {given[field.name]}: the run to resume has {value}, which"
+                f"`{field.name}` is {wanted}: the run to resume has {value}, which"
                 f" cannot be changed; leave it out{longer if field.name in LENGTH else ''}"
             )
     return settings

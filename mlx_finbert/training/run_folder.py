@@ -58,6 +58,8 @@ class RunFolder(Callback):
     """The texts of these rows, and those that the model had seen before the run."""
     vocabulary: TrimmedVocabulary | None = None
     """The trimmed vocabulary of the model during training, if any."""
+    defaults: dict[str, Any] = field(default_factory=dict)
+    """The defaults of the settings, for the report."""
     history: list[Record] = field(default_factory=list)
     is_new: bool = True
     """Whether this run has not written a model yet: files in the folder are of an earlier run."""

@@ -2,6 +2,7 @@
 
     python scripts/bench/defaults.py [--data NAME ...] [--results FILE] [--folder PATH]
     python scripts/bench/defaults.py --setting num_train_epochs --values 5 3 4 --seeds 3 [...]
+    python scripts/bench/defaults.py --setting learning_rate --values 5e-4 1e-3 --with lora_rank=8
 
 The first makes twelve runs per data set, after Plackett and Burman (1946). Every setting has its
 second value in six of them, and within these six all other settings are balanced. So the effect of
@@ -10,8 +11,8 @@ about all settings. A setting that does nothing shows the effect of chance. Test
 a fifth of the other rows is held out, half to choose the best epoch and half to measure, before
 calibration.
 
-The second compares values of one setting, with the defaults of all others: means over seeds,
-measured on that whole fifth.
+The others compare values of one setting, with the defaults of all others but those of `--with`:
+means over seeds, measured on that whole fifth.
 """
 
 import argparse
@@ -79,10 +80,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--folder", metavar="PATH", help="folder of the data files")
     parser.add_argument("--setting", choices=get_type_hints(TrainSettings), metavar="NAME")
     parser.add_argument("--values", nargs="+", default=[], metavar="VALUE", help="of --setting")
+    parser.add_argument(
+        "--with", nargs="+", default=[], metavar="NAME=VALUE", dest="fixed", help="other settings"
+    )
     parser.add_argument("--seeds", type=count, default=3, metavar="N", help="runs of each value")
     arguments = parser.parse_args(argv)
     if arguments.setting and not arguments.values:
         raise InputError("--values is missing: name those of --setting to compare")
+    if arguments.fixed and not arguments.setting:
+        raise InputError("--with applies only to --setting: add it, or leave out --with")
     print(described(machine()))
     kept = Kept(arguments.results)
     for name in arguments.data:
@@ -113,18 +119,32 @@ def one_run(name: str, number: int, kept: Kept, folder: str | None) -> dict[str,
 def values_table(name: str, arguments: argparse.Namespace, kept: Kept) -> str:
     """Means over seeds, a line for each value of the setting."""
     setting, folder = arguments.setting, arguments.folder
+    fixed = fixed_settings(arguments.fixed)
     lines = [line(f"--{setting.replace('_', '-')}", *FIGURES)]
     for text in arguments.values:
         value = from_text(text, get_type_hints(TrainSettings)[setting], "--values")
         runs = []
         for seed in range(arguments.seeds):
-            own = {"seed": seed, "split_seed": seed, "validation_fraction": 0.2, setting: value}
+            own = {"seed": seed, "split_seed": seed, "validation_fraction": 0.2}
+            own |= fixed | {setting: value}
             settings = settings_of(name, seed, own, folder)
             key = {"data": name, "seed": seed, "settings": fingerprint(settings)}
             runs.append(kept.get(partial(of_held_out_rows, settings), **key))
         means = (np.mean([run[figure] for run in runs]) for figure in FIGURES)
         lines.append(line(text, *(f"{mean:.4f}" for mean in means)))
     return "\n".join(lines)
+
+
+def fixed_settings(given: list[str]) -> dict[str, Any]:
+    """Settings by name, from `NAME=VALUE` each."""
+    hints = get_type_hints(TrainSettings)
+    fixed = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or name not in hints:
+            raise InputError(f"--with has {text!r}: NAME=VALUE, such as lora_rank=8")
+        fixed[name] = from_text(value, hints[name], "--with")
+    return fixed
 
 
 def of_held_out_rows(settings: TrainSettings) -> dict[str, Any]:

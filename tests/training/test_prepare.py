@@ -16,7 +16,13 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.optimizer import Adam
-from mlx_finbert.training.prepare import Loaders, load_model, make_loaders, make_trainer
+from mlx_finbert.training.prepare import (
+    Loaders,
+    load_model,
+    make_loaders,
+    make_trainer,
+    width_of,
+)
 
 
 class SomeLoader:
@@ -29,9 +35,8 @@ class SomeLoader:
 
 def trainer_of(model, **settings):
     loaders = Loaders(SomeLoader(), SomeLoader())
-    trainer, vocabulary = make_trainer(
-        TrainSettings(**settings), model, loaders, mx.distributed.init()
-    )
+    settings = TrainSettings(**settings).for_model(width_of(model), is_fresh=False)
+    trainer, vocabulary = make_trainer(settings, model, loaders, mx.distributed.init())
     if vocabulary:
         vocabulary.restore()
     return trainer
@@ -75,7 +80,7 @@ def test_a_fresh_head_learns_faster(checkpoint, flags, fresh, trained):
         settings = TrainSettings(model=folder, new_head=new_head, **flags)
         _, _, is_fresh = load_model(settings, labels)
         assert is_fresh == new_head
-        assert settings.for_head(is_fresh).head_learning_rate == rate
+        assert settings.for_model(32, is_fresh).head_learning_rate == rate
 
 
 def test_the_course(tiny):

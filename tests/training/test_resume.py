@@ -239,15 +239,36 @@ def test_a_run_goes_on_from_any_checkpoint(checkpoint, table, tmp_path, more):
     assert [path.read_bytes() for path in files] == before
 
 
-def test_a_run_of_an_earlier_version_goes_on_with_its_settings(checkpoint, table, tmp_path):
-    out = tmp_path / "out"
+@pytest.fixture
+def twins(tmp_path):
+    """Data with pairs of near duplicates, whose split is another where they stay together."""
+    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
+    rows = [
+        f"{name * (i + 1)} {verb} by {percent} percent,{label}"
+        for i in range(9)
+        for name in ("a", "b")
+        for label, verb in verbs.items()
+        for percent in (3, 7)
+    ]
+    path = tmp_path / "twins.csv"
+    path.write_text("\n".join(["text,label", *rows]))
+    return path
+
+
+def test_a_run_of_a_version_without_the_flags_goes_on_with_its_rows_and_batches(
+    checkpoint, twins, tmp_path, capsys
+):
+    table, out = twins, tmp_path / "out"
+    together = SplitSettings().draw(load_texts(str(table))).train.texts
+    apart = SplitSettings(split_near_duplicates="apart").draw(load_texts(str(table))).train.texts
+    assert together != apart
     earlier = ["--group-by-length", "windows", "--group-window", "100"]
-    earlier += ["--head-learning-rate", "3e-3"]
+    earlier += ["--head-learning-rate", "3e-3", "--split-near-duplicates", "apart"]
     assert main(command(checkpoint(), table, out, "--save-total-limit", "9", *earlier)) == 0
     before = [(out / name).read_bytes() for name in SAME]
     first = checkpoints_of(out)[0]
     lines = (first / "config.yaml").read_text().splitlines(keepends=True)
-    kept = [line for line in lines if not line.startswith(("group_", "head_"))]
+    kept = [line for line in lines if not line.startswith(("group_", "head_", "split_near"))]
     text = "".join(kept)
     for then, name in EARLIER_NAMES.items():
         text, found = re.subn(rf"^{name}:", f"{then}:", text, flags=re.MULTILINE)
@@ -256,8 +277,10 @@ def test_a_run_of_an_earlier_version_goes_on_with_its_settings(checkpoint, table
     sums = json.loads((first / "checksums.json").read_text())
     sums["config.yaml"] = file_sha256(first / "config.yaml")
     (first / "checksums.json").write_text(json.dumps(sums))
+    capsys.readouterr()
     assert main(["--resume-from-checkpoint", str(first)]) == 0
     assert [(out / name).read_bytes() for name in SAME] == before
+    assert "near duplicates" not in capsys.readouterr().out
 
 
 def test_a_run_that_stopped_early_has_come_to_its_end(checkpoint, table, tmp_path, capsys):
