@@ -97,7 +97,9 @@ def test_other_settings_of_compared_runs_are_given(monkeypatch, tmp_path, capsys
     )  # fmt: skip
     argv = ["--data", "fiqa", "--folder", str(tmp_path), "--seeds", "1"]
     compared = ["--setting", "learning_rate", "--values", "5e-4", "1e-3"]
-    assert defaults.main([*argv, *compared, "--with", "lora_rank=8", "label_smoothing=0"]) == 0
+    assert (
+        defaults.main([*argv, *compared, "--with", "lora_rank=8", "label_smoothing_factor=0"]) == 0
+    )
     assert [(own.learning_rate, own.lora_rank, own.label_smoothing) for own in made] == [
         (5e-4, 8, 0.0), (1e-3, 8, 0.0),
     ]  # fmt: skip

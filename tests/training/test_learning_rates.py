@@ -93,7 +93,7 @@ def trained(checkpoint, tmp_path):
 
 @pytest.mark.usefixtures("wide")
 def test_a_run_uses_records_and_says_the_default(trained, capsys):
-    out = trained("--new-head", "--schedule", "constant", "--warmup-ratio", "0")
+    out = trained("--new-head", "--lr-scheduler-type", "constant", "--warmup-ratio", "0")
     said = capsys.readouterr().out
     assert re.search(r"learning rate 2e-05, the default for a model \d+ wide", said)
     assert "learning rate of the fresh head 0.001" in said
@@ -126,7 +126,7 @@ def test_a_resumed_run_keeps_the_rate_that_was_chosen(trained, monkeypatch, caps
     before = (out / "model.safetensors").read_bytes()
     monkeypatch.setattr("mlx_finbert.training.learning_rates.NARROW", (8, 3e-5))
     capsys.readouterr()
-    assert main(["--resume", str(checkpoints_of(out)[0])]) == 0
+    assert main(["--resume-from-checkpoint", str(checkpoints_of(out)[0])]) == 0
     assert (out / "model.safetensors").read_bytes() == before
     assert "the default for" not in capsys.readouterr().out
     # From Python, None is what was chosen, not another rate.
