@@ -100,7 +100,7 @@ def test_other_settings_of_compared_runs_are_given(monkeypatch, tmp_path, capsys
     assert (
         defaults.main([*argv, *compared, "--with", "lora_rank=8", "label_smoothing_factor=0"]) == 0
     )
-    assert [(own.learning_rate, own.lora_rank, own.label_smoothing) for own in made] == [
+    assert [(own.learning_rate, own.lora_rank, own.label_smoothing_factor) for own in made] == [
         (5e-4, 8, 0.0), (1e-3, 8, 0.0),
     ]  # fmt: skip
     capsys.readouterr()

@@ -130,10 +130,10 @@ def test_a_resumed_run_keeps_the_rate_that_was_chosen(trained, monkeypatch, caps
     assert (out / "model.safetensors").read_bytes() == before
     assert "the default for" not in capsys.readouterr().out
     # From Python, None is what was chosen, not another rate.
-    given = {"resume": str(out), "learning_rate": None, "head_learning_rate": None}
+    given = {"resume_from_checkpoint": str(out), "learning_rate": None, "head_learning_rate": None}
     assert complete(given).learning_rate == 1e-4
     with pytest.raises(InputError, match=r"`learning_rate` is 0\.5: the run to resume has 0\.0001"):
-        complete({"resume": str(out), "learning_rate": 0.5})
+        complete({"resume_from_checkpoint": str(out), "learning_rate": 0.5})
 
 
 @pytest.mark.usefixtures("wide")
