@@ -20,10 +20,18 @@ class Packing:
             second one, and so on; 0 for padding. With one example per row, this is the mask of
             transformers.
         examples: E, the maximum number of examples per row.
+        states: a list that gets the output of every layer, (B, L, hidden_size); None to compute the
+            last layer for the first tokens only.
     """
 
-    def __init__(self, attention_mask: mx.array, examples: int = 1) -> None:
+    def __init__(
+        self,
+        attention_mask: mx.array,
+        examples: int = 1,
+        states: list[mx.array] | None = None,
+    ) -> None:
         self.examples = examples
+        self.states = states
         self.numbers = attention_mask
         # Boolean because `scaled_dot_product_attention` adds any other dtype to the scores, and
         # because a row of padding only then still has finite results.
