@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.data import Splits
+from mlx_finbert.data.sources.at_hand import refuse_recorded
 from mlx_finbert.data.sources.columns import Columns
 from mlx_finbert.data.tables import open_table
 from mlx_finbert.data.tables.records import Record, require_column
@@ -28,6 +29,7 @@ def read_unlabelled(files: Sequence[str], columns: Columns, own_column: str | No
     """
     texts: list[str] = []
     for name in files:
+        refuse_recorded(name, "unlabelled")
         path = Path(name).expanduser()
         if not path.is_file():
             raise InputError(f"`unlabelled={name}`: there is no such file")
