@@ -1,11 +1,10 @@
 """Measure a classifier on labelled texts: `python -m mlx_finbert.evaluate`."""
 
-import json
 import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
-from mlx_finbert.cli.messages import told
+from mlx_finbert.cli.messages import print_result
 
 DESCRIPTION = """\
 Measure accuracy, macro-F1, precision and recall per label, the confusion matrix and the loss, with
@@ -35,8 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         evaluation = run(settings)
         if folder:
             write_evaluation(folder, evaluation, settings)
-    as_json = json.dumps(evaluation.to_dict(), indent=2, allow_nan=False) if settings.json else None
-    print(told(as_json or evaluation))
+    print_result(evaluation, settings.json)
     return 130 if evaluation.interrupted else 0
 
 

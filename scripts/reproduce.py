@@ -1,7 +1,8 @@
 """Train on the rows of published results and print the published figures next to ours:
 
     python scripts/reproduce.py fpb --model minilm --seeds 0,1,2
-    python scripts/reproduce.py fpb --model ProsusAI/finbert --new-head --epochs 4 --batch-size 32
+    python scripts/reproduce.py fpb --model ProsusAI/finbert --new-head \\
+        --num-train-epochs 4 --batch-size 32
 
 `fpb` is Financial PhraseBank, all 4,846 sentences, with the split of FinBERT's authors: 3,488
 training, 388 validation and 970 test rows. Five test sentences are also training sentences and
@@ -57,10 +58,10 @@ class ReproduceSettings(TrainSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.resume or self.folds or ranks().size() > 1:
+        if self.resume_from_checkpoint or self.folds or ranks().size() > 1:
             raise InputError(
-                "each seed is one complete run in a single process: leave out --resume, --folds"
-                " and the launcher"
+                "each seed is one complete run in a single process: leave out"
+                " --resume-from-checkpoint, --folds and the launcher"
             )
 
 

@@ -8,7 +8,7 @@ from threading import Event
 import numpy as np
 
 from mlx_finbert.checkpoints.adapters import is_adapted, read_adapter_config
-from mlx_finbert.checkpoints.files import ADAPTER_WEIGHTS, weights_of
+from mlx_finbert.checkpoints.files import ADAPTER_WEIGHTS, weight_files
 from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.checkpoints.training_run import TrainingRun
@@ -122,7 +122,7 @@ def weight_bytes(folder: Path) -> int:
         adapted = read_adapter_config(folder)
         base = resolve(adapted.base_model, adapted.revision)
         return (folder / ADAPTER_WEIGHTS).stat().st_size + weight_bytes(base)
-    return sum((folder / name).stat().st_size for name in weights_of(folder))
+    return sum((folder / name).stat().st_size for name in weight_files(folder)[1])
 
 
 def seen_rows(name: str, texts: Sequence[str]) -> int | None:

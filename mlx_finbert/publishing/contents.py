@@ -1,13 +1,10 @@
 """Which files of a model's folder are published, and as what."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from mlx_finbert.checkpoints.files import (
     ADAPTER_CONFIG,
@@ -15,12 +12,16 @@ from mlx_finbert.checkpoints.files import (
     MODEL_FILES,
     RUN_CONFIG,
     SEEN_TEXTS,
+    index_of,
     read_json,
-    weights_of,
+    weight_files,
 )
+from mlx_finbert.checkpoints.folder_layouts import WEIGHT_NAMES
+from mlx_finbert.checkpoints.save import json_bytes
 from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES
 from mlx_finbert.checkpoints.training_run import recorded_data
 from mlx_finbert.publishing.private import scrub
+from mlx_finbert.settings import read_yaml, yaml_text
 
 OF_MODELS = [
     *sorted(MODEL_FILES),
@@ -92,6 +93,15 @@ def contents_of(
     return files
 
 
+def weights_of(folder: Path) -> list[str]:
+    """The names of the files of a whole model's weights, as `load` chooses them."""
+    if (folder / ADAPTER_CONFIG).is_file():
+        return []
+    kind, names = weight_files(folder)
+    whole = WEIGHT_NAMES[kind]
+    return names if names in ([], [whole]) else [index_of(whole), *names]
+
+
 def scrubbed_json(path: Path, known: Mapping[str, str]) -> Content:
     """A JSON file without paths: itself if it has none."""
     found = read_json(path)
@@ -104,17 +114,9 @@ def scrubbed_run_config(folder: Path, known: Mapping[str, str]) -> Content:
     path = folder / RUN_CONFIG
     # Refuses a file that `evaluate` could not read.
     recorded_data(folder)
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found = read_yaml(path)
     clean = scrub(found, known)
-    if clean == found:
-        return path
-    return yaml.safe_dump(clean, sort_keys=False, allow_unicode=True).encode("utf-8")
-
-
-def json_bytes(content: dict[str, Any]) -> bytes:
-    """JSON as `save` writes it."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True)
-    return (text + "\n").encode("utf-8")
+    return path if clean == found else yaml_text(clean).encode("utf-8")
 
 
 def staying(folder: Path, files: Mapping[str, Content]) -> list[Staying]:

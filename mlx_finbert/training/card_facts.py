@@ -36,7 +36,7 @@ def facts_of_run(
         teacher=settings.teacher and public_model(settings.teacher),
         unlabelled_rows=unlabelled_rows,
         epoch=best.epoch,
-        chosen_by=settings.best_metric,
+        chosen_by=settings.metric_for_best_model,
         temperature=temperature,
         measured=measured_rows(best, test),
     )

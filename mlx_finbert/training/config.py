@@ -35,7 +35,7 @@ class OutputSettings:
     save_total_limit: int = setting(
         2, "keep the last N checkpoints and the one of the best evaluation"
     )
-    resume: str | None = setting(
+    resume_from_checkpoint: str | None = setting(
         None,
         "resume the run in this folder, or from this checkpoint, with its recorded settings",
         recorded=False,
@@ -112,7 +112,7 @@ class StepSettings:
     adam_beta2: float = setting(0.999, "decay rate of the second moment")
     adam_epsilon: float = setting(1e-8, "constant added to the root of the second moment")
     max_grad_norm: float = setting(1.0, "clip the global norm of the gradients to this")
-    label_smoothing: float = setting(0.1, "share of a label's weight spread over all labels")
+    label_smoothing_factor: float = setting(0.1, "share of a label's weight spread over all labels")
     class_weights: list[str] | None = setting(
         None, "balanced, sqrt-balanced, or LABEL=WEIGHT,... (labels not listed have weight 1)"
     )
@@ -151,8 +151,9 @@ class StepSettings:
         require(0 <= self.adam_beta2 < 1, "adam_beta2", self.adam_beta2, below_1)
         require(self.adam_epsilon > 0, "adam_epsilon", self.adam_epsilon, "must be above 0")
         require(self.max_grad_norm > 0, "max_grad_norm", self.max_grad_norm, "must be above 0")
-        smoothing, head, decay = self.label_smoothing, self.head_learning_rate, self.layer_decay
-        require(0 <= smoothing < 1, "label_smoothing", smoothing, below_1)
+        smoothing, head = self.label_smoothing_factor, self.head_learning_rate
+        decay = self.layer_decay
+        require(0 <= smoothing < 1, "label_smoothing_factor", smoothing, below_1)
         require(head is None or head > 0, "head_learning_rate", head, "must be above 0")
         require(0 < decay <= 1, "layer_decay", decay, "must be above 0 and at most 1")
         require(self.freeze_layers >= 0, "freeze_layers", self.freeze_layers, at_least_0)

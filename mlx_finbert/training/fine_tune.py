@@ -47,7 +47,7 @@ def fine_tune(
             frame.
         callbacks: called at each event of the training; see `Callback`.
         settings: the flags of the command as parameters: `learning_rate=1e-5`. With
-            `resume=FOLDER`, the others come from the run to resume.
+            `resume_from_checkpoint=FOLDER`, the others come from the run to resume.
 
     Returns:
         The folder, how the run ended, and the figures of the test rows.

@@ -247,7 +247,8 @@ def how_it_ended(end: str, state: RunState, folder: Path) -> str:
         else "no model was saved, since there was no evaluation yet"
     )
     if end == "interrupted":
-        return f"stopped after step {state.step:,}; {best}; continue with `resume={folder}`"
+        how = f"continue with `resume_from_checkpoint={folder}`"
+        return f"stopped after step {state.step:,}; {best}; {how}"
     if end == "stopped early":
         return f"stopped early after step {state.step:,}; {best}"
     if end == "diverged":

@@ -39,7 +39,7 @@ FILES = (
 
 def check_output(settings: TrainSettings) -> None:
     """Without `overwrite`, refuse an `output_dir` with files that a run would replace."""
-    if settings.output_dir is None or settings.resume:
+    if settings.output_dir is None or settings.resume_from_checkpoint:
         return
     folder = Path(settings.output_dir).expanduser()
     if settings.lora():

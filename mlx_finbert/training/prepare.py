@@ -211,15 +211,16 @@ def make_trainer(
     labelled = loaders.train.label_ids[loaders.train.label_ids >= 0]
     weights = class_weights(settings.class_weights, model.args.labels, labelled)
     vocabulary = trim(model, [loaders.train, loaders.validation], groups, adam)
-    loss: Objective = (of_labels := Loss(weights, settings.label_smoothing))
+    of_labels = Loss(weights, settings.label_smoothing_factor)
+    objective: Objective = of_labels
     if lesson:
         original_ids = vocabulary.ids if vocabulary else None
-        loss = distillation_loss(settings, of_labels, lesson, loaders.train, original_ids)
+        objective = distillation_loss(settings, of_labels, lesson, loaders.train, original_ids)
     step = TrainStep(
         model,
         groups,
         adam,
-        loss,
+        objective,
         max_grad_norm=settings.max_grad_norm,
         precision=settings.dtype,
         seed=settings.seed,
@@ -231,7 +232,7 @@ def make_trainer(
         schedule=settings.lr_schedule(steps_per_epoch),
         eval_steps=settings.eval_steps,
         save_steps=settings.steps_between_checkpoints(steps_per_epoch),
-        best_metric=settings.best_metric,
+        best_metric=settings.metric_for_best_model,
         plateau=settings.plateau(),
         stopping=settings.early_stopping(),
     )

@@ -47,7 +47,15 @@ the head, the head learned at the rate of the other parts."""
 PLACES = ("data", "model", "teacher", "unlabelled")
 """Settings that name what may have moved since the run to resume."""
 
-RENAMED_SETTINGS = {"keep": "save_total_limit", "eval_every": "eval_steps"}
+RENAMED_SETTINGS = {
+    "best_metric": "metric_for_best_model",
+    "early_stopping_min_delta": "early_stopping_threshold",
+    "epochs": "num_train_epochs",
+    "eval_every": "eval_steps",
+    "keep": "save_total_limit",
+    "label_smoothing": "label_smoothing_factor",
+    "schedule": "lr_scheduler_type",
+}
 """Names of earlier versions in `config.yaml`."""
 
 
@@ -74,13 +82,14 @@ def run(
     """
     if settings.gradient_checkpointing:
         prefer_memory()
-    checkpoint = find_checkpoint(Path(settings.resume)) if settings.resume else None
+    given = settings.resume_from_checkpoint
+    checkpoint = find_checkpoint(Path(given)) if given else None
     check_output(settings)
     if splits is None:
         drawn = settings.draw(settings.load_texts() if texts is None else texts)
         base = TrainingRun.of(settings.model, settings.revision)
         splits = rows_of(settings, drawn, base, unlabelled)
-    remedy = "start the run again, with `resume` to continue from its last checkpoint"
+    remedy = "start the run again, from its last checkpoint with `resume_from_checkpoint`"
     with guarded(remedy), background() as thread, ExitStack() as held:
         processes = ranks()
         is_first = processes.rank() == 0
@@ -166,7 +175,7 @@ def fingerprint_of(*loaders: Loader) -> str:
 
 def start_of(trainer: Trainer, settings: TrainSettings) -> str:
     """A hash of the settings, the step and the weights, which must agree in all processes."""
-    own = {"output_dir", "overwrite", "resume"}
+    own = {"output_dir", "overwrite", "resume_from_checkpoint"}
     shared = {name: value for name, value in asdict(settings).items() if name not in own}
     digest = hashlib.sha256(repr((shared, trainer.run_state.step)).encode())
     if trainer.step.processes.size() > 1:
@@ -192,7 +201,7 @@ def train(trainer: Trainer, settings: TrainSettings) -> RunEnd:
 
 
 def complete(given: dict[str, Any]) -> TrainSettings:
-    """Build the settings from the given values; `resume` takes those of the resumed run.
+    """Build the settings from the given values, or from those of the run to resume.
 
     Data and models may have moved, so new paths are accepted here; their contents are compared
     later.
@@ -200,14 +209,17 @@ def complete(given: dict[str, Any]) -> TrainSettings:
     Raises:
         InputError: for a value that differs from the resumed run, or an unusable checkpoint.
     """
-    if given.get("resume") is None:
+    if given.get("resume_from_checkpoint") is None:
         return TrainSettings(**given)
-    checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser().absolute())
+    checkpoint = find_checkpoint(Path(given.pop("resume_from_checkpoint")).expanduser().absolute())
     recorded: dict[str, Any] = EARLIER_DEFAULTS | read_config_file(
         checkpoint.path / "config.yaml", TrainSettings, renamed=RENAMED_SETTINGS
     )
     recorded.setdefault("head_learning_rate", recorded["learning_rate"])
-    recorded |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
+    recorded |= {
+        "output_dir": str(checkpoint.run_folder),
+        "resume_from_checkpoint": str(checkpoint.path),
+    }
     recorded |= {name: given.pop(name) for name in PLACES if name in given}
     settings = TrainSettings(**recorded)
     longer = f", and let the run finish; {how_to_prolong(checkpoint.run_folder)}"

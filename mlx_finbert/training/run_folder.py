@@ -76,14 +76,15 @@ class RunFolder(Callback):
             then = SeenTexts.read(checkpoint.path / SEEN_TEXTS)
             what = then.difference(self.seen) if then else OTHER_ROWS
             raise InputError(
-                f"`resume={checkpoint.path}`: {self.settings.data} is not what this run was"
-                f" trained on: {what}; give the original data with `data`, or start a new run"
+                f"`resume_from_checkpoint={checkpoint.path}`: {self.settings.data} is not what this"
+                f" run was trained on: {what}; give the original data with `data`, or start a new"
+                " run"
             )
         if checkpoint.state.get("teacher_sha256") != self.teacher_sha256:
             raise InputError(
-                f"`resume={checkpoint.path}`: {self.settings.teacher} is not the teacher of this"
-                " run: its weights, labels or tokenizer differ; give the original one with"
-                " `teacher`, or start a new run"
+                f"`resume_from_checkpoint={checkpoint.path}`: {self.settings.teacher} is not the"
+                " teacher of this run: its weights, labels or tokenizer differ; give the original"
+                " one with `teacher`, or start a new run"
             )
         if self.settings.lora():
             require_base(self.model, checkpoint.path)
@@ -109,8 +110,8 @@ class RunFolder(Callback):
             found = Record(**json.loads((self.path / BEST).read_text()))
         except (OSError, ValueError, TypeError):
             raise InputError(
-                f"`resume`: {self.path} has no {BEST}: leave the checkpoint in the folder of its"
-                " run, which holds the best model"
+                f"`resume_from_checkpoint`: {self.path} has no {BEST}: leave the checkpoint in the"
+                " folder of its run, which holds the best model"
             ) from None
         return found if found.step > state.step else state.best
 

@@ -205,11 +205,11 @@ def trainers(settings: TrainSettings, sampling: str) -> Figures:
         splits.train.label_ids.tolist(),
         splits.test.texts,
         {
-            "num_train_epochs": settings.epochs,
+            "num_train_epochs": settings.num_train_epochs,
             "learning_rate": settings.learning_rate,
             "warmup_steps": settings.warmup_ratio,
             "weight_decay": settings.weight_decay,
-            "label_smoothing_factor": settings.label_smoothing,
+            "label_smoothing_factor": settings.label_smoothing_factor,
             "max_grad_norm": settings.max_grad_norm,
             "train_sampling_strategy": sampling,
         },

@@ -1,7 +1,7 @@
 """Compare two values of each default setting, without using the test rows.
 
     python scripts/bench/defaults.py [--data NAME ...] [--results FILE] [--folder PATH]
-    python scripts/bench/defaults.py --setting epochs --values 5 3 4 --seeds 3 [...]
+    python scripts/bench/defaults.py --setting num_train_epochs --values 5 3 4 --seeds 3 [...]
 
 The first makes twelve runs per data set, after Plackett and Burman (1946). Every setting has its
 second value in six of them, and within these six all other settings are balanced. So the effect of
@@ -38,7 +38,10 @@ from mlx_finbert.training.config import TrainSettings
 
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "--learning-rate 1e-4, 2e-4": ({"learning_rate": 1e-4}, {"learning_rate": 2e-4}),
-    "--label-smoothing 0, 0.1": ({"label_smoothing": 0.0}, {"label_smoothing": 0.1}),
+    "--label-smoothing-factor 0, 0.1": (
+        {"label_smoothing_factor": 0.0},
+        {"label_smoothing_factor": 0.1},
+    ),
     "--head-learning-rate as the rest, 1e-3": ({}, {"head_learning_rate": 1e-3}),
     "--dropout, --attention-dropout 0.1, 0.2": (
         {"dropout": 0.1, "attention_dropout": 0.1},
@@ -46,12 +49,12 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "--weight-decay 0.01, 0.1": ({"weight_decay": 0.01}, {"weight_decay": 0.1}),
     "--warmup-ratio 0.1, 0.2": ({"warmup_ratio": 0.1}, {"warmup_ratio": 0.2}),
-    "--epochs 5, 3": ({"epochs": 5}, {"epochs": 3}),
+    "--num-train-epochs 5, 3": ({"num_train_epochs": 5}, {"num_train_epochs": 3}),
     "--batch-size 16, 32": ({"batch_size": 16}, {"batch_size": 32}),
     "--layer-decay 1, 0.85": ({"layer_decay": 1.0}, {"layer_decay": 0.85}),
-    "--best-metric last, val_macro_f1": (
-        {"best_metric": "last"},
-        {"best_metric": "val_macro_f1"},
+    "--metric-for-best-model last, val_macro_f1": (
+        {"metric_for_best_model": "last"},
+        {"metric_for_best_model": "val_macro_f1"},
     ),
     "(nothing)": ({}, {}),
 }

@@ -73,9 +73,10 @@ def test_values_of_one_setting_are_compared(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(defaults, "drawn_without_test_rows", lambda settings, share: settings)
     monkeypatch.setattr(
         defaults, "figures_of",
-        lambda own, _: dict.fromkeys(defaults.FIGURES, own.epochs + own.seed / 10),
+        lambda own, _: dict.fromkeys(defaults.FIGURES, own.num_train_epochs + own.seed / 10),
     )  # fmt: skip
-    argv = ["--data", "fiqa", "--folder", str(tmp_path), "--setting", "epochs", "--seeds", "2"]
+    argv = ["--data", "fiqa", "--folder", str(tmp_path), "--seeds", "2"]
+    argv += ["--setting", "num_train_epochs"]
     assert defaults.main([*argv, "--values", "3", "7"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines[-2:]] == [["3", "3.0500"], ["7", "7.0500"]]

@@ -229,7 +229,7 @@ def test_a_run_goes_on_bit_for_bit(student, teacher, table, tmp_path, hidden, ca
     for out in (whole, half):
         assert run(student, teacher, table, out, *more) == 0
     capsys.readouterr()
-    assert main(["--resume", str(checkpoints_of(half)[0])]) == 0
+    assert main(["--resume-from-checkpoint", str(checkpoints_of(half)[0])]) == 0
     assert "are those in" in capsys.readouterr().out
     for name in ("model.safetensors", "history.json"):
         assert (whole / name).read_bytes() == (half / name).read_bytes(), name
@@ -243,10 +243,10 @@ def test_another_teacher_does_not_go_on(student, teacher, checkpoint, table, tmp
     assert run(student, teacher, table, out) == 0
     moved = teacher.rename(tmp_path / "moved")
     first = str(checkpoints_of(out)[0])
-    assert main(["--resume", first, "--teacher", str(moved)]) == 0
+    assert main(["--resume-from-checkpoint", first, "--teacher", str(moved)]) == 0
     capsys.readouterr()
     other = checkpoint(name="other", num_hidden_layers=3)
-    assert main(["--resume", str(out), "--teacher", str(other)]) == 2
+    assert main(["--resume-from-checkpoint", str(out), "--teacher", str(other)]) == 2
     assert f"{other} is not the teacher of this run" in capsys.readouterr().err
 
 

@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from mlx_finbert.data.label_names import SENTIMENT_ORDER
+from mlx_finbert.data.label_names import SENTIMENT_ORDER, Naming
+from mlx_finbert.data.raw_rows import RawRows
 from mlx_finbert.data.sources.hub import open_dataset
-from mlx_finbert.data.texts import LabelledTexts, from_columns
+from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError, first_line
 
 HUB_REPOSITORY = "TheFinAI/fiqa-sentiment-classification"
@@ -43,9 +44,8 @@ def from_scores(scores: Iterable[tuple[str, float]], name: str) -> LabelledTexts
     for sentence, score in scores:
         by_sentence.setdefault(sentence, []).append(score)
     labels = [sentiment(sum(s) / len(s)) for s in by_sentence.values()]
-    return from_columns(
-        list(by_sentence), labels, name, label_names=SENTIMENT_ORDER, licence=LICENCE
-    )
+    rows = RawRows(list(by_sentence), labels)
+    return rows.labelled(name, Naming(SENTIMENT_ORDER), licence=LICENCE)
 
 
 def sentiment(score: float) -> str:
