@@ -13,6 +13,7 @@ import numpy as np
 
 from mlx_finbert.data import Splits
 from mlx_finbert.distillation.comparison import compared_with_teacher
+from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.calibration import explain_temperature, fit_temperature
 from mlx_finbert.files.atomic import write_text
 from mlx_finbert.files.folder_commit import replacing
@@ -95,14 +96,23 @@ def finish(
 def with_teacher(
     folder: RunFolder, predictions: Predictions | None, temperature: float, interrupted: Event
 ) -> StudentAndTeacher | None:
-    """Compare the model with its teacher, if it has one and all rows were measured."""
+    """Compare the model with its teacher, if it has one and all rows were measured.
+
+    A teacher that has been moved or damaged during the run does not keep the report from being
+    written.
+    """
     name = folder.settings.teacher
     if name is None or predictions is None or interrupted.is_set():
         return None
-    found = compared_with_teacher(
-        name, folder.model, folder.tokenizer, folder.path, predictions, temperature, interrupted
-    )
-    for line in found.lines() if found else ():
+    model, tokenizer, path = folder.model, folder.tokenizer, folder.path
+    try:
+        found = compared_with_teacher(
+            name, model, tokenizer, path, predictions, temperature, interrupted
+        )
+    except InputError as error:
+        log.warning("the teacher was not measured: %s", error)
+        return None
+    for line in found.lines() if found else ["Ctrl-C: the teacher was not measured"]:
         log.info(line)
     return found
 

@@ -371,6 +371,20 @@ def test_a_teacher_that_does_not_fit_is_refused(student, checkpoint, table, tmp_
     assert "--unlabelled nowhere.txt: there is no such file" in error
 
 
+def test_a_teacher_that_is_gone_at_the_end_is_mentioned(student, teacher, table, tmp_path, caplog):
+    class Removing(mlx_finbert.Callback):
+        def on_end(self, end):
+            (teacher / "config.json").unlink()
+
+    result = mlx_finbert.fine_tune(
+        student, table, teacher=teacher, max_steps=2, callbacks=[Removing()],
+        output_dir=tmp_path / "out",
+    )  # fmt: skip
+    assert result.test is not None and result.distillation is None
+    assert "the teacher was not measured: " in caplog.text and "config.json" in caplog.text
+    assert "Student and teacher" not in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_nothing_left_to_learn_from_is_refused(student, teacher, table, tmp_path, capsys):
     assert run(student, teacher, table, tmp_path / "out", "--unlabelled", str(table)) == 2
     assert "--unlabelled has no text that is left to learn from" in capsys.readouterr().err
