@@ -135,8 +135,9 @@ class SeenTexts:
         return cls(frozenset((key, part, label) for key, part, label in rows))
 
     def difference(self, now: "SeenTexts") -> str:
-        """Describe how the training and validation texts of `now` differ from these."""
-        clauses = [c for part in ("train", "validation") for c in self._differences(now, part)]
+        """Describe how the texts of `now`, without those of the base model, differ from these."""
+        parts = ("train", "validation", "unlabelled")
+        clauses = [clause for part in parts for clause in self._differences(now, part)]
         return ", ".join(clauses) or (
             "it has the same texts and labels, but in another order or number, or with other tokens"
         )
@@ -149,7 +150,7 @@ class SeenTexts:
             "new": len(after.keys() - before.keys()),
             "relabelled": len(relabelled),
         }
-        name = {"train": "training", "validation": "validation"}[part]
+        name = "training" if part == "train" else part
         return [
             f"{count:,} {name} text{'s' if count > 1 else ''} {'are' if count > 1 else 'is'} {what}"
             for what, count in counts.items()

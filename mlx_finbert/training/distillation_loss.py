@@ -27,8 +27,8 @@ class HiddenLoss:
     teacher: Classifier
     """Runs without dropout, and has no gradient."""
     kind: Literal["cosine", "mse"]
-    """1 minus the cosine (Sanh et al. 2019, section 3), or the mean square of the differences
-    (Jiao et al. 2020, equation 8)."""
+    """1 minus the cosine (Sanh et al. 2019), or the mean square of the differences (Jiao et al.
+    2020)."""
     rows_per_token: float
     """Training rows over their tokens: turns a sum over tokens into one over rows."""
     original_ids: np.ndarray | None = None

@@ -75,9 +75,10 @@ class RunFolder(Callback):
         if checkpoint.state["fingerprint"] != self.fingerprint:
             then = SeenTexts.read(checkpoint.path / SEEN_TEXTS)
             what = then.difference(self.seen) if then else OTHER_ROWS
+            given = "`data` and `unlabelled`" if self.settings.unlabelled else "`data`"
             raise InputError(
                 f"`resume_from_checkpoint={checkpoint.path}`: {self.settings.data} is not what this"
-                f" run was trained on: {what}; give the original data with `data`, or start a new"
+                f" run was trained on: {what}; give the original data with {given}, or start a new"
                 " run"
             )
         if checkpoint.state.get("teacher_sha256") != self.teacher_sha256:

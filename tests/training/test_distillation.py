@@ -312,7 +312,7 @@ def test_python_gives_texts_at_hand(student, teacher, table, tmp_path):
     more = [f"orders rose in quarter {i}" for i in range(10)]
     wire = tmp_path / "wire.txt"
     wire.write_text("\n".join(more))
-    settings = {"max_steps": 4, "batch_size": 8, "save_epochs": 0}
+    settings = {"max_steps": 4, "batch_size": 8, "save_steps": 2}
     results = [
         mlx_finbert.fine_tune(
             student, table, teacher=teacher, unlabelled=of, output_dir=tmp_path / name, **settings
@@ -324,6 +324,12 @@ def test_python_gives_texts_at_hand(student, teacher, table, tmp_path):
     assert results[1].distillation.agreement == results[0].distillation.agreement
     config = (results[1].folder / "config.yaml").read_text()
     assert "- texts in memory (sha256 " in config and "quarter" not in config
+    with pytest.raises(InputError, match="a Python program gave these texts"):
+        mlx_finbert.fine_tune(resume_from_checkpoint=results[1].folder)
+    again = mlx_finbert.fine_tune(resume_from_checkpoint=results[1].folder, unlabelled=more)
+    assert again.figures == results[1].figures
+    with pytest.raises(InputError, match="1 unlabelled text is gone"):
+        mlx_finbert.fine_tune(resume_from_checkpoint=results[1].folder, unlabelled=more[1:])
     with pytest.raises(InputError, match=r"unlabelled\[1\] is 3, not a string"):
         mlx_finbert.fine_tune(student, table, teacher=teacher, unlabelled=["it rose", 3])
 
