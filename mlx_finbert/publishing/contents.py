@@ -45,6 +45,7 @@ STAYS = {
     "best.json": "to resume the run",
     "card.json": "the card is made of it",
     "report.html": "shows texts of the data",
+    "teacher_logits": "to resume the run",
     "mistakes.csv": "texts of the data",
     SEEN_TEXTS: "as asked for",
 }
@@ -131,7 +132,8 @@ def reason(path: Path) -> str:
     """Why a file is not published."""
     if matches(path.name, OF_MODELS) and path.name != SEEN_TEXTS:
         return "not read: the model's weights are in other files"
-    return STAYS.get(path.name, "not a file of the model")
+    # The name of the teacher's logits ends with a hash.
+    return STAYS.get(path.name.partition("-")[0], "not a file of the model")
 
 
 def size_of(content: Content) -> int:

@@ -61,6 +61,8 @@ class RunFolder(Callback):
     defaults: dict[str, Any] = field(default_factory=dict)
     """The defaults of the settings, for the report."""
     history: list[Record] = field(default_factory=list)
+    teacher_sha256: str | None = None
+    """Hash of the teacher of a distillation."""
     is_new: bool = True
     """Whether this run has not written a model yet: files in the folder are of an earlier run."""
 
@@ -68,17 +70,24 @@ class RunFolder(Callback):
         """Restore the run from a checkpoint.
 
         Raises:
-            InputError: if the data or the base model of adapters differs from the checkpoint's, or
-                if the run's best model is missing.
+            InputError: if the data, the teacher or the base model of adapters differs from the
+                checkpoint's, or if the run's best model is missing.
         """
         finish(self.path)
         if checkpoint.state["fingerprint"] != self.fingerprint:
             then = SeenTexts.read(checkpoint.path / SEEN_TEXTS)
             what = then.difference(self.seen) if then else OTHER_ROWS
+            given = "`data` and `unlabelled`" if self.settings.unlabelled else "`data`"
             raise InputError(
                 f"`resume_from_checkpoint={checkpoint.path}`: {self.settings.data} is not what this"
-                f" run was trained on: {what}; give the original data with `data`, or start a new"
+                f" run was trained on: {what}; give the original data with {given}, or start a new"
                 " run"
+            )
+        if checkpoint.state.get("teacher_sha256") != self.teacher_sha256:
+            raise InputError(
+                f"`resume_from_checkpoint={checkpoint.path}`: {self.settings.teacher} is not the"
+                " teacher of this run: its weights, labels or tokenizer differ; give the original"
+                " one with `teacher`, or start a new run"
             )
         if self.settings.lora():
             require_base(self.model, checkpoint.path)
@@ -145,6 +154,8 @@ class RunFolder(Callback):
             arrays = self.vocabulary.whole_state(arrays)
         step, best = state["run_state"]["step"], state["run_state"]["best"]
         state = state | {"fingerprint": self.fingerprint}
+        if self.teacher_sha256:
+            state["teacher_sha256"] = self.teacher_sha256
         write_checkpoint(self.path, step, self.write_model, arrays, state)
         rotate(self.path, self.settings.save_total_limit, best and best["step"])
 
