@@ -117,8 +117,10 @@ def test_a_damaged_cache_is_made_again(student, teacher, table, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["adapters", "quantized"])
-def test_adapters_and_quantized_models_teach(student, checkpoint, table, tmp_path, kind):
-    base = checkpoint(name="base", hidden_size=96, intermediate_size=64, num_attention_heads=3)
+def test_adapters_and_quantized_models_teach(checkpoint, table, tmp_path, kind):
+    """Their hidden states too, in half precision."""
+    shape = {"hidden_size": 96, "intermediate_size": 64, "num_attention_heads": 3}
+    student, base = (checkpoint(name=name, **shape) for name in ("student", "base"))
     teacher = tmp_path / kind
     if kind == "adapters":
         adapter_folder(base, teacher)
@@ -126,7 +128,8 @@ def test_adapters_and_quantized_models_teach(student, checkpoint, table, tmp_pat
         flags = ["--model", str(base), "--output", str(teacher), "--quantize", "8"]
         assert to_mlx([*flags, "--group-size", "32"]) == 0
     out = tmp_path / "out"
-    assert run(student, teacher, table, out) == 0
+    flags = ["--distill-hidden", "mse", "--dtype", "bfloat16"]
+    assert run(student, teacher, table, out, *flags) == 0
     found = json.loads((out / "metrics.json").read_text())["distillation"]
     plain = mlx_finbert.load(base)[0]
     parameters = sum(value.size for value in named_parameters(plain).values())
