@@ -27,8 +27,8 @@ def fine_tune(
     model: str | os.PathLike[str] | None = None,
     data: Any = None,
     *,
-    unlabelled: Any = None,
     callbacks: Sequence[Callback] = (),
+    unlabelled: Any = None,
     **settings: Any,
 ) -> Result:
     """Fine-tune a classifier, and leave its folder as `python -m mlx_finbert.train` does.
@@ -42,10 +42,10 @@ def fine_tune(
             `label_column` and `split_column` name; a `datasets.DatasetDict` or a dictionary of such
             tables, whose splits are kept. None for the packaged sample, or for the data of the run
             to resume, if that was a path or a name.
+        callbacks: called at each event of the training; see `Callback`.
         unlabelled: with `teacher`, a path (or several, with commas) as for the command's
             `--unlabelled`, or texts at hand: a list of strings, a NumPy array, a column of a data
             frame.
-        callbacks: called at each event of the training; see `Callback`.
         settings: the flags of the command as parameters: `learning_rate=1e-5`. With
             `resume_from_checkpoint=FOLDER`, the others come from the run to resume.
 

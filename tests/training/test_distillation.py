@@ -117,8 +117,10 @@ def test_a_damaged_cache_is_made_again(student, teacher, table, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["adapters", "quantized"])
-def test_adapters_and_quantized_models_teach(student, checkpoint, table, tmp_path, kind):
-    base = checkpoint(name="base", hidden_size=96, intermediate_size=64, num_attention_heads=3)
+def test_adapters_and_quantized_models_teach(checkpoint, table, tmp_path, kind):
+    """Their hidden states too, in half precision."""
+    shape = {"hidden_size": 96, "intermediate_size": 64, "num_attention_heads": 3}
+    student, base = (checkpoint(name=name, **shape) for name in ("student", "base"))
     teacher = tmp_path / kind
     if kind == "adapters":
         adapter_folder(base, teacher)
@@ -126,7 +128,8 @@ def test_adapters_and_quantized_models_teach(student, checkpoint, table, tmp_pat
         flags = ["--model", str(base), "--output", str(teacher), "--quantize", "8"]
         assert to_mlx([*flags, "--group-size", "32"]) == 0
     out = tmp_path / "out"
-    assert run(student, teacher, table, out) == 0
+    flags = ["--distill-hidden", "mse", "--dtype", "bfloat16"]
+    assert run(student, teacher, table, out, *flags) == 0
     found = json.loads((out / "metrics.json").read_text())["distillation"]
     plain = mlx_finbert.load(base)[0]
     parameters = sum(value.size for value in named_parameters(plain).values())
@@ -389,6 +392,27 @@ def test_a_teacher_that_is_gone_at_the_end_is_mentioned(student, teacher, table,
     assert result.test is not None and result.distillation is None
     assert "the teacher was not measured: " in caplog.text and "config.json" in caplog.text
     assert "Student and teacher" not in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_folds_learn_from_the_teacher(student, teacher, tmp_path):
+    """A text that is a test row of one fold is left out of the unlabelled ones of that fold."""
+    rng = np.random.default_rng(0)
+    texts = [" ".join("".join(rng.choice([*"abcdefgh"], 4)) for _ in range(5)) for _ in range(60)]
+    table, wire, out = tmp_path / "news.csv", tmp_path / "wire.txt", tmp_path / "out"
+    labelled = [f"{text},{[*VERBS][i % 3]}" for i, text in enumerate(texts)]
+    table.write_text("\n".join(["text,label", *labelled]))
+    wire.write_text("\n".join(texts))
+    flags = ["--folds", "2", "--max-train-rows", "12", "--unlabelled", str(wire)]
+    assert run(student, teacher, table, out, *flags) == 0
+    for fold in ("fold-01", "fold-02"):
+        lines = (out / fold / "seen_texts.tsv").read_text().splitlines()[1:]
+        parts = [line.split("\t")[1] for line in lines]
+        tested = json.loads((out / fold / "metrics.json").read_text())["rows"]
+        held_out = tested + parts.count("validation")
+        assert tested == 30 and parts.count("train") == 12
+        assert parts.count("unlabelled") == 60 - 12 - held_out
+        assert len(cache_of(out / fold)[1]) == 60 - held_out
 
 
 def test_nothing_left_to_learn_from_is_refused(student, teacher, table, tmp_path, capsys):
