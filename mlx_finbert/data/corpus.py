@@ -38,8 +38,8 @@ class Corpus:
                 yield "train", chunk
                 continue
             drawn = chances(["".join(text) for text in chunk], "held out", self.seed) < self.ratio
-            for part, wanted in (("train", False), ("validation", True)):
-                yield part, [text for text, d in zip(chunk, drawn, strict=True) if d == wanted]
+            for part, held_out in zip(PARTS, (False, True), strict=True):
+                yield part, [text for text, d in zip(chunk, drawn, strict=True) if d == held_out]
         if self.validation is not None:
             yield from (("validation", chunk) for chunk in in_chunks(self.validation))
 

@@ -8,7 +8,7 @@ texts, the tokenizer and the settings. The whole appears at once, so it is compl
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mlx_finbert.data.corpus import PARTS, Corpus, Digest, Text
+from mlx_finbert.data.corpus import PARTS, Corpus, Digest, PartName, Text
 from mlx_finbert.files.folder_commit import finish, replacing
 
 FOLDER = "tokens"
@@ -26,6 +26,9 @@ IDS, STARTS, OFFSETS = "ids.bin", "starts.bin", "offsets.bin"
 
 FORMAT = 1
 """Number of the form of the files."""
+
+UNKNOWN_SHARE = 0.02
+"""Warn about more unknown tokens than this: the tokenizer is often that of another model."""
 
 NARROW = 1 << 16
 """The largest vocabulary whose ids fit uint16."""
@@ -88,7 +91,7 @@ class TokenWriter:
         """The last bits, which do not fill a byte yet."""
         self._opened = ExitStack()
         self._files: dict[str, BinaryIO] = {
-            name: self._opened.enter_context(open(folder / name, "wb"))
+            name: self._opened.enter_context((folder / name).open("wb"))
             for name in (IDS, STARTS, OFFSETS)
         }
         self._write(OFFSETS, np.zeros(1, "<i8"))
@@ -160,19 +163,34 @@ def make_stores(corpus: Corpus, tokenizer: Any, folder: Path) -> Stores:
         for name, texts in corpus.chunks():
             digest.add(name, texts)
             writers[name].add(encoded(tokenizer, texts))
-        counts = {name: asdict(writer.close()) for name, writer in writers.items()}
-        about = {
+        counts = {name: writer.close() for name, writer in writers.items()}
+        about: dict[str, Any] = {
             "format": FORMAT,
             "digest": digest.hexdigest(),
             "dtype": dtype,
-            "parts": counts,
+            "parts": {name: asdict(count) for name, count in counts.items()},
             "sizes": sizes(root),
-            "notes": corpus.notes,
+            "notes": [*corpus.notes, *notes_on_tokens(corpus, counts)],
         }
         (root / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     found = read_stores(folder)
     assert found is not None
     return found
+
+
+def notes_on_tokens(corpus: Corpus, counts: Mapping[PartName, Counts]) -> list[str]:
+    """Sentences about texts without tokens, and about unknown tokens."""
+    notes = []
+    if empty := sum(count.empty for count in counts.values()):
+        notes.append(f"{corpus.texts.name}: {empty:,} texts have no tokens and are skipped")
+    for part, count in counts.items():
+        if count.unknown > UNKNOWN_SHARE * max(1, count.tokens):
+            notes.append(
+                f"{part} texts: {count.unknown / count.tokens:.0%} of the tokens are unknown to the"
+                " vocabulary: check that the tokenizer belongs to this model and that its"
+                " lower-casing is right"
+            )
+    return notes
 
 
 def read_stores(folder: Path) -> Stores | None:

@@ -32,6 +32,6 @@ def open_dataset(repo_id: str, config: str | None, parameter: str = "data") -> d
     except Exception as error:
         # It raises its own classes, the hub's, OSError, ValueError and RuntimeError.
         raise InputError(
-            f"`{parameter}={repo_id}` is not a file or folder here, and could not be loaded from the hub:"
-            f" {first_line(error)}"
+            f"`{parameter}={repo_id}` is not a file or folder here, and could not be loaded from"
+            f" the hub: {first_line(error)}"
         ) from error

@@ -216,7 +216,7 @@ def _from_files(name: str, paths: list[Path], columns: Columns, notes: list[str]
 
 
 def _column(table: Any, columns: Columns) -> str:
-    """The column with the texts: a file of lines has one of its own, unless another is asked for."""
+    """The column to read; a file of lines has one of its own, unless the user names another."""
     return TEXT if isinstance(table, TextLines) and columns.text == Columns.text else columns.text
 
 
