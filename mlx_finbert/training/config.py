@@ -145,9 +145,6 @@ class DepthSettings:
         " 1e-3 for a fresh classifier)",
     )
     layer_decay: float = setting(1.0, "learning rate of each layer relative to the one above it")
-    gradual_unfreezing: bool = setting(
-        False, "train only the head first; add one layer after each third of an epoch"
-    )
     freeze_embeddings: bool = setting(False, "do not train the embeddings")
     freeze_layers: int = setting(0, "do not train the lowest N layers")
 
@@ -190,7 +187,7 @@ class FittingSettings(DepthSettings, UpdateSettings, CourseSettings):
 
 @dataclass(kw_only=True)
 class StepSettings(FittingSettings):
-    """Rows of a batch, and loss."""
+    """Rows of a batch, unfreezing and loss."""
 
     group_by_length: Way = setting(
         "packed",
@@ -204,6 +201,9 @@ class StepSettings(FittingSettings):
         50,
         "sort rows by length within windows of N batches, with --group-by-length windows,"
         " jittered, dealt or at-first",
+    )
+    gradual_unfreezing: bool = setting(
+        False, "train only the head first; add one layer after each third of an epoch"
     )
     label_smoothing: float = setting(0.1, "share of a label's weight spread over all labels")
     class_weights: list[str] | None = setting(

@@ -23,7 +23,7 @@ from mlx_finbert.models.config import HeadOptions
 from mlx_finbert.models.lora import add_lora
 from mlx_finbert.models.parameters import trainable_parameters
 from mlx_finbert.settings import require
-from mlx_finbert.training.config import FittingSettings, TrainSettings
+from mlx_finbert.training.config import FittingSettings, StepSettings, TrainSettings
 from mlx_finbert.training.loss import Loss, class_weights
 from mlx_finbert.training.optimizer import FreezeSchedule, make_groups
 from mlx_finbert.training.step import TrainStep
@@ -234,10 +234,11 @@ def freeze_schedule_of(
             f"`freeze_layers` is {settings.freeze_layers}: the model has only {num_layers} layers"
         )
     head = settings.head_learning_rate or settings.learning_rate
+    gradual = isinstance(settings, StepSettings) and settings.gradual_unfreezing
     return FreezeSchedule(
         layer_decay=settings.layer_decay,
         head_rate=head / settings.learning_rate,
         freeze_embeddings=settings.freeze_embeddings,
         freeze_layers=settings.freeze_layers,
-        unfreeze_every=max(1, steps_per_epoch // 3) if settings.gradual_unfreezing else 0,
+        unfreeze_every=max(1, steps_per_epoch // 3) if gradual else 0,
     )
