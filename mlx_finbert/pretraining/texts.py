@@ -3,18 +3,23 @@
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import mlx.core as mx
+
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data.corpus import Corpus
 from mlx_finbert.data.token_rows import JoinedRows, LineRows
 from mlx_finbert.data.token_store import FOLDER, Stores, digest_of, make_stores, read_stores
+from mlx_finbert.distributed import barrier
 from mlx_finbert.errors import InputError
 from mlx_finbert.pretraining.config import PretrainSettings
+from mlx_finbert.pretraining.folder import other_texts
+from mlx_finbert.training.checkpoints import Checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -30,32 +35,72 @@ class Rows:
     stores: Stores
 
 
-def own_stores(corpus: Corpus, tokenizer: Tokenizer, folder: Path, resumed: str | None) -> Stores:
-    """The stores in a run's folder, made if they are missing or of other texts.
+@contextmanager
+def rows_for(
+    settings: PretrainSettings,
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    length: int,
+    folder: Path,
+    checkpoint: Checkpoint | None,
+    processes: mx.distributed.Group,
+) -> Iterator[Rows]:
+    """Make or reuse the tokens of a run, and cut them to rows.
 
     Args:
+        settings: those of the run.
         corpus: the texts.
         tokenizer: the tokenizer.
-        folder: the folder of the run.
-        resumed: the hash of the texts of the run to resume, if any.
+        length: the tokens of a row, or the most of them.
+        folder: the folder of the run, in which only the first process writes.
+        checkpoint: what the run goes on from, if anything.
+        processes: all processes of the run; the first makes its tokens before the others look.
 
-    Returns:
-        The stores; those of other texts than the resumed run's are not made, only their hash.
+    Raises:
+        InputError: if there is no row, or the texts are not those of the run to resume. A new
+            folder is then left as it was.
+    """
+    with ExitStack() as held:
+        stores = None
+        if processes.rank() == 0:
+            stores = own_stores(settings, corpus, tokenizer, folder, checkpoint)
+        if processes.size() > 1:
+            barrier(processes)
+        stores = stores or held.enter_context(shared_stores(corpus, tokenizer, folder))
+        try:
+            yield rows_of(stores, tokenizer, settings, length)
+        except NoRows:
+            if processes.rank() == 0 and not checkpoint:
+                shutil.rmtree(folder / FOLDER, ignore_errors=True)
+            raise
+
+
+class NoRows(InputError):
+    """The texts do not fill a row; the message says what to change."""
+
+
+def own_stores(
+    settings: PretrainSettings,
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    folder: Path,
+    checkpoint: Checkpoint | None,
+) -> Stores:
+    """The stores in a run's folder, made if they are missing or of other texts.
+
+    Raises:
+        InputError: if the texts are not those of the run to resume, whose stores then stay.
     """
     found = read_stores(folder)
-    if found or resumed:
+    if found or checkpoint:
         digest = digest_of(corpus, tokenizer)
-        if resumed not in (None, digest):
-            raise OtherTexts
+        if checkpoint and checkpoint.state["fingerprint"] != digest:
+            raise InputError(other_texts(checkpoint.path, settings))
         if found and found.digest == digest:
             log.info(f"{folder / FOLDER} has the tokens of these texts")
             return found
     log.info(f"tokenizing {corpus.texts.name} into {folder / FOLDER}")
     return make_stores(corpus, tokenizer, folder)
-
-
-class OtherTexts(Exception):
-    """The texts are not those of the run to resume."""
 
 
 @contextmanager
@@ -77,7 +122,7 @@ def rows_of(stores: Stores, tokenizer: Tokenizer, settings: PretrainSettings, le
     """Cut the tokens to rows, and say what is in them.
 
     Raises:
-        InputError: if there is no row to read, or none to measure the model on.
+        NoRows: if there is no row to read, or none to measure the model on.
     """
     ends = tokenizer.cls_token_id, tokenizer.sep_token_id
     form = partial(LineRows if settings.line_by_line else JoinedRows, length=length, ends=ends)
@@ -93,15 +138,15 @@ def require_rows(rows: StoredRows, what: str, settings: PretrainSettings) -> Non
         return
     if tokens := rows.store.counts.tokens:
         more = " or raise `validation_ratio`" if what != "texts" else ""
-        raise InputError(
+        raise NoRows(
             f"the {what} have {tokens:,} tokens, fewer than one row: lower `max_length`, add"
             f" texts{more}, or make a row of each text with `line_by_line=True`"
         )
     if what == "texts":
-        raise InputError(f"`data={settings.data}` has no text to read")
+        raise NoRows(f"`data={settings.data}` has no text to read")
     if settings.validation_data:
-        raise InputError(f"`validation_data={settings.validation_data}` has no text")
-    raise InputError(
+        raise NoRows(f"`validation_data={settings.validation_data}` has no text")
+    raise NoRows(
         f"no text was held out: raise `validation_ratio` from {settings.validation_ratio:g}, or"
         " give `validation_data`"
     )
@@ -130,8 +175,3 @@ def left_out(rows: StoredRows) -> str:
     length = rows.lengths[0]
     dropped = f"; the last {rows.dropped:,} do not fill a row and are left out"
     return f" of {length}{dropped if rows.dropped else ''}"
-
-
-def remove_stores(folder: Path) -> None:
-    """Remove the stores of a run that cannot start."""
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
