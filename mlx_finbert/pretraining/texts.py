@@ -20,6 +20,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.pretraining.config import PretrainSettings
 from mlx_finbert.pretraining.folder import other_texts
 from mlx_finbert.training.checkpoints import Checkpoint
+from mlx_finbert.training.integrations import LOG
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +58,8 @@ def rows_for(
         processes: all processes of the run; the first makes its tokens before the others look.
 
     Raises:
-        InputError: if there is no row, or the texts are not those of the run to resume. A new
-            folder is then left as it was.
+        InputError: if there is no row, or the texts are not those of the run to resume. After this
+            and any later InputError, a folder in which no training has begun is left as it was.
     """
     with ExitStack() as held:
         stores = None
@@ -69,14 +70,11 @@ def rows_for(
         stores = stores or held.enter_context(shared_stores(corpus, tokenizer, folder))
         try:
             yield rows_of(stores, tokenizer, settings, length)
-        except NoRows:
-            if processes.rank() == 0 and not checkpoint:
+        except InputError:
+            # Nothing has been trained: the command is given again, perhaps with another folder.
+            if processes.rank() == 0 and not (folder / LOG).exists():
                 shutil.rmtree(folder / FOLDER, ignore_errors=True)
             raise
-
-
-class NoRows(InputError):
-    """The texts do not fill a row; the message says what to change."""
 
 
 def own_stores(
@@ -122,7 +120,7 @@ def rows_of(stores: Stores, tokenizer: Tokenizer, settings: PretrainSettings, le
     """Cut the tokens to rows, and say what is in them.
 
     Raises:
-        NoRows: if there is no row to read, or none to measure the model on.
+        InputError: if there is no row to read, or none to measure the model on.
     """
     ends = tokenizer.cls_token_id, tokenizer.sep_token_id
     form = partial(LineRows if settings.line_by_line else JoinedRows, length=length, ends=ends)
@@ -138,15 +136,15 @@ def require_rows(rows: StoredRows, what: str, settings: PretrainSettings) -> Non
         return
     if tokens := rows.store.counts.tokens:
         more = " or raise `validation_ratio`" if what != "texts" else ""
-        raise NoRows(
+        raise InputError(
             f"the {what} have {tokens:,} tokens, fewer than one row: lower `max_length`, add"
             f" texts{more}, or make a row of each text with `line_by_line=True`"
         )
     if what == "texts":
-        raise NoRows(f"`data={settings.data}` has no text to read")
+        raise InputError(f"`data={settings.data}` has no text to read")
     if settings.validation_data:
-        raise NoRows(f"`validation_data={settings.validation_data}` has no text")
-    raise NoRows(
+        raise InputError(f"`validation_data={settings.validation_data}` has no text")
+    raise InputError(
         f"no text was held out: raise `validation_ratio` from {settings.validation_ratio:g}, or"
         " give `validation_data`"
     )
