@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -61,20 +61,19 @@ def rows_for(
         InputError: if there is no row, or the texts are not those of the run to resume. After this
             and any later InputError, a folder in which no training has begun is left as it was.
     """
-    with ExitStack() as held:
-        stores = None
-        if processes.rank() == 0:
-            stores = own_stores(settings, corpus, tokenizer, folder, checkpoint)
-        if processes.size() > 1:
-            barrier(processes)
-        stores = stores or held.enter_context(shared_stores(corpus, tokenizer, folder))
-        try:
-            yield rows_of(stores, tokenizer, settings, length)
-        except InputError:
-            # Nothing has been trained: the command is given again, perhaps with another folder.
-            if processes.rank() == 0 and not (folder / LOG).exists():
-                shutil.rmtree(folder / FOLDER, ignore_errors=True)
-            raise
+    stores = None
+    if processes.rank() == 0:
+        stores = own_stores(settings, corpus, tokenizer, folder, checkpoint)
+    if processes.size() > 1:
+        barrier(processes)
+    stores = stores or shared_stores(corpus, tokenizer, folder)
+    try:
+        yield rows_of(stores, tokenizer, settings, length)
+    except InputError:
+        # Nothing has been trained: the command is given again, perhaps with another folder.
+        if processes.rank() == 0 and not (folder / LOG).exists():
+            shutil.rmtree(folder / FOLDER, ignore_errors=True)
+        raise
 
 
 def own_stores(
@@ -101,8 +100,7 @@ def own_stores(
     return make_stores(corpus, tokenizer, folder)
 
 
-@contextmanager
-def shared_stores(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> Iterator[Stores]:
+def shared_stores(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> Stores:
     """The stores for a process that is not the first, and writes nothing into the run's folder.
 
     They are those of the first process, if its folder can be read here, and otherwise made in a
@@ -110,10 +108,10 @@ def shared_stores(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> Iterato
     """
     found = read_stores(folder)
     if found and found.digest == digest_of(corpus, tokenizer):
-        yield found
-        return
+        return found
     with TemporaryDirectory(prefix="mlx-finbert-") as temporary:
-        yield make_stores(corpus, tokenizer, Path(temporary))
+        # Files that are mapped stay readable after their folder is gone.
+        return make_stores(corpus, tokenizer, Path(temporary))
 
 
 def rows_of(stores: Stores, tokenizer: Tokenizer, settings: PretrainSettings, length: int) -> Rows:

@@ -57,6 +57,15 @@ def test_two_processes_are_one(checkpoint, news, tmp_path, form):
     assert files[0] == files[1]
 
 
+ELSEWHERE = """
+import os, sys, tempfile
+os.chdir(os.environ["PLACE"])
+tempfile.tempdir = os.environ["TEMPORARY"]
+from mlx_finbert.pretrain import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.slow
 def test_a_folder_that_the_first_process_chose(checkpoint, news, tmp_path):
     """The second process cannot know it, and makes its tokens elsewhere."""
@@ -65,13 +74,12 @@ def test_a_folder_that_the_first_process_chose(checkpoint, news, tmp_path):
     place.mkdir()
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    program = f"import os; os.chdir({str(place)!r}); from mlx_finbert.pretrain import main; "
     script = tmp_path / "program.py"
-    script.write_text(f"import sys\n{program}sys.exit(main(sys.argv[1:]))\n")
-    result = launched(argv, [str(script)], TMPDIR=str(temporary))
+    script.write_text(ELSEWHERE)
+    result = launched(argv, [str(script)], PLACE=str(place), TEMPORARY=str(temporary))
     assert result.returncode == 0, result.stdout + result.stderr
     assert [path.name for path in place.iterdir()] == ["runs"]
-    assert not list(temporary.glob("mlx-finbert-*"))
+    assert not list(temporary.iterdir())
 
 
 OTHER = """
