@@ -46,6 +46,7 @@ OTHER_NAMES = {
     "--lora-layers": ("--num-layers",),
     "--lora-rank": ("--lora-r", "--rank", "-r"),
     "--lr-scheduler-type": ("--lr-schedule", "--lr-scheduler", "--schedule", "--scheduler"),
+    "--mask-probability": ("--mlm-probability", "--mlm-prob", "--masked-lm-prob"),
     "--max-grad-norm": ("--clip-grad", "--grad-clip", "--gradient-clip-val", "--max-norm"),
     "--max-length": ("--max-len", "--max-seq-len", "--max-seq-length", "--max-tokens"),
     "--max-steps": ("--iters", "--num-steps", "--steps"),
@@ -88,6 +89,7 @@ OTHER_NAMES = {
     "--text-column": ("--text-col", "--text-column-name", "--text-feature", "--text-field"),
     "--unlabelled": ("--unlabeled", "--unlabeled-data", "--unlabelled-data"),
     "--unlabelled-column": ("--unlabeled-column",),
+    "--validation-data": ("--eval-data-file", "--validation-file", "--eval-file"),
     "--validation-fraction": (
         "--val-fraction",
         "--val-size",
@@ -96,7 +98,15 @@ OTHER_NAMES = {
         "--validation-split",
         "--validation-split-percentage",
     ),
+    "--validation-ratio": (
+        "--val-fraction",
+        "--val-size",
+        "--validation-fraction",
+        "--validation-split",
+        "--validation-split-percentage",
+    ),
     "--weight-decay": ("--wd",),
+    "--whole-words": ("--do-whole-word-mask", "--whole-word-mask", "--whole-word-masking", "--wwm"),
 }
 """The flags of the commands, each with the names of similar flags in transformers, mlx-lm,
 scikit-learn, coremltools and our other commands."""

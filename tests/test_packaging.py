@@ -184,7 +184,7 @@ def imports_of(path):
 ORDER = (
     "_version errors flag_names settings keywords labels files interrupt prefetch distributed"
     " models backend data checkpoints cli inference evaluation report publishing distillation"
-    " training train evaluate predict push convert compare self_check check"
+    " training pretraining pretrain train evaluate predict push convert compare self_check check"
 ).split()
 # The modules that each room or file must never import.
 FORBIDDEN = {
@@ -211,6 +211,7 @@ LIBRARY = [
     "publishing",
     "distillation",
     "training",
+    "pretraining",
     "self_check",
 ]
 # The code that runs a saved package shares nothing with the code that writes it.

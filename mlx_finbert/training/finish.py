@@ -29,6 +29,7 @@ from mlx_finbert.training.integrations import LOG
 from mlx_finbert.training.output_dir import REPORTS
 from mlx_finbert.training.prepare import Loaders
 from mlx_finbert.training.result import Result
+from mlx_finbert.training.run_files import RunFiles
 from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.state import Record, RunState
 from mlx_finbert.training.trainer import Trainer
@@ -75,6 +76,7 @@ def finish(
             padding_waste=loaders.train.padding_waste(),
             tokens_per_second=progress.tokens_per_second,
             peak_memory=mx.get_peak_memory(),
+            label_names=folder.model.args.labels,
             notes=splits.notes + warnings,
         )
         write_reports(folder, report, best, splits)
@@ -117,9 +119,9 @@ def with_teacher(
     return found
 
 
-def report_of(folder: RunFolder, ending: str, best: Record, **more: Any) -> Report:
+def report_of(folder: RunFiles, ending: str, best: Record, **more: Any) -> Report:
     """Build a report from the settings, the history and further fields."""
-    settings = folder.settings
+    settings: Any = folder.settings
     return Report(
         title=folder.path.name,
         model=settings.model,
@@ -130,7 +132,6 @@ def report_of(folder: RunFolder, ending: str, best: Record, **more: Any) -> Repo
         history=[asdict(record) for record in folder.history],
         best_step=best.step,
         steps=steps_in(folder.path / LOG),
-        label_names=folder.model.args.labels,
         **more,
     )
 

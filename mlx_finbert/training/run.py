@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import mlx.core as mx
 from mlx_finbert.backend.interface import first_step_note
 from mlx_finbert.backend.process import prefer_memory
 from mlx_finbert.checkpoints.files import RUN_CONFIG, SEEN_TEXTS
-from mlx_finbert.checkpoints.training_run import TrainingRun
+from mlx_finbert.checkpoints.training_run import TrainingRun, is_pretraining
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.flags import with_earlier_split
 from mlx_finbert.data.loader import Loader
@@ -26,14 +26,14 @@ from mlx_finbert.prefetch import background
 from mlx_finbert.settings import read_config_file
 from mlx_finbert.training.callbacks import Callback, Progress
 from mlx_finbert.training.checkpoints import find_checkpoint
-from mlx_finbert.training.config import TrainSettings
+from mlx_finbert.training.config import FittingSettings, TrainSettings
 from mlx_finbert.training.finish import finish
 from mlx_finbert.training.integrations import check_services, reporters
-from mlx_finbert.training.learning_rates import RATES
 from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer, width_of
-from mlx_finbert.training.prolonging import LENGTH, how_to_prolong, nothing_left_note
+from mlx_finbert.training.prolonging import nothing_left_note
 from mlx_finbert.training.result import Result
+from mlx_finbert.training.resumed_settings import completed
 from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.state import RunEnd
 from mlx_finbert.training.step import StepFailed
@@ -45,9 +45,6 @@ log = logging.getLogger(__name__)
 EARLIER_DEFAULTS = {"group_by_length": "windows", "group_window": 100}
 """Defaults of earlier versions, for a `config.yaml` without these keys. Without a learning rate of
 the head, the head learned at the rate of the other parts."""
-
-PLACES = ("data", "model", "teacher", "unlabelled")
-"""Settings that name what may have moved since the run to resume."""
 
 RENAMED_SETTINGS = {
     "best_metric": "metric_for_best_model",
@@ -192,7 +189,7 @@ def fingerprint_of(*loaders: Loader) -> str:
     return digest.hexdigest()
 
 
-def start_of(trainer: Trainer, settings: TrainSettings) -> str:
+def start_of(trainer: Trainer, settings: FittingSettings) -> str:
     """A hash of the settings, the step and the weights, which must agree in all processes."""
     own = {"output_dir", "overwrite", "resume_from_checkpoint"}
     shared = {name: value for name, value in asdict(settings).items() if name not in own}
@@ -202,7 +199,7 @@ def start_of(trainer: Trainer, settings: TrainSettings) -> str:
     return digest.hexdigest()
 
 
-def train(trainer: Trainer, settings: TrainSettings) -> RunEnd:
+def train(trainer: Trainer, settings: FittingSettings) -> RunEnd:
     """Run the training loop and its callbacks; return how it ended."""
     total = trainer.args.total_steps
     log.info(f"{total:,} steps of {trainer.train_loader.update_size} rows; {first_step_note()}")
@@ -228,27 +225,21 @@ def complete(given: dict[str, Any]) -> TrainSettings:
     Raises:
         InputError: for a value that differs from the resumed run, or an unusable checkpoint.
     """
-    if given.get("resume_from_checkpoint") is None:
-        return TrainSettings(**given)
-    checkpoint = find_checkpoint(Path(given.pop("resume_from_checkpoint")).expanduser().absolute())
-    config = checkpoint.path / RUN_CONFIG
-    found = read_config_file(config, TrainSettings, renamed=RENAMED_SETTINGS)
+    return completed(TrainSettings, given, recorded_settings)
+
+
+def recorded_settings(folder: Path) -> dict[str, Any]:
+    """Read the settings of a run from one of its checkpoints.
+
+    Raises:
+        InputError: if the run is not of this command.
+    """
+    if is_pretraining(folder):
+        raise InputError(
+            f"`resume_from_checkpoint={folder}` is of a run of python -m"
+            " mlx_finbert.pretrain: resume it with that"
+        )
+    found = read_config_file(folder / RUN_CONFIG, TrainSettings, renamed=RENAMED_SETTINGS)
     recorded: dict[str, Any] = EARLIER_DEFAULTS | with_earlier_split(found)
     recorded.setdefault("head_learning_rate", recorded["learning_rate"])
-    recorded |= {
-        "output_dir": str(checkpoint.run_folder),
-        "resume_from_checkpoint": str(checkpoint.path),
-    }
-    recorded |= {name: given.pop(name) for name in PLACES if name in given}
-    settings = TrainSettings(**recorded)
-    longer = f", and let the run finish; {how_to_prolong(checkpoint.run_folder)}"
-    for field in fields(TrainSettings):
-        value = getattr(settings, field.name)
-        wanted = given.get(field.name, value)
-        as_chosen = wanted is None and field.name in RATES
-        if wanted != value and not as_chosen:
-            raise InputError(
-                f"`{field.name}` is {wanted}: the run to resume has {value}, which"
-                f" cannot be changed; leave it out{longer if field.name in LENGTH else ''}"
-            )
-    return settings
+    return recorded
