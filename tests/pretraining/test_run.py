@@ -252,13 +252,13 @@ def test_ctrl_c_saves_and_says_so(checkpoint, news, tmp_path):
 
 def test_unsuitable_flags_do_not_exist(capsys):
     for flag in (
-        "--label-smoothing", "--class-weights", "--lora-rank", "--calibration", "--folds",
+        "--label-smoothing-factor", "--class-weights", "--lora-rank", "--calibration", "--folds",
         "--group-by-length", "--label-column", "--head-dropout", "--new-head",
         "--gradual-unfreezing",
     ):  # fmt: skip
         assert main([flag, "1"]) == 2
         assert f"there is no flag {flag}" in capsys.readouterr().err
-    assert main(["--best-metric", "val_macro_f1"]) == 2
+    assert main(["--metric-for-best-model", "val_macro_f1"]) == 2
     assert "not one of last, loss, accuracy, val_loss, val_accuracy" in capsys.readouterr().err
 
 
