@@ -4,9 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from reproduce import find_archive, main
-
-ARCHIVE = "FinancialPhraseBank-v1.0.zip"
+from protocols.data_sets import ARCHIVE, find_archive
+from reproduce import main
 
 
 @pytest.mark.slow
@@ -27,7 +26,7 @@ def test_seeds_and_bands_beside_the_published_rows(real_data, checkpoint, tmp_pa
 
 def test_the_archive_is_found_where_it_lies(tmp_path, monkeypatch):
     (tmp_path / ARCHIVE).touch()
-    monkeypatch.setattr("reproduce.PLACES", (tmp_path,))
+    monkeypatch.setattr("protocols.data_sets.PLACES", (tmp_path,))
     assert find_archive(ARCHIVE) == tmp_path / ARCHIVE
     assert find_archive("elsewhere.zip") == Path("elsewhere.zip")
 

@@ -7,6 +7,7 @@ sentence occurs once. The official test files have no scores and are not read.
 
 import json
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from mlx_finbert.data.label_names import SENTIMENT_ORDER
@@ -27,7 +28,7 @@ def is_fiqa(path: Path) -> bool:
 
 def load_fiqa(path: Path) -> LabelledTexts:
     """Load the organisers' training files from a folder."""
-    return from_scores(_scores(path), str(path))
+    return from_scores(chain.from_iterable(scores_in(path / name) for name in FILES), str(path))
 
 
 def load_fiqa_from_hub() -> LabelledTexts:
@@ -55,17 +56,17 @@ def sentiment(score: float) -> str:
     return "positive" if score > 0 else "negative"
 
 
-def _scores(path: Path) -> Iterable[tuple[str, float]]:
-    for name in FILES:
-        if not (path / name).is_file():
-            raise InputError(f"{path} has no {name}: FiQA needs both {' and '.join(FILES)}")
-        try:
-            records = json.loads((path / name).read_text(encoding="utf-8"))
-            for record in records.values():
-                for info in record["info"]:
-                    yield record["sentence"], float(info["sentiment_score"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f"{path / name} is not FiQA's file of sentences and scores ({first_line(error)}):"
-                " download it again"
-            ) from None
+def scores_in(file: Path) -> Iterable[tuple[str, float]]:
+    """Yield the pairs of sentence and score of one of the organisers' files."""
+    if not file.is_file():
+        raise InputError(f"{file.parent} has no {file.name}: FiQA needs both {' and '.join(FILES)}")
+    try:
+        records = json.loads(file.read_text(encoding="utf-8"))
+        for record in records.values():
+            for info in record["info"]:
+                yield record["sentence"], float(info["sentiment_score"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{file} is not FiQA's file of sentences and scores ({first_line(error)}):"
+            " download it again"
+        ) from None
