@@ -1,0 +1,204 @@
+"""Makes a smaller checkpoint from some layers of another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlx_finbert.checkpoints.files import Weights
+from mlx_finbert.checkpoints.into_model import LoadReport
+from mlx_finbert.checkpoints.load import require_plain
+from mlx_finbert.checkpoints.save import new_model, write_json, write_safetensors
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.convert.as_distilbert import (
+    as_distilbert_tokenizer,
+    distilbert_args,
+    distilbert_weights,
+    require_convertible,
+)
+from mlx_finbert.convert.checkpoints import claimed_output, load_with_run_files
+from mlx_finbert.convert.settings import ShrinkSettings
+from mlx_finbert.errors import InputError
+from mlx_finbert.models import Classifier
+from mlx_finbert.models.bert import BertArgs
+from mlx_finbert.models.config import ClassifierArgs
+from mlx_finbert.models.distilbert import DistilBertArgs
+from mlx_finbert.models.parameters import named_parameters
+
+ENCODERS = {"bert": "BertModel", "distilbert": "DistilBertModel", "roberta": "RobertaModel"}
+"""transformers' classes of models without a head, by model type."""
+
+
+@dataclass
+class Checkpoint:
+    """What a checkpoint's `config.json` and weights say."""
+
+    args: ClassifierArgs
+    architecture: str
+    """transformers' class of the model."""
+    weights: Weights
+
+    @classmethod
+    def of(cls, model: Classifier, loaded: LoadReport) -> "Checkpoint":
+        """The part of a loaded model that its checkpoint has; an incomplete head is left out."""
+        weights = named_parameters(model)
+        if not loaded.new:
+            return cls(model.args, type(model).__name__, weights)
+        kept = {
+            name: value
+            for name, value in weights.items()
+            if name.startswith(model.prefix) and name not in loaded.new
+        }
+        return cls(model.args, ENCODERS[model.args.model_type], kept)
+
+    @property
+    def is_classifier(self) -> bool:
+        return self.architecture.endswith("ForSequenceClassification")
+
+    @property
+    def size(self) -> str:
+        """The model's class, its number of parameters and the size of their values."""
+        parameters = sum(value.size for value in self.weights.values())
+        megabytes = sum(value.nbytes for value in self.weights.values()) / 1e6
+        return f"{self.architecture}, {parameters:,} parameters, {megabytes:.1f} MB"
+
+    def write(self, folder: Path) -> None:
+        """Write `model.safetensors` and `config.json`."""
+        write_safetensors(self.weights, folder / "model.safetensors")
+        dtype = next(iter(self.weights.values())).dtype
+        config = self.args.to_config() | {
+            "architectures": [self.architecture],
+            "dtype": str(dtype).removeprefix("mlx.core."),
+        }
+        write_json(config, folder / "config.json")
+
+
+@dataclass
+class ShrinkReport:
+    """The outcome of shrinking a model."""
+
+    output: Path
+    loaded: LoadReport
+    layers: list[int]
+    """Numbers of the layers that were kept, in the original."""
+    of_layers: int
+    before: Checkpoint
+    after: Checkpoint
+    lost: list[str]
+    """A phrase for each tensor outside the removed layers that was not kept."""
+
+    @property
+    def head(self) -> str:
+        """What became of the head."""
+        if self.after.is_classifier:
+            if len(self.layers) == self.of_layers:
+                return "kept"
+            return "kept, but it was trained with all layers: train the model before use"
+        if self.before.is_classifier:
+            return (
+                "none: the classifier was trained on the pooler, which a DistilBERT does not have;"
+                " training starts a new one for the same labels"
+            )
+        return "none, as before; training starts a new one"
+
+    def __str__(self) -> str:
+        numbers = ", ".join(map(str, self.layers))
+        lines = [
+            f"{self.loaded.source} ({', '.join(self.loaded.files)}) -> {self.output}",
+            f"layers: {len(self.layers)} of {self.of_layers} ({numbers})",
+            f"before: {self.before.size}",
+            f"after:  {self.after.size}",
+            f"labels: {', '.join(self.after.args.labels)}",
+            f"head: {self.head}",
+            f"lost: {', '.join([*self.lost, *self.loaded.unused]) or 'nothing else'}",
+        ]
+        return "\n".join(lines)
+
+
+def shrink(settings: ShrinkSettings) -> ShrinkReport:
+    """Load a checkpoint and save some of its layers, with everything else that it has.
+
+    Raises:
+        InputError: if the checkpoint or the layers cannot be used, or the output folder already
+            holds a model.
+    """
+    with claimed_output(settings.output, settings.overwrite) as output:
+        model, tokenizer, loaded, files = load_with_run_files(
+            settings.model, revision=settings.revision
+        )
+        require_plain(model, settings.model)
+        of_layers = len(model.encoder.layer)
+        layers = chosen_layers(settings, of_layers)
+        if settings.to_distilbert:
+            require_convertible(model.args, settings.model)
+        before = Checkpoint.of(model, loaded)
+        keep_layers(model, layers)
+        after, lost = Checkpoint.of(model, loaded), []
+        if settings.to_distilbert:
+            after, lost = as_distilbert(after)
+            tokenizer = as_distilbert_tokenizer(tokenizer)
+        with new_model(output, tokenizer, files) as part:
+            after.write(part)
+    return ShrinkReport(output, loaded, layers, of_layers, before, after, lost)
+
+
+def chosen_layers(settings: ShrinkSettings, of_layers: int) -> list[int]:
+    """The layers that the settings ask for.
+
+    Raises:
+        InputError: if one does not exist, is named twice or out of order, or all are kept in the
+            same form.
+    """
+    layers = every_second(of_layers) if settings.layers is None else settings.layers
+    named = ",".join(map(str, layers))
+    start = f"`layers={named}`"
+    if not layers:
+        raise InputError("`layers` names none: name the layers to keep, such as `layers=0,2`")
+    for layer in layers:
+        if not 0 <= layer < of_layers:
+            raise InputError(
+                f"{start}: {settings.model} has no layer {layer}: its layers are 0 to"
+                f" {of_layers - 1}"
+            )
+    for layer, following in zip(layers, layers[1:], strict=False):
+        if layer == following or layers.count(layer) > 1:
+            raise InputError(f"{start} names layer {layer} twice: name each layer once")
+        if layer > following:
+            raise InputError(
+                f"{start}: layer {following} comes after layer {layer}: name them in ascending"
+                " order, as they compute"
+            )
+    if len(layers) == of_layers and not settings.to_distilbert:
+        raise InputError(
+            f"{settings.model} has {of_layers} layers and all are kept: name fewer with `layers`"
+        )
+    return layers
+
+
+def every_second(of_layers: int) -> list[int]:
+    """Choose half of n layers, rounded up to m, evenly from the first to the last.
+
+    Layer i of them is number i (n - 1) / (m - 1), rounded, halves down. For n = 12 these are 0, 2,
+    4, 7, 9 and 11, as in the script of Sanh et al. 2019, who take "one layer out of two" (section
+    3; `scripts/extract.py` of their distillation code).
+    """
+    count = (of_layers + 1) // 2
+    if count == 1:
+        return [0]
+    # In whole numbers, ceil(x - 1/2) of x = i (n - 1) / (m - 1).
+    return [-((count - 1 - 2 * i * (of_layers - 1)) // (2 * (count - 1))) for i in range(count)]
+
+
+def keep_layers(model: Classifier, layers: Sequence[int]) -> None:
+    """Remove all other layers from a model, in place."""
+    model.encoder.layer = [model.encoder.layer[i] for i in layers]
+    if isinstance(model.args, DistilBertArgs):
+        model.args.n_layers = len(layers)
+    elif isinstance(model.args, BertArgs):
+        model.args.num_hidden_layers = len(layers)
+
+
+def as_distilbert(checkpoint: Checkpoint) -> tuple[Checkpoint, list[str]]:
+    """Write a BERT as a DistilBERT; also return what of it is lost."""
+    args = require_convertible(checkpoint.args, "the model")
+    weights, lost = distilbert_weights(checkpoint.weights)
+    return Checkpoint(distilbert_args(args), ENCODERS["distilbert"], weights), lost
