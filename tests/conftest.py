@@ -65,6 +65,12 @@ SIZES = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def sizes():
+    """Fields of the configs of small models, by family."""
+    return SIZES
+
+
 @pytest.fixture(params=[PLAIN, "linux_cpu"])
 def backend(request, monkeypatch):
     """Each of the two ways to compute; for modules, by `usefixtures`."""

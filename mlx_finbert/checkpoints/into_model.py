@@ -12,6 +12,7 @@ from mlx_finbert.checkpoints.files import Weights
 from mlx_finbert.checkpoints.key_names import is_leftover, other_tool
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier, family_of
+from mlx_finbert.models.masked_lm import MaskedLM
 from mlx_finbert.models.parameters import named_parameters
 
 
@@ -24,7 +25,7 @@ class LoadReport:
     new: list[str] = field(default_factory=list)
     """Parameters missing from the checkpoint and newly initialised: the head or part of it."""
     unused: list[str] = field(default_factory=list)
-    """Tensors of the checkpoint that the classifier does not need."""
+    """Tensors of the checkpoint that the model does not need."""
     temperature: float = 1.0
     """Calibration temperature recorded by an earlier version; the head is divided by it."""
 
@@ -52,7 +53,9 @@ def encoder_only(weights: Weights, config: dict[str, Any]) -> tuple[Weights, lis
     return {k: v for k, v in weights.items() if k not in head}, sorted(head)
 
 
-def fill(model: Classifier, weights: Weights, report: LoadReport, dtype: mx.Dtype | None) -> None:
+def fill(
+    model: Classifier | MaskedLM, weights: Weights, report: LoadReport, dtype: mx.Dtype | None
+) -> None:
     """Load the weights into the model and account for every tensor in the report.
 
     Raises:
@@ -118,7 +121,7 @@ def is_floating(value: mx.array) -> bool:
     return mx.issubdtype(value.dtype, mx.floating)
 
 
-def explained(keys: list[str], model: Classifier, source: Path) -> list[str]:
+def explained(keys: list[str], model: Classifier | MaskedLM, source: Path) -> list[str]:
     """Return the tensors that the model does not need; refuse any that is not a known leftover."""
     for key in keys:
         if said := other_tool(key):
@@ -131,7 +134,7 @@ def explained(keys: list[str], model: Classifier, source: Path) -> list[str]:
     return keys
 
 
-def missing(keys: list[str], model: Classifier, source: Path) -> list[str]:
+def missing(keys: list[str], model: Classifier | MaskedLM, source: Path) -> list[str]:
     """Return the missing tensors of the head; refuse any other missing tensor."""
     for key in keys:
         if not key.startswith(model.head):
@@ -140,9 +143,14 @@ def missing(keys: list[str], model: Classifier, source: Path) -> list[str]:
 
 
 def fresh(key: str, shape: tuple[int, ...], initializer_range: float) -> mx.array:
-    """Initialise a parameter of the head as Hugging Face does: normal weights, zero biases."""
+    """Initialise a parameter of the head as Hugging Face does.
+
+    Weights are normal, biases 0, and the factors of a layer norm 1.
+    """
     if key.endswith(".bias"):
         return mx.zeros(shape)
+    if len(shape) == 1:
+        return mx.ones(shape)
     return mx.random.normal(shape, scale=initializer_range)
 
 

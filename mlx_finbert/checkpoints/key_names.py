@@ -7,6 +7,7 @@ from typing import Any
 from mlx_finbert.checkpoints.files import Weights
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier, family_of
+from mlx_finbert.models.masked_lm import MaskedLM
 
 BUFFERS = ("position_ids", "token_type_ids")
 
@@ -95,8 +96,8 @@ def outer_prefix(keys: list[str], own: str, source: Path) -> str:
     return ""
 
 
-def is_leftover(key: str, model_class: type[Classifier]) -> bool:
-    """Whether a classifier does not need a tensor: from pretraining, a loss or an old version."""
+def is_leftover(key: str, model_class: type[Classifier] | type[MaskedLM]) -> bool:
+    """Whether a model does not need a tensor: from pretraining, a loss or an old version."""
     is_loss = LOSS.search(key) and not key.startswith(model_class.prefix)
     return bool(is_loss) or key.startswith(model_class.pretraining) or key.endswith(BUFFERS)
 

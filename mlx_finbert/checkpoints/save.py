@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+import mlx.nn as nn
 
 from mlx_finbert.checkpoints.files import MODEL_FILES, Weights
 from mlx_finbert.checkpoints.into_model import is_floating
@@ -63,7 +64,7 @@ def write_model(model: Classifier, folder: Path) -> None:
     write_json(config, folder / "config.json")
 
 
-def dtype_of(model: Classifier) -> mx.Dtype:
+def dtype_of(model: nn.Module) -> mx.Dtype:
     """The dtype of the weights, ignoring the packed integers of quantized ones."""
     weights = named_parameters(model)
     return next(value.dtype for value in weights.values() if is_floating(value))

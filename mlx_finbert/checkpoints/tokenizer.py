@@ -17,6 +17,7 @@ from mlx_finbert.checkpoints.vocabulary_check import (
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.files.formats import require_text_files
 from mlx_finbert.models import Classifier, ClassifierArgs
+from mlx_finbert.models.masked_lm import MaskedLM
 
 VOCAB = "vocab.txt"
 
@@ -43,7 +44,7 @@ Tokenizer = Any
 """transformers' `PreTrainedTokenizerFast`; not imported here because that takes a second."""
 
 
-def load_tokenizer(folder: Path, model: Classifier) -> Tokenizer:
+def load_tokenizer(folder: Path, model: Classifier | MaskedLM) -> Tokenizer:
     """Load a folder's fast tokenizer and check it against the model's embedding.
 
     Many checkpoints come without `tokenizer_config.json` (finbert-tone has only `vocab.txt`). The

@@ -22,6 +22,7 @@ from mlx_finbert.checkpoints.vocabulary_fit import (
 )
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.masked_lm import MaskedLM
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,9 @@ def tokens_by_id(tokenizer: Any) -> list[str]:
     return tokens
 
 
-def require_rows(folder: Path, tokenizer: Any, model: Classifier, by_lines: bool) -> None:
+def require_rows(
+    folder: Path, tokenizer: Any, model: Classifier | MaskedLM, by_lines: bool
+) -> None:
     """Refuse a vocabulary that does not match the rows of the embedding.
 
     Args:
@@ -181,7 +184,7 @@ def _require_padding(have: str, tokens: list[str], rows: int, embedding: Rows) -
         log.warning("%s; %s, look untrained and are treated as padding", have, unused)
 
 
-def _rows_of(model: Classifier) -> Rows:
+def _rows_of(model: Classifier | MaskedLM) -> Rows:
     encoder = getattr(model, model.prefix.removesuffix("."))
     embedding = encoder.embeddings.word_embeddings
     return lambda ids: np.array(embedding(mx.array(ids)).astype(mx.float32))

@@ -20,17 +20,22 @@ class Packing:
             second one, and so on; 0 for padding. With one example per row, this is the mask of
             transformers.
         examples: E, the maximum number of examples per row.
+        positions: int32 (B, P), the tokens to compute in the last layer; None for the examples'
+            first tokens. Only for one example per row.
     """
 
-    def __init__(self, attention_mask: mx.array, examples: int = 1) -> None:
+    def __init__(
+        self, attention_mask: mx.array, examples: int = 1, positions: mx.array | None = None
+    ) -> None:
         self.examples = examples
         self.numbers = attention_mask
+        self.positions = positions
         # Boolean because `scaled_dot_product_attention` adds any other dtype to the scores, and
         # because a row of padding only then still has finite results.
         self.mask = (attention_mask != 0)[..., None, None, :]
         """bool (B, 1, 1 or L, L), False where a token does not see another one."""
         self.first_mask = self.mask
-        """The same for only the examples' first tokens, bool (B, 1, E, L)."""
+        """The same for only the selected tokens, bool (B, 1, E, L)."""
         if examples > 1:
             of_example = attention_mask[:, None, :] == mx.arange(1, examples + 1)[:, None]
             self.first_mask = of_example[:, None]
@@ -47,11 +52,15 @@ class Packing:
         own = mx.take_along_axis(before, mx.maximum(self.numbers - 1, 0), axis=1)
         return mx.where(self.numbers != 0, counts - own, 0)
 
-    def first_tokens(self, x: mx.array) -> mx.array:
-        """Take each example's first token, [CLS]: (B, L, hidden_size) to (B, E, hidden_size).
+    def selected(self, x: mx.array) -> mx.array:
+        """Take the tokens that the last layer computes.
 
-        For an example that a row does not have, this is the row's first token.
+        From (B, L, hidden_size), these are the tokens at the positions, (B, P, hidden_size), or
+        each example's first token, [CLS], (B, E, hidden_size). For an example that a row does not
+        have, this is the row's first token.
         """
+        if self.positions is not None:
+            return mx.take_along_axis(x, self.positions[..., None], axis=1)
         if self.examples == 1:
             return x[..., :1, :]
         return mx.take_along_axis(x, self.first[..., None], axis=1)
@@ -72,7 +81,7 @@ class Attention(nn.Module):
         keys: mx.array,
         values: mx.array,
         packing: Packing,
-        first_only: bool = False,
+        selected_only: bool = False,
     ) -> mx.array:
         """Attend from each query to the tokens of its own example.
 
@@ -80,14 +89,14 @@ class Attention(nn.Module):
             queries: (B, Q, hidden_size).
             keys, values: (B, L, hidden_size).
             packing: which keys each query sees.
-            first_only: whether the queries are only the examples' first tokens, Q = E.
+            selected_only: whether the queries are only the selected tokens, Q = E or P.
 
         Returns:
             (B, Q, hidden_size) in the dtype of the inputs.
         """
         queries, keys, values = (self.split_heads(x) for x in (queries, keys, values))
         scale = queries.shape[-1] ** -0.5
-        mask = packing.first_mask if first_only else packing.mask
+        mask = packing.first_mask if selected_only else packing.mask
         if self.dropout.is_on:
             # The fused kernel has no dropout on the probabilities.
             scores = queries @ keys.swapaxes(-1, -2) * scale

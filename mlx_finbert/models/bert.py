@@ -77,9 +77,9 @@ class BertSelfAttention(nn.Module):
         self.value = nn.Linear(args.hidden_size, args.hidden_size)
         self.attend = Attention(args.num_attention_heads, args.attention_probs_dropout_prob)
 
-    def __call__(self, x: mx.array, packing: Packing, first_only: bool) -> mx.array:
-        queries = self.query(packing.first_tokens(x) if first_only else x)
-        return self.attend(queries, self.key(x), self.value(x), packing, first_only)
+    def __call__(self, x: mx.array, packing: Packing, selected_only: bool) -> mx.array:
+        queries = self.query(packing.selected(x) if selected_only else x)
+        return self.attend(queries, self.key(x), self.value(x), packing, selected_only)
 
 
 class BertResidual(nn.Module):
@@ -101,9 +101,9 @@ class BertAttention(nn.Module):
         self.self = BertSelfAttention(args)
         self.output = BertResidual(args.hidden_size, args)
 
-    def __call__(self, x: mx.array, packing: Packing, first_only: bool) -> mx.array:
-        residual = packing.first_tokens(x) if first_only else x
-        return self.output(self.self(x, packing, first_only), residual)
+    def __call__(self, x: mx.array, packing: Packing, selected_only: bool) -> mx.array:
+        residual = packing.selected(x) if selected_only else x
+        return self.output(self.self(x, packing, selected_only), residual)
 
 
 class BertIntermediate(nn.Module):
@@ -123,9 +123,9 @@ class BertLayer(nn.Module):
         self.intermediate = BertIntermediate(args)
         self.output = BertResidual(args.intermediate_size, args)
 
-    def __call__(self, x: mx.array, packing: Packing, first_only: bool = False) -> mx.array:
-        """Hidden states (B, L, hidden_size), or (B, E, hidden_size) with `first_only`."""
-        x = self.attention(x, packing, first_only)
+    def __call__(self, x: mx.array, packing: Packing, selected_only: bool = False) -> mx.array:
+        """Hidden states (B, L, hidden_size), or of the selected tokens with `selected_only`."""
+        x = self.attention(x, packing, selected_only)
         return self.output(self.intermediate(x), x)
 
 
@@ -139,17 +139,23 @@ class BertPooler(nn.Module):
 
 
 class BertModel(nn.Module):
-    def __init__(self, args: BertArgs) -> None:
+    def __init__(self, args: BertArgs, pooler: bool = True) -> None:
         super().__init__()
         self.embeddings = BertEmbeddings(args)
         self.encoder = Encoder([BertLayer(args) for _ in range(args.num_hidden_layers)])
-        self.pooler = BertPooler(args)
+        if pooler:
+            self.pooler = BertPooler(args)
+
+    def tokens(
+        self, input_ids: mx.array, token_type_ids: mx.array | None, packing: Packing
+    ) -> mx.array:
+        """The selected tokens, (B * E, hidden_size) or (B * P, hidden_size)."""
+        return self.encoder(self.embeddings(input_ids, token_type_ids, packing), packing)
 
     def __call__(
         self, input_ids: mx.array, token_type_ids: mx.array | None, packing: Packing
     ) -> mx.array:
-        x = self.embeddings(input_ids, token_type_ids, packing)
-        return self.pooler(self.encoder(x, packing))
+        return self.pooler(self.tokens(input_ids, token_type_ids, packing))
 
 
 class BertForSequenceClassification(nn.Module):

@@ -63,10 +63,10 @@ class SelfAttention(nn.Module):
         self.out_lin = nn.Linear(args.dim, args.dim)
         self.attend = Attention(args.n_heads, args.attention_dropout)
 
-    def __call__(self, x: mx.array, packing: Packing, first_only: bool) -> mx.array:
-        queries = self.q_lin(packing.first_tokens(x) if first_only else x)
+    def __call__(self, x: mx.array, packing: Packing, selected_only: bool) -> mx.array:
+        queries = self.q_lin(packing.selected(x) if selected_only else x)
         keys, values = self.k_lin(x), self.v_lin(x)
-        return self.out_lin(self.attend(queries, keys, values, packing, first_only))
+        return self.out_lin(self.attend(queries, keys, values, packing, selected_only))
 
 
 class FeedForward(nn.Module):
@@ -89,10 +89,10 @@ class TransformerBlock(nn.Module):
         self.ffn = FeedForward(args)
         self.output_layer_norm = nn.LayerNorm(args.dim, eps=LAYER_NORM_EPS)
 
-    def __call__(self, x: mx.array, packing: Packing, first_only: bool = False) -> mx.array:
-        """Hidden states (B, L, dim), or (B, E, dim) with `first_only`."""
-        residual = packing.first_tokens(x) if first_only else x
-        x = self.sa_layer_norm(self.attention(x, packing, first_only) + residual)
+    def __call__(self, x: mx.array, packing: Packing, selected_only: bool = False) -> mx.array:
+        """Hidden states (B, L, dim), or of the selected tokens with `selected_only`."""
+        residual = packing.selected(x) if selected_only else x
+        x = self.sa_layer_norm(self.attention(x, packing, selected_only) + residual)
         return self.output_layer_norm(self.ffn(x) + x)
 
 

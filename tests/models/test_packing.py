@@ -73,7 +73,7 @@ def test_tokens_see_their_own_example_alone():
     assert np.array_equal(np.array(packing.mask)[0, 0], expected)
     assert np.array_equal(np.array(packing.first_mask)[0, 0], expected[[0, 2]])
     x = mx.arange(6.0).reshape(1, 6, 1)
-    assert packing.first_tokens(x).flatten().tolist() == [0.0, 2.0]
+    assert packing.selected(x).flatten().tolist() == [0.0, 2.0]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -79,18 +79,18 @@ class Attention(attention.Attention):
         keys: mx.array,
         values: mx.array,
         packing: Packing,
-        first_only: bool = False,
+        selected_only: bool = False,
     ) -> mx.array:
         queries, keys, values = (self.split_heads(x) for x in (queries, keys, values))
         scale = queries.shape[-1] ** -0.5
-        if not first_only and has_many_blocks(queries, keys):
+        if not selected_only and has_many_blocks(queries, keys):
             shape = (*queries.shape[:-1], keys.shape[-2])
             keep = self.dropout.draw(shape) if self.dropout.is_on else None
             context = attend_in_blocks(
                 queries, keys, values, packing.first_mask, scale, keep, self.dropout.scale
             )
         else:
-            mask = packing.first_mask if first_only else packing.mask
+            mask = packing.first_mask if selected_only else packing.mask
             scores = (queries @ keys.swapaxes(-1, -2)).astype(mx.float32) * scale
             below = (~mask).astype(mx.float32) * FAR_BELOW
             probabilities = arithmetic.softmax(scores + below).astype(queries.dtype)
