@@ -5,9 +5,13 @@ that a classifier reads is one segment, number 0, so its row of the segment tabl
 row of the position table.
 """
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import mlx.core as mx
 
 from mlx_finbert.checkpoints.files import Weights
+from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.errors import InputError
 from mlx_finbert.models.bert import BertArgs
 from mlx_finbert.models.config import ClassifierArgs
@@ -103,3 +107,14 @@ def distilbert_name(name: str) -> str | None:
         if name.startswith(start):
             return new + name.removeprefix(start)
     return None
+
+
+def as_distilbert_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
+    """The same tokenizer as transformers' class for DistilBERT, which makes no segment ids."""
+    from transformers import BertTokenizer, DistilBertTokenizer
+
+    if type(tokenizer) is not BertTokenizer:
+        return tokenizer
+    with TemporaryDirectory() as spare:
+        save_tokenizer(tokenizer, Path(spare))
+        return DistilBertTokenizer.from_pretrained(spare, local_files_only=True)

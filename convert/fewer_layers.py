@@ -1,14 +1,17 @@
 """Makes a smaller checkpoint from some layers of another."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlx_finbert.checkpoints.files import Weights
+from mlx_finbert.checkpoints.files import Weights, read_json
+from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.checkpoints.into_model import LoadReport
-from mlx_finbert.checkpoints.load import require_plain
+from mlx_finbert.checkpoints.load import DTYPES, require_plain
+from mlx_finbert.checkpoints.masked_lm import load_masked_lm
 from mlx_finbert.checkpoints.save import new_model, write_json, write_safetensors
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.checkpoints.training_run import run_files
 from mlx_finbert.convert.as_distilbert import (
     as_distilbert_tokenizer,
     distilbert_args,
@@ -18,14 +21,20 @@ from mlx_finbert.convert.as_distilbert import (
 from mlx_finbert.convert.checkpoints import claimed_output, load_with_run_files
 from mlx_finbert.convert.settings import ShrinkSettings
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.bert import BertArgs
 from mlx_finbert.models.config import ClassifierArgs
 from mlx_finbert.models.distilbert import DistilBertArgs
+from mlx_finbert.models.masked_lm import MaskedLM, without_labels
 from mlx_finbert.models.parameters import named_parameters
 
 ENCODERS = {"bert": "BertModel", "distilbert": "DistilBertModel", "roberta": "RobertaModel"}
 """transformers' classes of models without a head, by model type."""
+AS_DISTILBERT = {"BertForMaskedLM": "DistilBertForMaskedLM"}
+"""The classes whose head a DistilBERT can have too."""
+MASKED_LM = ("ForMaskedLM", "ForPreTraining", "WithLMHead")
+"""Endings of transformers' classes with a masked-language head."""
 
 
 @dataclass
@@ -38,7 +47,7 @@ class Checkpoint:
     weights: Weights
 
     @classmethod
-    def of(cls, model: Classifier, loaded: LoadReport) -> "Checkpoint":
+    def of(cls, model: Classifier | MaskedLM, loaded: LoadReport) -> "Checkpoint":
         """The part of a loaded model that its checkpoint has; an incomplete head is left out."""
         weights = named_parameters(model)
         if not loaded.new:
@@ -55,20 +64,29 @@ class Checkpoint:
         return self.architecture.endswith("ForSequenceClassification")
 
     @property
+    def is_masked_lm(self) -> bool:
+        return self.architecture.endswith("ForMaskedLM")
+
+    @property
+    def dtype(self) -> str:
+        """The name of the weights' dtype."""
+        own = next(iter(self.weights.values())).dtype
+        return next(name for name, dtype in DTYPES.items() if dtype == own)
+
+    @property
     def size(self) -> str:
-        """The model's class, its number of parameters and the size of their values."""
+        """The model's class, the number of its parameters, their dtype and their size."""
         parameters = sum(value.size for value in self.weights.values())
         megabytes = sum(value.nbytes for value in self.weights.values()) / 1e6
-        return f"{self.architecture}, {parameters:,} parameters, {megabytes:.1f} MB"
+        return f"{self.architecture}, {parameters:,} parameters, {self.dtype}, {megabytes:.1f} MB"
 
     def write(self, folder: Path) -> None:
         """Write `model.safetensors` and `config.json`."""
         write_safetensors(self.weights, folder / "model.safetensors")
-        dtype = next(iter(self.weights.values())).dtype
-        config = self.args.to_config() | {
-            "architectures": [self.architecture],
-            "dtype": str(dtype).removeprefix("mlx.core."),
-        }
+        config = self.args.to_config()
+        if self.is_masked_lm:
+            config = without_labels(config) | {"tie_word_embeddings": True}
+        config |= {"architectures": [self.architecture], "dtype": self.dtype}
         write_json(config, folder / "config.json")
 
 
@@ -89,7 +107,7 @@ class ShrinkReport:
     @property
     def head(self) -> str:
         """What became of the head."""
-        if self.after.is_classifier:
+        if self.after.is_classifier or self.after.is_masked_lm:
             if len(self.layers) == self.of_layers:
                 return "kept"
             return "kept, but it was trained with all layers: train the model before use"
@@ -107,10 +125,11 @@ class ShrinkReport:
             f"layers: {len(self.layers)} of {self.of_layers} ({numbers})",
             f"before: {self.before.size}",
             f"after:  {self.after.size}",
-            f"labels: {', '.join(self.after.args.labels)}",
             f"head: {self.head}",
             f"lost: {', '.join([*self.lost, *self.loaded.unused]) or 'nothing else'}",
         ]
+        if not self.after.is_masked_lm:
+            lines.append(f"labels: {', '.join(self.after.args.labels)}")
         return "\n".join(lines)
 
 
@@ -122,23 +141,48 @@ def shrink(settings: ShrinkSettings) -> ShrinkReport:
             holds a model.
     """
     with claimed_output(settings.output, settings.overwrite) as output:
-        model, tokenizer, loaded, files = load_with_run_files(
-            settings.model, revision=settings.revision
-        )
-        require_plain(model, settings.model)
+        model, tokenizer, loaded, files = load(settings)
         of_layers = len(model.encoder.layer)
         layers = chosen_layers(settings, of_layers)
-        if settings.to_distilbert:
-            require_convertible(model.args, settings.model)
         before = Checkpoint.of(model, loaded)
         keep_layers(model, layers)
-        after, lost = Checkpoint.of(model, loaded), []
+        after = Checkpoint.of(model, loaded)
+        lost: list[str] = []
         if settings.to_distilbert:
-            after, lost = as_distilbert(after)
+            after, lost = as_distilbert(after, require_convertible(model.args, settings.model))
             tokenizer = as_distilbert_tokenizer(tokenizer)
         with new_model(output, tokenizer, files) as part:
             after.write(part)
     return ShrinkReport(output, loaded, layers, of_layers, before, after, lost)
+
+
+def load(
+    settings: ShrinkSettings,
+) -> tuple[Classifier | MaskedLM, Tokenizer, LoadReport, dict[str, bytes]]:
+    """Load a model with the head that its checkpoint has, and its run's files.
+
+    A masked-language model is loaded in float32.
+
+    Raises:
+        InputError: also for adapters and for quantized weights.
+    """
+    folder = resolve(settings.model, settings.revision)
+
+    def read() -> tuple[Classifier | MaskedLM, Tokenizer, LoadReport, dict[str, bytes]]:
+        if is_masked_lm(folder):
+            return *load_masked_lm(folder), run_files(folder)
+        loaded = load_with_run_files(settings.model, revision=settings.revision)
+        require_plain(loaded[0], settings.model)
+        return loaded
+
+    return read_whole(folder, read)
+
+
+def is_masked_lm(folder: Path) -> bool:
+    """Whether a checkpoint's config names a class with a masked-language head."""
+    path = folder / "config.json"
+    names = read_json(path).get("architectures") if path.is_file() else None
+    return any(str(name).endswith(MASKED_LM) for name in names or ())
 
 
 def chosen_layers(settings: ShrinkSettings, of_layers: int) -> list[int]:
@@ -188,17 +232,17 @@ def every_second(of_layers: int) -> list[int]:
     return [-((count - 1 - 2 * i * (of_layers - 1)) // (2 * (count - 1))) for i in range(count)]
 
 
-def keep_layers(model: Classifier, layers: Sequence[int]) -> None:
+def keep_layers(model: Classifier | MaskedLM, layers: Sequence[int]) -> None:
     """Remove all other layers from a model, in place."""
     model.encoder.layer = [model.encoder.layer[i] for i in layers]
     if isinstance(model.args, DistilBertArgs):
-        model.args.n_layers = len(layers)
+        model.args = replace(model.args, n_layers=len(layers))
     elif isinstance(model.args, BertArgs):
-        model.args.num_hidden_layers = len(layers)
+        model.args = replace(model.args, num_hidden_layers=len(layers))
 
 
-def as_distilbert(checkpoint: Checkpoint) -> tuple[Checkpoint, list[str]]:
+def as_distilbert(checkpoint: Checkpoint, args: BertArgs) -> tuple[Checkpoint, list[str]]:
     """Write a BERT as a DistilBERT; also return what of it is lost."""
-    args = require_convertible(checkpoint.args, "the model")
     weights, lost = distilbert_weights(checkpoint.weights)
-    return Checkpoint(distilbert_args(args), ENCODERS["distilbert"], weights), lost
+    architecture = AS_DISTILBERT.get(checkpoint.architecture, ENCODERS["distilbert"])
+    return Checkpoint(distilbert_args(args), architecture, weights), lost

@@ -29,8 +29,8 @@ from machine import described, machine
 from rounds import count
 
 COMMANDS = [
-    "train", "evaluate", "predict", "convert.to_mlx", "convert.fuse", "convert.to_coreml",
-    "convert.verify", "compare", "push", "check",
+    "train", "evaluate", "predict", "convert.to_mlx", "convert.fuse", "convert.shrink",
+    "convert.to_coreml", "convert.verify", "compare", "push", "check",
 ]  # fmt: skip
 HEAVY = [
     "transformers", "datasets", "matplotlib", "mlx_lm", "torch", "coremltools", "pyarrow", "pandas",
