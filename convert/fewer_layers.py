@@ -203,14 +203,13 @@ def chosen_layers(settings: ShrinkSettings, of_layers: int) -> list[int]:
                 f"{start}: {settings.model} has no layer {layer}: its layers are 0 to"
                 f" {of_layers - 1}"
             )
-    for layer, following in zip(layers, layers[1:], strict=False):
-        if layer == following or layers.count(layer) > 1:
+        if layers.count(layer) > 1:
             raise InputError(f"{start} names layer {layer} twice: name each layer once")
-        if layer > following:
-            raise InputError(
-                f"{start}: layer {following} comes after layer {layer}: name them in ascending"
-                " order, as they compute"
-            )
+    if layers != sorted(layers):
+        raise InputError(
+            f"{start} is not in ascending order, in which layers compute: write"
+            f" `layers={','.join(map(str, sorted(layers)))}`"
+        )
     if len(layers) == of_layers and not settings.to_distilbert:
         raise InputError(
             f"{settings.model} has {of_layers} layers and all are kept: name fewer with `layers`"

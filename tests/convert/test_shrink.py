@@ -210,9 +210,12 @@ def test_a_masked_language_bert_keeps_its_head_as_distilbert(torch, checkpoint, 
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        ("1,0", "--layers 1,0: layer 0 comes after layer 1: name them in ascending order"),
+        (
+            "1,0",
+            "--layers 1,0 is not in ascending order, in which layers compute: write --layers 0,1",
+        ),
         ("0,0", "--layers 0,0 names layer 0 twice"),
-        ("0,1,0", "--layers 0,1,0"),
+        ("0,1,0", "--layers 0,1,0 names layer 0 twice"),
         ("0,2", "has no layer 2: its layers are 0 to 1"),
         ("-1,1", "has no layer -1"),
         ("0,1", "all are kept"),
