@@ -12,6 +12,7 @@ from mlx_finbert._version import __version__
 from mlx_finbert.evaluation.calibration import Reliability, reliability
 from mlx_finbert.evaluation.metrics import Metrics, bootstrap_intervals, measure
 from mlx_finbert.inference.logits import softmax
+from mlx_finbert.report.panels import PANELS, Panel
 
 PACKAGES = ("mlx", "transformers", "numpy")
 
@@ -61,6 +62,15 @@ class Predictions:
         return len(self.texts) < self.rows_in_all
 
 
+@dataclass(frozen=True)
+class Tile:
+    """A main figure: its title, its value as text, and a line that explains it."""
+
+    title: str
+    value: str
+    explanation: str
+
+
 @dataclass(kw_only=True)
 class Report:
     """The settings, the history and the results of a run, as plain values."""
@@ -74,12 +84,18 @@ class Report:
     defaults: dict[str, Any]
     """Defaults of the same keys; settings that differ are listed first."""
     history: list[dict[str, Any]]
-    """One row per evaluation, with `step`, `epoch` and the keys of `curves.PANELS`."""
+    """One row per evaluation, with `step`, `epoch` and the keys of the panels."""
     best_step: int | None
     """The step whose weights were kept; None before the first evaluation."""
-    label_names: list[str]
+    label_names: list[str] = field(default_factory=list)
+    panels: list[Panel] = field(default_factory=lambda: PANELS)
+    """The charts of the training."""
+    tiles: list[Tile] = field(default_factory=list)
+    """The main figures of a run without predictions."""
+    tiles_note: str = ""
+    """What these figures were measured on."""
     steps: list[dict[str, Any]] = field(default_factory=list)
-    """One row per step, with `step` and the keys of `curves.PANELS`; empty without a log."""
+    """One row per step, with `step` and the keys of the panels; empty without a log."""
     predictions: Predictions | None = None
     """None if no rows were measured, as after Ctrl-C."""
     temperature: float = 1.0
@@ -90,6 +106,8 @@ class Report:
     """Speed without padding; the time includes evaluations."""
     peak_memory: int | None = None
     """Peak memory in bytes."""
+    facts: dict[str, str] = field(default_factory=dict)
+    """More about the run, by name: the first lines of its table."""
     notes: list[str] = field(default_factory=list)
     """Messages of the run."""
     machine: dict[str, str] = field(default_factory=this_machine)

@@ -1,13 +1,13 @@
 """The charts of the training, over its steps, or over the epochs without a log of the steps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlx_finbert.report.charts import COLORS, DASHED
 from mlx_finbert.report.contents import Report
+from mlx_finbert.report.panels import Panel
 
 if TYPE_CHECKING:
     # Importing matplotlib at runtime here would make every `--help` slow.
@@ -20,61 +20,6 @@ MOST_POINTS = 300
 """A curve over more steps is drawn through this many of them, to keep the page small."""
 STEPS_PER_HALF_WINDOW = 100
 """One step in this many is averaged on either side of a step."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Panel:
-    """A chart of the training: its title, its explanation, and the keys of its values."""
-
-    title: str
-    explanation: str
-    """One sentence for the page."""
-    step: str | None = None
-    """Key in the steps of the log."""
-    training: str | None = None
-    """Key in the history, drawn if the log has no values."""
-    validation: str | None = None
-    """Key in the history."""
-    smooth: bool = True
-    """Whether many steps are drawn as running means."""
-
-
-PANELS = [
-    Panel(
-        title="Loss",
-        explanation="Lower is better. Training is what the run minimizes, with dropout and label"
-        " smoothing; validation is plain cross-entropy.",
-        step="step_loss",
-        training="loss",
-        validation="val_loss",
-    ),
-    Panel(
-        title="Learning rate",
-        explanation="How far a step moves the weights, set by the schedule.",
-        step="learning_rate",
-        training="learning_rate",
-        smooth=False,
-    ),
-    Panel(
-        title="Gradient norm",
-        explanation="Length of the gradient before clipping; lasting growth is a sign of too high"
-        " a learning rate.",
-        step="grad_norm",
-        training="grad_norm",
-    ),
-    Panel(
-        title="Accuracy",
-        explanation="Share of rows with the right label; training is the mean since the previous"
-        " evaluation, with dropout.",
-        training="accuracy",
-        validation="val_accuracy",
-    ),
-    Panel(
-        title="Macro-F1",
-        explanation="Mean of the labels' F1; rare labels count as much as common ones.",
-        validation="val_macro_f1",
-    ),
-]
 
 
 def points(rows: Sequence[dict[str, Any]], axis: str, key: str | None) -> np.ndarray:
@@ -101,7 +46,7 @@ def panels_of(report: Report) -> list[Panel]:
     """The panels for which the run has values."""
     return [
         panel
-        for panel in PANELS
+        for panel in report.panels
         if len(training_points(report, panel)[0]) or len(validation_points(report, panel))
     ]
 

@@ -40,7 +40,7 @@ PAGE = """\
 
 def page(report: Report) -> str:
     """The complete page, without scripts or external files."""
-    headline, *others = result_sections(report) or [""]
+    headline, *others = result_sections(report) or [figures(report)]
     parts = [header(report), headline, curves(report), *others, settings(report), the_run(report)]
     content = "\n".join(part for part in parts if part)
     return PAGE.format(title=text(report.title), style=STYLE_SHEET, content=content)
@@ -51,6 +51,18 @@ def header(report: Report) -> str:
     lines = (f"{report.model} on {report.data}", report.ending)
     paragraphs = "".join(f"<p>{sentence(line)}</p>" for line in lines)
     return f"<header>\n<h1>{text(report.title)}</h1>\n{paragraphs}\n</header>"
+
+
+def figures(report: Report) -> str:
+    """The section with the main figures of a run without predictions; empty without any."""
+    if not report.tiles:
+        return ""
+    tiles = "".join(
+        f"<div><span>{text(tile.title)}</span><b>{text(tile.value)}</b>"
+        f"<small>{text(tile.explanation)}</small></div>"
+        for tile in report.tiles
+    )
+    return section("Results", report.tiles_note, f"<div class=tiles>{tiles}</div>")
 
 
 def curves(report: Report) -> str:
@@ -96,9 +108,10 @@ def smoothing(report: Report) -> list[str]:
     window = window_of(max(lengths, default=0))
     if window == 1:
         return []
+    names = [p.title.lower() for p in report.panels if p.step and p.smooth]
     return [
-        f"Training loss and gradient norm are running means of {window:,} steps; the pale band"
-        " spans the values of these steps."
+        f"Training {', '.join(names[:-1])} and {names[-1]} are running means of {window:,} steps;"
+        " the pale band spans the values of these steps."
     ]
 
 
@@ -150,9 +163,10 @@ def the_run(report: Report) -> str:
         "speed": (report.tokens_per_second, "{:,.0f} tokens per second, without padding"),
         "peak memory": (report.peak_memory and report.peak_memory / 1e9, "{:.2f} GB"),
     }
-    rows = {
+    measured = {
         name: form.format(value) for name, (value, form) in figures.items() if value is not None
     }
-    cells = [(text(name), text(value)) for name, value in (rows | report.machine).items()]
+    rows = report.facts | measured | report.machine
+    cells = [(text(name), text(value)) for name, value in rows.items()]
     notes = "".join(f"<li>{sentence(note)}</li>" for note in report.notes)
     return section("The run", "", f"<ul>{notes}</ul>" if notes else "", table((), cells))

@@ -11,6 +11,8 @@ from mlx_finbert.settings import refuse_without, require, setting
 from mlx_finbert.training.course_settings import CourseSettings
 from mlx_finbert.training.dropout_settings import DropoutSettings
 from mlx_finbert.training.loss import Precision
+from mlx_finbert.training.optimizer import Adam
+from mlx_finbert.training.trainer import TrainingArgs
 
 FRESH_HEAD_RATE = 1e-3
 """Learning rate of a fresh classifier, from Yang, Uy and Huang's FinBERT (2020,
@@ -18,7 +20,7 @@ archive/bertModel.py of their code)."""
 
 
 @dataclass(kw_only=True)
-class OutputSettings:
+class FolderSettings:
     """Output and checkpoints."""
 
     output_dir: str | None = setting(
@@ -42,9 +44,6 @@ class OutputSettings:
     report_to: list[str] | None = setting(
         None, "also report to tensorboard, wandb or both; log.jsonl is always written"
     )
-    calibration: bool = setting(
-        True, "calibrate the probabilities after training (temperature scaling)"
-    )
 
     def check_output(self) -> None:
         """Refuse values out of range."""
@@ -59,19 +58,21 @@ class OutputSettings:
 
 
 @dataclass(kw_only=True)
-class StartSettings:
-    """Model and seed."""
+class OutputSettings(FolderSettings):
+    """Calibration."""
+
+    calibration: bool = setting(
+        True, "calibrate the probabilities after training (temperature scaling)"
+    )
+
+
+@dataclass(kw_only=True)
+class BaseModelSettings:
+    """Model."""
 
     model: str = setting("minilm", "checkpoint folder, hub id, or minilm for the packaged encoder")
     revision: str | None = setting(None, "branch, tag or commit of the model on the hub")
-    new_head: bool = setting(False, "replace the checkpoint's classifier head with a fresh one")
-    model_labels: list[str] | None = setting(
-        None, "names of the head's outputs, in order, if the checkpoint has none"
-    )
-    max_length: int | None = setting(
-        None, "truncate texts to N tokens (default: the model's maximum)"
-    )
-    seed: int = setting(0, "random seed of the fresh head, the row order and dropout")
+    seed: int = setting(0, "random seed of fresh weights, the row order and dropout")
 
     def check_start(self) -> None:
         """Refuse values out of range."""
@@ -79,24 +80,24 @@ class StartSettings:
 
 
 @dataclass(kw_only=True)
-class StepSettings:
-    """Batches, optimizer and loss."""
+class StartSettings(BaseModelSettings):
+    """Head and length."""
+
+    new_head: bool = setting(False, "replace the checkpoint's classifier head with a fresh one")
+    model_labels: list[str] | None = setting(
+        None, "names of the head's outputs, in order, if the checkpoint has none"
+    )
+    max_length: int | None = setting(
+        None, "truncate texts to N tokens (default: the model's maximum)"
+    )
+
+
+@dataclass(kw_only=True)
+class UpdateSettings:
+    """Batches and optimizer."""
 
     batch_size: int = setting(16, "rows per batch, over all processes together")
     gradient_accumulation_steps: int = setting(1, "batches per update")
-    group_by_length: Way = setting(
-        "packed",
-        "how to form batches: random rows, several short ones on a line (packed), in parts of"
-        " similar length (parts) or padded (no); or rows of similar length (the other values)."
-        " Without a value: windows",
-        const="windows",
-    )
-    group_parts: int = setting(4, "parts per batch, with --group-by-length parts")
-    group_window: int = setting(
-        50,
-        "sort rows by length within windows of N batches, with --group-by-length windows,"
-        " jittered, dealt or at-first",
-    )
     gradient_checkpointing: bool = setting(
         False, "compute the layers again in the backward pass, to use about half the memory"
     )
@@ -111,29 +112,108 @@ class StepSettings:
     adam_beta2: float = setting(0.999, "decay rate of the second moment")
     adam_epsilon: float = setting(1e-8, "constant added to the root of the second moment")
     max_grad_norm: float = setting(1.0, "clip the global norm of the gradients to this")
-    label_smoothing: float = setting(0.1, "share of a label's weight spread over all labels")
-    class_weights: list[str] | None = setting(
-        None, "balanced, sqrt-balanced, or LABEL=WEIGHT,... (labels not listed have weight 1)"
-    )
+
+    def check_update(self) -> None:
+        """Refuse values out of range."""
+        size, accumulation = self.batch_size, self.gradient_accumulation_steps
+        at_least_1, below_1 = "must be at least 1", "must be from 0 to below 1"
+        require(size >= 1, "batch_size", size, at_least_1)
+        require(accumulation >= 1, "gradient_accumulation_steps", accumulation, at_least_1)
+        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "must be at least 0")
+        require(0 <= self.adam_beta1 < 1, "adam_beta1", self.adam_beta1, below_1)
+        require(0 <= self.adam_beta2 < 1, "adam_beta2", self.adam_beta2, below_1)
+        require(self.adam_epsilon > 0, "adam_epsilon", self.adam_epsilon, "must be above 0")
+        require(self.max_grad_norm > 0, "max_grad_norm", self.max_grad_norm, "must be above 0")
+
+    def adam(self) -> Adam:
+        """The optimizer."""
+        return Adam(
+            self.weight_decay,
+            decoupled=self.optimizer == "adamw",
+            betas=(self.adam_beta1, self.adam_beta2),
+            eps=self.adam_epsilon,
+        )
+
+
+@dataclass(kw_only=True)
+class DepthSettings:
+    """Learning rates by depth, and frozen parts."""
+
     head_learning_rate: float | None = setting(
         None,
         "peak learning rate of pooler and classifier (default: --learning-rate, but at least"
         " 1e-3 for a fresh classifier)",
     )
     layer_decay: float = setting(1.0, "learning rate of each layer relative to the one above it")
-    gradual_unfreezing: bool = setting(
-        False, "train only the head first; add one layer after each third of an epoch"
-    )
     freeze_embeddings: bool = setting(False, "do not train the embeddings")
     freeze_layers: int = setting(0, "do not train the lowest N layers")
 
+    def check_depth(self) -> None:
+        """Refuse values out of range."""
+        head, decay = self.head_learning_rate, self.layer_decay
+        require(head is None or head > 0, "head_learning_rate", head, "must be above 0")
+        require(0 < decay <= 1, "layer_decay", decay, "must be above 0 and at most 1")
+        require(self.freeze_layers >= 0, "freeze_layers", self.freeze_layers, "must be at least 0")
+
+
+@dataclass(kw_only=True)
+class FittingSettings(DepthSettings, UpdateSettings, CourseSettings):
+    """What the training loop and its optimizer need."""
+
+    def check_fitting(self) -> None:
+        """Refuse values out of range."""
+        self.check_course()
+        self.check_update()
+        self.check_depth()
+
+    def training_args(self, steps_per_epoch: int, save_steps: int) -> TrainingArgs:
+        """The arguments of the loop.
+
+        Args:
+            steps_per_epoch: updates of an epoch.
+            save_steps: updates between two checkpoints; 0 for no checkpoints.
+        """
+        return TrainingArgs(
+            total_steps=self.total_steps(steps_per_epoch),
+            learning_rate=self.learning_rate,
+            schedule=self.lr_schedule(steps_per_epoch),
+            eval_steps=self.eval_steps,
+            save_steps=save_steps,
+            best_metric=self.best_metric,
+            plateau=self.plateau(),
+            stopping=self.early_stopping(),
+        )
+
+
+@dataclass(kw_only=True)
+class StepSettings(FittingSettings):
+    """Rows of a batch, unfreezing and loss."""
+
+    group_by_length: Way = setting(
+        "packed",
+        "how to form batches: random rows, several short ones on a line (packed), in parts of"
+        " similar length (parts) or padded (no); or rows of similar length (the other values)."
+        " Without a value: windows",
+        const="windows",
+    )
+    group_parts: int = setting(4, "parts per batch, with --group-by-length parts")
+    group_window: int = setting(
+        50,
+        "sort rows by length within windows of N batches, with --group-by-length windows,"
+        " jittered, dealt or at-first",
+    )
+    gradual_unfreezing: bool = setting(
+        False, "train only the head first; add one layer after each third of an epoch"
+    )
+    label_smoothing: float = setting(0.1, "share of a label's weight spread over all labels")
+    class_weights: list[str] | None = setting(
+        None, "balanced, sqrt-balanced, or LABEL=WEIGHT,... (labels not listed have weight 1)"
+    )
+
     def check_step(self) -> None:
         """Refuse values out of range."""
-        size, accumulation = self.batch_size, self.gradient_accumulation_steps
-        at_least_1, at_least_0 = "must be at least 1", "must be at least 0"
-        below_1 = "must be from 0 to below 1"
-        require(size >= 1, "batch_size", size, at_least_1)
-        require(accumulation >= 1, "gradient_accumulation_steps", accumulation, at_least_1)
+        self.check_fitting()
+        at_least_1, smoothing = "must be at least 1", self.label_smoothing
         require(self.group_parts >= 1, "group_parts", self.group_parts, at_least_1)
         require(self.group_window >= 1, "group_window", self.group_window, at_least_1)
         in_parts = self.group_by_length == "parts"
@@ -145,16 +225,7 @@ class StepSettings:
             "`group_by_length=windows`, jittered, dealt or at-first",
             in_windows,
         )
-        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, at_least_0)
-        require(0 <= self.adam_beta1 < 1, "adam_beta1", self.adam_beta1, below_1)
-        require(0 <= self.adam_beta2 < 1, "adam_beta2", self.adam_beta2, below_1)
-        require(self.adam_epsilon > 0, "adam_epsilon", self.adam_epsilon, "must be above 0")
-        require(self.max_grad_norm > 0, "max_grad_norm", self.max_grad_norm, "must be above 0")
-        smoothing, head, decay = self.label_smoothing, self.head_learning_rate, self.layer_decay
-        require(0 <= smoothing < 1, "label_smoothing", smoothing, below_1)
-        require(head is None or head > 0, "head_learning_rate", head, "must be above 0")
-        require(0 < decay <= 1, "layer_decay", decay, "must be above 0 and at most 1")
-        require(self.freeze_layers >= 0, "freeze_layers", self.freeze_layers, at_least_0)
+        require(0 <= smoothing < 1, "label_smoothing", smoothing, "must be from 0 to below 1")
 
     def grouping(self, epochs: int) -> Grouping:
         """How to form the batches of a run with this number of epochs."""
@@ -198,7 +269,6 @@ class TrainSettings(
     LoraSettings,
     DropoutSettings,
     StepSettings,
-    CourseSettings,
     SplitSettings,
     DataSettings,
     StartSettings,
@@ -208,7 +278,6 @@ class TrainSettings(
     def __post_init__(self) -> None:
         self.check_start()
         self.check_split()
-        self.check_course()
         self.check_step()
         self.check_dropout()
         self.check_lora()

@@ -26,6 +26,7 @@ from mlx_finbert.training.integrations import LOG
 from mlx_finbert.training.output_dir import REPORTS
 from mlx_finbert.training.prepare import Loaders
 from mlx_finbert.training.result import Result
+from mlx_finbert.training.run_files import RunFiles
 from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.state import Record, RunState
 from mlx_finbert.training.trainer import Trainer
@@ -70,6 +71,7 @@ def finish(
             padding_waste=loaders.train.padding_waste(),
             tokens_per_second=progress.tokens_per_second,
             peak_memory=mx.get_peak_memory(),
+            label_names=folder.model.args.labels,
             notes=splits.notes + warnings,
         )
         write_reports(folder, report, best, splits.train)
@@ -87,9 +89,10 @@ def finish(
     )
 
 
-def report_of(folder: RunFolder, ending: str, best: Record, **more: Any) -> Report:
+def report_of(folder: RunFiles, ending: str, best: Record, **more: Any) -> Report:
     """Build a report from the settings, the history and further fields."""
-    settings, names = folder.settings, fields(folder.settings)
+    settings: Any = folder.settings
+    names = fields(settings)
     return Report(
         title=folder.path.name,
         model=settings.model,
@@ -100,7 +103,6 @@ def report_of(folder: RunFolder, ending: str, best: Record, **more: Any) -> Repo
         history=[asdict(record) for record in folder.history],
         best_step=best.step,
         steps=steps_in(folder.path / LOG),
-        label_names=folder.model.args.labels,
         **more,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 from mlx_finbert.checkpoints.adapters import require_other_folder
 from mlx_finbert.checkpoints.files import MODEL_FILES
@@ -37,12 +38,22 @@ FILES = (
 """All files that a run writes, or removes because they belong to an earlier model."""
 
 
-def check_output(settings: TrainSettings) -> None:
+class RunSettings(Protocol):
+    """What a folder needs of the settings of a run."""
+
+    model: str
+    data: str
+    output_dir: str | None
+    overwrite: bool
+    resume: str | None
+
+
+def check_output(settings: RunSettings) -> None:
     """Without `overwrite`, refuse an `output_dir` with files that a run would replace."""
     if settings.output_dir is None or settings.resume:
         return
     folder = Path(settings.output_dir).expanduser()
-    if settings.lora():
+    if isinstance(settings, TrainSettings) and settings.lora():
         require_other_folder(folder, settings.model)
     taken = [name for name in (*FILES, CHECKPOINTS) if (folder / name).exists()]
     if taken and not settings.overwrite:
@@ -54,7 +65,7 @@ def check_output(settings: TrainSettings) -> None:
 
 @contextmanager
 def claimed_folder(
-    settings: TrainSettings, resumed: Path | None = None, is_first: bool = True
+    settings: RunSettings, resumed: Path | None = None, is_first: bool = True
 ) -> Iterator[Path]:
     """Lock the output folder against other commands.
 
@@ -86,7 +97,7 @@ def claimed_folder(
         yield folder
 
 
-def _claim_new(settings: TrainSettings, held: ExitStack) -> Path:
+def _claim_new(settings: RunSettings, held: ExitStack) -> Path:
     for path in default_folders(settings):
         if not path.exists():
             try:
@@ -97,7 +108,7 @@ def _claim_new(settings: TrainSettings, held: ExitStack) -> Path:
     raise AssertionError("default_folders never ends")
 
 
-def default_folders(settings: TrainSettings) -> Iterator[Path]:
+def default_folders(settings: RunSettings) -> Iterator[Path]:
     """`runs/MODEL-DATA`, then the same name with a number."""
     model, data = Path(settings.model).name, Path(settings.data).name
     if settings.data.startswith(IN_MEMORY):

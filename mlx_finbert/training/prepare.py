@@ -23,11 +23,11 @@ from mlx_finbert.models.config import HeadOptions
 from mlx_finbert.models.lora import add_lora
 from mlx_finbert.models.parameters import trainable_parameters
 from mlx_finbert.settings import require
-from mlx_finbert.training.config import TrainSettings
+from mlx_finbert.training.config import FittingSettings, StepSettings, TrainSettings
 from mlx_finbert.training.loss import Loss, class_weights
-from mlx_finbert.training.optimizer import Adam, FreezeSchedule, make_groups
+from mlx_finbert.training.optimizer import FreezeSchedule, make_groups
 from mlx_finbert.training.step import TrainStep
-from mlx_finbert.training.trainer import Trainer, TrainingArgs
+from mlx_finbert.training.trainer import Trainer
 from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary, trim
 from mlx_finbert.training.validation import ClassifierValidation
 
@@ -94,9 +94,7 @@ def make_loaders(
 
     The thread tokenizes the test rows in the background, as they are needed only after training.
     """
-    size = processes.size()
-    divides, rule = settings.batch_size % size == 0, f"must be a multiple of the {size} processes"
-    require(divides, "batch_size", settings.batch_size, rule)
+    require_shared(settings.batch_size, processes)
     ids = match_labels(splits.train.label_names, model.args.labels)
     require_all_labels(splits.train.label_names, model.args.labels)
     max_length = checked_max_length(
@@ -121,6 +119,13 @@ def make_loaders(
         return Loaders(train, validation)
     test_tokens = tokenize_in(thread, tokenizer, test.texts, max_length)
     return Loaders(train, validation, lambda: loader(test, test_tokens()))
+
+
+def require_shared(batch_size: int, processes: mx.distributed.Group) -> None:
+    """Refuse a batch that the processes cannot share equally."""
+    size = processes.size()
+    divides, rule = batch_size % size == 0, f"must be a multiple of the {size} processes"
+    require(divides, "batch_size", batch_size, rule)
 
 
 def make_loader(
@@ -197,12 +202,7 @@ def make_trainer(
     groups = make_groups(
         trainable, num_layers, freeze_schedule_of(settings, num_layers, steps_per_epoch)
     )
-    adam = Adam(
-        settings.weight_decay,
-        decoupled=settings.optimizer == "adamw",
-        betas=(settings.adam_beta1, settings.adam_beta2),
-        eps=settings.adam_epsilon,
-    )
+    adam = settings.adam()
     weights = class_weights(settings.class_weights, model.args.labels, loaders.train.label_ids)
     vocabulary = trim(model, [loaders.train, loaders.validation], groups, adam)
     step = TrainStep(
@@ -215,22 +215,14 @@ def make_trainer(
         seed=settings.seed,
         processes=processes,
     )
-    args = TrainingArgs(
-        total_steps=settings.total_steps(steps_per_epoch),
-        learning_rate=settings.learning_rate,
-        schedule=settings.lr_schedule(steps_per_epoch),
-        eval_steps=settings.eval_steps,
-        save_steps=settings.steps_between_checkpoints(steps_per_epoch),
-        best_metric=settings.best_metric,
-        plateau=settings.plateau(),
-        stopping=settings.early_stopping(),
-    )
+    save_steps = settings.steps_between_checkpoints(steps_per_epoch)
+    args = settings.training_args(steps_per_epoch, save_steps)
     validation = ClassifierValidation(model, loaders.validation, processes)
     return Trainer(step, loaders.train, validation, args), vocabulary
 
 
 def freeze_schedule_of(
-    settings: TrainSettings, num_layers: int, steps_per_epoch: int
+    settings: FittingSettings, num_layers: int, steps_per_epoch: int
 ) -> FreezeSchedule:
     """The freeze schedule that the settings describe.
 
@@ -242,10 +234,11 @@ def freeze_schedule_of(
             f"`freeze_layers` is {settings.freeze_layers}: the model has only {num_layers} layers"
         )
     head = settings.head_learning_rate or settings.learning_rate
+    gradual = isinstance(settings, StepSettings) and settings.gradual_unfreezing
     return FreezeSchedule(
         layer_decay=settings.layer_decay,
         head_rate=head / settings.learning_rate,
         freeze_embeddings=settings.freeze_embeddings,
         freeze_layers=settings.freeze_layers,
-        unfreeze_every=max(1, steps_per_epoch // 3) if settings.gradual_unfreezing else 0,
+        unfreeze_every=max(1, steps_per_epoch // 3) if gradual else 0,
     )

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,24 @@ import mlx.core as mx
 
 from mlx_finbert.backend.interface import first_step_note
 from mlx_finbert.backend.process import prefer_memory
-from mlx_finbert.checkpoints.files import SEEN_TEXTS
+from mlx_finbert.checkpoints.files import RUN_CONFIG, SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
-from mlx_finbert.errors import InputError
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.prefetch import background
 from mlx_finbert.settings import read_config_file
 from mlx_finbert.training.callbacks import Callback, Progress
 from mlx_finbert.training.checkpoints import find_checkpoint
-from mlx_finbert.training.config import TrainSettings
+from mlx_finbert.training.config import FittingSettings, TrainSettings
 from mlx_finbert.training.finish import finish
 from mlx_finbert.training.integrations import check_services, reporters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
-from mlx_finbert.training.prolonging import LENGTH, how_to_prolong, nothing_left_note
+from mlx_finbert.training.prolonging import nothing_left_note
 from mlx_finbert.training.result import Result
+from mlx_finbert.training.resumed_settings import completed
 from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.state import RunEnd
 from mlx_finbert.training.step import StepFailed
@@ -142,7 +142,7 @@ def fingerprint_of(*loaders: Loader) -> str:
     return digest.hexdigest()
 
 
-def start_of(trainer: Trainer, settings: TrainSettings) -> str:
+def start_of(trainer: Trainer, settings: FittingSettings) -> str:
     """A hash of the settings, the step and the weights, which must agree in all processes."""
     own = {"output_dir", "overwrite", "resume"}
     shared = {name: value for name, value in asdict(settings).items() if name not in own}
@@ -152,7 +152,7 @@ def start_of(trainer: Trainer, settings: TrainSettings) -> str:
     return digest.hexdigest()
 
 
-def train(trainer: Trainer, settings: TrainSettings) -> RunEnd:
+def train(trainer: Trainer, settings: FittingSettings) -> RunEnd:
     """Run the training loop and its callbacks; return how it ended."""
     total = trainer.args.total_steps
     log.info(f"{total:,} steps of {trainer.train_loader.update_size} rows; {first_step_note()}")
@@ -178,22 +178,13 @@ def complete(given: dict[str, Any]) -> TrainSettings:
     Raises:
         InputError: for a value that differs from the resumed run, or an unusable checkpoint.
     """
-    if given.get("resume") is None:
-        return TrainSettings(**given)
-    checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser().absolute())
+    return completed(TrainSettings, given, recorded_settings)
+
+
+def recorded_settings(folder: Path) -> dict[str, Any]:
+    """Read the settings of a run from its folder or one of its checkpoints."""
     recorded: dict[str, Any] = EARLIER_DEFAULTS | read_config_file(
-        checkpoint.path / "config.yaml", TrainSettings, renamed=RENAMED_SETTINGS
+        folder / RUN_CONFIG, TrainSettings, renamed=RENAMED_SETTINGS
     )
     recorded.setdefault("head_learning_rate", recorded["learning_rate"])
-    recorded |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
-    recorded |= {name: given.pop(name) for name in ("data", "model") if name in given}
-    settings = TrainSettings(**recorded)
-    longer = f", and let the run finish; {how_to_prolong(checkpoint.run_folder)}"
-    for field in fields(TrainSettings):
-        value = getattr(settings, field.name)
-        if given.get(field.name, value) != value:
-            raise InputError(
-                f"`{field.name}` is {given[field.name]}: the run to resume has {value}, which"
-                f" cannot be changed; leave it out{longer if field.name in LENGTH else ''}"
-            )
-    return settings
+    return recorded

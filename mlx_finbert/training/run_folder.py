@@ -1,41 +1,22 @@
-"""The output folder of a run: its model, checkpoints and reports."""
+"""The output folder of a fine-tuning: its model, checkpoints and reports."""
 
-import json
-import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mlx_finbert.checkpoints.adapters import load_adapters, require_base, write_adapters
-from mlx_finbert.checkpoints.files import MODEL_FILES, RUN_CONFIG, SEEN_TEXTS, read_safetensors
+from mlx_finbert.checkpoints.files import SEEN_TEXTS, read_safetensors
 from mlx_finbert.checkpoints.into_model import fold_temperature
 from mlx_finbert.checkpoints.save import write_model, write_safetensors
-from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.data.text_hashes import SeenTexts
-from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import write_text
-from mlx_finbert.files.folder_commit import finish, replacing
+from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays
-from mlx_finbert.settings import config_text
-from mlx_finbert.training.callbacks import Callback, write_history
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
-from mlx_finbert.training.checkpoints import (
-    UNCALIBRATED_HEAD,
-    Checkpoint,
-    checkpoints_of,
-    rotate,
-    step_of,
-    write_checkpoint,
-)
+from mlx_finbert.training.checkpoints import UNCALIBRATED_HEAD, Checkpoint, checkpoints_of
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.integrations import LOG
-from mlx_finbert.training.output_dir import BEST, FILES, REPORTS
-from mlx_finbert.training.state import Record, RunState
-from mlx_finbert.training.step import StepState
-from mlx_finbert.training.trainer import Trainer
+from mlx_finbert.training.run_files import RunFiles
 from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary
 
 OTHER_ROWS = (
@@ -45,138 +26,61 @@ OTHER_ROWS = (
 
 
 @dataclass
-class RunFolder(Callback):
-    """Write the files of a run, each of them atomically."""
+class RunFolder(RunFiles):
+    """Write the files of a fine-tuning, each of them atomically."""
 
-    path: Path
     settings: TrainSettings
     model: Classifier
-    tokenizer: Tokenizer
-    fingerprint: str
-    """Hash of the training and validation rows."""
     seen: SeenTexts
-    """The texts of these rows, and those that the model had seen before the run."""
+    """The texts of its rows, and those that the model had seen before the run."""
     vocabulary: TrimmedVocabulary | None = None
     """The trimmed vocabulary of the model during training, if any."""
-    history: list[Record] = field(default_factory=list)
-    is_new: bool = True
-    """Whether this run has not written a model yet: files in the folder are of an earlier run."""
 
-    def go_on_from(self, checkpoint: Checkpoint, trainer: Trainer) -> None:
-        """Restore the run from a checkpoint.
+    def other_rows(self, checkpoint: Checkpoint) -> str:
+        then = SeenTexts.read(checkpoint.path / SEEN_TEXTS)
+        what = then.difference(self.seen) if then else OTHER_ROWS
+        return (
+            f"`resume={checkpoint.path}`: {self.settings.data} is not what this run was trained"
+            f" on: {what}; give the original data with `data`, or start a new run"
+        )
 
-        Raises:
-            InputError: if the data or the base model of adapters differs from the checkpoint's, or
-                if the run's best model is missing.
-        """
-        finish(self.path)
-        if checkpoint.state["fingerprint"] != self.fingerprint:
-            then = SeenTexts.read(checkpoint.path / SEEN_TEXTS)
-            what = then.difference(self.seen) if then else OTHER_ROWS
-            raise InputError(
-                f"`resume={checkpoint.path}`: {self.settings.data} is not what this run was"
-                f" trained on: {what}; give the original data with `data`, or start a new run"
-            )
+    def load_state(self, checkpoint: Checkpoint) -> dict[str, Arrays]:
+        """Load the weights of a checkpoint, and return the state of its optimizer."""
         if self.settings.lora():
             require_base(self.model, checkpoint.path)
-        state = checkpoint.optimizer_state()
-        if self.vocabulary:
-            with self.vocabulary.whole():
-                self.load_weights(checkpoint.path)
-                table = self.vocabulary.embedding.weight
-            state = self.vocabulary.go_on_from(table, state)
-        else:
-            self.load_weights(checkpoint.path)
-        trainer.step.state = StepState.from_arrays(state)
-        trainer.restore(checkpoint.state)
-        trainer.run_state.best = self._best_that_is_here(trainer.run_state)
-        self.history = list(trainer.run_state.history)
-        self.is_new = False
+        if not self.vocabulary:
+            return super().load_state(checkpoint)
+        with self.vocabulary.whole():
+            state = super().load_state(checkpoint)
+            table = self.vocabulary.embedding.weight
+        return self.vocabulary.go_on_from(table, state)
 
-    def _best_that_is_here(self, state: RunState) -> Record | None:
-        """The evaluation of the folder's weights; it may be later than the checkpoint."""
-        if state.best is None:
-            return None
-        try:
-            found = Record(**json.loads((self.path / BEST).read_text()))
-        except (OSError, ValueError, TypeError):
-            raise InputError(
-                f"`resume`: {self.path} has no {BEST}: leave the checkpoint in the folder of its"
-                " run, which holds the best model"
-            ) from None
-        return found if found.step > state.step else state.best
+    def whole_state(self, arrays: dict[str, Arrays]) -> dict[str, Arrays]:
+        """The state of the optimizer as a checkpoint holds it."""
+        return self.vocabulary.whole_state(arrays) if self.vocabulary else arrays
 
-    def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
-        """Remove incomplete files of a killed run, and checkpoints after the resumed one."""
-        for part in self.path.glob(".*.part"):
-            part.unlink()
-        if resumed_at:
-            for path in checkpoints_of(self.path):
-                if (step := step_of(path)) is not None and step > resumed_at:
-                    shutil.rmtree(path)
-
-    def on_evaluation(self, record: Record, is_best: bool) -> None:
-        """Save the model if it is the best so far; write the history."""
-        self.history.append(record)
-        if not is_best:
-            write_history(self.history, self.path)
-            return
-
-        def about(part: Path) -> None:
-            write_text(part / BEST, json.dumps(asdict(record), indent=2) + "\n")
-            write_history(self.history, part)
-
-        # Outdated files of an earlier run, or of this run's previous best model.
+    def outdated(self) -> Collection[str]:
+        """Paths in the folder that a new best model makes outdated."""
+        # Of this run's previous best model.
         head = self.uncalibrated_head.relative_to(self.path)
-        self.save_model([*REPORTS, CHECKPOINTS if self.is_new else str(head)], about)
-        self.is_new = False
+        return [*super().outdated(), *([] if self.is_new else [str(head)])]
 
-    def on_save(self, state: dict[str, Any], arrays: dict[str, Arrays]) -> None:
-        """Write a checkpoint and remove old ones."""
-        if self.is_new:
-            # No evaluation has replaced the earlier run's files yet, so remove them here.
-            with replacing(self.path, {*FILES, CHECKPOINTS} - {LOG}):
-                pass
-            self.is_new = False
-        if self.vocabulary:
-            arrays = self.vocabulary.whole_state(arrays)
-        step, best = state["run_state"]["step"], state["run_state"]["best"]
-        state = state | {"fingerprint": self.fingerprint}
-        write_checkpoint(self.path, step, self.write_model, arrays, state)
-        rotate(self.path, self.settings.save_total_limit, best and best["step"])
-
-    def save_model(
-        self, outdated: Collection[str] = (), about: Callable[[Path], None] = lambda part: None
-    ) -> None:
-        """Replace the model and its files in one atomic step.
-
-        Args:
-            outdated: paths in the folder to remove with the earlier model.
-            about: writes more files into the given folder.
-        """
-        with replacing(self.path, {*MODEL_FILES, *outdated}) as part:
-            self.write_model(part)
-            about(part)
-
-    def write_model(self, folder: Path) -> None:
-        """Write the model, its tokenizer and the files of its run into a new folder."""
+    def write_weights(self, folder: Path) -> None:
+        """Write the model without its tokenizer, and the texts that it has seen."""
         if lora := self.settings.lora():
             base, revision = self.settings.model, self.settings.revision
             write_adapters(self.model, folder, lora, base, revision)
         else:
             with self.vocabulary.whole() if self.vocabulary else nullcontext():
                 write_model(self.model, folder)
-        save_tokenizer(self.tokenizer, folder)
-        config = config_text(self.settings).encode("utf-8")
-        (folder / RUN_CONFIG).write_bytes(config)
         (folder / SEEN_TEXTS).write_bytes(self.seen.to_bytes())
 
     def load_weights(self, folder: Path) -> None:
-        """Load the weights that `write_model` wrote."""
+        """Load the weights that `write_weights` wrote."""
         if self.settings.lora():
             load_adapters(self.model, folder)
         else:
-            self.model.load_weights(str(folder / "model.safetensors"))
+            super().load_weights(folder)
 
     @property
     def uncalibrated_head(self) -> Path:

@@ -57,6 +57,11 @@ class StepOutput:
         return self._read[1]
 
     @property
+    def accuracy(self) -> float:
+        """Share of the examples that are correct."""
+        return self.correct / max(1, self.examples)
+
+    @property
     def stop(self) -> bool:
         """Whether any process was asked to stop."""
         return self._read[2] > 0
@@ -92,6 +97,8 @@ class StepMetrics:
     """Loss and accuracy are means since the last evaluation."""
     step_loss: float
     """Mean loss of this step's rows."""
+    step_accuracy: float
+    """Accuracy of this step's rows."""
     grad_norm: float
     """Global norm before clipping."""
     num_tokens: int

@@ -111,6 +111,7 @@ class Trainer:
             loss=sums.mean_loss,
             accuracy=sums.accuracy,
             step_loss=output.loss / output.weight,
+            step_accuracy=output.accuracy,
             grad_norm=output.grad_norm,
             num_tokens=sum(batch.num_tokens for batch in output.update.batches),
         )

@@ -23,7 +23,7 @@ def load_hub(
     return load_parts(parts, repo_id, columns, licence)
 
 
-def open_dataset(repo_id: str, config: str | None) -> dict[str, Any]:
+def open_dataset(repo_id: str, config: str | None, parameter: str = "data") -> dict[str, Any]:
     """Call `datasets.load_dataset` and report any of its many exceptions in one sentence."""
     import datasets
 
@@ -32,6 +32,6 @@ def open_dataset(repo_id: str, config: str | None) -> dict[str, Any]:
     except Exception as error:
         # It raises its own classes, the hub's, OSError, ValueError and RuntimeError.
         raise InputError(
-            f"`data={repo_id}` is not a file or folder here, and could not be loaded from the hub:"
-            f" {first_line(error)}"
+            f"`{parameter}={repo_id}` is not a file or folder here, and could not be loaded from"
+            f" the hub: {first_line(error)}"
         ) from error

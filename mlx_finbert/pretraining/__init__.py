@@ -1,0 +1,1 @@
+"""Masked-language pretraining: the run that reads plain texts, and its report."""

@@ -1,0 +1,74 @@
+"""Prepare a pretraining run: load the model and build the trainer."""
+
+import logging
+
+import mlx.core as mx
+
+from mlx_finbert.backend.interface import pad_multiple, refuse_wrong_gradients
+from mlx_finbert.checkpoints.masked_lm import load_masked_lm
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.data.masked_loader import MaskedLoader
+from mlx_finbert.data.masking import Masking
+from mlx_finbert.models.masked_lm import MaskedLM
+from mlx_finbert.models.parameters import trainable_parameters
+from mlx_finbert.pretraining.config import PretrainSettings
+from mlx_finbert.pretraining.texts import Rows
+from mlx_finbert.training.masked_lm import MaskedLMLoss, MaskedLMValidation
+from mlx_finbert.training.optimizer import make_groups
+from mlx_finbert.training.prepare import freeze_schedule_of
+from mlx_finbert.training.step import TrainStep
+from mlx_finbert.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+
+def load_model(settings: PretrainSettings) -> tuple[MaskedLM, Tokenizer]:
+    """Load the model in float32, and its tokenizer."""
+    model, tokenizer, report = load_masked_lm(
+        settings.model, settings.revision, dropout=settings.dropout_rates()
+    )
+    refuse_wrong_gradients(model.table.shape[-1])
+    if report.new:
+        log.info("%s", report)
+    model.encoder.gradient_checkpointing = settings.gradient_checkpointing
+    return model, tokenizer
+
+
+def make_trainer(
+    settings: PretrainSettings,
+    model: MaskedLM,
+    tokenizer: Tokenizer,
+    rows: Rows,
+    processes: mx.distributed.Group,
+) -> Trainer:
+    """Build the loaders and the trainer."""
+    masking = Masking.of(tokenizer, settings.mask_probability, settings.whole_words)
+    share = {"rank": processes.rank(), "ranks": processes.size(), "multiple": pad_multiple()}
+    train = MaskedLoader(
+        rows.train,
+        settings.batch_size,
+        settings.seed,
+        masking,
+        accumulation=settings.gradient_accumulation_steps,
+        **share,
+    )
+    validation = MaskedLoader(rows.validation, settings.batch_size, None, masking, **share)
+    steps_per_epoch, num_layers = len(train), len(model.encoder.layer)
+    groups = make_groups(
+        trainable_parameters(model),
+        num_layers,
+        freeze_schedule_of(settings, num_layers, steps_per_epoch),
+    )
+    step = TrainStep(
+        model,
+        groups,
+        settings.adam(),
+        MaskedLMLoss(),
+        max_grad_norm=settings.max_grad_norm,
+        precision=settings.dtype,
+        seed=settings.seed,
+        processes=processes,
+    )
+    save_steps = settings.steps_between_checkpoints(steps_per_epoch)
+    args = settings.training_args(steps_per_epoch, save_steps)
+    return Trainer(step, train, MaskedLMValidation(model, validation, processes), args)

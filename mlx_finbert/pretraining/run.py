@@ -1,0 +1,189 @@
+"""A complete pretraining run, from the texts to the output folder."""
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+
+from mlx_finbert.backend.process import prefer_memory
+from mlx_finbert.checkpoints.files import RUN_CONFIG
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.data.corpus import Corpus
+from mlx_finbert.data.token_store import Stores
+from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
+from mlx_finbert.errors import InputError
+from mlx_finbert.pretraining.config import PretrainSettings
+from mlx_finbert.pretraining.finish import finish
+from mlx_finbert.pretraining.folder import PretrainFolder, other_texts
+from mlx_finbert.pretraining.prepare import load_model, make_trainer
+from mlx_finbert.pretraining.progress import PretrainProgress, perplexity
+from mlx_finbert.pretraining.texts import (
+    OtherTexts,
+    Rows,
+    notes_on,
+    own_stores,
+    remove_stores,
+    rows_of,
+    shared_stores,
+)
+from mlx_finbert.settings import read_config_file
+from mlx_finbert.training.callbacks import Callback
+from mlx_finbert.training.checkpoints import Checkpoint, find_checkpoint
+from mlx_finbert.training.integrations import check_services, reporters
+from mlx_finbert.training.output_dir import check_output, claimed_folder
+from mlx_finbert.training.prepare import require_shared
+from mlx_finbert.training.prolonging import nothing_left_note
+from mlx_finbert.training.resumed_settings import completed
+from mlx_finbert.training.run import start_of, train
+from mlx_finbert.training.state import RunState
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """The result of a run; `load_masked_lm` and `fine_tune` take it as they take its folder."""
+
+    folder: Path
+    end: str
+    """`finished`, `stopped early`, `interrupted`, `diverged` or `failed`."""
+    run_state: RunState
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+    def __str__(self) -> str:
+        """The held-out figures of the weights that the run kept, in one line."""
+        best = self.run_state.best
+        if best is None:
+            return f"{self.folder}: {self.end} after {self.run_state.step:,} steps"
+        return (
+            f"held out: loss {best.val_loss:.4f}, perplexity {perplexity(best.val_loss):.2f},"
+            f" accuracy {best.val_accuracy:.4f} of the masked tokens"
+        )
+
+
+def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> PretrainResult:
+    """Train a masked-language model on plain texts, and write the results to the output folder.
+
+    Several processes share every batch; only the first one writes files and notes.
+
+    Args:
+        settings: all settings; without an `output_dir`, a new folder is chosen.
+        callbacks: called by the first process, after the folder of the run is up to date.
+
+    Raises:
+        InputError: for invalid input, before a model is written.
+    """
+    if settings.gradient_checkpointing:
+        prefer_memory()
+    checkpoint = find_checkpoint(Path(settings.resume)) if settings.resume else None
+    check_output(settings)
+    corpus = settings.corpus()
+    remedy = "start the run again, with `resume` to continue from its last checkpoint"
+    with guarded(remedy), ExitStack() as held:
+        processes = ranks()
+        is_first = processes.rank() == 0
+        require_shared(settings.batch_size, processes)
+        resumed = checkpoint.run_folder if checkpoint else None
+        path = held.enter_context(claimed_folder(settings, resumed, is_first))
+        if is_first:
+            check_services(settings.report_to or [])
+        else:
+            held.enter_context(quiet())
+        mx.random.seed(settings.seed)
+        model, tokenizer = load_model(settings)
+        length = settings.length(min(tokenizer.model_max_length, model.args.max_length))
+        stores = stores_of(corpus, tokenizer, path, settings, checkpoint, processes, held)
+        rows = rows_or_none(stores, tokenizer, settings, length, path, is_first, checkpoint)
+        notes = notes_on(rows)
+        for note in notes:
+            log.info(note)
+        require_same(processes, stores.digest, f"`data={settings.data}`: the texts or their tokens")
+        trainer = make_trainer(settings, model, tokenizer, rows, processes)
+        folder = PretrainFolder(path, settings, model, tokenizer, stores.digest)
+        if checkpoint:
+            folder.go_on_from(checkpoint, trainer)
+            log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
+            if nothing_left := nothing_left_note(trainer, path):
+                log.info(nothing_left)
+        progress = PretrainProgress(settings.epochs_of(len(trainer.train_loader)))
+        if is_first:
+            services = reporters(settings.report_to or [], path)
+            trainer.callbacks = [progress, folder, *callbacks, *services]
+        require_same(processes, start_of(trainer, settings), "the settings or the weights")
+        end = train(trainer, settings)
+        if is_first:
+            finish(end, trainer, folder, rows, notes, progress)
+        if end != "failed":
+            # mlx.launch stops all processes when one exits, so the others wait for the first.
+            barrier(processes)
+    return PretrainResult(path, end, trainer.run_state)
+
+
+def stores_of(
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    path: Path,
+    settings: PretrainSettings,
+    checkpoint: Checkpoint | None,
+    processes: mx.distributed.Group,
+    held: ExitStack,
+) -> Stores:
+    """The tokens of the texts; the first process makes them before the others look for them."""
+    stores = None
+    if processes.rank() == 0:
+        resumed = checkpoint.state["fingerprint"] if checkpoint else None
+        try:
+            stores = own_stores(corpus, tokenizer, path, resumed)
+        except OtherTexts:
+            assert checkpoint is not None
+            raise InputError(other_texts(checkpoint.path, settings)) from None
+    if processes.size() > 1:
+        barrier(processes)
+    return stores or held.enter_context(shared_stores(corpus, tokenizer, path))
+
+
+def rows_or_none(
+    stores: Stores,
+    tokenizer: Tokenizer,
+    settings: PretrainSettings,
+    length: int,
+    path: Path,
+    is_first: bool,
+    checkpoint: Checkpoint | None,
+) -> Rows:
+    """The rows of a run; without any, an unusable new folder is left as it was."""
+    try:
+        return rows_of(stores, tokenizer, settings, length)
+    except InputError:
+        if is_first and not checkpoint:
+            remove_stores(path)
+        raise
+
+
+def complete(given: dict[str, Any]) -> PretrainSettings:
+    """Build the settings from the given values; `resume` takes those of the resumed run.
+
+    Raises:
+        InputError: for a value that differs from the resumed run, or an unusable checkpoint.
+    """
+    return completed(PretrainSettings, given, recorded_settings)
+
+
+def recorded_settings(folder: Path) -> dict[str, Any]:
+    """Read the settings of a run from one of its checkpoints.
+
+    Raises:
+        InputError: if the run is not of this command.
+    """
+    recorded = read_config_file(folder / RUN_CONFIG, PretrainSettings, skip_others=True)
+    if "mask_probability" not in recorded:
+        raise InputError(
+            f"`resume={folder}` is a run of python -m mlx_finbert.train, which resumes it"
+        )
+    return recorded

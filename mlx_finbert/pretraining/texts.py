@@ -1,0 +1,137 @@
+"""The tokens of a run: made once in its folder, and cut to rows."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.data.corpus import Corpus
+from mlx_finbert.data.token_rows import JoinedRows, LineRows
+from mlx_finbert.data.token_store import FOLDER, Stores, digest_of, make_stores, read_stores
+from mlx_finbert.errors import InputError
+from mlx_finbert.pretraining.config import PretrainSettings
+
+log = logging.getLogger(__name__)
+
+StoredRows = JoinedRows | LineRows
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows to read, and those that are held out."""
+
+    train: StoredRows
+    validation: StoredRows
+    stores: Stores
+
+
+def own_stores(corpus: Corpus, tokenizer: Tokenizer, folder: Path, resumed: str | None) -> Stores:
+    """The stores in a run's folder, made if they are missing or of other texts.
+
+    Args:
+        corpus: the texts.
+        tokenizer: the tokenizer.
+        folder: the folder of the run.
+        resumed: the hash of the texts of the run to resume, if any.
+
+    Returns:
+        The stores; those of other texts than the resumed run's are not made, only their hash.
+    """
+    found = read_stores(folder)
+    if found or resumed:
+        digest = digest_of(corpus, tokenizer)
+        if resumed not in (None, digest):
+            raise OtherTexts
+        if found and found.digest == digest:
+            log.info(f"{folder / FOLDER} has the tokens of these texts")
+            return found
+    log.info(f"tokenizing {corpus.texts.name} into {folder / FOLDER}")
+    return make_stores(corpus, tokenizer, folder)
+
+
+class OtherTexts(Exception):
+    """The texts are not those of the run to resume."""
+
+
+@contextmanager
+def shared_stores(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> Iterator[Stores]:
+    """The stores for a process that is not the first, and writes nothing into the run's folder.
+
+    They are those of the first process, if its folder can be read here, and otherwise made in a
+    temporary folder.
+    """
+    found = read_stores(folder)
+    if found and found.digest == digest_of(corpus, tokenizer):
+        yield found
+        return
+    with TemporaryDirectory(prefix="mlx-finbert-") as temporary:
+        yield make_stores(corpus, tokenizer, Path(temporary))
+
+
+def rows_of(stores: Stores, tokenizer: Tokenizer, settings: PretrainSettings, length: int) -> Rows:
+    """Cut the tokens to rows, and say what is in them.
+
+    Raises:
+        InputError: if there is no row to read, or none to measure the model on.
+    """
+    ends = tokenizer.cls_token_id, tokenizer.sep_token_id
+    form = partial(LineRows if settings.line_by_line else JoinedRows, length=length, ends=ends)
+    rows = Rows(form(stores.train), form(stores.validation), stores)
+    require_rows(rows.train, "texts", settings)
+    require_rows(rows.validation, "held-out texts", settings)
+    return rows
+
+
+def require_rows(rows: StoredRows, what: str, settings: PretrainSettings) -> None:
+    """Refuse texts that do not fill a row; say what to change."""
+    if len(rows):
+        return
+    if tokens := rows.store.counts.tokens:
+        more = " or raise `validation_ratio`" if what != "texts" else ""
+        raise InputError(
+            f"the {what} have {tokens:,} tokens, fewer than one row: lower `max_length`, add"
+            f" texts{more}, or make a row of each text with `line_by_line=True`"
+        )
+    if what == "texts":
+        raise InputError(f"`data={settings.data}` has no text to read")
+    if settings.validation_data:
+        raise InputError(f"`validation_data={settings.validation_data}` has no text")
+    raise InputError(
+        f"no text was held out: raise `validation_ratio` from {settings.validation_ratio:g}, or"
+        " give `validation_data`"
+    )
+
+
+def notes_on(rows: Rows) -> list[str]:
+    """Sentences about the texts, for the log and the report."""
+    notes = list(rows.stores.notes)
+    for what, part in (("to read", rows.train), ("held out", rows.validation)):
+        counts = part.store.counts
+        notes.append(
+            f"{counts.texts:,} texts {what}: {counts.tokens:,} tokens in {len(part):,}"
+            f" rows{left_out(part)}"
+        )
+    return notes
+
+
+def left_out(rows: StoredRows) -> str:
+    """What is not in the rows, as the end of a sentence."""
+    if isinstance(rows, LineRows):
+        return (
+            f"; {rows.cut:,} texts are too long and lose {rows.dropped:,} tokens"
+            if rows.cut
+            else ""
+        )
+    length = rows.lengths[0]
+    dropped = f"; the last {rows.dropped:,} do not fill a row and are left out"
+    return f" of {length}{dropped if rows.dropped else ''}"
+
+
+def remove_stores(folder: Path) -> None:
+    """Remove the stores of a run that cannot start."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)

@@ -1,0 +1,47 @@
+"""The settings of a run that goes on from a checkpoint."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mlx_finbert.errors import InputError
+from mlx_finbert.training.checkpoints import find_checkpoint
+from mlx_finbert.training.config import FolderSettings
+from mlx_finbert.training.prolonging import LENGTH, how_to_prolong
+
+Settings = TypeVar("Settings", bound=FolderSettings)
+
+MOVABLE = ("data", "model", "validation_data")
+"""Paths that may have changed since; their contents are compared later."""
+
+
+def completed(
+    settings_class: type[Settings], given: dict[str, Any], recorded: Callable[[Path], dict]
+) -> Settings:
+    """Build settings from the given values; with `resume`, from those of the resumed run.
+
+    Args:
+        settings_class: the class of the settings.
+        given: values by field.
+        recorded: reads the settings that a checkpoint's folder records.
+
+    Raises:
+        InputError: for a value that differs from the resumed run, or an unusable checkpoint.
+    """
+    if given.get("resume") is None:
+        return settings_class(**given)
+    checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser().absolute())
+    values = recorded(checkpoint.path)
+    values |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
+    values |= {name: given.pop(name) for name in MOVABLE if name in given}
+    settings = settings_class(**values)
+    longer = f", and let the run finish; {how_to_prolong(checkpoint.run_folder)}"
+    for field in fields(settings_class):
+        value = getattr(settings, field.name)
+        if given.get(field.name, value) != value:
+            raise InputError(
+                f"`{field.name}` is {given[field.name]}: the run to resume has {value}, which"
+                f" cannot be changed; leave it out{longer if field.name in LENGTH else ''}"
+            )
+    return settings

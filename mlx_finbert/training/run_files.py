@@ -1,0 +1,156 @@
+"""The files that every kind of run writes: its best model, checkpoints and history."""
+
+import json
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlx_finbert.checkpoints.files import MODEL_FILES, RUN_CONFIG
+from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
+from mlx_finbert.errors import InputError
+from mlx_finbert.files.atomic import write_text
+from mlx_finbert.files.folder_commit import finish, replacing
+from mlx_finbert.models.parameters import Arrays
+from mlx_finbert.settings import config_text
+from mlx_finbert.training.callbacks import Callback, write_history
+from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
+from mlx_finbert.training.checkpoints import (
+    Checkpoint,
+    checkpoints_of,
+    rotate,
+    step_of,
+    write_checkpoint,
+)
+from mlx_finbert.training.config import FolderSettings
+from mlx_finbert.training.integrations import LOG
+from mlx_finbert.training.output_dir import BEST, FILES, REPORTS
+from mlx_finbert.training.state import Record, RunState
+from mlx_finbert.training.step import StepState
+from mlx_finbert.training.trainer import Trainer
+
+
+@dataclass
+class RunFiles(Callback, ABC):
+    """Write the files of a run, each of them atomically."""
+
+    path: Path
+    settings: FolderSettings
+    model: Any
+    tokenizer: Tokenizer
+    fingerprint: str
+    """Hash of the training and validation rows."""
+    history: list[Record] = field(default_factory=list, kw_only=True)
+    is_new: bool = field(default=True, kw_only=True)
+    """Whether this run has not written a model yet: files in the folder are of an earlier run."""
+
+    @abstractmethod
+    def write_weights(self, folder: Path) -> None:
+        """Write the model without its tokenizer into a new folder."""
+
+    @abstractmethod
+    def other_rows(self, checkpoint: Checkpoint) -> str:
+        """What differs, in a sentence, if the rows are not those of a checkpoint."""
+
+    def load_weights(self, folder: Path) -> None:
+        """Load the weights that `write_weights` wrote."""
+        self.model.load_weights(str(folder / "model.safetensors"))
+
+    def load_state(self, checkpoint: Checkpoint) -> dict[str, Arrays]:
+        """Load the weights of a checkpoint, and return the state of its optimizer."""
+        self.load_weights(checkpoint.path)
+        return checkpoint.optimizer_state()
+
+    def whole_state(self, arrays: dict[str, Arrays]) -> dict[str, Arrays]:
+        """The state of the optimizer as a checkpoint holds it."""
+        return arrays
+
+    def outdated(self) -> Collection[str]:
+        """Paths in the folder that a new best model makes outdated."""
+        return [*REPORTS, *([CHECKPOINTS] if self.is_new else [])]
+
+    def go_on_from(self, checkpoint: Checkpoint, trainer: Trainer) -> None:
+        """Restore the run from a checkpoint.
+
+        Raises:
+            InputError: if the data or the base model of adapters differs from the checkpoint's, or
+                if the run's best model is missing.
+        """
+        finish(self.path)
+        if checkpoint.state["fingerprint"] != self.fingerprint:
+            raise InputError(self.other_rows(checkpoint))
+        trainer.step.state = StepState.from_arrays(self.load_state(checkpoint))
+        trainer.restore(checkpoint.state)
+        trainer.run_state.best = self._best_that_is_here(trainer.run_state)
+        self.history = list(trainer.run_state.history)
+        self.is_new = False
+
+    def _best_that_is_here(self, state: RunState) -> Record | None:
+        """The evaluation of the folder's weights; it may be later than the checkpoint."""
+        if state.best is None:
+            return None
+        try:
+            found = Record(**json.loads((self.path / BEST).read_text()))
+        except (OSError, ValueError, TypeError):
+            raise InputError(
+                f"`resume`: {self.path} has no {BEST}: leave the checkpoint in the folder of its"
+                " run, which holds the best model"
+            ) from None
+        return found if found.step > state.step else state.best
+
+    def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
+        """Remove incomplete files of a killed run, and checkpoints after the resumed one."""
+        for part in self.path.glob(".*.part"):
+            part.unlink()
+        if resumed_at:
+            for path in checkpoints_of(self.path):
+                if (step := step_of(path)) is not None and step > resumed_at:
+                    shutil.rmtree(path)
+
+    def on_evaluation(self, record: Record, is_best: bool) -> None:
+        """Save the model if it is the best so far; write the history."""
+        self.history.append(record)
+        if not is_best:
+            write_history(self.history, self.path)
+            return
+
+        def about(part: Path) -> None:
+            write_text(part / BEST, json.dumps(asdict(record), indent=2) + "\n")
+            write_history(self.history, part)
+
+        self.save_model(self.outdated(), about)
+        self.is_new = False
+
+    def on_save(self, state: dict[str, Any], arrays: dict[str, Arrays]) -> None:
+        """Write a checkpoint and remove old ones."""
+        if self.is_new:
+            # No evaluation has replaced the earlier run's files yet, so remove them here.
+            with replacing(self.path, {*FILES, CHECKPOINTS} - {LOG}):
+                pass
+            self.is_new = False
+        step, best = state["run_state"]["step"], state["run_state"]["best"]
+        state = state | {"fingerprint": self.fingerprint}
+        write_checkpoint(self.path, step, self.write_model, self.whole_state(arrays), state)
+        rotate(self.path, self.settings.save_total_limit, best and best["step"])
+
+    def save_model(
+        self, outdated: Collection[str] = (), about: Callable[[Path], None] = lambda part: None
+    ) -> None:
+        """Replace the model and its files in one atomic step.
+
+        Args:
+            outdated: paths in the folder to remove with the earlier model.
+            about: writes more files into the given folder.
+        """
+        with replacing(self.path, {*MODEL_FILES, *outdated}) as part:
+            self.write_model(part)
+            about(part)
+
+    def write_model(self, folder: Path) -> None:
+        """Write the model, its tokenizer and the files of its run into a new folder."""
+        self.write_weights(folder)
+        save_tokenizer(self.tokenizer, folder)
+        config = config_text(self.settings).encode("utf-8")
+        (folder / RUN_CONFIG).write_bytes(config)
