@@ -142,4 +142,3 @@ class PretrainSettings(
     def corpus(self) -> Corpus:
         """The texts that the settings choose."""
         return self.corpus_of(self.seed)
-
