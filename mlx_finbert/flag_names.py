@@ -43,6 +43,7 @@ OTHER_NAMES = {
     "--lengths": ("--max-length", "--max-seq-length", "--seq-length", "--sequence-length"),
     "--lora-layers": ("--num-layers",),
     "--lora-rank": ("--lora-r", "--rank", "-r"),
+    "--mask-probability": ("--mlm-probability", "--mlm-prob", "--masked-lm-prob"),
     "--max-grad-norm": ("--clip-grad", "--grad-clip", "--gradient-clip-val", "--max-norm"),
     "--max-length": ("--max-len", "--max-seq-len", "--max-seq-length", "--max-tokens"),
     "--max-steps": ("--iters", "--num-steps", "--steps"),
@@ -81,6 +82,7 @@ OTHER_NAMES = {
     "--target": ("--deployment-target", "--minimum-deployment-target"),
     "--test-fraction": ("--test-size", "--test-split", "--test-ratio"),
     "--text-column": ("--text-col", "--text-column-name", "--text-feature", "--text-field"),
+    "--validation-data": ("--eval-data-file", "--validation-file", "--eval-file"),
     "--validation-fraction": (
         "--val-fraction",
         "--val-size",
@@ -89,7 +91,15 @@ OTHER_NAMES = {
         "--validation-split",
         "--validation-split-percentage",
     ),
+    "--validation-ratio": (
+        "--val-fraction",
+        "--val-size",
+        "--validation-fraction",
+        "--validation-split",
+        "--validation-split-percentage",
+    ),
     "--weight-decay": ("--wd",),
+    "--whole-words": ("--do-whole-word-mask", "--whole-word-mask", "--whole-word-masking", "--wwm"),
 }
 """The flags of the commands, each with the names of similar flags in transformers, mlx-lm,
 scikit-learn, coremltools and our other commands."""

@@ -27,7 +27,7 @@ case "${1-}" in
 "") set -- -m "not slow and not bench" ;;
 --quick)
     set -- -m "not slow and not bench" -k "not linux_cpu" tests/test_packaging.py \
-        tests/{backend,checkpoints,cli,data,evaluation,models,training} "${@:2}"
+        tests/{backend,checkpoints,cli,data,evaluation,models,pretraining,training} "${@:2}"
     ;;
 esac
 "$PYTHON" -m pytest --numprocesses 2 --dist loadfile "$@"

@@ -183,8 +183,8 @@ def imports_of(path):
 # A room imports from the rooms before it, and from itself.
 ORDER = (
     "_version errors flag_names settings keywords labels files interrupt prefetch distributed"
-    " models backend data checkpoints cli inference evaluation report publishing training train"
-    " evaluate predict push convert compare self_check check"
+    " models backend data checkpoints cli inference evaluation report publishing training"
+    " pretraining pretrain train evaluate predict push convert compare self_check check"
 ).split()
 # The modules that each room or file must never import.
 FORBIDDEN = {
@@ -204,7 +204,7 @@ FORBIDDEN = {
     ],
 }
 # The settings of commands: the only modules of these rooms that know about flags.
-LIBRARY = ["inference", "evaluation", "report", "publishing", "training", "self_check"]
+LIBRARY = ["inference", "evaluation", "report", "publishing", "training", "pretraining", "self_check"]
 # The code that runs a saved package shares nothing with the code that writes it.
 EVALUATOR = ["operations", "evaluate", "saved", "stored_weights"]
 WRITERS = ["coremltools", "mlx", *(

@@ -17,6 +17,7 @@ from mlx_finbert.convert.settings import (
 from mlx_finbert.data import load_texts
 from mlx_finbert.evaluation.config import CompareSettings, EvaluateSettings
 from mlx_finbert.inference.config import PredictSettings
+from mlx_finbert.pretraining.config import PretrainSettings
 from mlx_finbert.publishing.config import PushSettings
 from mlx_finbert.self_check.config import CheckSettings
 from mlx_finbert.training.config import TrainSettings
@@ -28,6 +29,7 @@ DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").
 ALL = "\n".join([README, *DOCS.values()])
 
 SETTINGS = {
+    "mlx_finbert.pretrain": PretrainSettings,
     "mlx_finbert.train": TrainSettings,
     "mlx_finbert.evaluate": EvaluateSettings,
     "mlx_finbert.compare": CompareSettings,

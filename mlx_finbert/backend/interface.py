@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import mlx.core as mx
 import mlx.nn as nn
 
+from mlx_finbert.backend import cross_entropy as plain_cross_entropy
 from mlx_finbert.backend import is_plain
 from mlx_finbert.backend.linux_cpu.process import use_fast_blas
 from mlx_finbert.errors import InputError
@@ -89,6 +90,15 @@ def compile_forward(function: Callable[..., mx.array], state: Any) -> list[Calla
 
         return on_each_stream(function, state)
     return [mx.compile(function, inputs=state)]
+
+
+def cross_entropy(logits: mx.array, label_ids: mx.array) -> mx.array:
+    """The cross-entropy of each row, float32 (N,), of logits (N, V) and labels int32 (N,)."""
+    if on_linux_cpu():
+        from mlx_finbert.backend.linux_cpu import cross_entropy as fast
+
+        return fast.cross_entropy(logits, label_ids)
+    return plain_cross_entropy.cross_entropy(logits, label_ids)
 
 
 def squared_norm(arrays: Arrays) -> mx.array:

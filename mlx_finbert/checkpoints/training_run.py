@@ -12,7 +12,10 @@ from mlx_finbert.data.sources import is_same_data
 from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import read_whole
-from mlx_finbert.settings import read_config_file
+from mlx_finbert.settings import read_config_file, read_yaml
+
+PRETRAINING_SETTING = "mask_probability"
+"""A setting that every pretraining records, and no other run."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,15 @@ def recorded_data(folder: Path) -> dict[str, Any] | None:
     path = folder / RUN_CONFIG
     if not path.is_file():
         return None
+    if is_pretraining(folder):
+        return None
     values = read_config_file(path, TrainedDataSettings, skip_others=True)
     return values if "data" in values else None
+
+
+def is_pretraining(folder: Path) -> bool:
+    """Whether the `config.yaml` of a folder is that of a pretraining, which reads no labels."""
+    return PRETRAINING_SETTING in read_yaml(folder / RUN_CONFIG)
 
 
 def with_own_data(given: Mapping[str, Any], settings_class: type, key: str) -> dict[str, Any]:

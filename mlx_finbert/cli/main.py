@@ -8,6 +8,7 @@ from mlx_finbert.cli.command import with_lasting_streams
 from mlx_finbert.flag_names import nearest
 
 COMMANDS = {
+    "pretrain": ("mlx_finbert.pretrain", "let a model read texts before it is fine-tuned"),
     "train": ("mlx_finbert.train", "fine-tune a classifier"),
     "evaluate": ("mlx_finbert.evaluate", "measure a classifier on labelled texts"),
     "predict": ("mlx_finbert.predict", "score texts or a file"),

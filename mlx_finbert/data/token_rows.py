@@ -76,17 +76,17 @@ class JoinedRows(_Rows):
 class LineRows(_Rows):
     """One row a text, cut at a maximum length."""
 
-    def __init__(self, store: TokenStore, max_length: int, ends: tuple[int, int]) -> None:
+    def __init__(self, store: TokenStore, length: int, ends: tuple[int, int]) -> None:
         """
         Args:
             store: The tokens.
-            max_length: The most tokens of a row, special tokens included.
+            length: The most tokens of a row, special tokens included.
             ends: The ids of the special tokens at the two ends of a row.
         """
         super().__init__(store, ends)
         # The separator after a text is not part of its row.
         tokens = np.diff(store.offsets) - 1
-        self._room = max_length - SPECIAL
+        self._room = length - SPECIAL
         self.lengths = np.minimum(tokens, self._room) + SPECIAL
         self.cut = int(np.count_nonzero(tokens > self._room))
         """Texts that were too long and were cut."""

@@ -12,6 +12,7 @@ import mlx.core as mx
 from mlx_finbert.backend.process import prefer_memory
 from mlx_finbert.checkpoints.files import RUN_CONFIG
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.checkpoints.training_run import is_pretraining
 from mlx_finbert.data.corpus import Corpus
 from mlx_finbert.data.token_store import Stores
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
@@ -181,9 +182,8 @@ def recorded_settings(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: if the run is not of this command.
     """
-    recorded = read_config_file(folder / RUN_CONFIG, PretrainSettings, skip_others=True)
-    if "mask_probability" not in recorded:
+    if not is_pretraining(folder):
         raise InputError(
-            f"`resume={folder}` is a run of python -m mlx_finbert.train, which resumes it"
+            f"`resume={folder}` is of a run of python -m mlx_finbert.train: resume it with that"
         )
-    return recorded
+    return read_config_file(folder / RUN_CONFIG, PretrainSettings)

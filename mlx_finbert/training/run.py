@@ -13,10 +13,11 @@ import mlx.core as mx
 from mlx_finbert.backend.interface import first_step_note
 from mlx_finbert.backend.process import prefer_memory
 from mlx_finbert.checkpoints.files import RUN_CONFIG, SEEN_TEXTS
-from mlx_finbert.checkpoints.training_run import TrainingRun
+from mlx_finbert.checkpoints.training_run import TrainingRun, is_pretraining
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
+from mlx_finbert.errors import InputError
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.prefetch import background
 from mlx_finbert.settings import read_config_file
@@ -182,7 +183,15 @@ def complete(given: dict[str, Any]) -> TrainSettings:
 
 
 def recorded_settings(folder: Path) -> dict[str, Any]:
-    """Read the settings of a run from its folder or one of its checkpoints."""
+    """Read the settings of a run from one of its checkpoints.
+
+    Raises:
+        InputError: if the run is not of this command.
+    """
+    if is_pretraining(folder):
+        raise InputError(
+            f"`resume={folder}` is of a run of python -m mlx_finbert.pretrain: resume it with that"
+        )
     recorded: dict[str, Any] = EARLIER_DEFAULTS | read_config_file(
         folder / RUN_CONFIG, TrainSettings, renamed=RENAMED_SETTINGS
     )

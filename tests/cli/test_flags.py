@@ -16,10 +16,12 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.config import CompareSettings, EvaluateSettings
 from mlx_finbert.flag_names import OTHER_NAMES
 from mlx_finbert.inference.config import PredictSettings
+from mlx_finbert.pretraining.config import PretrainSettings
 from mlx_finbert.train import main
 from mlx_finbert.training.config import TrainSettings
 
 COMMANDS = (
+    PretrainSettings,
     TrainSettings,
     EvaluateSettings,
     PredictSettings,

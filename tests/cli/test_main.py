@@ -14,6 +14,7 @@ import mlx_finbert
 from mlx_finbert.cli.main import COMMANDS, main
 
 WORDS = {
+    "pretrain": "mlx_finbert.pretrain",
     "train": "mlx_finbert.train",
     "evaluate": "mlx_finbert.evaluate",
     "predict": "mlx_finbert.predict",

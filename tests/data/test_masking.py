@@ -167,5 +167,5 @@ def test_the_tokens_come_from_the_tokenizer(checkpoint, family):
 
 @pytest.mark.parametrize("probability", [0.0, 1.0, -0.1])
 def test_a_probability_out_of_range_is_refused(probability):
-    with pytest.raises(InputError, match="`mask_probability` is .* between 0 and 1"):
+    with pytest.raises(InputError, match=r"`mask_probability` is .* between 0 and 1"):
         masking(probability)

@@ -16,7 +16,7 @@ from mlx_finbert.backend.linux_cpu.attention import (
     attend_in_blocks,
     has_many_blocks,
 )
-from mlx_finbert.models import attention, dropout
+from mlx_finbert.models import attention, dropout, masked_lm
 from mlx_finbert.models.attention import Packing
 
 
@@ -27,6 +27,15 @@ class Linear(nn.Linear):
         if x.dtype != mx.float32 or "bias" not in self:
             return super().__call__(x)
         return arithmetic.linear(x, self.weight, self.bias)
+
+
+class Decoder(masked_lm.Decoder):
+    """A decoder whose gradients have the layout of the table."""
+
+    def __call__(self, x: mx.array, table: mx.array, bias: mx.array) -> mx.array:
+        if x.dtype != mx.float32:
+            return super().__call__(x, table, bias)
+        return arithmetic.linear(x, table, bias)
 
 
 class LayerNorm(nn.LayerNorm):
@@ -109,6 +118,7 @@ FAST: dict[type[nn.Module], type[nn.Module]] = {
     nn.QuantizedLinear: QuantizedLinear,
     dropout.Dropout: Dropout,
     attention.Attention: Attention,
+    masked_lm.Decoder: Decoder,
 }
 
 
