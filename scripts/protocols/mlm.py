@@ -38,6 +38,8 @@ from protocols.seeds import SeedSettings
 from protocols.series import Series, command_line, kept_result, train_settings
 
 READING = "reading"
+SAVE_STEPS = 200
+"""Updates between the checkpoints from which a stopped reading goes on."""
 ALONE, AFTER = "without reading", "after reading"
 
 
@@ -85,8 +87,7 @@ class Settings(SeedSettings):
             mask_probability=self.read_mask_probability,
             whole_words=self.read_whole_words,
             seed=self.read_seed,
-            # A reading that was stopped goes on from here.
-            save_steps=200,
+            save_steps=SAVE_STEPS,
             dtype=self.dtype,
         )
 
@@ -158,9 +159,15 @@ def write_rows(
 
 
 def seed_settings(settings: Settings, rows: Path, seed: int) -> TrainSettings:
-    """The settings of a run on the reviews of its seed."""
+    """The settings of a run on the reviews of its seed, with a new head in both ways."""
     return train_settings(
-        settings, data=str(rows), split_column="split", seed=seed, split_seed=seed, output_dir=None
+        settings,
+        data=str(rows),
+        split_column="split",
+        seed=seed,
+        split_seed=seed,
+        new_head=True,
+        output_dir=None,
     )
 
 
