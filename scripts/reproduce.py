@@ -21,7 +21,7 @@ from mlx_finbert.backend.process import prepare_process
 prepare_process()  # before MLX is imported
 
 # ruff: noqa: E402
-from protocols import fpb, mlm, sample, sample_gaps, sample_with_fpb
+from protocols import distil, fpb, mlm, sample, sample_gaps, sample_with_fpb
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse
@@ -30,6 +30,7 @@ from mlx_finbert.errors import InputError
 PROTOCOLS = {
     "fpb": fpb,
     "mlm": mlm,
+    "distil": distil,
     "sample": sample,
     "sample-with-fpb": sample_with_fpb,
     "sample-gaps": sample_gaps,

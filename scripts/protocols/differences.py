@@ -31,6 +31,14 @@ def figures_table(ways: Ways, seeds: Sequence[int]) -> Iterator[str]:
             yield row(f"{name}, std", map("{:.4f}".format, values.std(axis=0, ddof=1)))
 
 
+def run_lines(ways: Ways) -> Iterator[str]:
+    """The updates and the time of the runs of each way, on average over the seeds."""
+    for name, outcomes in ways.items():
+        steps = np.mean([one.more["steps"] for one in outcomes])
+        minutes = np.mean([one.more["seconds"] for one in outcomes]) / 60
+        yield f"{name}: {steps:,.0f} updates, {minutes:.1f} minutes a run, with its measurement"
+
+
 def difference_rows(ways: Ways, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
     """For each pair of ways, the second minus the first, with intervals."""
     drawn, means = mean_draws(ways), mean_figures(ways)

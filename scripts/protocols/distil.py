@@ -7,7 +7,8 @@ fine-tuned, a student is made of every second one of its layers, and the student
 ways: alone, and distilled with the teacher, which also labels the texts of FiQA and those of
 PhraseBank that are in no part. The first seed's distilled student is exported to Core ML and
 verified. All flags of `mlx_finbert.train` are accepted, those of distillation too; more texts for
-the teacher to label are added with `--unlabelled`.
+the teacher to label are added with `--unlabelled`. An epoch of the distilled student has these
+texts too, and so more updates than one of the student alone, unless `--max-steps` is given.
 
 The results are kept in `results.json` of the output folder: a series that was stopped goes on with
 the same command.
@@ -32,7 +33,7 @@ from mlx_finbert.settings import setting
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.run import run
 from protocols.data_sets import ARCHIVE, FIQA, find_archive, find_fiqa
-from protocols.differences import NOTE, closed_gap, difference_rows, figures_table
+from protocols.differences import NOTE, closed_gap, difference_rows, figures_table, run_lines
 from protocols.seeds import SeedSettings
 from protocols.series import Outcome, Series, command_line, kept_result, train_settings
 
@@ -121,6 +122,7 @@ def reproduce(settings: Settings) -> str:
         *closed_gap(ways, ALONE, DISTILLED, TEACHER),
         NOTE,
         "",
+        *run_lines(ways),
         *sizes(ways[DISTILLED]),
         "",
         *exported["lines"],

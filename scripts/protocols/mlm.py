@@ -33,7 +33,7 @@ from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.run import run
 from protocols.data_sets import IMDB, IMDB_FILES, find_imdb
-from protocols.differences import NOTE, difference_rows, figures_table
+from protocols.differences import NOTE, difference_rows, figures_table, run_lines
 from protocols.seeds import SeedSettings
 from protocols.series import Series, command_line, kept_result, train_settings
 
@@ -117,6 +117,7 @@ def reproduce(settings: Settings) -> str:
         *difference_rows(ways, [(ALONE, AFTER)]),
         NOTE,
         "",
+        *run_lines(ways),
         described(machine()),
         *commands(reading, runs[0], series),
     ]

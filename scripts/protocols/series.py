@@ -109,6 +109,7 @@ def kept_result(result: Result, **more: Any) -> dict[str, Any]:
     return {
         "label_ids": result.predictions.label_ids.tolist(),
         "logits": logits.tolist(),
+        "steps": result.run_state.step,
         **more,
     }
 
