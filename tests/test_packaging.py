@@ -204,7 +204,15 @@ FORBIDDEN = {
     ],
 }
 # The settings of commands: the only modules of these rooms that know about flags.
-LIBRARY = ["inference", "evaluation", "report", "publishing", "training", "pretraining", "self_check"]
+LIBRARY = [
+    "inference",
+    "evaluation",
+    "report",
+    "publishing",
+    "training",
+    "pretraining",
+    "self_check",
+]
 # The code that runs a saved package shares nothing with the code that writes it.
 EVALUATOR = ["operations", "evaluate", "saved", "stored_weights"]
 WRITERS = ["coremltools", "mlx", *(

@@ -9,6 +9,8 @@ def news(tmp_path):
     """A text file whose words tell each other."""
     path = tmp_path / "news.txt"
     verbs = {"sales": "rose", "profit": "fell", "margin": "unchanged"}
-    lines = [f"the company said {n} {v} by {i} percent" for i in range(80) for n, v in verbs.items()]
+    lines = [
+        f"the company said {n} {v} by {i} percent" for i in range(80) for n, v in verbs.items()
+    ]
     path.write_text("\n".join(lines) + "\n")
     return path
