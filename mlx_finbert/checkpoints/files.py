@@ -38,6 +38,8 @@ MODEL_FILES = TOKENIZER_FILES | {
     *RUN_FILES,
 }
 """Every file that a saved model can have, whole or as adapters."""
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""Names of whole weights, in the order in which they are looked for; each may be in shards."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -111,6 +113,18 @@ def shards_of(index: Path) -> list[str]:
         if not path.is_file():
             raise InputError(f"{index} names {path.name}, which is missing; download that file")
     return shards
+
+
+def weights_of(folder: Path) -> list[str]:
+    """The names of the files of a whole model's weights, as `load` chooses them."""
+    if (folder / ADAPTER_CONFIG).is_file():
+        return []
+    for name in WEIGHTS:
+        if (folder / name).is_file():
+            return [name]
+        if (folder / f"{name}.index.json").is_file():
+            return [f"{name}.index.json", *shards_of(folder / f"{name}.index.json")]
+    return []
 
 
 def read_safetensors(path: Path) -> Weights:

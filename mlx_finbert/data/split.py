@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,6 +28,24 @@ class Splits:
     """int64: the positions of the test rows in the source, from 0."""
     seen: SeenTexts = field(default_factory=lambda: SeenTexts(frozenset()))
     """The texts seen by a model trained on these parts; empty before `usable` is called."""
+    unlabelled: list[str] = field(default_factory=list)
+    """Training texts without a label, from which a student learns what its teacher says of them."""
+
+    @property
+    def learned(self) -> LabelledTexts:
+        """The training rows, then the unlabelled texts, whose label is -1."""
+        if not self.unlabelled:
+            return self.train
+        train, more = self.train, len(self.unlabelled)
+        last = int(train.numbers.max(initial=0))
+        return replace(
+            train,
+            texts=[*train.texts, *self.unlabelled],
+            label_ids=np.append(train.label_ids, np.full(more, -1, np.int32)),
+            splits=None,
+            numbers=np.append(train.numbers, np.arange(last + 1, last + 1 + more)),
+            others=None,
+        )
 
     def part(self, name: str) -> LabelledTexts | None:
         """Return the part `train`, `validation` or `test`; None if it has no rows."""

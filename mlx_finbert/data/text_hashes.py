@@ -2,8 +2,9 @@
 
 The file `seen_texts.tsv` holds the hashes of the texts that a model saw in training or validation.
 It is saved with the model's weights and keeps these texts out of test rows, even if the data file
-has changed since. Each line has the hash of a folded text, a part (`train`, `validation`, or `base`
-for texts seen by the model that the run started from), and the label as JSON. The first line has
+has changed since. Each line has the hash of a folded text, a part (`train`, `validation`,
+`unlabelled` for texts that a teacher labelled, or `base` for texts seen by the model that the run
+started from), and the label as JSON. The first line has
 the checksum of the others. The texts themselves cannot be recovered from the file.
 """
 
@@ -28,7 +29,7 @@ NOT_RECORDED = "-"
 """The hash that marks training texts which were not recorded."""
 
 Row = tuple[str, str, str]
-"""The hash of a text, its part and its label; the label is empty for part `base`."""
+"""The hash of a text, its part and its label; the label is empty for `unlabelled` and `base`."""
 
 
 def fold(text: str) -> str:
@@ -91,6 +92,10 @@ class SeenTexts:
         """Add the texts seen by the model that the run started from."""
         inherited = {(key, "base", "") for key, _, _ in base.rows} if base else set()
         return SeenTexts(self.rows | inherited)
+
+    def with_unlabelled(self, texts: Iterable[str]) -> "SeenTexts":
+        """Add texts that the model learned from without a label."""
+        return SeenTexts(self.rows | {(text_hash(text), "unlabelled", "") for text in texts})
 
     @property
     def is_complete(self) -> bool:

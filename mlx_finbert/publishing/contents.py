@@ -16,14 +16,11 @@ from mlx_finbert.checkpoints.files import (
     RUN_CONFIG,
     SEEN_TEXTS,
     read_json,
-    shards_of,
+    weights_of,
 )
 from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES
 from mlx_finbert.checkpoints.training_run import recorded_data
 from mlx_finbert.publishing.private import scrub
-
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""Names of whole weights, in the order in which they are looked for; each may be in shards."""
 
 OF_MODELS = [
     *sorted(MODEL_FILES),
@@ -47,6 +44,7 @@ STAYS = {
     "best.json": "to resume the run",
     "card.json": "the card is made of it",
     "report.html": "shows texts of the data",
+    "teacher_logits": "to resume the run",
     "mistakes.csv": "texts of the data",
     SEEN_TEXTS: "as asked for",
 }
@@ -94,18 +92,6 @@ def contents_of(
     return files
 
 
-def weights_of(folder: Path) -> list[str]:
-    """The names of the files of a whole model's weights, as `load` chooses them."""
-    if (folder / ADAPTER_CONFIG).is_file():
-        return []
-    for name in WEIGHTS:
-        if (folder / name).is_file():
-            return [name]
-        if (folder / f"{name}.index.json").is_file():
-            return [f"{name}.index.json", *shards_of(folder / f"{name}.index.json")]
-    return []
-
-
 def scrubbed_json(path: Path, known: Mapping[str, str]) -> Content:
     """A JSON file without paths: itself if it has none."""
     found = read_json(path)
@@ -144,7 +130,8 @@ def reason(path: Path) -> str:
     """Why a file is not published."""
     if matches(path.name, OF_MODELS) and path.name != SEEN_TEXTS:
         return "not read: the model's weights are in other files"
-    return STAYS.get(path.name, "not a file of the model")
+    # The name of the teacher's logits ends with a hash.
+    return STAYS.get(path.name.partition("-")[0], "not a file of the model")
 
 
 def size_of(content: Content) -> int:

@@ -6,6 +6,7 @@ from typing import Literal
 from mlx_finbert.data.flags import DataSettings, SplitSettings
 from mlx_finbert.data.grouping import RANDOM, Grouping, Way
 from mlx_finbert.data.texts import LabelledTexts, require_trainable
+from mlx_finbert.distillation.config import DistillationSettings
 from mlx_finbert.models.lora import LoraConfig
 from mlx_finbert.settings import refuse_without, require, setting
 from mlx_finbert.training.course_settings import CourseSettings
@@ -266,6 +267,7 @@ class LoraSettings:
 @dataclass(kw_only=True)
 class TrainSettings(
     OutputSettings,
+    DistillationSettings,
     LoraSettings,
     DropoutSettings,
     StepSettings,
@@ -281,6 +283,7 @@ class TrainSettings(
         self.check_step()
         self.check_dropout()
         self.check_lora()
+        self.check_distillation()
         self.check_output()
 
     def for_head(self, is_fresh: bool) -> "TrainSettings":

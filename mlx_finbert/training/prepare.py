@@ -16,6 +16,7 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize, tokenize_in
+from mlx_finbert.distillation.lesson import Lesson
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import match_labels, require_all_labels
 from mlx_finbert.models import Classifier
@@ -24,7 +25,9 @@ from mlx_finbert.models.lora import add_lora
 from mlx_finbert.models.parameters import trainable_parameters
 from mlx_finbert.settings import require
 from mlx_finbert.training.config import FittingSettings, StepSettings, TrainSettings
+from mlx_finbert.training.distillation_loss import distillation_loss
 from mlx_finbert.training.loss import Loss, class_weights
+from mlx_finbert.training.objective import Objective
 from mlx_finbert.training.optimizer import FreezeSchedule, make_groups
 from mlx_finbert.training.step import TrainStep
 from mlx_finbert.training.trainer import Trainer
@@ -103,10 +106,11 @@ def make_loaders(
     # Saved with the tokenizer, so that evaluation and prediction use the same length.
     tokenizer.model_max_length = max_length
     loader = partial(make_loader, settings, tokenizer, ids)
+    learned = splits.learned
     train = loader(
-        splits.train,
-        tokenize(tokenizer, splits.train.texts, max_length),
-        **training_options(settings, len(splits.train), processes),
+        learned,
+        tokenize(tokenizer, learned.texts, max_length),
+        **training_options(settings, len(learned), processes),
     )
     train.choose_lengths()
     log.info(
@@ -148,7 +152,7 @@ def make_loader(
         log.info(note)
     return Loader(
         tokens,
-        ids[part.label_ids],
+        np.where(part.label_ids < 0, part.label_ids, ids[part.label_ids]),
         settings.batch_size,
         tokenizer.pad_token_id,
         max_length,
@@ -195,6 +199,7 @@ def make_trainer(
     model: Classifier,
     loaders: Loaders,
     processes: mx.distributed.Group,
+    lesson: Lesson | None = None,
 ) -> tuple[Trainer, TrimmedVocabulary | None]:
     """Build the trainer, and trim the vocabulary of the model and the loaders if possible."""
     steps_per_epoch, num_layers = len(loaders.train), len(model.encoder.layer)
@@ -203,13 +208,18 @@ def make_trainer(
         trainable, num_layers, freeze_schedule_of(settings, num_layers, steps_per_epoch)
     )
     adam = settings.adam()
-    weights = class_weights(settings.class_weights, model.args.labels, loaders.train.label_ids)
+    labelled = loaders.train.label_ids[loaders.train.label_ids >= 0]
+    weights = class_weights(settings.class_weights, model.args.labels, labelled)
     vocabulary = trim(model, [loaders.train, loaders.validation], groups, adam)
+    loss: Objective = (of_labels := Loss(weights, settings.label_smoothing))
+    if lesson:
+        original_ids = vocabulary.ids if vocabulary else None
+        loss = distillation_loss(settings, of_labels, lesson, loaders.train, original_ids)
     step = TrainStep(
         model,
         groups,
         adam,
-        Loss(weights, settings.label_smoothing),
+        loss,
         max_grad_norm=settings.max_grad_norm,
         precision=settings.dtype,
         seed=settings.seed,

@@ -16,6 +16,8 @@ from mlx_finbert.checkpoints.files import RUN_CONFIG, SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun, is_pretraining
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
+from mlx_finbert.distillation.lesson import lesson_of
+from mlx_finbert.distillation.unlabelled import read_unlabelled, with_unlabelled
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
 from mlx_finbert.errors import InputError
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
@@ -51,6 +53,7 @@ def run(
     settings: TrainSettings,
     splits: Splits | None = None,
     texts: LabelledTexts | None = None,
+    unlabelled: Sequence[str] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Result:
     """Fine-tune a model and write the results to the output folder.
@@ -61,6 +64,7 @@ def run(
         settings: all settings; without an `output_dir`, a new folder is chosen.
         splits: the rows to use, from `rows_of`; drawn from the texts if not given.
         texts: the texts of `settings.data`; loaded if not given.
+        unlabelled: the texts of `settings.unlabelled`, for `rows_of`.
         callbacks: called by the first process, after the folder of the run is up to date.
 
     Raises:
@@ -72,7 +76,8 @@ def run(
     check_output(settings)
     if splits is None:
         drawn = settings.draw(settings.load_texts() if texts is None else texts)
-        splits = rows_of(settings, drawn, TrainingRun.of(settings.model, settings.revision))
+        base = TrainingRun.of(settings.model, settings.revision)
+        splits = rows_of(settings, drawn, base, unlabelled)
     remedy = "start the run again, with `resume` to continue from its last checkpoint"
     with guarded(remedy), background() as thread, ExitStack() as held:
         processes = ranks()
@@ -91,8 +96,11 @@ def run(
         loaders = make_loaders(settings, splits, model, tokenizer, processes, thread)
         fingerprint = fingerprint_of(loaders.train, loaders.validation)
         require_same(processes, fingerprint, f"`data={settings.data}`: the rows or their tokens")
-        trainer, vocabulary = make_trainer(settings, model, loaders, processes)
+        rows, loader = splits.learned, loaders.train
+        lesson = lesson_of(settings, rows, loader, model, tokenizer, path, processes)
+        trainer, vocabulary = make_trainer(settings, model, loaders, processes, lesson)
         folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen, vocabulary)
+        folder.teacher_sha256 = lesson.teacher_sha256 if lesson else None
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
             log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
@@ -116,15 +124,26 @@ def run(
     return result
 
 
-def rows_of(settings: TrainSettings, splits: Splits, base: TrainingRun) -> Splits:
+def rows_of(
+    settings: TrainSettings,
+    splits: Splits,
+    base: TrainingRun,
+    unlabelled: Sequence[str] | None = None,
+) -> Splits:
     """The rows of a run: sampled if requested, without test rows that the model has seen.
 
     Args:
         settings: settings of the run.
         splits: the splits of all rows.
         base: the run that trained the starting model.
+        unlabelled: the texts of `settings.unlabelled`; read if not given.
     """
-    splits = settings.use(splits, base.seen_as_base)
+    drawn, splits = splits, settings.use(splits, base.seen_as_base)
+    if settings.unlabelled:
+        if unlabelled is None:
+            column = settings.unlabelled_column
+            unlabelled = read_unlabelled(settings.unlabelled, settings.columns(), column)
+        splits = with_unlabelled(splits, drawn, unlabelled)
     if splits.test and not splits.seen.is_complete:
         note = (
             f"{base.model}, or the model that it was fine-tuned from, has no {SEEN_TEXTS}: it may"
@@ -173,7 +192,7 @@ def train(trainer: Trainer, settings: FittingSettings) -> RunEnd:
 def complete(given: dict[str, Any]) -> TrainSettings:
     """Build the settings from the given values; `resume` takes those of the resumed run.
 
-    Data and model may have moved, so new paths are accepted here; their contents are compared
+    Data and models may have moved, so new paths are accepted here; their contents are compared
     later.
 
     Raises:

@@ -4,12 +4,14 @@ from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlx_finbert.checkpoints.adapters import load_adapters, require_base, write_adapters
 from mlx_finbert.checkpoints.files import SEEN_TEXTS, read_safetensors
 from mlx_finbert.checkpoints.into_model import fold_temperature
 from mlx_finbert.checkpoints.save import write_model, write_safetensors
 from mlx_finbert.data.text_hashes import SeenTexts
+from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays
@@ -35,6 +37,8 @@ class RunFolder(RunFiles):
     """The texts of its rows, and those that the model had seen before the run."""
     vocabulary: TrimmedVocabulary | None = None
     """The trimmed vocabulary of the model during training, if any."""
+    teacher_sha256: str | None = None
+    """Hash of the teacher of a distillation."""
 
     def other_rows(self, checkpoint: Checkpoint) -> str:
         then = SeenTexts.read(checkpoint.path / SEEN_TEXTS)
@@ -45,7 +49,17 @@ class RunFolder(RunFiles):
         )
 
     def load_state(self, checkpoint: Checkpoint) -> dict[str, Arrays]:
-        """Load the weights of a checkpoint, and return the state of its optimizer."""
+        """Load the weights of a checkpoint, and return the state of its optimizer.
+
+        Raises:
+            InputError: if the teacher or the base model of adapters differs from the checkpoint's.
+        """
+        if checkpoint.state.get("teacher_sha256") != self.teacher_sha256:
+            raise InputError(
+                f"`resume={checkpoint.path}`: {self.settings.teacher} is not the teacher of this"
+                " run: its weights, labels or tokenizer differ; give the original one with"
+                " `teacher`, or start a new run"
+            )
         if self.settings.lora():
             require_base(self.model, checkpoint.path)
         if not self.vocabulary:
@@ -58,6 +72,12 @@ class RunFolder(RunFiles):
     def whole_state(self, arrays: dict[str, Arrays]) -> dict[str, Arrays]:
         """The state of the optimizer as a checkpoint holds it."""
         return self.vocabulary.whole_state(arrays) if self.vocabulary else arrays
+
+    def on_save(self, state: dict[str, Any], arrays: dict[str, Arrays]) -> None:
+        """Write a checkpoint and remove old ones."""
+        if self.teacher_sha256:
+            state = state | {"teacher_sha256": self.teacher_sha256}
+        super().on_save(state, arrays)
 
     def outdated(self) -> Collection[str]:
         """Paths in the folder that a new best model makes outdated."""
