@@ -9,7 +9,7 @@ custom_function: Any = mx.custom_function
 
 
 def cross_entropy(logits: mx.array, label_ids: mx.array) -> mx.array:
-    """`nn.losses.cross_entropy`, with one array of the logits' size less in the backward pass.
+    """`nn.losses.cross_entropy`, with two arrays of the logits' size at its peak instead of four.
 
     MLX's gradient writes one for the partition function and one for the label's logit, and adds
     them.

@@ -146,8 +146,8 @@ class MaskedLoader:
         ids[is_token] = np.concatenate([self.rows[row] for row in rows])
         starts = None
         if self.masking.whole_words:
-            starts = np.zeros(is_token.shape, bool)
-            starts[is_token] = np.concatenate([self.rows.starts[row] for row in rows])
+            starts, of_rows = np.zeros(is_token.shape, bool), self.rows.starts
+            starts[is_token] = np.concatenate([of_rows[row] for row in rows])
         seed = (HELD_OUT,) if self.seed is None else (self.seed, number)
         return self.masking.apply(ids, draws_of(rows, lengths, width, *seed), starts)
 

@@ -44,8 +44,9 @@ class MaskedRows:
 class Masking:
     """How tokens are drawn, and by which others they are replaced.
 
-    Of n tokens that are not special, `max(1, round(probability * n))` are drawn. 80% of these
-    become the mask token, 10% a random token that is not special, and 10% stay as they are.
+    Of n tokens that are not special, `max(1, round(probability * n))` are drawn; halves are rounded
+    up. 80% of these become the mask token, 10% a random token that is not special, and 10% stay as
+    they are.
     """
 
     mask_token_id: int
@@ -85,8 +86,8 @@ class Masking:
         return cls(mask, pad, is_special, probability, whole_words)
 
     def places(self, length: int) -> int:
-        """P for rows of L tokens with a special token at each end."""
-        return int(self.counts(np.array(length - SPECIAL)))
+        """P for rows of L tokens with a special token at each end, at least 1."""
+        return max(1, int(self.counts(np.array(length - SPECIAL))))
 
     def counts(self, maskable: np.ndarray) -> np.ndarray:
         """The numbers of tokens to draw; 0 where there are none that are not special."""
@@ -104,7 +105,7 @@ class Masking:
             starts: bool (B, L), where a word begins; only for whole words.
         """
         maskable = ~self.is_special[input_ids]
-        places = max(1, self.places(input_ids.shape[1]))
+        places = self.places(input_ids.shape[1])
         counts = np.minimum(self.counts(maskable.sum(axis=1)), places)
         if not self.whole_words:
             drawn = drawn_tokens(maskable, draws[0], counts)

@@ -8,6 +8,7 @@ texts, the tokenizer and the settings. The whole appears at once, so it is compl
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ import numpy as np
 from mlx_finbert.data.corpus import PARTS, Corpus, Digest, PartName, Text
 from mlx_finbert.files.folder_commit import finish, replacing
 
+log = logging.getLogger(__name__)
+
 FOLDER = "tokens"
 """The folder of the stores in that of a run."""
 ABOUT = "store.json"
@@ -29,6 +32,9 @@ FORMAT = 1
 
 UNKNOWN_SHARE = 0.02
 """Warn about more unknown tokens than this: the tokenizer is often that of another model."""
+
+TOLD = 10_000_000
+"""Tokens between two notes on how far the work is."""
 
 NARROW = 1 << 16
 """The largest vocabulary whose ids fit uint16."""
@@ -154,7 +160,7 @@ def make_stores(corpus: Corpus, tokenizer: Any, folder: Path) -> Stores:
         InputError: If a row cannot be read, or there is no text.
     """
     dtype = "<u2" if len(tokenizer) <= NARROW else "<u4"
-    digest = Digest(how(corpus, tokenizer))
+    digest, told = Digest(how(corpus, tokenizer)), 0
     with replacing(folder) as part:
         root = part / FOLDER
         root.mkdir()
@@ -163,6 +169,10 @@ def make_stores(corpus: Corpus, tokenizer: Any, folder: Path) -> Stores:
         for name, texts in corpus.chunks():
             digest.add(name, texts)
             writers[name].add(encoded(tokenizer, texts))
+            done = sum(writer.tokens for writer in writers.values())
+            if done // TOLD > told:
+                told = done // TOLD
+                log.info(f"{done:,} tokens so far")
         counts = {name: writer.close() for name, writer in writers.items()}
         about: dict[str, Any] = {
             "format": FORMAT,

@@ -12,7 +12,7 @@ from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.pretraining.card import card_of
 from mlx_finbert.pretraining.folder import PretrainFolder
 from mlx_finbert.pretraining.progress import perplexity
-from mlx_finbert.pretraining.texts import Rows, StoredRows
+from mlx_finbert.pretraining.texts import Rows, StoredRows, notes_on
 from mlx_finbert.report import Report, write_report
 from mlx_finbert.report.contents import Tile
 from mlx_finbert.report.panels import MASKED_LM_PANELS
@@ -41,7 +41,6 @@ def finish(
     trainer: Trainer,
     folder: PretrainFolder,
     rows: Rows,
-    notes: list[str],
     progress: Progress,
 ) -> None:
     """Say how the run ended, and write its report, `metrics.json` and the model card."""
@@ -53,7 +52,7 @@ def finish(
         return
     steps = steps_in(folder.path / LOG)
     read = sum(step.get("num_tokens", 0) for step in steps) * trainer.step.processes.size()
-    reading = Reading(read, rows, notes)
+    reading = Reading(read, rows, notes_on(rows))
     report = report_for(folder, ending, best, steps, reading, progress)
     figures = figures_of(best, reading)
     with replacing(folder.path, REPORTS) as part:

@@ -11,29 +11,18 @@ import mlx.core as mx
 
 from mlx_finbert.backend.process import prefer_memory
 from mlx_finbert.checkpoints.files import RUN_CONFIG
-from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.checkpoints.training_run import is_pretraining
-from mlx_finbert.data.corpus import Corpus
-from mlx_finbert.data.token_store import Stores
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
 from mlx_finbert.errors import InputError
 from mlx_finbert.pretraining.config import PretrainSettings
 from mlx_finbert.pretraining.finish import finish
-from mlx_finbert.pretraining.folder import PretrainFolder, other_texts
+from mlx_finbert.pretraining.folder import PretrainFolder
 from mlx_finbert.pretraining.prepare import load_model, make_trainer
 from mlx_finbert.pretraining.progress import PretrainProgress, perplexity
-from mlx_finbert.pretraining.texts import (
-    OtherTexts,
-    Rows,
-    notes_on,
-    own_stores,
-    remove_stores,
-    rows_of,
-    shared_stores,
-)
+from mlx_finbert.pretraining.texts import notes_on, rows_for
 from mlx_finbert.settings import read_config_file
 from mlx_finbert.training.callbacks import Callback
-from mlx_finbert.training.checkpoints import Checkpoint, find_checkpoint
+from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.integrations import check_services, reporters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import require_shared
@@ -99,14 +88,15 @@ def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> Pretr
         mx.random.seed(settings.seed)
         model, tokenizer = load_model(settings)
         length = settings.length(min(tokenizer.model_max_length, model.args.max_length))
-        stores = stores_of(corpus, tokenizer, path, settings, checkpoint, processes, held)
-        rows = rows_or_none(stores, tokenizer, settings, length, path, is_first, checkpoint)
-        notes = notes_on(rows)
-        for note in notes:
+        rows = held.enter_context(
+            rows_for(settings, corpus, tokenizer, length, path, checkpoint, processes)
+        )
+        for note in notes_on(rows):
             log.info(note)
-        require_same(processes, stores.digest, f"`data={settings.data}`: the texts or their tokens")
+        digest = rows.stores.digest
+        require_same(processes, digest, f"`data={settings.data}`: the texts or their tokens")
         trainer = make_trainer(settings, model, tokenizer, rows, processes)
-        folder = PretrainFolder(path, settings, model, tokenizer, stores.digest)
+        folder = PretrainFolder(path, settings, model, tokenizer, digest)
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
             log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
@@ -119,52 +109,11 @@ def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> Pretr
         require_same(processes, start_of(trainer, settings), "the settings or the weights")
         end = train(trainer, settings)
         if is_first:
-            finish(end, trainer, folder, rows, notes, progress)
+            finish(end, trainer, folder, rows, progress)
         if end != "failed":
             # mlx.launch stops all processes when one exits, so the others wait for the first.
             barrier(processes)
     return PretrainResult(path, end, trainer.run_state)
-
-
-def stores_of(
-    corpus: Corpus,
-    tokenizer: Tokenizer,
-    path: Path,
-    settings: PretrainSettings,
-    checkpoint: Checkpoint | None,
-    processes: mx.distributed.Group,
-    held: ExitStack,
-) -> Stores:
-    """The tokens of the texts; the first process makes them before the others look for them."""
-    stores = None
-    if processes.rank() == 0:
-        resumed = checkpoint.state["fingerprint"] if checkpoint else None
-        try:
-            stores = own_stores(corpus, tokenizer, path, resumed)
-        except OtherTexts:
-            assert checkpoint is not None
-            raise InputError(other_texts(checkpoint.path, settings)) from None
-    if processes.size() > 1:
-        barrier(processes)
-    return stores or held.enter_context(shared_stores(corpus, tokenizer, path))
-
-
-def rows_or_none(
-    stores: Stores,
-    tokenizer: Tokenizer,
-    settings: PretrainSettings,
-    length: int,
-    path: Path,
-    is_first: bool,
-    checkpoint: Checkpoint | None,
-) -> Rows:
-    """The rows of a run; without any, an unusable new folder is left as it was."""
-    try:
-        return rows_of(stores, tokenizer, settings, length)
-    except InputError:
-        if is_first and not checkpoint:
-            remove_stores(path)
-        raise
 
 
 def complete(given: dict[str, Any]) -> PretrainSettings:

@@ -3,18 +3,24 @@
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import mlx.core as mx
+
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data.corpus import Corpus
 from mlx_finbert.data.token_rows import JoinedRows, LineRows
 from mlx_finbert.data.token_store import FOLDER, Stores, digest_of, make_stores, read_stores
+from mlx_finbert.distributed import barrier
 from mlx_finbert.errors import InputError
 from mlx_finbert.pretraining.config import PretrainSettings
+from mlx_finbert.pretraining.folder import other_texts
+from mlx_finbert.training.checkpoints import Checkpoint
+from mlx_finbert.training.integrations import LOG
 
 log = logging.getLogger(__name__)
 
@@ -30,32 +36,69 @@ class Rows:
     stores: Stores
 
 
-def own_stores(corpus: Corpus, tokenizer: Tokenizer, folder: Path, resumed: str | None) -> Stores:
-    """The stores in a run's folder, made if they are missing or of other texts.
+@contextmanager
+def rows_for(
+    settings: PretrainSettings,
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    length: int,
+    folder: Path,
+    checkpoint: Checkpoint | None,
+    processes: mx.distributed.Group,
+) -> Iterator[Rows]:
+    """Make or reuse the tokens of a run, and cut them to rows.
 
     Args:
+        settings: those of the run.
         corpus: the texts.
         tokenizer: the tokenizer.
-        folder: the folder of the run.
-        resumed: the hash of the texts of the run to resume, if any.
+        length: the tokens of a row, or the most of them.
+        folder: the folder of the run, in which only the first process writes.
+        checkpoint: what the run goes on from, if anything.
+        processes: all processes of the run; the first makes its tokens before the others look.
 
-    Returns:
-        The stores; those of other texts than the resumed run's are not made, only their hash.
+    Raises:
+        InputError: if there is no row, or the texts are not those of the run to resume. After this
+            and any later InputError, a folder in which no training has begun is left as it was.
+    """
+    with ExitStack() as held:
+        stores = None
+        if processes.rank() == 0:
+            stores = own_stores(settings, corpus, tokenizer, folder, checkpoint)
+        if processes.size() > 1:
+            barrier(processes)
+        stores = stores or held.enter_context(shared_stores(corpus, tokenizer, folder))
+        try:
+            yield rows_of(stores, tokenizer, settings, length)
+        except InputError:
+            # Nothing has been trained: the command is given again, perhaps with another folder.
+            if processes.rank() == 0 and not (folder / LOG).exists():
+                shutil.rmtree(folder / FOLDER, ignore_errors=True)
+            raise
+
+
+def own_stores(
+    settings: PretrainSettings,
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    folder: Path,
+    checkpoint: Checkpoint | None,
+) -> Stores:
+    """The stores in a run's folder, made if they are missing or of other texts.
+
+    Raises:
+        InputError: if the texts are not those of the run to resume, whose stores then stay.
     """
     found = read_stores(folder)
-    if found or resumed:
+    if found or checkpoint:
         digest = digest_of(corpus, tokenizer)
-        if resumed not in (None, digest):
-            raise OtherTexts
+        if checkpoint and checkpoint.state["fingerprint"] != digest:
+            raise InputError(other_texts(checkpoint.path, settings))
         if found and found.digest == digest:
             log.info(f"{folder / FOLDER} has the tokens of these texts")
             return found
     log.info(f"tokenizing {corpus.texts.name} into {folder / FOLDER}")
     return make_stores(corpus, tokenizer, folder)
-
-
-class OtherTexts(Exception):
-    """The texts are not those of the run to resume."""
 
 
 @contextmanager
@@ -130,8 +173,3 @@ def left_out(rows: StoredRows) -> str:
     length = rows.lengths[0]
     dropped = f"; the last {rows.dropped:,} do not fill a row and are left out"
     return f" of {length}{dropped if rows.dropped else ''}"
-
-
-def remove_stores(folder: Path) -> None:
-    """Remove the stores of a run that cannot start."""
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)

@@ -16,9 +16,9 @@ from mlx_finbert.models.masked_lm import MaskedLM
 class MaskedLMLoss:
     """Cross-entropy of the masked tokens; see `objective.Objective`.
 
-    With a batch of R rows and P places, the logits are float32 (R * P, vocab_size), in one piece:
-    78 MB for 640 places and 30,522 tokens. The backward pass holds two such arrays at a time, or
-    three on Linux's CPU, and the gradient of the table of word embeddings.
+    With a batch of R rows and P places, the logits are (R * P, vocab_size), in one piece: 78 MB of
+    float32 for 640 places and 30,522 tokens. At its peak the backward pass holds two such arrays,
+    or three on Linux's CPU, and the gradient of the table of word embeddings.
     """
 
     def total_weight(self, update: Update) -> float:

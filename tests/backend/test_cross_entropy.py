@@ -39,7 +39,8 @@ def test_losses_and_gradients_are_those_of_mlx(size, spread):
     found = loss_and_gradient(cross_entropy, logits, label_ids, weights)
     expected = loss_and_gradient(plain, logits, label_ids, weights)
     assert found[0].item() == pytest.approx(expected[0].item(), rel=1e-5)
-    assert mx.abs(found[1] - expected[1]).max() < 2e-6
+    # The rounding of large logits is an error of their exponentials.
+    assert mx.abs(found[1] - expected[1]).max() < 2e-6 + 1e-7 * spread
     assert not found[1][2].any()
 
 

@@ -1,5 +1,6 @@
 """Masked-language training: twenty steps of transformers and torch, and the held-out figures."""
 
+import json
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 from small_models import NO_DROPOUT
 
-from mlx_finbert.checkpoints.masked_lm import load_masked_lm
+from mlx_finbert.checkpoints.masked_lm import load_masked_lm, write_masked_lm
+from mlx_finbert.checkpoints.tokenizer import save_tokenizer
 from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.data.masked_loader import MaskedBatch, MaskedLoader
 from mlx_finbert.data.masking import Masking
@@ -18,7 +20,9 @@ from mlx_finbert.models.masked_lm import MASKED_LMS
 from mlx_finbert.models.parameters import named_parameters, trainable_parameters
 from mlx_finbert.training.masked_lm import MaskedLMLoss, MaskedLMValidation
 from mlx_finbert.training.optimizer import Adam, make_groups
+from mlx_finbert.training.state import RunState
 from mlx_finbert.training.step import TrainStep
+from mlx_finbert.training.trainer import Trainer, TrainingArgs
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -162,19 +166,15 @@ def test_twenty_steps_follow_transformers_and_torch(pretrained, family):
         (b.weights.reshape(8, -1)[: len(b.rows)] == 0).any() for u in updates for b in u.batches
     )
     assert_follows(model, reference, updates)
-    moved = [mx.abs(named_parameters(model)[k] - v).max().item() for k, v in before.items()]
-    assert min(moved) > 10 * WEIGHT_TOLERANCE
+    for key, value in named_parameters(model).items():
+        if not key.endswith(("key.bias", "k_lin.bias")):
+            assert mx.abs(value - before[key]).max() > 10 * WEIGHT_TOLERANCE, key
 
 
 @pytest.mark.slow
 def test_twenty_steps_on_the_real_encoder(minilm, tmp_path):
-    pytest.importorskip("torch", reason="needs PyTorch, the reference")
-    import json
-
+    pytest.importorskip("torch", reason="needs PyTorch, the reference: pip install torch")
     from transformers import AutoModelForMaskedLM
-
-    from mlx_finbert.checkpoints.masked_lm import write_masked_lm
-    from mlx_finbert.checkpoints.tokenizer import save_tokenizer
 
     mx.random.seed(0)
     model, tokenizer, _ = load_masked_lm(minilm)
@@ -239,7 +239,7 @@ def test_half_precision_learns_as_float32(checkpoint, precision):
         mx.random.seed(1)
         model, tokenizer, _ = load_masked_lm(folder)
         losses, _ = our_run(
-            model, updates_of(loader_of(tokenizer, [24] * 32), 60), 1e-2, precision=dtype
+            model, updates_of(loader_of(tokenizer, [24] * 32), 60), 3e-3, precision=dtype
         )
         ends.append(losses)
         assert all(p.dtype == mx.float32 for p in named_parameters(model).values())
@@ -347,6 +347,32 @@ def test_held_out_figures_follow_the_weights(checkpoint):
     after = validation()
     assert after["val_loss"] < 0.8 * before["val_loss"]
     assert after["val_accuracy"] > before["val_accuracy"]
+
+
+def trainer_of(model, tokenizer, step, total_steps, **more):
+    lengths = np.random.default_rng(0).integers(5, 33, 30).tolist()
+    args = TrainingArgs(total_steps, 1e-3, lambda number: 1.0)
+    validation = held_out(model, tokenizer, [24] * 8)
+    return Trainer(step, loader_of(tokenizer, lengths), validation, args, **more)
+
+
+def test_a_resumed_run_masks_the_same(checkpoint):
+    folder, ends = checkpoint(), []
+    for stops in ([8], [3, 8]):
+        mx.random.seed(1)
+        model, tokenizer, _ = load_masked_lm(folder)
+        step, state = make_step(model, seed=5), RunState()
+        for stop in stops:
+            trainer = trainer_of(model, tokenizer, step, stop, run_state=state)
+            assert trainer.train() == "finished"
+        ends.append((named_parameters(model), trainer.run_state.history[-1]))
+    (weights, record), (again, record_again) = ends
+    assert record.epoch == 2 and record.val_loss > 0 and 0 <= record.accuracy <= 1
+    assert record.val_macro_f1 is None
+    assert (record.val_loss, record.val_accuracy) == (
+        record_again.val_loss, record_again.val_accuracy,
+    )  # fmt: skip
+    assert all(mx.array_equal(again[name], value) for name, value in weights.items())
 
 
 def test_held_out_rows_without_a_masked_token_are_refused(checkpoint):

@@ -10,10 +10,14 @@ from mlx_finbert.backend import PLAIN, VARIABLE
 from mlx_finbert.backend.interface import compiled_value_and_grad, on_linux_cpu, squared_norm
 from mlx_finbert.backend.linux_cpu import attention, layers
 from mlx_finbert.backend.linux_cpu.parallel import SHARES, spread
+from mlx_finbert.checkpoints.masked_lm import load_masked_lm
 from mlx_finbert.data.loader import Loader
+from mlx_finbert.data.masked_loader import MaskedLoader
+from mlx_finbert.data.masking import Masking
 from mlx_finbert.data.tokens import Tokens
 from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.training.loss import Loss, loss_of_parameters
+from mlx_finbert.training.masked_lm import MaskedLMLoss
 from mlx_finbert.training.optimizer import Adam, make_groups
 from mlx_finbert.training.step import TrainStep
 
@@ -130,3 +134,31 @@ def test_names_are_spread_evenly():
     found = spread({"a": 5, "b": 4, "c": 3, "d": 2})
     assert len(found) == SHARES and sorted([*found[0], *found[1]]) == list("abcd")
     assert [sum({"a": 5, "b": 4, "c": 3, "d": 2}[n] for n in names) for names in found] == [7, 7]
+
+
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("family", NO_DROPOUT)
+def test_masked_language_models(checkpoint, room, family, precision):
+    folder = checkpoint(family, **NO_DROPOUT[family])
+    loss, found = MaskedLMLoss(), []
+    for way in ("", PLAIN):
+        room(way)
+        mx.random.seed(0)
+        model, tokenizer, _ = load_masked_lm(folder)
+        assert any(type(m) is layers.Decoder for m in model.modules()) == (way == "")
+        loader = MaskedLoader(a_loader().tokens, 8, 0, Masking.of(tokenizer))
+        arrays = tuple(map(mx.array, loss.arrays(next(loader.epoch()))))
+        function = compiled_value_and_grad(loss_of_parameters(model, loss, {}, precision))
+        key, factor = mx.random.key(0), mx.array(0.1)
+        (_, figures), gradients = function(named_parameters(model), arrays, key, factor)
+        found.append((figures, gradients))
+    (figures, gradients), (expected_figures, expected) = found
+    assert mx.allclose(figures, expected_figures, rtol=1e-5 if precision == "float32" else 1e-2)
+    assert max(mx.abs(gradient).max().item() for gradient in expected.values()) > 0.1
+    for name, gradient in expected.items():
+        difference = mx.abs(gradients[name] - gradient).max()
+        if precision == "float32":
+            assert difference < 1e-5, name
+        elif "key.bias" not in name and "k_lin.bias" not in name:  # only rounding noise
+            assert difference <= 0.03 * mx.abs(gradient).max(), name
