@@ -147,9 +147,13 @@ def shrink(settings: ShrinkSettings) -> ShrinkReport:
         before = Checkpoint.of(model, loaded)
         keep_layers(model, layers)
         after = Checkpoint.of(model, loaded)
-        lost: list[str] = []
+        # Of a head that the checkpoint has in part.
+        lost = [name for name in named_parameters(model) if name not in after.weights]
+        lost = [name for name in lost if name not in loaded.new]
         if settings.to_distilbert:
-            after, lost = as_distilbert(after, require_convertible(model.args, settings.model))
+            args = require_convertible(model.args, settings.model)
+            after, without_place = as_distilbert(after, args)
+            lost += without_place
             tokenizer = as_distilbert_tokenizer(tokenizer)
         with new_model(output, tokenizer, files) as part:
             after.write(part)

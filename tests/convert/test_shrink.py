@@ -133,6 +133,16 @@ def test_a_model_without_a_head_gets_none(torch, minilm, tmp_path, capsys):
     assert len(model.encoder.layer) == 3
 
 
+def test_a_head_without_its_pooler_is_named(checkpoint, tmp_path, capsys):
+    folder = checkpoint()
+    path = folder / "model.safetensors"
+    weights = {n: v for n, v in mx.load(str(path)).items() if "pooler" not in n}
+    mx.save_safetensors(str(path), weights, metadata={"format": "pt"})
+    assert main(["--model", str(folder), "--output", str(tmp_path / "student")]) == 0
+    said = capsys.readouterr().out
+    assert "after:  BertModel" in said and "lost: classifier.weight, classifier.bias" in said
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_masked_language_model_keeps_its_head(torch, checkpoint, tmp_path, capsys, family):
     folder = small_masked_lm(checkpoint(family, **FIVE[family]), tmp_path / "lm")
