@@ -37,14 +37,14 @@ class AddedWords:
     """Rows of the embeddings now."""
 
     def __str__(self) -> str:
-        parts = [f"{len(self.added):,} words added to the vocabulary"]
+        parts = [f"words added to the vocabulary: {len(self.added):,}"]
         if self.present:
-            parts.append(f"{len(self.present):,} were in it already")
+            parts.append(f"already in it: {len(self.present):,}")
         if self.repeated:
-            parts.append(f"{self.repeated:,} named twice")
+            parts.append(f"repeated: {self.repeated:,}")
         if self.unreadable:
             some = ", ".join(self.unreadable[:5])
-            parts.append(f"{len(self.unreadable):,} with unknown characters ({some})")
+            parts.append(f"with unknown characters: {len(self.unreadable):,} ({some})")
         return f"{'; '.join(parts)}; the embeddings have {self.vocab_size:,} rows"
 
 

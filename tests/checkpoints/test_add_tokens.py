@@ -91,8 +91,8 @@ def test_words_that_are_not_added(tiny):
     assert report.repeated == 2
     assert report.unreadable == ["株"]
     assert str(report) == (
-        "2 words added to the vocabulary; 5 were in it already; 2 named twice; 1 with unknown"
-        f" characters (株); the embeddings have {size + 2} rows"
+        "words added to the vocabulary: 2; already in it: 5; repeated: 2; with unknown characters:"
+        f" 1 (株); the embeddings have {size + 2} rows"
     )
     again = add_tokens(model, tokenizer, words)
     assert again.added == [] and len(again.present) == 9 and len(tokenizer) == size + 2

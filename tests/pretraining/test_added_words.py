@@ -31,7 +31,7 @@ def test_a_run_trains_and_saves_them(flags, checkpoint, tmp_path, capsys):
     transformers = pytest.importorskip("transformers")
     assert main(flags) == 0
     said = capsys.readouterr().out
-    assert "2 words added to the vocabulary; 1 were in it already" in said
+    assert "words added to the vocabulary: 2; already in it: 1" in said
     model, tokenizer, report = load_masked_lm(tmp_path / "run")
     ids = tokenizer.convert_tokens_to_ids(["ebitda", "write-down"])
     assert not report.new and len(tokenizer) == model.args.vocab_size
