@@ -54,6 +54,25 @@ class FuseSettings:
 
 
 @dataclass(kw_only=True)
+class ShrinkSettings:
+    """Layers and output."""
+
+    model: str = required("checkpoint folder or hub id", "give a checkpoint folder or a hub id")
+    output: str = required("folder to write", "give the folder to write", metavar="DIR")
+    layers: list[int] | None = setting(
+        None, "numbers of the layers to keep, ascending from 0 (default: every second one)"
+    )
+    to_distilbert: bool = setting(
+        False, "write a BERT as a DistilBERT, which has one segment, no pooler and a new head"
+    )
+    revision: str | None = setting(None, "branch, tag or commit of the model on the hub")
+    overwrite: bool = setting(False, "write to an --output that already holds a model")
+
+    def __post_init__(self) -> None:
+        require_given(type(self), vars(self))
+
+
+@dataclass(kw_only=True)
 class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
     """Output and validation."""
 

@@ -6,6 +6,8 @@
 - `fpb` trains on Financial PhraseBank with the split on which FinBERT was published
 - `sample` trains on the embedded sample alone and measures Financial PhraseBank and FiQA
 - `sample-with-fpb` compares Financial PhraseBank alone with both together
+- `mlm` shows what reading unlabelled reviews is worth to a classifier of few labels
+- `distil` compares a distilled student with its teacher and with the same student trained alone
 - `sample-gaps` shows what a model of the sample gets wrong, on rows that are no test rows
 
 `--help` after the name of a protocol shows what it does and its flags; all of them take those of
@@ -19,7 +21,7 @@ from mlx_finbert.backend.process import prepare_process
 prepare_process()  # before MLX is imported
 
 # ruff: noqa: E402
-from protocols import fpb, sample, sample_gaps, sample_with_fpb
+from protocols import distil, fpb, mlm, sample, sample_gaps, sample_with_fpb
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse
@@ -27,6 +29,8 @@ from mlx_finbert.errors import InputError
 
 PROTOCOLS = {
     "fpb": fpb,
+    "mlm": mlm,
+    "distil": distil,
     "sample": sample,
     "sample-with-fpb": sample_with_fpb,
     "sample-gaps": sample_gaps,

@@ -15,6 +15,7 @@ COMMANDS = {
     "convert": ("mlx_finbert.convert.to_mlx", "convert a checkpoint"),
     "export": ("mlx_finbert.convert.to_coreml", "export a classifier to Core ML"),
     "verify": ("mlx_finbert.convert.verify", "compare a Core ML package with its model"),
+    "shrink": ("mlx_finbert.convert.shrink", "make a smaller model from some of a model's layers"),
     "fuse": ("mlx_finbert.convert.fuse", "merge LoRA adapters into their model"),
     "compare": ("mlx_finbert.compare", "compare models on the same labelled texts"),
     "push": ("mlx_finbert.push", "publish a model on the Hugging Face hub"),

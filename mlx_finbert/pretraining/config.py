@@ -126,6 +126,12 @@ class PretrainSettings(
 ):
     """All settings of a pretraining run."""
 
+    add_tokens: str | None = setting(
+        None,
+        "text file of words, one a line, to add to the vocabulary; each begins as the mean of its"
+        " pieces",
+        metavar="FILE",
+    )
     head_learning_rate: float | None = setting(
         None, "peak learning rate of the masked-language head (default: --learning-rate)"
     )

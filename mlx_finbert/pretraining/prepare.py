@@ -5,6 +5,7 @@ import logging
 import mlx.core as mx
 
 from mlx_finbert.backend.interface import pad_multiple, refuse_wrong_gradients
+from mlx_finbert.checkpoints.add_tokens import add_tokens, read_words
 from mlx_finbert.checkpoints.masked_lm import load_masked_lm
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data.masked_loader import MaskedLoader
@@ -30,6 +31,8 @@ def load_model(settings: PretrainSettings) -> tuple[MaskedLM, Tokenizer]:
     refuse_wrong_gradients(model.table.shape[-1])
     if report.new:
         log.info("%s", report)
+    if settings.add_tokens:
+        log.info("%s", add_tokens(model, tokenizer, read_words(settings.add_tokens)))
     model.encoder.gradient_checkpointing = settings.gradient_checkpointing
     return model, tokenizer
 

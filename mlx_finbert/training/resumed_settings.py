@@ -13,7 +13,7 @@ from mlx_finbert.training.prolonging import LENGTH, how_to_prolong
 
 Settings = TypeVar("Settings", bound=FolderSettings)
 
-MOVABLE = ("data", "model", "teacher", "unlabelled", "validation_data")
+MOVABLE = ("data", "model", "validation_data", "add_tokens", "teacher", "unlabelled")
 """Paths that may have changed since; their contents are compared later."""
 
 

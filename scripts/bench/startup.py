@@ -29,7 +29,7 @@ from machine import described, machine
 from rounds import count
 
 COMMANDS = [
-    "pretrain", "train", "evaluate", "predict", "convert.to_mlx", "convert.fuse",
+    "pretrain", "train", "evaluate", "predict", "convert.to_mlx", "convert.fuse", "convert.shrink",
     "convert.to_coreml", "convert.verify", "compare", "push", "check",
 ]  # fmt: skip
 HEAVY = [

@@ -21,6 +21,7 @@ WORDS = {
     "convert": "mlx_finbert.convert.to_mlx",
     "export": "mlx_finbert.convert.to_coreml",
     "verify": "mlx_finbert.convert.verify",
+    "shrink": "mlx_finbert.convert.shrink",
     "fuse": "mlx_finbert.convert.fuse",
     "compare": "mlx_finbert.compare",
     "push": "mlx_finbert.push",

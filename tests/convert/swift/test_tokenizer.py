@@ -20,6 +20,7 @@ from tokenizers_under_test import (
 )
 from transformers import AutoTokenizer, BertTokenizer, RobertaTokenizer
 
+from mlx_finbert.checkpoints.add_tokens import add_to_tokenizer
 from mlx_finbert.convert.coreml.golden_texts import GOLDEN_TEXTS
 from mlx_finbert.convert.coreml.tokenizer import random_texts
 from mlx_finbert.convert.coreml.tokenizer.rebuilt import byte_letters
@@ -40,6 +41,8 @@ RULE_SETS = {
     ),
 }
 REAL_LENGTH = 128
+PRETRAINED = ["ebitda", "capex", "write-down", "ebit"]
+"""Words of an `add_tokens` file; one begins another."""
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +112,22 @@ def test_byte_pairs(add_prefix_space, assert_same):
     tokenizer = byte_pairs(add_prefix_space=add_prefix_space)
     tokenizer.add_tokens(ALL_KINDS)
     assert_same(tokenizer, [*GOLDEN_TEXTS, *texts_for(tokenizer)])
+
+
+@pytest.mark.parametrize("make", [word_pieces, byte_pairs])
+def test_words_that_pretraining_added(make, assert_same):
+    tokenizer = make()
+    add_to_tokenizer(tokenizer, PRETRAINED, takes_space=make is byte_pairs)
+    assert_same(tokenizer, [*GOLDEN_TEXTS, *texts_for(tokenizer), *texts_with(PRETRAINED)])
+
+
+def texts_with(words):
+    """Texts in which words are whole, parts of others, next to punctuation and in other case."""
+    forms = "{}", "net {} rose", "{}s", "x{}", "{}_1", "({}), {}'s", " {}-{} ", "{}7", "\u00e9{}"
+    for word in words:
+        for form in forms:
+            text = form.replace("{}", word)
+            yield from (text, text.upper(), text.title())
 
 
 @pytest.mark.parametrize("make", [word_pieces, byte_pairs])
