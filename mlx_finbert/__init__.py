@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from mlx_finbert.checkpoints.load import load
     from mlx_finbert.checkpoints.save import save
     from mlx_finbert.convert.export_coreml import export_coreml
-    from mlx_finbert.evaluation.classifier import evaluate_classifier
     from mlx_finbert.evaluation.evaluate import Evaluation
     from mlx_finbert.inference import Predictor, predict_proba
+    from mlx_finbert.report.evaluate_classifier import evaluate_classifier
     from mlx_finbert.training.callbacks import Callback
     from mlx_finbert.training.fine_tune import fine_tune
     from mlx_finbert.training.result import Result
@@ -44,7 +44,7 @@ MODULES = {
     "Evaluation": "mlx_finbert.evaluation.evaluate",
     "Predictor": "mlx_finbert.inference",
     "Result": "mlx_finbert.training.result",
-    "evaluate_classifier": "mlx_finbert.evaluation.classifier",
+    "evaluate_classifier": "mlx_finbert.report.evaluate_classifier",
     "export_coreml": "mlx_finbert.convert.export_coreml",
     "fine_tune": "mlx_finbert.training.fine_tune",
     "load": "mlx_finbert.checkpoints.load",

@@ -1,11 +1,11 @@
 """Check that this machine computes what it should: `python -m mlx_finbert.check`."""
 
-import json
 import os
 import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse
+from mlx_finbert.cli.messages import print_result
 
 DESCRIPTION = """\
 Check that this machine computes what it should, and measure how fast, in about a minute:
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
         report = run(settings, environment, (lambda line: None) if settings.json else shown)
     if settings.json:
-        print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
+        print_result(report, as_json=True)
     return 0 if report.passed else 1
 
 

@@ -1,11 +1,10 @@
 """Compare models on the same labelled texts: `python -m mlx_finbert.compare`."""
 
-import json
 import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
-from mlx_finbert.cli.messages import told
+from mlx_finbert.cli.messages import print_result
 
 DESCRIPTION = """\
 Measure models on the same rows. For each model but the first, print the differences from the first
@@ -35,8 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         from mlx_finbert.convert.any_model import open_models
 
         comparison = run(settings, open_models(settings.models, settings.model_labels))
-    as_json = json.dumps(comparison.to_dict(), indent=2, allow_nan=False) if settings.json else None
-    print(told(as_json or comparison))
+    print_result(comparison, settings.json)
     return 0
 
 

@@ -1,11 +1,10 @@
 """Measure a classifier on labelled texts: `python -m mlx_finbert.evaluate`."""
 
-import json
 import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
-from mlx_finbert.cli.messages import told
+from mlx_finbert.cli.messages import print_result
 
 DESCRIPTION = """\
 Measure accuracy, macro-F1, precision and recall per label, the confusion matrix and the loss, with
@@ -27,16 +26,11 @@ behind the page. Those of an earlier evaluation in the folder are replaced.
 def main(argv: list[str] | None = None) -> int:
     # These import MLX, for which `command` has prepared the process.
     from mlx_finbert.evaluation.config import EvaluateSettings, complete
-    from mlx_finbert.evaluation.evaluate import run
-    from mlx_finbert.report.evaluation_folder import evaluation_folder, write_evaluation
+    from mlx_finbert.report.evaluate_classifier import evaluate
 
     settings = complete(parse_values(EvaluateSettings, "mlx_finbert.evaluate", DESCRIPTION, argv))
-    with evaluation_folder(settings) as folder:
-        evaluation = run(settings)
-        if folder:
-            write_evaluation(folder, evaluation, settings)
-    as_json = json.dumps(evaluation.to_dict(), indent=2, allow_nan=False) if settings.json else None
-    print(told(as_json or evaluation))
+    evaluation = evaluate(settings)
+    print_result(evaluation, settings.json)
     return 130 if evaluation.interrupted else 0
 
 

@@ -183,13 +183,18 @@ def read_config_file(
 
 def config_text(settings: Any) -> str:
     """Write settings as YAML that `--config` can read."""
-    import yaml
-
     values = {
         f.name: getattr(settings, f.name)
         for f in dataclasses.fields(settings)
         if f.metadata.get("recorded", True) and getattr(settings, f.name) is not None
     }
+    return yaml_text(values)
+
+
+def yaml_text(values: Mapping[str, Any]) -> str:
+    """Write keys and values as YAML, in their order."""
+    import yaml
+
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 

@@ -10,7 +10,7 @@ Fine-tune a DistilBERT, BERT (FinBERT) or RoBERTa classifier with MLX. Without f
 the packaged MiniLM encoder on the packaged sample. The run of the tutorial:
 
   python -m mlx_finbert.train --model distilbert-base-uncased --data imdb \\
-      --learning-rate 1e-5 --epochs 3 --batch-size 16
+      --learning-rate 1e-5 --num-train-epochs 3 --batch-size 16
 """
 
 

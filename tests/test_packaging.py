@@ -183,8 +183,8 @@ def imports_of(path):
 # A room imports from the rooms before it, and from itself.
 ORDER = (
     "_version errors flag_names settings keywords labels files interrupt prefetch distributed"
-    " models backend data checkpoints cli inference evaluation report publishing training"
-    " pretraining pretrain train evaluate predict push convert compare self_check check"
+    " models backend data checkpoints cli inference evaluation report publishing distillation"
+    " training pretraining pretrain train evaluate predict push convert compare self_check check"
 ).split()
 # The modules that each room or file must never import.
 FORBIDDEN = {
@@ -209,6 +209,7 @@ LIBRARY = [
     "evaluation",
     "report",
     "publishing",
+    "distillation",
     "training",
     "pretraining",
     "self_check",

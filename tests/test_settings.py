@@ -151,13 +151,16 @@ VALUES = {int: "7", float: "0.25", str: "word", bool: None}
 
 
 NEEDED_BY = {
-    "num_cycles": ["--schedule", "cosine_with_restarts"],
+    "num_cycles": ["--lr-scheduler-type", "cosine_with_restarts"],
     "fold": ["--folds", "9"],
-    "power": ["--schedule", "polynomial"],
+    "power": ["--lr-scheduler-type", "polynomial"],
     "plateau_": ["--plateau-monitor", "accuracy"],
-    "early_": ["--early-stopping-patience", "3", "--best-metric", "val_loss"],
+    "early_": ["--early-stopping-patience", "3", "--metric-for-best-model", "val_loss"],
     "lora_": ["--lora-rank", "4"],
     "dora": ["--lora-rank", "4"],
+    "distill_": ["--teacher", "t"],
+    "unlabelled_column": ["--teacher", "t", "--unlabelled", "u.txt"],
+    "unlabelled": ["--teacher", "t"],
     "group_size": ["--quantize", "8"],
     "group_parts": ["--group-by-length", "parts"],
     "group_window": ["--group-by-length", "windows"],
@@ -215,7 +218,8 @@ def test_every_flag_of_every_command_reaches_its_field(settings_class, needed):
 @pytest.mark.parametrize(
     "argv",
     [
-        ["--epochs", "0"], ["--batch-size", "0"], ["--learning-rate", "0"], ["--warmup-ratio", "2"],
+        ["--num-train-epochs", "0"], ["--batch-size", "0"], ["--learning-rate", "0"],
+        ["--warmup-ratio", "2"],
         ["--weight-decay", "-1"], ["--max-grad-norm", "0"], ["--eval-steps", "-1"],
         ["--seed", "-1"], ["--seed", str(2**63)], ["--split-seed", "-1"],
         ["--test-fraction", "1"], ["--validation-fraction", "0"],
@@ -228,7 +232,7 @@ def test_values_out_of_range_are_refused_by_name(argv):
 
 
 def test_early_stopping_needs_a_figure():
-    words = "`early_stopping_patience` has no effect without `best_metric`, such as val_macro_f1"
+    words = "`early_stopping_patience` has no effect without `metric_for_best_model`, such as"
     with pytest.raises(InputError, match=words):
         parse(TrainSettings, "module", "", ["--early-stopping-patience", "3"])
 

@@ -8,7 +8,7 @@ import mlx.core as mx
 import numpy as np
 from safetensors import SafetensorError, deserialize, safe_open
 
-from mlx_finbert.checkpoints.folder_layouts import explain_missing
+from mlx_finbert.checkpoints.folder_layouts import WEIGHT_NAMES, explain_missing
 from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES
 from mlx_finbert.checkpoints.torch_bin import read_torch_file
 from mlx_finbert.errors import InputError, first_line
@@ -81,19 +81,35 @@ def read_weights(folder: Path) -> tuple[Weights, list[str]]:
     If a training script nested the weights in its file, the name includes the entry, as in
     "pytorch_model.bin['state_dict']".
     """
-    for name, read in (
-        ("model.safetensors", lambda path: (read_safetensors(path), "")),
-        ("pytorch_model.bin", read_torch_file),
-    ):
-        names = [name] if (folder / name).is_file() else []
-        if not names and (folder / f"{name}.index.json").is_file():
-            names = shards_of(folder / f"{name}.index.json")
-        if names:
-            found = [read(folder / part) for part in names]
-            weights = {key: value for tensors, _ in found for key, value in tensors.items()}
-            return weights, [part + entry for part, (_, entry) in zip(names, found, strict=True)]
-    lacking = "weights, model.safetensors (or its shards) or pytorch_model.bin"
-    raise InputError(f"{folder} {explain_missing(folder, lacking)}")
+    kind, names = weight_files(folder)
+    if not names:
+        lacking = "weights, model.safetensors (or its shards) or pytorch_model.bin"
+        raise InputError(f"{folder} {explain_missing(folder, lacking)}")
+    if kind == SAFETENSORS:
+        found = [(read_safetensors(folder / name), "") for name in names]
+    else:
+        found = [read_torch_file(folder / name) for name in names]
+    weights = {key: value for tensors, _ in found for key, value in tensors.items()}
+    return weights, [name + entry for name, (_, entry) in zip(names, found, strict=True)]
+
+
+def weight_files(folder: Path) -> tuple[str, list[str]]:
+    """Find the files of a whole model's weights: their format, and their names in the folder.
+
+    Safetensors are read if a folder has both formats. There are no names if it has neither.
+    """
+    for kind, name in WEIGHT_NAMES.items():
+        if (folder / name).is_file():
+            return kind, [name]
+        index = folder / index_of(name)
+        if index.is_file() and (names := shards_of(index)):
+            return kind, names
+    return SAFETENSORS, []
+
+
+def index_of(name: str) -> str:
+    """Return the name of the file that lists the shards of a file of weights."""
+    return f"{name}.index.json"
 
 
 def shards_of(index: Path) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from mlx_finbert.files.formats import SAFETENSORS, TORCH, format_of, start_of
 
 WEIGHT_NAMES = {SAFETENSORS: "model.safetensors", TORCH: "pytorch_model.bin"}
+"""The name of a file with all weights, by format, in the order in which they are looked for."""
 
 OTHER_FRAMEWORKS = {
     "tf_model*.h5": "TensorFlow",
@@ -99,7 +100,7 @@ def training_run(folder: Path) -> str | None:
         return f"is a saved training state, not a model; give the run's folder, {run}"
     return (
         "belongs to a training run that has no model yet; continue it with"
-        f" python -m mlx_finbert.train --resume {run}"
+        f" python -m mlx_finbert.train --resume-from-checkpoint {run}"
     )
 
 

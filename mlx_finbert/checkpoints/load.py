@@ -27,7 +27,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.models import Classifier, build, family_of
 from mlx_finbert.models.config import HeadOptions, id2label_of
-from mlx_finbert.models.dropout_rates import DropoutRates
+from mlx_finbert.models.dropout import DropoutRates
 from mlx_finbert.models.lora import has_lora
 from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.models.quantization import Quantization, pack, quantization_of

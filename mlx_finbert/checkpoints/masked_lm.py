@@ -18,7 +18,7 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer, load_tokenizer
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.models import family_of
-from mlx_finbert.models.dropout_rates import DropoutRates
+from mlx_finbert.models.dropout import DropoutRates
 from mlx_finbert.models.masked_lm import MASKED_LMS, MaskedLM, build_masked_lm, without_labels
 from mlx_finbert.models.parameters import named_parameters
 

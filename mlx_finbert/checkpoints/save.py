@@ -91,9 +91,14 @@ def new_model(folder: Path, tokenizer: Tokenizer, run_files: Mapping[str, bytes]
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write JSON; equal content gives equal bytes."""
+    """Write JSON; see `json_bytes`."""
+    path.write_bytes(json_bytes(content))
+
+
+def json_bytes(content: dict[str, Any]) -> bytes:
+    """Return an object as the content of a JSON file; equal objects give equal bytes."""
     text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")
+    return (text + "\n").encode("utf-8")
 
 
 def write_safetensors(weights: Weights, path: Path) -> None:

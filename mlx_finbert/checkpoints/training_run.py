@@ -7,7 +7,12 @@ from typing import Any
 
 from mlx_finbert.checkpoints.files import RUN_CONFIG, RUN_FILES, SEEN_TEXTS, read_json
 from mlx_finbert.checkpoints.hub import resolve
-from mlx_finbert.data.flags import DataSettings, SplitSettings, TrainedDataSettings
+from mlx_finbert.data.flags import (
+    DataSettings,
+    SplitSettings,
+    TrainedDataSettings,
+    with_earlier_split,
+)
 from mlx_finbert.data.sources import is_same_data
 from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.errors import InputError
@@ -73,7 +78,7 @@ class TrainingRun:
         wished = {name: value for name, value in wished.items() if value is not None}
         if self.settings is None:
             return SplitSettings(**wished)
-        names = ["split_seed", "test_fraction", "validation_fraction"]
+        names = ["split_seed", "test_fraction", "validation_fraction", "split_near_duplicates"]
         names += ["split_by_column", "folds", "fold"] if is_own else []
         return SplitSettings(**{name: getattr(self.settings, name) for name in names} | wished)
 
@@ -93,7 +98,7 @@ def recorded_data(folder: Path) -> dict[str, Any] | None:
     if is_pretraining(folder):
         return None
     values = read_config_file(path, TrainedDataSettings, skip_others=True)
-    return values if "data" in values else None
+    return with_earlier_split(values) if "data" in values else None
 
 
 def is_pretraining(folder: Path) -> bool:

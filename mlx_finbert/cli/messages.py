@@ -5,12 +5,14 @@ A message of the library names a parameter as Python spells it, in backticks: "a
 """
 
 import dataclasses
+import json
 import logging
 import re
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 PARAMETER = re.compile(r"`(\w+)(?:=((?:[^`\\]|\\.)*))?`")
 """A name in backticks, with or without a value."""
@@ -76,6 +78,19 @@ def notes_to_stderr() -> None:
 def told(message: object) -> str:
     """Return a message as the running command prints it, with its flags."""
     return with_flags(str(message), running().names)
+
+
+class Result(Protocol):
+    """What a command found; `str` gives its text."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as values of JSON."""
+
+
+def print_result(result: Result, as_json: bool) -> None:
+    """Print a result as text, with its parameters as flags, or as a JSON object."""
+    figures = json.dumps(result.to_dict(), indent=2, allow_nan=False) if as_json else None
+    print(told(figures or result))
 
 
 class Printed(logging.Handler):

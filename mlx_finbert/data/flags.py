@@ -1,11 +1,18 @@
 """The flags that choose a command's data."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from mlx_finbert.data.folds import make_folds
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.sources.columns import Columns
-from mlx_finbert.data.split import TEST_FRACTION, VALIDATION_FRACTION, Splits, make_splits
+from mlx_finbert.data.split import (
+    TEST_FRACTION,
+    VALIDATION_FRACTION,
+    NearDuplicates,
+    Splits,
+    make_splits,
+)
 from mlx_finbert.data.subset import usable
 from mlx_finbert.data.tables.text_files import ReadOptions
 from mlx_finbert.data.text_hashes import SeenTexts
@@ -100,6 +107,11 @@ class SplitSettings:
     validation_fraction: float = setting(
         VALIDATION_FRACTION, "share of the remaining rows to use for validation"
     )
+    split_near_duplicates: NearDuplicates = setting(
+        "together",
+        "in a random split, keep near duplicates in one part (together), or draw each text by"
+        " itself (apart)",
+    )
     split_by_column: str | None = setting(
         None,
         "sort the rows by this column of dates, times or numbers: the last are test rows, those"
@@ -127,6 +139,9 @@ class SplitSettings:
         refuse_without(self, ["fold"], "`folds`", folds is not None)
         if folds is not None and fold is not None:
             require(1 <= fold <= folds, "fold", fold, f"from 1 to {folds}")
+        for other in ("folds", "split_by_column"):
+            if self.split_near_duplicates == "apart" and getattr(self, other) is not None:
+                raise InputError(f"`split_near_duplicates=apart` has no effect with `{other}`")
         # Settings without data have no `split_column`.
         for other in ("split_column", "folds"):
             if self.split_by_column is not None and getattr(self, other, None) is not None:
@@ -144,7 +159,13 @@ class SplitSettings:
             return folds[self.fold - 1]
         if by := self.split_by_column:
             return split_by_column(texts, by, self.test_fraction, self.validation_fraction)
-        return make_splits(texts, self.split_seed, self.test_fraction, self.validation_fraction)
+        return make_splits(
+            texts,
+            self.split_seed,
+            self.test_fraction,
+            self.validation_fraction,
+            self.split_near_duplicates,
+        )
 
     @property
     def drawn_by(self) -> str:
@@ -168,6 +189,17 @@ class SplitSettings:
 @dataclass(kw_only=True)
 class TrainedDataSettings(SplitSettings, DataSettings):
     """The data settings that a training run records in `config.yaml`."""
+
+
+def with_earlier_split(recorded: dict[str, Any]) -> dict[str, Any]:
+    """Complete the settings recorded by a run of an earlier version, which drew texts one by one.
+
+    Args:
+        recorded: The values in its `config.yaml`.
+    """
+    if recorded.get("folds") or recorded.get("split_by_column"):
+        return recorded
+    return {"split_near_duplicates": "apart"} | recorded
 
 
 def require_split(

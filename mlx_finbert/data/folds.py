@@ -7,11 +7,10 @@ from mlx_finbert.data.split import (
     VALIDATION_FRACTION,
     Splits,
     draw,
-    part_sizes,
     require_rows,
-    rows_by_group,
     take_parts,
 )
+from mlx_finbert.data.split_notes import part_sizes, rows_by_group
 from mlx_finbert.data.text_hashes import chances, group_alike
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts
 from mlx_finbert.errors import InputError
@@ -142,7 +141,7 @@ def sizes_of_groups(groups: np.ndarray) -> str:
 
 def require_unsplit(data: LabelledTexts) -> None:
     """Refuse a source that has its own splits."""
-    if data.splits and set(data.splits) != {"train"}:
+    if data.has_own_splits:
         raise InputError(
             f"{data.name} has its own splits, which cross-validation would mix: remove `folds` (or"
             " `split_column`)"

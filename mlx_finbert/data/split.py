@@ -1,18 +1,31 @@
 """The split into training, validation and test rows, by a hash of each text."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
-from mlx_finbert.data.text_hashes import SeenTexts, chances, group_alike
+from mlx_finbert.data.split_notes import (
+    duplicate_notes,
+    label_notes,
+    near_duplicate_notes,
+    sizes,
+)
+from mlx_finbert.data.text_hashes import SeenTexts, chances
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts
+from mlx_finbert.data.whole_groups import WholeGroups, equal_texts, whole_groups
 from mlx_finbert.errors import InputError
+
+NearDuplicates = Literal["together", "apart"]
+"""Whether near duplicates are drawn as a group, or each text by itself."""
 
 TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.1
 """The share of the rows that are not test rows."""
+
+SPARED = {"test": 2, "validation": 1}
+"""The texts of each label that a part leaves to those drawn after it and to the training rows."""
 
 
 @dataclass
@@ -28,6 +41,24 @@ class Splits:
     """int64: the positions of the test rows in the source, from 0."""
     seen: SeenTexts = field(default_factory=lambda: SeenTexts(frozenset()))
     """The texts seen by a model trained on these parts; empty before `usable` is called."""
+    unlabelled: list[str] = field(default_factory=list)
+    """Training texts without a label, from which a student learns what its teacher says of them."""
+
+    @property
+    def learned(self) -> LabelledTexts:
+        """The training rows, then the unlabelled texts, whose label is -1."""
+        if not self.unlabelled:
+            return self.train
+        train, more = self.train, len(self.unlabelled)
+        last = int(train.numbers.max(initial=0))
+        return replace(
+            train,
+            texts=[*train.texts, *self.unlabelled],
+            label_ids=np.append(train.label_ids, np.full(more, -1, np.int32)),
+            splits=None,
+            numbers=np.append(train.numbers, np.arange(last + 1, last + 1 + more)),
+            others=None,
+        )
 
     def part(self, name: str) -> LabelledTexts | None:
         """Return the part `train`, `validation` or `test`; None if it has no rows."""
@@ -39,43 +70,69 @@ def make_splits(
     split_seed: int = 0,
     test_fraction: float = TEST_FRACTION,
     validation_fraction: float = VALIDATION_FRACTION,
+    near_duplicates: NearDuplicates = "together",
 ) -> Splits:
     """Draw test and validation rows by a hash of each text.
 
     A text's part depends only on the text and the seed. It stays in its part when other rows are
     added, removed, relabelled or sorted, and a larger test fraction keeps the test rows of a
     smaller one. Texts that fold alike (see `fold`) are in the same part. In exchange, sizes and
-    label shares vary by chance; the notes give the largest difference. There is one exception: a
-    label with three or more texts gets rows in every part, and every label gets training rows. For
-    this, the texts of a rare label that are nearest to the limit are moved (see `draw`).
+    label shares vary by chance; the notes give the largest difference. There are two exceptions:
+    the hash of one text decides for all its near duplicates (see `whole_groups`); and a label with
+    three or more texts gets rows in every part, and every label gets training rows. For this, the
+    texts of a rare label that are nearest to the limit are moved (see `draw`).
 
     A source's own splits are kept; if it has no validation rows, they are drawn from its training
-    rows. The rows of each part are in the order of the source.
+    rows, each text by itself. The rows of each part are in the order of the source.
 
     Args:
         data: N texts.
         split_seed: The seed of the draws.
         test_fraction: The share of all rows.
         validation_fraction: The share of the rows that are not test rows.
+        near_duplicates: `together` keeps near duplicates in one part; `apart` draws each text by
+            itself, as earlier versions did.
 
     Raises:
         InputError: If no training row or no validation row is left.
     """
-    groups = group_alike(data.texts)
-    side = np.array(data.splits or ["train"] * len(data), dtype=object)
-    own, drawn = set(side), []
+    own, fractions = set(data.splits or ["train"]), {}
     if own == {"train"}:
-        odds = chances(data.texts, "test", split_seed)
-        draw(side, "test", odds, test_fraction, data.label_ids, groups, spared=2)
-        drawn.append("test")
+        fractions["test"] = test_fraction
     if "validation" not in own:
-        odds = chances(data.texts, "validation", split_seed)
-        draw(side, "validation", odds, validation_fraction, data.label_ids, groups, spared=1)
-        drawn.append("validation")
+        fractions["validation"] = validation_fraction
+    alike = equal_texts(data.texts)
+    side = drawn_sides(data, alike, fractions, split_seed)
+    of_groups = []
+    if near_duplicates == "together" and "test" in fractions and len(data):
+        apart, groups = side, whole_groups(data.texts, data.label_ids, split_seed)
+        side = drawn_sides(data, groups, fractions, split_seed)
+        of_groups = near_duplicate_notes(alike, groups, int(np.sum(side != apart)))
     parts = {name: np.flatnonzero(side == name) for name in SPLIT_SPELLINGS}
     require_rows(data, parts, data.name, validation_fraction)
-    notes = [*data.notes, sizes(data, parts), *label_notes(data, parts, drawn)]
-    return take_parts(data, parts, data.name, notes + duplicate_notes(data, groups, side))
+    notes = [*data.notes, sizes(data, parts), *of_groups, *label_notes(data, parts, [*fractions])]
+    return take_parts(data, parts, data.name, notes + duplicate_notes(data, alike.numbers, side))
+
+
+def drawn_sides(
+    data: LabelledTexts, groups: WholeGroups, fractions: Mapping[str, float], seed: int
+) -> np.ndarray:
+    """Draw the named parts, each from the training rows that are left; see `draw`.
+
+    Args:
+        data: N texts.
+        groups: The groups of rows that stay together.
+        fractions: The share of the rows to draw, by the name of the part, test rows first.
+        seed: The seed of the draws.
+
+    Returns:
+        object (N,), the part of each row.
+    """
+    side = np.array(data.splits or ["train"] * len(data), dtype=object)
+    for name, fraction in fractions.items():
+        odds = groups.odds(chances(data.texts, name, seed))
+        draw(side, name, odds, fraction, data.label_ids, groups.numbers, SPARED[name])
+    return side
 
 
 def draw(
@@ -155,99 +212,3 @@ def take_parts(
     """
     train, validation, test = (data.take(parts[p], f"{name} ({p})") for p in SPLIT_SPELLINGS)
     return Splits(train, validation, test if len(test) else None, notes, parts["test"])
-
-
-def rows_by_group(groups: np.ndarray, rows: Iterable[int]) -> list[list[int]]:
-    """Return the rows of each group, in the order of the groups' first rows."""
-    members = defaultdict(list)
-    for row in rows:
-        members[groups[row]].append(row)
-    return list(members.values())
-
-
-def sizes(data: LabelledTexts, parts: dict[str, np.ndarray]) -> str:
-    """Return a sentence about rows, labels and parts."""
-    shares = ", ".join(
-        f"{name} {count:,}"
-        for name, count in zip(
-            data.label_names,
-            np.bincount(data.label_ids, minlength=len(data.label_names)),
-            strict=True,
-        )
-    )
-    return f"{data.name}: {len(data):,} rows ({shares}); {part_sizes(parts)}"
-
-
-def part_sizes(parts: dict[str, np.ndarray]) -> str:
-    """List the sizes of the parts: `3,488 train, 388 validation, 970 test`."""
-    return ", ".join(f"{len(rows):,} {name}" for name, rows in parts.items() if len(rows))
-
-
-def label_notes(
-    data: LabelledTexts, parts: dict[str, np.ndarray], drawn: Sequence[str]
-) -> list[str]:
-    """Return sentences about labels without training rows and label shares in the drawn parts."""
-    counts = {
-        name: np.bincount(data.label_ids[rows], minlength=len(data.label_names))
-        for name, rows in parts.items()
-        if len(rows)
-    }
-    lacking = [
-        data.label_names[i]
-        for i in np.flatnonzero((counts["train"] == 0) & (np.sum([*counts.values()], axis=0) > 0))
-    ]
-    notes = [f"no training row is labelled {' or '.join(lacking)}"] if lacking else []
-    drawn = [name for name in drawn if name in counts]
-    if drawn:
-        pool = np.sum([counts[name] for name in ("train", *drawn)], axis=0)
-        whole = pool / pool.sum()
-        gaps = {name: np.abs(counts[name] / counts[name].sum() - whole).max() for name in drawn}
-        name = max(gaps, key=gaps.__getitem__)
-        share = counts[name] / counts[name].sum()
-        label = np.abs(share - whole).argmax()
-        notes.append(
-            f"{' and '.join(drawn)} rows are drawn by a hash of each text, so label shares differ"
-            f" by chance: at most {data.label_names[label]}, {share[label]:.1%} of the {name} rows"
-            f" and {whole[label]:.1%} of all"
-        )
-    return notes
-
-
-def duplicate_notes(data: LabelledTexts, groups: np.ndarray, side: np.ndarray) -> list[str]:
-    """Return sentences about duplicates, with the row numbers of the first few conflicts."""
-    alike = repeated_texts(data, groups)
-    crossing = [rows for rows in alike if len(set(side[rows])) > 1]
-    notes = []
-    if crossing:
-        notes.append(
-            f"{len(alike):,} texts occur more than once, {len(crossing):,} of them in several of"
-            " the source's own splits"
-        )
-    elif alike:
-        notes.append(f"{len(alike):,} texts occur more than once, each in one part of the split")
-    return notes + conflict_notes(data, alike)
-
-
-def repeated_texts(data: LabelledTexts, groups: np.ndarray) -> list[list[int]]:
-    """Return the rows of each text that occurs more than once."""
-    return [rows for rows in rows_by_group(groups, range(len(data))) if len(rows) > 1]
-
-
-def conflict_notes(data: LabelledTexts, alike: list[list[int]]) -> list[str]:
-    """Return a sentence about repeated texts with several labels, with the first few rows."""
-    conflicting = [rows for rows in alike if len(set(data.label_ids[rows])) > 1]
-    if not conflicting:
-        return []
-    of_file = row_names(data)
-    rows = "; ".join(", ".join(of_file[r] for r in rows) for rows in conflicting[:5])
-    return [
-        f"{len(conflicting):,} texts have conflicting labels (rows {rows}): correct or remove them"
-    ]
-
-
-def row_names(data: LabelledTexts) -> list[str]:
-    """Return each row's number in its file, with its split if a number occurs in several files."""
-    numbers = list(map(str, data.numbers))
-    if data.splits is None or len(set(numbers)) == len(numbers):
-        return numbers
-    return [f"{split} {number}" for split, number in zip(data.splits, numbers, strict=True)]

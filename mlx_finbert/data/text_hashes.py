@@ -2,8 +2,9 @@
 
 The file `seen_texts.tsv` holds the hashes of the texts that a model saw in training or validation.
 It is saved with the model's weights and keeps these texts out of test rows, even if the data file
-has changed since. Each line has the hash of a folded text, a part (`train`, `validation`, or `base`
-for texts seen by the model that the run started from), and the label as JSON. The first line has
+has changed since. Each line has the hash of a folded text, a part (`train`, `validation`,
+`unlabelled` for texts that a teacher labelled, or `base` for texts seen by the model that the run
+started from), and the label as JSON. The first line has
 the checksum of the others. The texts themselves cannot be recovered from the file.
 """
 
@@ -28,7 +29,7 @@ NOT_RECORDED = "-"
 """The hash that marks training texts which were not recorded."""
 
 Row = tuple[str, str, str]
-"""The hash of a text, its part and its label; the label is empty for part `base`."""
+"""The hash of a text, its part and its label; the label is empty for `unlabelled` and `base`."""
 
 
 def fold(text: str) -> str:
@@ -92,6 +93,10 @@ class SeenTexts:
         inherited = {(key, "base", "") for key, _, _ in base.rows} if base else set()
         return SeenTexts(self.rows | inherited)
 
+    def with_unlabelled(self, texts: Iterable[str]) -> "SeenTexts":
+        """Add texts that the model learned from without a label."""
+        return SeenTexts(self.rows | {(text_hash(text), "unlabelled", "") for text in texts})
+
     @property
     def is_complete(self) -> bool:
         """Whether all texts are recorded, including those seen by the run's base model."""
@@ -130,8 +135,9 @@ class SeenTexts:
         return cls(frozenset((key, part, label) for key, part, label in rows))
 
     def difference(self, now: "SeenTexts") -> str:
-        """Describe how the training and validation texts of `now` differ from these."""
-        clauses = [c for part in ("train", "validation") for c in self._differences(now, part)]
+        """Describe how the texts of `now`, without those of the base model, differ from these."""
+        parts = ("train", "validation", "unlabelled")
+        clauses = [clause for part in parts for clause in self._differences(now, part)]
         return ", ".join(clauses) or (
             "it has the same texts and labels, but in another order or number, or with other tokens"
         )
@@ -144,7 +150,7 @@ class SeenTexts:
             "new": len(after.keys() - before.keys()),
             "relabelled": len(relabelled),
         }
-        name = {"train": "training", "validation": "validation"}[part]
+        name = "training" if part == "train" else part
         return [
             f"{count:,} {name} text{'s' if count > 1 else ''} {'are' if count > 1 else 'is'} {what}"
             for what, count in counts.items()

@@ -1,24 +1,19 @@
-"""Texts with integer labels and label names, and their construction from raw columns."""
+"""Texts with integer labels and label names."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from mlx_finbert.data.bad_rows import BadRows
-from mlx_finbert.data.label_names import Naming, name_rows, naming_notes, ordered
-from mlx_finbert.data.label_values import UNLABELLED, label_text, unlabelled_notes, without_label
 from mlx_finbert.errors import InputError
-from mlx_finbert.labels import canonical, check_names, match_labels, shown
+from mlx_finbert.labels import canonical, match_labels, shown
 
 SPLIT_SPELLINGS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev", "devel", "development", "eval"),
     "test": ("test", "testing", "holdout"),
 }
-
-Where = Callable[[int], str]
 
 
 @dataclass
@@ -48,6 +43,11 @@ class LabelledTexts:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def has_own_splits(self) -> bool:
+        """Whether the source marks rows that are not training rows."""
+        return bool(self.splits) and set(self.splits or ()) != {"train"}
 
     def take(self, rows: np.ndarray, name: str) -> "LabelledTexts":
         """Return the given rows under a new name."""
@@ -81,119 +81,6 @@ class LabelledTexts:
         ids = np.zeros(len(self.label_names), np.int32)
         ids[occurring] = match_labels([self.label_names[i] for i in occurring], model_labels)
         return ids[self.label_ids]
-
-
-def from_columns(
-    texts: Sequence[Any],
-    labels: Sequence[Any],
-    name: str,
-    columns: tuple[str, str] = ("text", "label"),
-    label_names: Sequence[str] | None = None,
-    splits: Sequence[Any] | None = None,
-    licence: str = "",
-    where: Where | None = None,
-    numbers: Sequence[int] | None = None,
-    others: list[dict[str, Any]] | None = None,
-    faults: Sequence[str] = (),
-    label_map: Mapping[str, str] | None = None,
-    drop_bad_rows: bool | None = None,
-) -> LabelledTexts:
-    """Check two raw columns and convert them to labelled texts.
-
-    Rows without a label are left out, and the notes of the result say how many.
-
-    Args:
-        texts: Strings.
-        labels: Names or integers.
-        name: The file or data set, for messages.
-        columns: The names of the two columns, for messages.
-        label_names: The names that may occur, in order, or the names of the integers from 0.
-        splits: The split of each row, if the source marks it.
-        licence: The licence of the data.
-        where: Returns the name of row i in messages, counted from 0; None gives `NAME, row i + 1`.
-        numbers: The numbers of the rows in their files, from 1.
-        others: The other columns of each row.
-        faults: A clause with place and fault for each row that could not be read.
-        label_map: The names by `map_key` of the labels.
-        drop_bad_rows: Skip rows that cannot be used instead of refusing them; None for a source
-            that does not take `drop_bad_rows`.
-
-    Raises:
-        InputError: If rows cannot be used; names the rows (not counting the header) and the column.
-    """
-    where = where or (lambda i: f"{name}, row {i + 1}")
-    if not len(texts) and not faults:
-        raise InputError(f"{name} has no rows")
-    naming, column = Naming(label_names, label_map), f"column {columns[1]!r}"
-    own = None if splits is None else [split_of(str(s).strip().casefold()) for s in splits]
-    values = [label_text(label) for label in labels]
-    missing = without_label(values, own, naming.knows(UNLABELLED))
-    bad = BadRows(name, where, drop_bad_rows, faults)
-    labelled: dict[int, str] = {}
-    for i in np.flatnonzero(~missing).tolist():
-        value = values[i]
-        if not isinstance(texts[i], str) or not texts[i].strip():
-            bad.add(i, f", column {columns[0]!r}: the text is empty or not a text ({texts[i]!r})")
-        elif splits is not None and own is not None and own[i] is None:
-            bad.add(i, f": the split {splits[i]!r} is not one of {', '.join(SPLIT_SPELLINGS)}")
-        elif value is None:
-            bad.add(i, f", {column}: {labels[i]!r} is not a label: neither a name nor a number")
-        else:
-            labelled[i] = value
-    named = name_rows(labelled, naming, column, bad)
-    notes = unlabelled_notes(name, values, missing, own) + bad.settle(len(texts))
-    rows = bad.without(list(labelled))
-    if not rows:
-        raise InputError(nothing_left(name, column, notes, UNLABELLED in values))
-    occurring = list(dict.fromkeys(labelled[i] for i in rows))
-    names = ordered(occurring, named, naming)
-    check_names(names)
-    ids = {canonical(label): i for i, label in enumerate(names)}
-    at = np.arange(1, len(texts) + 1) if numbers is None else np.array(numbers, np.int64)
-    return LabelledTexts(
-        [texts[i] for i in rows],
-        np.array([ids[canonical(named[labelled[i]])] for i in rows], np.int32),
-        names,
-        name,
-        None if own is None else [split for i in rows if (split := own[i])],
-        licence,
-        at[rows],
-        others and [others[i] for i in rows],
-        notes + naming_notes(f"{name}, {column}", occurring, named, naming, names),
-    )
-
-
-def nothing_left(name: str, column: str, notes: Sequence[str], minus_one: bool) -> str:
-    """Return the error message for a source whose rows are all left out.
-
-    Args:
-        name: The name of the source.
-        column: The name of the label column in messages.
-        notes: The reasons why rows are left out.
-        minus_one: Whether the column contains -1, which could be a label.
-    """
-    map_it = ' name -1 with `label_map="-1=NAME"` if it is a label,' if minus_one else ""
-    return (
-        f"{name} has no row with a text and a label in {column} ({'; '.join(notes)}): choose"
-        f" another `label_column`,{map_it} or score the texts with python -m mlx_finbert.predict"
-    )
-
-
-def relabelled(data: LabelledTexts, label_map: Mapping[str, str]) -> LabelledTexts:
-    """Rename the labels of a source that has its own label names.
-
-    Args:
-        data: N texts.
-        label_map: The new names by `map_key` of the present names; all must be included.
-    """
-    fresh = from_columns(
-        data.texts,
-        [data.label_names[i] for i in data.label_ids],
-        data.name,
-        splits=data.splits,
-        label_map=label_map,
-    )
-    return replace(data, label_ids=fresh.label_ids, label_names=fresh.label_names)
 
 
 def require_trainable(data: LabelledTexts) -> None:

@@ -10,12 +10,9 @@ from mlx_finbert.data.split import (
     TEST_FRACTION,
     VALIDATION_FRACTION,
     Splits,
-    conflict_notes,
-    label_notes,
-    repeated_texts,
-    sizes,
     take_parts,
 )
+from mlx_finbert.data.split_notes import conflict_notes, label_notes, repeated_texts, sizes
 from mlx_finbert.data.text_hashes import group_alike
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, require_trainable
 from mlx_finbert.data.times import Key, column_of, sort_keys
@@ -44,7 +41,7 @@ def split_by_column(
     Raises:
         InputError: If a value cannot be used, or the rows cannot be split in this way.
     """
-    if data.splits and set(data.splits) != {"train"}:
+    if data.has_own_splits:
         raise InputError(
             f"{data.name} has its own splits, which `split_by_column` would mix: leave it out"
         )

@@ -33,6 +33,10 @@ class Tokens:
         """The number of truncated rows."""
         return int(np.count_nonzero(self.cut))
 
+    def equals(self, other: "Tokens") -> bool:
+        """Whether the rows have the same token ids."""
+        return np.array_equal(self.offsets, other.offsets) and np.array_equal(self.ids, other.ids)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

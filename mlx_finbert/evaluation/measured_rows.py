@@ -145,10 +145,9 @@ def measured_rows(texts: LabelledTexts, wanted: RowsWanted, run: TrainingRun) ->
 
 def is_drawn(texts: LabelledTexts, split: Split) -> bool:
     """Whether a part is drawn by hash rather than marked in the data."""
-    own = set(texts.splits or ["train"])
     if split == "test":
-        return own == {"train"}
-    return split != "all" and "validation" not in own
+        return not texts.has_own_splits
+    return split != "all" and "validation" not in (texts.splits or ())
 
 
 def require_marked_test_rows(

@@ -36,11 +36,21 @@ class Forward:
         logits = self._logits[stream % len(self._logits)]
         return logits(mx.array(batch.input_ids), mx.array(batch.attention_mask))
 
-    def all_logits(self, loader: Loader) -> np.ndarray:
-        """Compute the logits of a loader's N examples, float32 (N, num_labels), in their order."""
+    def all_logits(self, loader: Loader, what: str | None = None) -> np.ndarray:
+        """Compute the logits of a loader's N examples, float32 (N, num_labels), in their order.
+
+        Args:
+            loader: loader of the N examples.
+            what: title of a progress bar over this process's share; None for no bar.
+        """
         found = np.zeros((len(loader.tokens), self.model.args.num_labels), np.float32)
-        for rows, logits in self._computed(islice(loader.epoch(), self.rank, None, self.ranks)):
-            found[rows] = logits
+        batches = islice(loader.epoch(), self.rank, None, self.ranks)
+        total = -(-len(found) // self.ranks)
+        hidden = {"disable": True} if what is None else {}
+        with progress_bar(total=total, desc=what, unit="row", **hidden) as bar:
+            for rows, logits in self._computed(batches):
+                found[rows] = logits
+                bar.update(len(rows))
         if self.ranks > 1:
             # Each row was computed by one process and is zero in the others.
             found = np.array(mx.distributed.all_sum(mx.array(found), group=self.processes))

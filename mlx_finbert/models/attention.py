@@ -22,12 +22,19 @@ class Packing:
         examples: E, the maximum number of examples per row.
         positions: int32 (B, P), the tokens to compute in the last layer; None for the examples'
             first tokens. Only for one example per row.
+        states: a list that gets the output of every layer, (B, L, hidden_size); None to compute the
+            last layer for the selected tokens only.
     """
 
     def __init__(
-        self, attention_mask: mx.array, examples: int = 1, positions: mx.array | None = None
+        self,
+        attention_mask: mx.array,
+        examples: int = 1,
+        positions: mx.array | None = None,
+        states: list[mx.array] | None = None,
     ) -> None:
         self.examples = examples
+        self.states = states
         self.numbers = attention_mask
         self.positions = positions
         # Boolean because `scaled_dot_product_attention` adds any other dtype to the scores, and

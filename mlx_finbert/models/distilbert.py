@@ -137,14 +137,17 @@ class DistilBertForSequenceClassification(nn.Module):
         token_type_ids: mx.array | None = None,
         dropout_key: mx.array | None = None,
         examples: int = 1,
+        states: list[mx.array] | None = None,
     ) -> mx.array:
         """Logits (B, num_labels) for int32 ids and mask of shape (B, L).
 
         DistilBERT has no segments: `token_type_ids` is accepted, as in the other families, but has
         no effect. Dropout masks come from `dropout_key`, uint32 (2,); without a key there is no
         dropout. With several `examples` per row (see `Packing`), the logits are
-        (B * examples, num_labels), row by row.
+        (B * examples, num_labels), row by row. The list `states`, if given, gets each layer's
+        output, (B, L, dim).
         """
+        packing = Packing(attention_mask, examples, states=states)
         with dropout_from(dropout_key):
-            x = self.distilbert(input_ids, Packing(attention_mask, examples))
+            x = self.distilbert(input_ids, packing)
             return self.classifier(self.dropout(nn.relu(self.pre_classifier(x))))

@@ -10,9 +10,12 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import mlx.core as mx
 import mlx.nn as nn
+
+from mlx_finbert.models.config import ClassifierArgs
 
 LEVELS = 2**16
 """A mask uses 16 random bits per element, half as many as `mx.random.bernoulli`."""
@@ -102,3 +105,21 @@ def random_levels(shape: Sequence[int], key: mx.array) -> mx.array:
     if size % 4:
         levels = levels.flatten()[:size]
     return levels.reshape(shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropoutRates:
+    """Rates to use instead of a checkpoint's: from 0 to below 1; None keeps the checkpoint's."""
+
+    hidden: float | None = None
+    """Rate of the embeddings and of the layers' outputs."""
+    attention: float | None = None
+    """Rate of the attention probabilities."""
+    head: float | None = None
+    """Rate before the classifier. With None, a BERT or RoBERTa whose config has no rate of its own
+    uses `hidden`, as in transformers."""
+
+    def in_config(self, family: type[ClassifierArgs]) -> dict[str, float]:
+        """Return the given rates under the keys that a family's config has for them."""
+        rates = zip(family.dropout_keys, (self.hidden, self.attention, self.head), strict=True)
+        return {key: rate for key, rate in rates if rate is not None}

@@ -35,7 +35,10 @@ class Encoder(nn.Module):
         Returns:
             (B * E, hidden_size) or (B * P, hidden_size).
         """
-        return self._run(x, packing, selected_only=True)[-1].flatten(-3, -2)
+        if packing.states is None:
+            return self._run(x, packing, selected_only=True)[-1].flatten(-3, -2)
+        packing.states += self.hidden_states(x, packing)
+        return packing.selected(packing.states[-1]).flatten(-3, -2)
 
     def hidden_states(self, x: mx.array, packing: Packing) -> list[mx.array]:
         """The output of every layer for every token, each (B, L, hidden_size).

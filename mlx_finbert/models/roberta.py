@@ -94,13 +94,15 @@ class RobertaForSequenceClassification(nn.Module):
         token_type_ids: mx.array | None = None,
         dropout_key: mx.array | None = None,
         examples: int = 1,
+        states: list[mx.array] | None = None,
     ) -> mx.array:
         """Logits (B, num_labels) for int32 ids, mask and optional segments of shape (B, L).
 
         Dropout masks come from `dropout_key`, uint32 (2,); without a key there is no dropout. With
         several `examples` per row (see `Packing`), the logits are (B * examples, num_labels), row
-        by row.
+        by row. The list `states`, if given, gets each layer's output, (B, L, hidden_size).
         """
+        packing = Packing(attention_mask, examples, states=states)
         with dropout_from(dropout_key):
-            x = self.roberta(input_ids, token_type_ids, Packing(attention_mask, examples))
+            x = self.roberta(input_ids, token_type_ids, packing)
             return self.classifier(x)

@@ -102,9 +102,9 @@ class MaskingSettings:
 class PretrainCourseSettings(CourseSettings):
     """Passes, learning rate and metrics."""
 
-    epochs: int = setting(1, "number of passes over the texts")
+    num_train_epochs: int = setting(1, "number of passes over the texts")
     learning_rate: float = setting(LEARNING_RATE, "peak learning rate, reached after the warm-up")
-    best_metric: Literal["last", Figure] = setting(
+    metric_for_best_model: Literal["last", Figure] = setting(
         "val_loss", "keep the model of the last evaluation, or of the best one by this metric"
     )
     plateau_monitor: Figure | None = setting(

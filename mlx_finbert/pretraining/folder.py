@@ -30,7 +30,7 @@ def other_texts(resumed: Path, settings: PretrainSettings) -> str:
     held_out = settings.validation_data
     also = f" or {held_out}" if held_out else ""
     return (
-        f"`resume={resumed}`: {settings.data}{also} is not what this run read: its texts, their"
-        " order or the tokenizer differ; give the original texts with `data`"
+        f"`resume_from_checkpoint={resumed}`: {settings.data}{also} is not what this run read: its"
+        " texts, their order or the tokenizer differ; give the original texts with `data`"
         f"{' and `validation_data`' if held_out else ''}, or start a new run"
     )

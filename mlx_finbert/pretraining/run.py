@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,16 @@ def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> Pretr
     """
     if settings.gradient_checkpointing:
         prefer_memory()
-    checkpoint = find_checkpoint(Path(settings.resume)) if settings.resume else None
+    checkpoint = (
+        find_checkpoint(Path(settings.resume_from_checkpoint))
+        if settings.resume_from_checkpoint
+        else None
+    )
     check_output(settings)
     corpus = settings.corpus()
-    remedy = "start the run again, with `resume` to continue from its last checkpoint"
+    remedy = (
+        "start the run again, with `resume_from_checkpoint` to continue from its last checkpoint"
+    )
     with guarded(remedy), ExitStack() as held:
         processes = ranks()
         is_first = processes.rank() == 0
@@ -97,6 +103,7 @@ def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> Pretr
         require_same(processes, digest, f"`data={settings.data}`: the texts or their tokens")
         trainer = make_trainer(settings, model, tokenizer, rows, processes)
         folder = PretrainFolder(path, settings, model, tokenizer, digest)
+        folder.defaults = {field.name: field.default for field in fields(settings)}
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
             log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
@@ -117,7 +124,7 @@ def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> Pretr
 
 
 def complete(given: dict[str, Any]) -> PretrainSettings:
-    """Build the settings from the given values; `resume` takes those of the resumed run.
+    """Build the settings from the given values; a resumed run takes those that it recorded.
 
     Raises:
         InputError: for a value that differs from the resumed run, or an unusable checkpoint.
@@ -133,6 +140,7 @@ def recorded_settings(folder: Path) -> dict[str, Any]:
     """
     if not is_pretraining(folder):
         raise InputError(
-            f"`resume={folder}` is of a run of python -m mlx_finbert.train: resume it with that"
+            f"`resume_from_checkpoint={folder}` is of a run of python -m mlx_finbert.train: resume"
+            " it with that"
         )
     return read_config_file(folder / RUN_CONFIG, PretrainSettings)

@@ -159,7 +159,11 @@ def origin(facts: CardFacts) -> str:
         base = f", made of {code(facts.base_model)}" if facts.base_model else ""
         return f"{what} of the family {escaped(facts.model_type)}{base}."
     rows = f" ({facts.train_rows:,} training rows)" if facts.train_rows else ""
-    return f"{code(facts.model)}, fine-tuned with mlx-finbert on {escaped(facts.data)}{rows}."
+    made = f"{code(facts.model)}, fine-tuned with mlx-finbert on {escaped(facts.data)}{rows}"
+    if facts.teacher is None:
+        return f"{made}."
+    more = f" and {facts.unlabelled_rows:,} unlabelled texts" if facts.unlabelled_rows else ""
+    return f"{made}{more}, and distilled from {code(facts.teacher)}."
 
 
 def figures_table(measured: list[Measured]) -> str:

@@ -1,13 +1,10 @@
 """Which files of a model's folder are published, and as what."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from mlx_finbert.checkpoints.files import (
     ADAPTER_CONFIG,
@@ -15,15 +12,16 @@ from mlx_finbert.checkpoints.files import (
     MODEL_FILES,
     RUN_CONFIG,
     SEEN_TEXTS,
+    index_of,
     read_json,
-    shards_of,
+    weight_files,
 )
+from mlx_finbert.checkpoints.folder_layouts import WEIGHT_NAMES
+from mlx_finbert.checkpoints.save import json_bytes
 from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES
 from mlx_finbert.checkpoints.training_run import recorded_data
 from mlx_finbert.publishing.private import scrub
-
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""Names of whole weights, in the order in which they are looked for; each may be in shards."""
+from mlx_finbert.settings import read_yaml, yaml_text
 
 OF_MODELS = [
     *sorted(MODEL_FILES),
@@ -47,6 +45,7 @@ STAYS = {
     "best.json": "to resume the run",
     "card.json": "the card is made of it",
     "report.html": "shows texts of the data",
+    "teacher_logits": "to resume the run",
     "mistakes.csv": "texts of the data",
     SEEN_TEXTS: "as asked for",
 }
@@ -98,12 +97,9 @@ def weights_of(folder: Path) -> list[str]:
     """The names of the files of a whole model's weights, as `load` chooses them."""
     if (folder / ADAPTER_CONFIG).is_file():
         return []
-    for name in WEIGHTS:
-        if (folder / name).is_file():
-            return [name]
-        if (folder / f"{name}.index.json").is_file():
-            return [f"{name}.index.json", *shards_of(folder / f"{name}.index.json")]
-    return []
+    kind, names = weight_files(folder)
+    whole = WEIGHT_NAMES[kind]
+    return names if names in ([], [whole]) else [index_of(whole), *names]
 
 
 def scrubbed_json(path: Path, known: Mapping[str, str]) -> Content:
@@ -118,17 +114,9 @@ def scrubbed_run_config(folder: Path, known: Mapping[str, str]) -> Content:
     path = folder / RUN_CONFIG
     # Refuses a file that `evaluate` could not read.
     recorded_data(folder)
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found = read_yaml(path)
     clean = scrub(found, known)
-    if clean == found:
-        return path
-    return yaml.safe_dump(clean, sort_keys=False, allow_unicode=True).encode("utf-8")
-
-
-def json_bytes(content: dict[str, Any]) -> bytes:
-    """JSON as `save` writes it."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True)
-    return (text + "\n").encode("utf-8")
+    return path if clean == found else yaml_text(clean).encode("utf-8")
 
 
 def staying(folder: Path, files: Mapping[str, Content]) -> list[Staying]:
@@ -144,7 +132,8 @@ def reason(path: Path) -> str:
     """Why a file is not published."""
     if matches(path.name, OF_MODELS) and path.name != SEEN_TEXTS:
         return "not read: the model's weights are in other files"
-    return STAYS.get(path.name, "not a file of the model")
+    # The name of the teacher's logits ends with a hash.
+    return STAYS.get(path.name.partition("-")[0], "not a file of the model")
 
 
 def size_of(content: Content) -> int:

@@ -56,6 +56,10 @@ class CardFacts:
     """Their id on the hub."""
     data_licence: str | None = None
     train_rows: int | None = None
+    teacher: str | None = None
+    """The public name of the classifier that the model was distilled from."""
+    unlabelled_rows: int = 0
+    """The number of further texts that only the teacher labelled."""
     epoch: float | None = None
     chosen_by: str | None = None
     """The metric by which the epoch was chosen; `last` for the last one."""

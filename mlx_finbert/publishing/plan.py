@@ -136,7 +136,10 @@ def names_of_paths(folder: Path, base_model: str | None) -> dict[str, str]:
     """The paths that a run recorded, and what to call them instead."""
     values = read_yaml(folder / RUN_CONFIG) if (folder / RUN_CONFIG).is_file() else {}
     model, data = str(values.get("model", "")), str(values.get("data", ""))
+    teacher, unlabelled = str(values.get("teacher", "")), values.get("unlabelled") or []
     names = {
+        teacher: public_model(teacher) if teacher else "",
+        **{str(file): public_data(str(file)) for file in unlabelled},
         data: public_data(data) if data else "",
         model: (base_model or public_model(model)) if model and is_local_model(model) else model,
         str(folder.absolute()): folder.name,

@@ -13,6 +13,7 @@ from mlx_finbert.evaluation.calibration import Reliability, reliability
 from mlx_finbert.evaluation.metrics import Metrics, bootstrap_intervals, measure
 from mlx_finbert.inference.logits import softmax
 from mlx_finbert.report.panels import PANELS, Panel
+from mlx_finbert.report.student import StudentAndTeacher
 
 PACKAGES = ("mlx", "transformers", "numpy")
 
@@ -100,6 +101,8 @@ class Report:
     """None if no rows were measured, as after Ctrl-C."""
     temperature: float = 1.0
     """Temperature of the calibration; 1 without calibration."""
+    distillation: StudentAndTeacher | None = None
+    """The comparison with the teacher; None without one."""
     padding_waste: float | None = None
     """Share of padding in the positions of a training epoch."""
     tokens_per_second: float | None = None

@@ -79,6 +79,7 @@ def metrics_of(report: Report) -> dict[str, Any]:
         **results.metrics.to_dict(report.label_names),
         "intervals_95": {name: plain(bounds) for name, bounds in results.intervals.items()},
         "uncalibrated": {"ece": results.raw.error, **uncalibrated},
+        **({"distillation": report.distillation.to_dict()} if report.distillation else {}),
     }
 
 

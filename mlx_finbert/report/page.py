@@ -16,6 +16,7 @@ from mlx_finbert.report.markup import (
 )
 from mlx_finbert.report.pictures import svg
 from mlx_finbert.report.sections import result_sections
+from mlx_finbert.report.student import student_section
 
 PANEL_SIZE = (3.6, 2.1)
 
@@ -41,7 +42,9 @@ PAGE = """\
 def page(report: Report) -> str:
     """The complete page, without scripts or external files."""
     headline, *others = result_sections(report) or [figures(report)]
-    parts = [header(report), headline, curves(report), *others, settings(report), the_run(report)]
+    student = student_section(report.distillation) if report.distillation else ""
+    first = [header(report), headline, student, curves(report)]
+    parts = [*first, *others, settings(report), the_run(report)]
     content = "\n".join(part for part in parts if part)
     return PAGE.format(title=text(report.title), style=STYLE_SHEET, content=content)
 

@@ -46,7 +46,7 @@ def resume() -> Iterator[Measure]:
         small = write_small_checkpoint(Path(root) / "small")
         train(settings_of(small, whole))
         shutil.copytree(whole, copy)
-        train(complete({"resume": str(checkpoint_of(copy, SAVED_AT))}))
+        train(complete({"resume_from_checkpoint": str(checkpoint_of(copy, SAVED_AT))}))
         expected, found = arrays_of(whole, STEPS), arrays_of(copy, STEPS)
         others = different(expected, found)
         if others:

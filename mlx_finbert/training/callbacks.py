@@ -23,7 +23,8 @@ class Callback:
     The progress bar, the log file and the folder of a run are callbacks. Those that are given to
     `fine_tune` come after the folder, so that they find its files up to date; of several processes,
     the first one calls them. An exception ends the run: all callbacks get `on_end("failed")`, the
-    exception goes on to the caller, and `resume` continues from the last checkpoint.
+    exception goes on to the caller, and `resume_from_checkpoint` continues from the last
+    checkpoint.
     """
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:

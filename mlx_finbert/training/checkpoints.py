@@ -118,29 +118,34 @@ def find_checkpoint(place: Path) -> Checkpoint:
     found = checkpoints_of(place)
     if not found and (place / RUN_CONFIG).is_file():
         raise InputError(
-            f"`resume={place}` holds a model, but no checkpoints; {how_to_prolong(place)}"
+            f"`resume_from_checkpoint={place}` holds a model, but no checkpoints;"
+            f" {how_to_prolong(place)}"
         )
     if not found:
-        raise InputError(f"`resume={place}` holds no checkpoints: give the folder of a run")
+        raise InputError(
+            f"`resume_from_checkpoint={place}` holds no checkpoints: give the folder of a run"
+        )
     for path in reversed(found):
         if not (fault := fault_of(path)):
             return read_checkpoint(path)
         log.warning(f"{fault}: checkpoint skipped")
     raise InputError(
-        f"`resume={place}`: all checkpoints ({len(found)}) are damaged; start a new run"
+        f"`resume_from_checkpoint={place}`: all checkpoints ({len(found)}) are damaged; start a new"
+        " run"
     )
 
 
 def named_checkpoint(path: Path) -> Checkpoint:
     """Read one checkpoint, or raise an error that names the last good one before it."""
     if not path.is_dir():
-        raise InputError(f"`resume={path}`: there is no such checkpoint")
+        raise InputError(f"`resume_from_checkpoint={path}`: there is no such checkpoint")
     fault = fault_of(path)
     if not fault:
         return read_checkpoint(path)
     before = [other for other in checkpoints_of(path.parent.parent) if other < path]
     good = next((other for other in reversed(before) if not fault_of(other)), None)
-    advice = f"use an earlier one: `resume={good}`" if good else "there is no good one before it"
+    earlier = f"use an earlier one: `resume_from_checkpoint={good}`"
+    advice = earlier if good else "there is no good one before it"
     raise InputError(f"{fault}; {advice}")
 
 

@@ -40,9 +40,9 @@ def collapse_warning(
 
 def remedies(settings: TrainSettings) -> str:
     """The changes of a run's settings that most often prevent a collapse."""
-    length = "epochs" if settings.max_steps is None else "max_steps"
+    length = "num_train_epochs" if settings.max_steps is None else "max_steps"
     changes = [
-        f"a lower `learning_rate` than {settings.learning_rate:g}",
+        f"a lower `learning_rate` than {settings.peak_rate:g}",
         f"more `{length}` than {getattr(settings, length):,}",
     ]
     if settings.class_weights is None:

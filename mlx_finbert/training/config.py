@@ -1,22 +1,20 @@
 """The settings of `python -m mlx_finbert.train`."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
 from mlx_finbert.data.flags import DataSettings, SplitSettings
 from mlx_finbert.data.grouping import RANDOM, Grouping, Way
 from mlx_finbert.data.texts import LabelledTexts, require_trainable
+from mlx_finbert.distillation.config import DistillationSettings
 from mlx_finbert.models.lora import LoraConfig
 from mlx_finbert.settings import refuse_without, require, setting
 from mlx_finbert.training.course_settings import CourseSettings
 from mlx_finbert.training.dropout_settings import DropoutSettings
+from mlx_finbert.training.learning_rates import default_head_rate, default_rate
 from mlx_finbert.training.loss import Precision
 from mlx_finbert.training.optimizer import Adam
 from mlx_finbert.training.trainer import TrainingArgs
-
-FRESH_HEAD_RATE = 1e-3
-"""Learning rate of a fresh classifier, from Yang, Uy and Huang's FinBERT (2020,
-archive/bertModel.py of their code)."""
 
 
 @dataclass(kw_only=True)
@@ -36,7 +34,7 @@ class FolderSettings:
     save_total_limit: int = setting(
         2, "keep the last N checkpoints and the one of the best evaluation"
     )
-    resume: str | None = setting(
+    resume_from_checkpoint: str | None = setting(
         None,
         "resume the run in this folder, or from this checkpoint, with its recorded settings",
         recorded=False,
@@ -175,11 +173,11 @@ class FittingSettings(DepthSettings, UpdateSettings, CourseSettings):
         """
         return TrainingArgs(
             total_steps=self.total_steps(steps_per_epoch),
-            learning_rate=self.learning_rate,
+            learning_rate=self.peak_rate,
             schedule=self.lr_schedule(steps_per_epoch),
             eval_steps=self.eval_steps,
             save_steps=save_steps,
-            best_metric=self.best_metric,
+            best_metric=self.metric_for_best_model,
             plateau=self.plateau(),
             stopping=self.early_stopping(),
         )
@@ -205,7 +203,7 @@ class StepSettings(FittingSettings):
     gradual_unfreezing: bool = setting(
         False, "train only the head first; add one layer after each third of an epoch"
     )
-    label_smoothing: float = setting(0.1, "share of a label's weight spread over all labels")
+    label_smoothing_factor: float = setting(0.1, "share of a label's weight spread over all labels")
     class_weights: list[str] | None = setting(
         None, "balanced, sqrt-balanced, or LABEL=WEIGHT,... (labels not listed have weight 1)"
     )
@@ -213,7 +211,7 @@ class StepSettings(FittingSettings):
     def check_step(self) -> None:
         """Refuse values out of range."""
         self.check_fitting()
-        at_least_1, smoothing = "must be at least 1", self.label_smoothing
+        at_least_1, smoothing = "must be at least 1", self.label_smoothing_factor
         require(self.group_parts >= 1, "group_parts", self.group_parts, at_least_1)
         require(self.group_window >= 1, "group_window", self.group_window, at_least_1)
         in_parts = self.group_by_length == "parts"
@@ -225,7 +223,9 @@ class StepSettings(FittingSettings):
             "`group_by_length=windows`, jittered, dealt or at-first",
             in_windows,
         )
-        require(0 <= smoothing < 1, "label_smoothing", smoothing, "must be from 0 to below 1")
+        require(
+            0 <= smoothing < 1, "label_smoothing_factor", smoothing, "must be from 0 to below 1"
+        )
 
     def grouping(self, epochs: int) -> Grouping:
         """How to form the batches of a run with this number of epochs."""
@@ -266,6 +266,7 @@ class LoraSettings:
 @dataclass(kw_only=True)
 class TrainSettings(
     OutputSettings,
+    DistillationSettings,
     LoraSettings,
     DropoutSettings,
     StepSettings,
@@ -281,17 +282,29 @@ class TrainSettings(
         self.check_step()
         self.check_dropout()
         self.check_lora()
+        self.check_distillation()
         self.check_output()
 
-    def for_head(self, is_fresh: bool) -> "TrainSettings":
-        """The same settings, with a default learning rate for a fresh head.
+    def for_model(self, width: int, is_fresh: bool) -> "TrainSettings":
+        """The same settings, with default learning rates for a model.
 
         Args:
-            is_fresh: whether the head has random weights.
+            width: hidden size of the model.
+            is_fresh: whether the model's head has random weights.
         """
-        if self.head_learning_rate is not None or not is_fresh:
-            return self
-        return replace(self, head_learning_rate=max(FRESH_HEAD_RATE, self.learning_rate))
+        rate, head = self.learning_rate, self.head_learning_rate
+        if rate is None:
+            rate = default_rate(width, has_adapters=self.lora_rank is not None)
+        if head is None and is_fresh:
+            head = default_head_rate(rate)
+        return replace(self, learning_rate=rate, head_learning_rate=head)
+
+    def defaults_for(self, width: int, is_fresh: bool) -> dict[str, Any]:
+        """The defaults of all settings; those of the learning rates are chosen by `for_model`."""
+        defaults = {field.name: field.default for field in fields(self)}
+        rate = replace(self, learning_rate=None).for_model(width, is_fresh).learning_rate
+        head = replace(self, head_learning_rate=None).for_model(width, is_fresh).head_learning_rate
+        return defaults | {"learning_rate": rate, "head_learning_rate": head}
 
     def load_texts(self) -> LabelledTexts:
         """Load the texts and check that a classifier can be trained on them."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlx_finbert.models.dropout_rates import DropoutRates
+from mlx_finbert.models.dropout import DropoutRates
 from mlx_finbert.settings import require, setting
 
 

@@ -5,9 +5,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mlx_finbert.data.sources.at_hand import IN_MEMORY, is_at_hand, load_at_hand, name_at_hand
+from mlx_finbert.data.sources.at_hand import (
+    IN_MEMORY,
+    is_at_hand,
+    load_at_hand,
+    name_at_hand,
+    name_of_texts,
+)
 from mlx_finbert.data.texts import LabelledTexts, require_trainable
-from mlx_finbert.errors import InputError
+from mlx_finbert.data.values import values_of
+from mlx_finbert.errors import InputError, is_encodable
 from mlx_finbert.keywords import from_keywords, takes_settings
 from mlx_finbert.training.callbacks import Callback
 from mlx_finbert.training.config import TrainSettings
@@ -20,6 +27,7 @@ def fine_tune(
     model: str | os.PathLike[str] | None = None,
     data: Any = None,
     *,
+    unlabelled: Any = None,
     callbacks: Sequence[Callback] = (),
     **settings: Any,
 ) -> Result:
@@ -34,9 +42,12 @@ def fine_tune(
             `label_column` and `split_column` name; a `datasets.DatasetDict` or a dictionary of such
             tables, whose splits are kept. None for the packaged sample, or for the data of the run
             to resume, if that was a path or a name.
+        unlabelled: with `teacher`, a path (or several, with commas) as for the command's
+            `--unlabelled`, or texts at hand: a list of strings, a NumPy array, a column of a data
+            frame.
         callbacks: called at each event of the training; see `Callback`.
         settings: the flags of the command as parameters: `learning_rate=1e-5`. With
-            `resume=FOLDER`, the others come from the run to resume.
+            `resume_from_checkpoint=FOLDER`, the others come from the run to resume.
 
     Returns:
         The folder, how the run ended, and the figures of the test rows.
@@ -46,7 +57,11 @@ def fine_tune(
             anything is written.
     """
     at_hand = data is not None and is_at_hand(data)
-    named = {"model": model, "data": IN_MEMORY if at_hand else data}
+    named: dict[str, Any] = {"model": model, "data": IN_MEMORY if at_hand else data}
+    more = None
+    if unlabelled is not None:
+        more = None if is_path(unlabelled) else unlabelled_texts(unlabelled)
+        named["unlabelled"] = unlabelled if more is None else [name_of_texts(more)]
     given = settings | {name: value for name, value in named.items() if value is not None}
     check_callbacks(callbacks)
     whole = complete(from_keywords(TrainSettings, given))
@@ -57,7 +72,25 @@ def fine_tune(
     texts = None
     if at_hand:
         whole, texts = load(data, whole)
-    return run(whole, texts=texts, callbacks=callbacks)
+    return run(whole, texts=texts, unlabelled=more, callbacks=callbacks)
+
+
+def is_path(value: Any) -> bool:
+    """Whether a value is a path rather than texts at hand."""
+    return isinstance(value, str | os.PathLike)
+
+
+def unlabelled_texts(texts: Any) -> list[str]:
+    """Return texts at hand as a list; a missing one is empty.
+
+    Raises:
+        InputError: if one of them is not a text.
+    """
+    found = ["" if text is None else text for text in values_of(texts, "unlabelled")]
+    for number, text in enumerate(found):
+        if not isinstance(text, str) or not is_encodable(text):
+            raise InputError(f"unlabelled[{number}] is {text!r}, not a string of valid characters")
+    return found
 
 
 def load(data: Any, settings: TrainSettings) -> tuple[TrainSettings, LabelledTexts]:

@@ -11,7 +11,9 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from mlx_finbert.data import LabelledTexts, Splits
+from mlx_finbert.data import Splits
+from mlx_finbert.distillation.comparison import compared_with_teacher
+from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.calibration import explain_temperature, fit_temperature
 from mlx_finbert.files.atomic import write_text
 from mlx_finbert.files.folder_commit import replacing
@@ -19,6 +21,7 @@ from mlx_finbert.inference.logits import Forward, require_finite
 from mlx_finbert.interrupt import interrupt_noted
 from mlx_finbert.publishing.card import write_card
 from mlx_finbert.report import Predictions, Report, metrics_of, write_report
+from mlx_finbert.report.student import StudentAndTeacher
 from mlx_finbert.training.callbacks import Progress, steps_in
 from mlx_finbert.training.card_facts import facts_of_run
 from mlx_finbert.training.collapse import collapse_warning
@@ -62,19 +65,21 @@ def finish(
         if left_out := what_ctrl_c_left_out(predictions, interrupted, folder.path):
             log.info(left_out)
             ending = f"{ending}; {left_out}"
+        distillation = with_teacher(folder, predictions, temperature, interrupted)
         report = report_of(
             folder,
             ending,
             best,
             predictions=predictions,
             temperature=temperature,
+            distillation=distillation,
             padding_waste=loaders.train.padding_waste(),
             tokens_per_second=progress.tokens_per_second,
             peak_memory=mx.get_peak_memory(),
             label_names=folder.model.args.labels,
             notes=splits.notes + warnings,
         )
-        write_reports(folder, report, best, splits.train)
+        write_reports(folder, report, best, splits)
     metrics = report.results.metrics if report.results else None
     for remark in metrics.remarks(report.label_names) if metrics else []:
         log.info(remark)
@@ -86,20 +91,44 @@ def finish(
         predictions=predictions,
         labels=report.label_names,
         temperature=temperature,
+        distillation=distillation,
     )
+
+
+def with_teacher(
+    folder: RunFolder, predictions: Predictions | None, temperature: float, interrupted: Event
+) -> StudentAndTeacher | None:
+    """Compare the model with its teacher, if it has one and all rows were measured.
+
+    A teacher that has been moved or damaged during the run does not keep the report from being
+    written.
+    """
+    name = folder.settings.teacher
+    if name is None or predictions is None or interrupted.is_set():
+        return None
+    model, tokenizer, path = folder.model, folder.tokenizer, folder.path
+    try:
+        found = compared_with_teacher(
+            name, model, tokenizer, path, predictions, temperature, interrupted
+        )
+    except InputError as error:
+        log.warning("the teacher was not measured: %s", error)
+        return None
+    for line in found.lines() if found else ["Ctrl-C: the teacher was not measured"]:
+        log.info(line)
+    return found
 
 
 def report_of(folder: RunFiles, ending: str, best: Record, **more: Any) -> Report:
     """Build a report from the settings, the history and further fields."""
     settings: Any = folder.settings
-    names = fields(settings)
     return Report(
         title=folder.path.name,
         model=settings.model,
         data=settings.data,
         ending=ending,
-        settings={f.name: getattr(settings, f.name) for f in names},
-        defaults={f.name: f.default for f in names},
+        settings={f.name: getattr(settings, f.name) for f in fields(settings)},
+        defaults=folder.defaults,
         history=[asdict(record) for record in folder.history],
         best_step=best.step,
         steps=steps_in(folder.path / LOG),
@@ -107,13 +136,15 @@ def report_of(folder: RunFiles, ending: str, best: Record, **more: Any) -> Repor
     )
 
 
-def write_reports(folder: RunFolder, report: Report, best: Record, train: LabelledTexts) -> None:
+def write_reports(folder: RunFolder, report: Report, best: Record, splits: Splits) -> None:
     """Write the report, `metrics.json` and the model card in one atomic step."""
+    train = splits.train
     figures = metrics_of(report) if report.results else {}
     facts = facts_of_run(
         folder.settings,
         folder.model.args,
         len(train),
+        len(splits.unlabelled),
         train.licence,
         best,
         figures,
@@ -227,7 +258,8 @@ def how_it_ended(end: str, state: RunState, folder: Path) -> str:
         else "no model was saved, since there was no evaluation yet"
     )
     if end == "interrupted":
-        return f"stopped after step {state.step:,}; {best}; continue with `resume={folder}`"
+        how = f"continue with `resume_from_checkpoint={folder}`"
+        return f"stopped after step {state.step:,}; {best}; {how}"
     if end == "stopped early":
         return f"stopped early after step {state.step:,}; {best}"
     if end == "diverged":

@@ -45,12 +45,12 @@ class RunSettings(Protocol):
     data: str
     output_dir: str | None
     overwrite: bool
-    resume: str | None
+    resume_from_checkpoint: str | None
 
 
 def check_output(settings: RunSettings) -> None:
     """Without `overwrite`, refuse an `output_dir` with files that a run would replace."""
-    if settings.output_dir is None or settings.resume:
+    if settings.output_dir is None or settings.resume_from_checkpoint:
         return
     folder = Path(settings.output_dir).expanduser()
     if isinstance(settings, TrainSettings) and settings.lora():

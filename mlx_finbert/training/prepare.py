@@ -16,6 +16,7 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize, tokenize_in
+from mlx_finbert.distillation.lesson import Lesson
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import match_labels, require_all_labels
 from mlx_finbert.models import Classifier
@@ -24,7 +25,9 @@ from mlx_finbert.models.lora import add_lora
 from mlx_finbert.models.parameters import trainable_parameters
 from mlx_finbert.settings import require
 from mlx_finbert.training.config import FittingSettings, StepSettings, TrainSettings
+from mlx_finbert.training.distillation_loss import distillation_loss
 from mlx_finbert.training.loss import Loss, class_weights
+from mlx_finbert.training.objective import Objective
 from mlx_finbert.training.optimizer import FreezeSchedule, make_groups
 from mlx_finbert.training.step import TrainStep
 from mlx_finbert.training.trainer import Trainer
@@ -68,7 +71,7 @@ def load_model(
         settings.model, head, mx.float32, settings.revision, dropout=settings.dropout_rates()
     )
     require_plain(model, settings.model)
-    refuse_wrong_gradients(model.output_layer.weight.shape[-1])
+    refuse_wrong_gradients(width_of(model))
     if report.new:
         log.info("%s", report)
     model.encoder.gradient_checkpointing = settings.gradient_checkpointing
@@ -80,6 +83,11 @@ def load_model(
         )
         adapt(model)
     return model, tokenizer, bool(report.new)
+
+
+def width_of(model: Classifier) -> int:
+    """The hidden size of a model."""
+    return model.output_layer.weight.shape[-1]
 
 
 def make_loaders(
@@ -103,10 +111,11 @@ def make_loaders(
     # Saved with the tokenizer, so that evaluation and prediction use the same length.
     tokenizer.model_max_length = max_length
     loader = partial(make_loader, settings, tokenizer, ids)
+    learned = splits.learned
     train = loader(
-        splits.train,
-        tokenize(tokenizer, splits.train.texts, max_length),
-        **training_options(settings, len(splits.train), processes),
+        learned,
+        tokenize(tokenizer, learned.texts, max_length),
+        **training_options(settings, len(learned), processes),
     )
     train.choose_lengths()
     log.info(
@@ -148,7 +157,7 @@ def make_loader(
         log.info(note)
     return Loader(
         tokens,
-        ids[part.label_ids],
+        np.where(part.label_ids < 0, part.label_ids, ids[part.label_ids]),
         settings.batch_size,
         tokenizer.pad_token_id,
         max_length,
@@ -195,6 +204,7 @@ def make_trainer(
     model: Classifier,
     loaders: Loaders,
     processes: mx.distributed.Group,
+    lesson: Lesson | None = None,
 ) -> tuple[Trainer, TrimmedVocabulary | None]:
     """Build the trainer, and trim the vocabulary of the model and the loaders if possible."""
     steps_per_epoch, num_layers = len(loaders.train), len(model.encoder.layer)
@@ -203,13 +213,19 @@ def make_trainer(
         trainable, num_layers, freeze_schedule_of(settings, num_layers, steps_per_epoch)
     )
     adam = settings.adam()
-    weights = class_weights(settings.class_weights, model.args.labels, loaders.train.label_ids)
+    labelled = loaders.train.label_ids[loaders.train.label_ids >= 0]
+    weights = class_weights(settings.class_weights, model.args.labels, labelled)
     vocabulary = trim(model, [loaders.train, loaders.validation], groups, adam)
+    of_labels = Loss(weights, settings.label_smoothing_factor)
+    objective: Objective = of_labels
+    if lesson:
+        original_ids = vocabulary.ids if vocabulary else None
+        objective = distillation_loss(settings, of_labels, lesson, loaders.train, original_ids)
     step = TrainStep(
         model,
         groups,
         adam,
-        Loss(weights, settings.label_smoothing),
+        objective,
         max_grad_norm=settings.max_grad_norm,
         precision=settings.dtype,
         seed=settings.seed,
@@ -233,11 +249,11 @@ def freeze_schedule_of(
         raise InputError(
             f"`freeze_layers` is {settings.freeze_layers}: the model has only {num_layers} layers"
         )
-    head = settings.head_learning_rate or settings.learning_rate
+    head = settings.head_learning_rate or settings.peak_rate
     gradual = isinstance(settings, StepSettings) and settings.gradual_unfreezing
     return FreezeSchedule(
         layer_decay=settings.layer_decay,
-        head_rate=head / settings.learning_rate,
+        head_rate=head / settings.peak_rate,
         freeze_embeddings=settings.freeze_embeddings,
         freeze_layers=settings.freeze_layers,
         unfreeze_every=max(1, steps_per_epoch // 3) if gradual else 0,

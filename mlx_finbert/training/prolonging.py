@@ -5,7 +5,7 @@ from pathlib import Path
 from mlx_finbert.checkpoints.adapters import is_adapted
 from mlx_finbert.training.trainer import Trainer
 
-LENGTH = ("epochs", "max_steps", "early_stopping_patience")
+LENGTH = ("num_train_epochs", "max_steps", "early_stopping_patience")
 """The settings by which a user would want to prolong a run."""
 
 
@@ -23,7 +23,10 @@ def nothing_left_note(trainer: Trainer, folder: Path) -> str | None:
         done = f"this run stopped early after step {step:,}"
     else:
         return None
-    return f"{done}, so `resume` only measures and reports again; {how_to_prolong(folder)}"
+    return (
+        f"{done}, so `resume_from_checkpoint` only measures and reports again;"
+        f" {how_to_prolong(folder)}"
+    )
 
 
 def how_to_prolong(folder: Path) -> str:

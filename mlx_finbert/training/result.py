@@ -6,6 +6,7 @@ from pathlib import Path
 from mlx_finbert.evaluation.metrics import Metrics
 from mlx_finbert.evaluation.notebook import html_table
 from mlx_finbert.report import Predictions
+from mlx_finbert.report.student import StudentAndTeacher
 from mlx_finbert.training.state import RunState
 
 
@@ -28,6 +29,8 @@ class Result:
     temperature: float = 1.0
     """Temperature of the calibration; it is part of the saved model's output layer, but not of the
     logits of `predictions`."""
+    distillation: StudentAndTeacher | None = None
+    """The comparison with the teacher on the rows of `predictions`; None without a teacher."""
 
     def __fspath__(self) -> str:
         return str(self.folder)

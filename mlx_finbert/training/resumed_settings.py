@@ -8,18 +8,19 @@ from typing import Any, TypeVar
 from mlx_finbert.errors import InputError
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import FolderSettings
+from mlx_finbert.training.learning_rates import RATES
 from mlx_finbert.training.prolonging import LENGTH, how_to_prolong
 
 Settings = TypeVar("Settings", bound=FolderSettings)
 
-MOVABLE = ("data", "model", "validation_data")
+MOVABLE = ("data", "model", "teacher", "unlabelled", "validation_data")
 """Paths that may have changed since; their contents are compared later."""
 
 
 def completed(
     settings_class: type[Settings], given: dict[str, Any], recorded: Callable[[Path], dict]
 ) -> Settings:
-    """Build settings from the given values; with `resume`, from those of the resumed run.
+    """Build settings from the given values; a resumed run takes those that it recorded.
 
     Args:
         settings_class: the class of the settings.
@@ -29,19 +30,25 @@ def completed(
     Raises:
         InputError: for a value that differs from the resumed run, or an unusable checkpoint.
     """
-    if given.get("resume") is None:
+    if given.get("resume_from_checkpoint") is None:
         return settings_class(**given)
-    checkpoint = find_checkpoint(Path(given.pop("resume")).expanduser().absolute())
+    place = Path(given.pop("resume_from_checkpoint")).expanduser().absolute()
+    checkpoint = find_checkpoint(place)
     values = recorded(checkpoint.path)
-    values |= {"output_dir": str(checkpoint.run_folder), "resume": str(checkpoint.path)}
+    values |= {
+        "output_dir": str(checkpoint.run_folder),
+        "resume_from_checkpoint": str(checkpoint.path),
+    }
     values |= {name: given.pop(name) for name in MOVABLE if name in given}
     settings = settings_class(**values)
     longer = f", and let the run finish; {how_to_prolong(checkpoint.run_folder)}"
     for field in fields(settings_class):
         value = getattr(settings, field.name)
-        if given.get(field.name, value) != value:
+        wanted = given.get(field.name, value)
+        as_chosen = wanted is None and field.name in RATES
+        if wanted != value and not as_chosen:
             raise InputError(
-                f"`{field.name}` is {given[field.name]}: the run to resume has {value}, which"
+                f"`{field.name}` is {wanted}: the run to resume has {value}, which"
                 f" cannot be changed; leave it out{longer if field.name in LENGTH else ''}"
             )
     return settings

@@ -15,7 +15,10 @@ from mlx_finbert.backend.process import prefer_memory
 from mlx_finbert.checkpoints.files import RUN_CONFIG, SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun, is_pretraining
 from mlx_finbert.data import LabelledTexts, Splits
+from mlx_finbert.data.flags import with_earlier_split
 from mlx_finbert.data.loader import Loader
+from mlx_finbert.distillation.lesson import lesson_of
+from mlx_finbert.distillation.unlabelled import read_unlabelled, with_unlabelled
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
 from mlx_finbert.errors import InputError
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
@@ -27,7 +30,7 @@ from mlx_finbert.training.config import FittingSettings, TrainSettings
 from mlx_finbert.training.finish import finish
 from mlx_finbert.training.integrations import check_services, reporters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
-from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
+from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer, width_of
 from mlx_finbert.training.prolonging import nothing_left_note
 from mlx_finbert.training.result import Result
 from mlx_finbert.training.resumed_settings import completed
@@ -43,7 +46,15 @@ EARLIER_DEFAULTS = {"group_by_length": "windows", "group_window": 100}
 """Defaults of earlier versions, for a `config.yaml` without these keys. Without a learning rate of
 the head, the head learned at the rate of the other parts."""
 
-RENAMED_SETTINGS = {"keep": "save_total_limit", "eval_every": "eval_steps"}
+RENAMED_SETTINGS = {
+    "best_metric": "metric_for_best_model",
+    "early_stopping_min_delta": "early_stopping_threshold",
+    "epochs": "num_train_epochs",
+    "eval_every": "eval_steps",
+    "keep": "save_total_limit",
+    "label_smoothing": "label_smoothing_factor",
+    "schedule": "lr_scheduler_type",
+}
 """Names of earlier versions in `config.yaml`."""
 
 
@@ -51,6 +62,7 @@ def run(
     settings: TrainSettings,
     splits: Splits | None = None,
     texts: LabelledTexts | None = None,
+    unlabelled: Sequence[str] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Result:
     """Fine-tune a model and write the results to the output folder.
@@ -61,6 +73,7 @@ def run(
         settings: all settings; without an `output_dir`, a new folder is chosen.
         splits: the rows to use, from `rows_of`; drawn from the texts if not given.
         texts: the texts of `settings.data`; loaded if not given.
+        unlabelled: the texts of `settings.unlabelled`, for `rows_of`.
         callbacks: called by the first process, after the folder of the run is up to date.
 
     Raises:
@@ -68,12 +81,14 @@ def run(
     """
     if settings.gradient_checkpointing:
         prefer_memory()
-    checkpoint = find_checkpoint(Path(settings.resume)) if settings.resume else None
+    given = settings.resume_from_checkpoint
+    checkpoint = find_checkpoint(Path(given)) if given else None
     check_output(settings)
     if splits is None:
         drawn = settings.draw(settings.load_texts() if texts is None else texts)
-        splits = rows_of(settings, drawn, TrainingRun.of(settings.model, settings.revision))
-    remedy = "start the run again, with `resume` to continue from its last checkpoint"
+        base = TrainingRun.of(settings.model, settings.revision)
+        splits = rows_of(settings, drawn, base, unlabelled)
+    remedy = "start the run again, from its last checkpoint with `resume_from_checkpoint`"
     with guarded(remedy), background() as thread, ExitStack() as held:
         processes = ranks()
         is_first = processes.rank() == 0
@@ -87,12 +102,16 @@ def run(
             log.info(note)
         mx.random.seed(settings.seed)
         model, tokenizer, is_fresh = load_model(settings, splits.train.label_names)
-        settings = settings.for_head(is_fresh)
+        settings = with_learning_rates(settings, width_of(model), is_fresh)
         loaders = make_loaders(settings, splits, model, tokenizer, processes, thread)
         fingerprint = fingerprint_of(loaders.train, loaders.validation)
         require_same(processes, fingerprint, f"`data={settings.data}`: the rows or their tokens")
-        trainer, vocabulary = make_trainer(settings, model, loaders, processes)
+        rows, loader = splits.learned, loaders.train
+        lesson = lesson_of(settings, rows, loader, model, tokenizer, path, processes)
+        trainer, vocabulary = make_trainer(settings, model, loaders, processes, lesson)
         folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen, vocabulary)
+        folder.defaults = settings.defaults_for(width_of(model), is_fresh)
+        folder.teacher_sha256 = lesson.teacher_sha256 if lesson else None
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
             log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
@@ -116,15 +135,42 @@ def run(
     return result
 
 
-def rows_of(settings: TrainSettings, splits: Splits, base: TrainingRun) -> Splits:
+def with_learning_rates(settings: TrainSettings, width: int, is_fresh: bool) -> TrainSettings:
+    """Choose the learning rates that were not given, by the model, and say so.
+
+    Args:
+        width: hidden size of the model.
+        is_fresh: whether its head has random weights.
+    """
+    chosen = settings.for_model(width, is_fresh)
+    if settings.learning_rate is None:
+        what = "the adapters of a model" if settings.lora_rank else "a model"
+        log.info(f"learning rate {chosen.peak_rate:g}, the default for {what} {width} wide")
+    if chosen.head_learning_rate != settings.head_learning_rate:
+        log.info(f"learning rate of the fresh head {chosen.head_learning_rate:g}")
+    return chosen
+
+
+def rows_of(
+    settings: TrainSettings,
+    splits: Splits,
+    base: TrainingRun,
+    unlabelled: Sequence[str] | None = None,
+) -> Splits:
     """The rows of a run: sampled if requested, without test rows that the model has seen.
 
     Args:
         settings: settings of the run.
         splits: the splits of all rows.
         base: the run that trained the starting model.
+        unlabelled: the texts of `settings.unlabelled`; read if not given.
     """
-    splits = settings.use(splits, base.seen_as_base)
+    drawn, splits = splits, settings.use(splits, base.seen_as_base)
+    if settings.unlabelled:
+        if unlabelled is None:
+            column = settings.unlabelled_column
+            unlabelled = read_unlabelled(settings.unlabelled, settings.columns(), column)
+        splits = with_unlabelled(splits, drawn, unlabelled)
     if splits.test and not splits.seen.is_complete:
         note = (
             f"{base.model}, or the model that it was fine-tuned from, has no {SEEN_TEXTS}: it may"
@@ -145,7 +191,7 @@ def fingerprint_of(*loaders: Loader) -> str:
 
 def start_of(trainer: Trainer, settings: FittingSettings) -> str:
     """A hash of the settings, the step and the weights, which must agree in all processes."""
-    own = {"output_dir", "overwrite", "resume"}
+    own = {"output_dir", "overwrite", "resume_from_checkpoint"}
     shared = {name: value for name, value in asdict(settings).items() if name not in own}
     digest = hashlib.sha256(repr((shared, trainer.run_state.step)).encode())
     if trainer.step.processes.size() > 1:
@@ -171,9 +217,9 @@ def train(trainer: Trainer, settings: FittingSettings) -> RunEnd:
 
 
 def complete(given: dict[str, Any]) -> TrainSettings:
-    """Build the settings from the given values; `resume` takes those of the resumed run.
+    """Build the settings from the given values, or from those of the run to resume.
 
-    Data and model may have moved, so new paths are accepted here; their contents are compared
+    Data and models may have moved, so new paths are accepted here; their contents are compared
     later.
 
     Raises:
@@ -190,10 +236,10 @@ def recorded_settings(folder: Path) -> dict[str, Any]:
     """
     if is_pretraining(folder):
         raise InputError(
-            f"`resume={folder}` is of a run of python -m mlx_finbert.pretrain: resume it with that"
+            f"`resume_from_checkpoint={folder}` is of a run of python -m mlx_finbert.pretrain:"
+            " resume it with that"
         )
-    recorded: dict[str, Any] = EARLIER_DEFAULTS | read_config_file(
-        folder / RUN_CONFIG, TrainSettings, renamed=RENAMED_SETTINGS
-    )
+    found = read_config_file(folder / RUN_CONFIG, TrainSettings, renamed=RENAMED_SETTINGS)
+    recorded: dict[str, Any] = EARLIER_DEFAULTS | with_earlier_split(found)
     recorded.setdefault("head_learning_rate", recorded["learning_rate"])
     return recorded

@@ -42,6 +42,8 @@ class RunFiles(Callback, ABC):
     tokenizer: Tokenizer
     fingerprint: str
     """Hash of the training and validation rows."""
+    defaults: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    """The defaults of the settings, for the report."""
     history: list[Record] = field(default_factory=list, kw_only=True)
     is_new: bool = field(default=True, kw_only=True)
     """Whether this run has not written a model yet: files in the folder are of an earlier run."""
@@ -75,17 +77,25 @@ class RunFiles(Callback, ABC):
         """Restore the run from a checkpoint.
 
         Raises:
-            InputError: if the data or the base model of adapters differs from the checkpoint's, or
-                if the run's best model is missing.
+            InputError: if the data, the teacher or the base model of adapters differs from the
+                checkpoint's, or if the run's best model is missing.
         """
         finish(self.path)
-        if checkpoint.state["fingerprint"] != self.fingerprint:
-            raise InputError(self.other_rows(checkpoint))
+        self.require_same_input(checkpoint)
         trainer.step.state = StepState.from_arrays(self.load_state(checkpoint))
         trainer.restore(checkpoint.state)
         trainer.run_state.best = self._best_that_is_here(trainer.run_state)
         self.history = list(trainer.run_state.history)
         self.is_new = False
+
+    def require_same_input(self, checkpoint: Checkpoint) -> None:
+        """Refuse other rows than those of a checkpoint."""
+        if checkpoint.state["fingerprint"] != self.fingerprint:
+            raise InputError(self.other_rows(checkpoint))
+
+    def input_hashes(self) -> dict[str, str]:
+        """Hashes of what the run learns from, for a checkpoint."""
+        return {"fingerprint": self.fingerprint}
 
     def _best_that_is_here(self, state: RunState) -> Record | None:
         """The evaluation of the folder's weights; it may be later than the checkpoint."""
@@ -95,8 +105,8 @@ class RunFiles(Callback, ABC):
             found = Record(**json.loads((self.path / BEST).read_text()))
         except (OSError, ValueError, TypeError):
             raise InputError(
-                f"`resume`: {self.path} has no {BEST}: leave the checkpoint in the folder of its"
-                " run, which holds the best model"
+                f"`resume_from_checkpoint`: {self.path} has no {BEST}: leave the checkpoint in the"
+                " folder of its run, which holds the best model"
             ) from None
         return found if found.step > state.step else state.best
 
@@ -131,7 +141,7 @@ class RunFiles(Callback, ABC):
                 pass
             self.is_new = False
         step, best = state["run_state"]["step"], state["run_state"]["best"]
-        state = state | {"fingerprint": self.fingerprint}
+        state = state | self.input_hashes()
         write_checkpoint(self.path, step, self.write_model, self.whole_state(arrays), state)
         rotate(self.path, self.settings.save_total_limit, best and best["step"])
 

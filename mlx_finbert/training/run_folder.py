@@ -10,6 +10,7 @@ from mlx_finbert.checkpoints.files import SEEN_TEXTS, read_safetensors
 from mlx_finbert.checkpoints.into_model import fold_temperature
 from mlx_finbert.checkpoints.save import write_model, write_safetensors
 from mlx_finbert.data.text_hashes import SeenTexts
+from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays
@@ -35,14 +36,32 @@ class RunFolder(RunFiles):
     """The texts of its rows, and those that the model had seen before the run."""
     vocabulary: TrimmedVocabulary | None = None
     """The trimmed vocabulary of the model during training, if any."""
+    teacher_sha256: str | None = None
+    """Hash of the teacher of a distillation."""
 
     def other_rows(self, checkpoint: Checkpoint) -> str:
         then = SeenTexts.read(checkpoint.path / SEEN_TEXTS)
         what = then.difference(self.seen) if then else OTHER_ROWS
+        given = "`data` and `unlabelled`" if self.settings.unlabelled else "`data`"
         return (
-            f"`resume={checkpoint.path}`: {self.settings.data} is not what this run was trained"
-            f" on: {what}; give the original data with `data`, or start a new run"
+            f"`resume_from_checkpoint={checkpoint.path}`: {self.settings.data} is not what this run"
+            f" was trained on: {what}; give the original data with {given}, or start a new run"
         )
+
+    def require_same_input(self, checkpoint: Checkpoint) -> None:
+        """Refuse other rows or another teacher than those of a checkpoint."""
+        super().require_same_input(checkpoint)
+        if checkpoint.state.get("teacher_sha256") != self.teacher_sha256:
+            raise InputError(
+                f"`resume_from_checkpoint={checkpoint.path}`: {self.settings.teacher} is not the"
+                " teacher of this run: its weights, labels or tokenizer differ; give the original"
+                " one with `teacher`, or start a new run"
+            )
+
+    def input_hashes(self) -> dict[str, str]:
+        """Hashes of what the run learns from, for a checkpoint."""
+        teacher = {"teacher_sha256": self.teacher_sha256} if self.teacher_sha256 else {}
+        return super().input_hashes() | teacher
 
     def load_state(self, checkpoint: Checkpoint) -> dict[str, Arrays]:
         """Load the weights of a checkpoint, and return the state of its optimizer."""

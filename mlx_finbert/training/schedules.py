@@ -76,9 +76,9 @@ def make_schedule(
     Raises:
         InputError: for an unknown name, and for a polynomial whose peak is not above its end.
     """
-    require(name in COURSES, "schedule", name, f"must be one of {', '.join(COURSES)}")
+    require(name in COURSES, "lr_scheduler_type", name, f"must be one of {', '.join(COURSES)}")
     if name == "polynomial":
-        rule = f"must be above {POLYNOMIAL_END:g}, the final rate of `schedule=polynomial`"
+        rule = f"must be above {POLYNOMIAL_END:g}, the final rate of `lr_scheduler_type=polynomial`"
         require(learning_rate > POLYNOMIAL_END, "learning_rate", learning_rate, rule)
     course = COURSES[name]
     args = ScheduleArgs(total_steps, warmup_steps, learning_rate, num_cycles, power)

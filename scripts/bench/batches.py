@@ -29,6 +29,7 @@ from inputs import require_packages, write_checkpoint
 from job import RunJob
 from kept_runs import (
     DATA,
+    WIDTH,
     Figures,
     Kept,
     drawn,
@@ -48,7 +49,7 @@ from mlx_finbert.distributed import quiet, ranks
 from mlx_finbert.errors import InputError
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
+from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer, width_of
 from mlx_finbert.training.trainer import Trainer
 
 BASELINE = "packed"
@@ -158,7 +159,8 @@ class Epochs:
 def trainer_of(settings: TrainSettings, splits: Splits) -> Trainer:
     """A trainer for these rows, with its own model."""
     with quiet(), background() as thread:
-        model, tokenizer, _ = load_model(settings, splits.train.label_names)
+        model, tokenizer, is_fresh = load_model(settings, splits.train.label_names)
+        settings = settings.for_model(width_of(model), is_fresh)
         loaders = make_loaders(settings, splits, model, tokenizer, ranks(), thread)
         return make_trainer(settings, model, loaders, ranks())[0]
 
@@ -205,11 +207,11 @@ def trainers(settings: TrainSettings, sampling: str) -> Figures:
         splits.train.label_ids.tolist(),
         splits.test.texts,
         {
-            "num_train_epochs": settings.epochs,
-            "learning_rate": settings.learning_rate,
+            "num_train_epochs": settings.num_train_epochs,
+            "learning_rate": settings.for_model(WIDTH, is_fresh=True).peak_rate,
             "warmup_steps": settings.warmup_ratio,
             "weight_decay": settings.weight_decay,
-            "label_smoothing_factor": settings.label_smoothing,
+            "label_smoothing_factor": settings.label_smoothing_factor,
             "max_grad_norm": settings.max_grad_norm,
             "train_sampling_strategy": sampling,
         },

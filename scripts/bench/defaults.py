@@ -1,7 +1,8 @@
 """Compare two values of each default setting, without using the test rows.
 
     python scripts/bench/defaults.py [--data NAME ...] [--results FILE] [--folder PATH]
-    python scripts/bench/defaults.py --setting epochs --values 5 3 4 --seeds 3 [...]
+    python scripts/bench/defaults.py --setting num_train_epochs --values 5 3 4 --seeds 3 [...]
+    python scripts/bench/defaults.py --setting learning_rate --values 5e-4 1e-3 --with lora_rank=8
 
 The first makes twelve runs per data set, after Plackett and Burman (1946). Every setting has its
 second value in six of them, and within these six all other settings are balanced. So the effect of
@@ -10,8 +11,8 @@ about all settings. A setting that does nothing shows the effect of chance. Test
 a fifth of the other rows is held out, half to choose the best epoch and half to measure, before
 calibration.
 
-The second compares values of one setting, with the defaults of all others: means over seeds,
-measured on that whole fifth.
+The others compare values of one setting, with the defaults of all others but those of `--with`:
+means over seeds, measured on that whole fifth.
 """
 
 import argparse
@@ -38,7 +39,10 @@ from mlx_finbert.training.config import TrainSettings
 
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "--learning-rate 1e-4, 2e-4": ({"learning_rate": 1e-4}, {"learning_rate": 2e-4}),
-    "--label-smoothing 0, 0.1": ({"label_smoothing": 0.0}, {"label_smoothing": 0.1}),
+    "--label-smoothing-factor 0, 0.1": (
+        {"label_smoothing_factor": 0.0},
+        {"label_smoothing_factor": 0.1},
+    ),
     "--head-learning-rate as the rest, 1e-3": ({}, {"head_learning_rate": 1e-3}),
     "--dropout, --attention-dropout 0.1, 0.2": (
         {"dropout": 0.1, "attention_dropout": 0.1},
@@ -46,12 +50,12 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "--weight-decay 0.01, 0.1": ({"weight_decay": 0.01}, {"weight_decay": 0.1}),
     "--warmup-ratio 0.1, 0.2": ({"warmup_ratio": 0.1}, {"warmup_ratio": 0.2}),
-    "--epochs 5, 3": ({"epochs": 5}, {"epochs": 3}),
+    "--num-train-epochs 5, 3": ({"num_train_epochs": 5}, {"num_train_epochs": 3}),
     "--batch-size 16, 32": ({"batch_size": 16}, {"batch_size": 32}),
     "--layer-decay 1, 0.85": ({"layer_decay": 1.0}, {"layer_decay": 0.85}),
-    "--best-metric last, val_macro_f1": (
-        {"best_metric": "last"},
-        {"best_metric": "val_macro_f1"},
+    "--metric-for-best-model last, val_macro_f1": (
+        {"metric_for_best_model": "last"},
+        {"metric_for_best_model": "val_macro_f1"},
     ),
     "(nothing)": ({}, {}),
 }
@@ -76,10 +80,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--folder", metavar="PATH", help="folder of the data files")
     parser.add_argument("--setting", choices=get_type_hints(TrainSettings), metavar="NAME")
     parser.add_argument("--values", nargs="+", default=[], metavar="VALUE", help="of --setting")
+    parser.add_argument(
+        "--with", nargs="+", default=[], metavar="NAME=VALUE", dest="fixed", help="other settings"
+    )
     parser.add_argument("--seeds", type=count, default=3, metavar="N", help="runs of each value")
     arguments = parser.parse_args(argv)
     if arguments.setting and not arguments.values:
         raise InputError("--values is missing: name those of --setting to compare")
+    if arguments.fixed and not arguments.setting:
+        raise InputError("--with applies only to --setting: add it, or leave out --with")
     print(described(machine()))
     kept = Kept(arguments.results)
     for name in arguments.data:
@@ -110,18 +119,32 @@ def one_run(name: str, number: int, kept: Kept, folder: str | None) -> dict[str,
 def values_table(name: str, arguments: argparse.Namespace, kept: Kept) -> str:
     """Means over seeds, a line for each value of the setting."""
     setting, folder = arguments.setting, arguments.folder
+    fixed = fixed_settings(arguments.fixed)
     lines = [line(f"--{setting.replace('_', '-')}", *FIGURES)]
     for text in arguments.values:
         value = from_text(text, get_type_hints(TrainSettings)[setting], "--values")
         runs = []
         for seed in range(arguments.seeds):
-            own = {"seed": seed, "split_seed": seed, "validation_fraction": 0.2, setting: value}
+            own = {"seed": seed, "split_seed": seed, "validation_fraction": 0.2}
+            own |= fixed | {setting: value}
             settings = settings_of(name, seed, own, folder)
             key = {"data": name, "seed": seed, "settings": fingerprint(settings)}
             runs.append(kept.get(partial(of_held_out_rows, settings), **key))
         means = (np.mean([run[figure] for run in runs]) for figure in FIGURES)
         lines.append(line(text, *(f"{mean:.4f}" for mean in means)))
     return "\n".join(lines)
+
+
+def fixed_settings(given: list[str]) -> dict[str, Any]:
+    """Settings by name, from `NAME=VALUE` each."""
+    hints = get_type_hints(TrainSettings)
+    fixed = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or name not in hints:
+            raise InputError(f"--with has {text!r}: NAME=VALUE, such as lora_rank=8")
+        fixed[name] = from_text(value, hints[name], "--with")
+    return fixed
 
 
 def of_held_out_rows(settings: TrainSettings) -> dict[str, Any]:

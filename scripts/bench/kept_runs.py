@@ -29,6 +29,9 @@ from mlx_finbert.training.run import rows_of, run
 
 Figures = dict[str, Any]
 
+WIDTH = 384
+"""Hidden size of MiniLM, the model of all runs."""
+
 
 @dataclass
 class Data:
@@ -78,7 +81,8 @@ def settings_of(name: str, seed: int, flags: dict[str, Any], folder: str | None)
 
 def fingerprint(settings: TrainSettings) -> str:
     """A hash of all settings except the path of the data, so that other defaults count as new."""
-    return hashlib.sha256(config_text(replace(settings, data="")).encode()).hexdigest()[:12]
+    chosen = replace(settings, data="").for_model(WIDTH, is_fresh=True)
+    return hashlib.sha256(config_text(chosen).encode()).hexdigest()[:12]
 
 
 def drawn(settings: TrainSettings) -> Splits:

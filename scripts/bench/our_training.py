@@ -33,12 +33,12 @@ class OurTraining:
             model=str(folder),
             batch_size=job.batch_size,
             max_length=job.max_length,
-            epochs=1,
+            num_train_epochs=1,
             learning_rate=LEARNING_RATE,
-            schedule="constant",
+            lr_scheduler_type="constant",
             warmup_ratio=0.0,
             weight_decay=0.0,
-            label_smoothing=0.0,
+            label_smoothing_factor=0.0,
             save_epochs=0,
         )
         self.splits = splits_of(job)

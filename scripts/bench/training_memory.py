@@ -13,7 +13,7 @@ from mlx_finbert.distributed import ranks
 from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.config import TrainSettings
-from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer
+from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer, width_of
 
 LABELS = ["negative", "neutral", "positive"]
 STEPS = 3
@@ -54,7 +54,8 @@ def train(folder: Path, case: Training) -> int:
         max_steps=STEPS,
         gradient_checkpointing=case.checkpointing,
     )
-    model, tokenizer, _ = load_model(settings, LABELS)
+    model, tokenizer, is_fresh = load_model(settings, LABELS)
+    settings = settings.for_model(width_of(model), is_fresh)
     splits = made_up_splits(words_of(tokenizer), case)
     with background() as thread:
         loaders = make_loaders(settings, splits, model, tokenizer, ranks(), thread)

@@ -68,7 +68,8 @@ def test_a_run_without_a_model_yet(tmp_path, says):
     state.mkdir(parents=True)
     (tmp_path / "run" / "config.yaml").touch()
     for folder in (tmp_path / "run", state):
-        says(folder, rf"continue it with python -m mlx_finbert\.train --resume {tmp_path}/run$")
+        command = rf"python -m mlx_finbert\.train --resume-from-checkpoint {tmp_path}/run"
+        says(folder, f"continue it with {command}$")
 
 
 def test_a_state_of_a_run(checkpoint, says):

@@ -25,11 +25,16 @@ def folder(tmp_path):
 
 def test_its_own_data_is_split_as_it_was(folder):
     run = TrainingRun.of(str(folder))
-    trained = SplitSettings(split_seed=7, test_fraction=0.5)
+    # A config without the key is of a version that drew near duplicates one by one.
+    apart = {"split_near_duplicates": "apart"}
+    trained = SplitSettings(split_seed=7, test_fraction=0.5, **apart)
     assert run.split_settings(True, {}) == trained
     assert run.split_settings(False, {}) == trained
     given = run.split_settings(True, {"split_seed": 0, "test_fraction": 0.3})
-    assert given == SplitSettings(split_seed=0, test_fraction=0.3)
+    assert given == SplitSettings(split_seed=0, test_fraction=0.3, **apart)
+    (folder / "config.yaml").write_text(RUN + "split_near_duplicates: together\n")
+    now = TrainingRun.of(str(folder)).split_settings(True, {})
+    assert now == SplitSettings(split_seed=7, test_fraction=0.5)
 
 
 def test_folds_are_of_its_own_data_alone(folder):

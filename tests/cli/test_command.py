@@ -82,7 +82,7 @@ def test_a_full_disk_behind_the_output_is_no_success(tmp_path, more, status):
 
 
 COMMANDS = {
-    "train": "--model {model} --data {data} --epochs 1 --batch-size 8 --output-dir {out}",
+    "train": "--model {model} --data {data} --num-train-epochs 1 --batch-size 8 --output-dir {out}",
     "evaluate": "--model {model} --data {data} --split all",
     "predict": "--model {model} rose fell",
     "convert.to_mlx": "--model {model} --output {out}",
@@ -97,12 +97,9 @@ COMMANDS = {
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("evaluate", "predict")),
     ],
 )
-def test_commands_through_a_pipe_that_closes(checkpoint, tmp_path, name):
-    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
-    rows = [f"sales {v} by {i} percent,{label}" for i in range(20) for label, v in verbs.items()]
-    (tmp_path / "news.csv").write_text("\n".join(["text,label", *rows]))
-    out = tmp_path / "out"
-    argv = COMMANDS[name].format(model=checkpoint(), data=tmp_path / "news.csv", out=out).split()
+def test_commands_through_a_pipe_that_closes(checkpoint, tmp_path, write_news, name):
+    table, out = write_news(tmp_path / "news.csv", 20), tmp_path / "out"
+    argv = COMMANDS[name].format(model=checkpoint(), data=table, out=out).split()
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(

@@ -45,8 +45,12 @@ def error_of(settings_class, *argv):
     ("settings_class", "unknown", "meant"),
     [
         (TrainSettings, "--lr", "--learning-rate"),
-        (TrainSettings, "--num-train-epochs", "--epochs"),
-        (TrainSettings, "--num_train_epochs", "--epochs"),
+        (TrainSettings, "--epochs", "--num-train-epochs"),
+        (TrainSettings, "--num_epochs", "--num-train-epochs"),
+        (TrainSettings, "--schedule", "--lr-scheduler-type"),
+        (TrainSettings, "--best-metric", "--metric-for-best-model"),
+        (TrainSettings, "--label-smoothing", "--label-smoothing-factor"),
+        (TrainSettings, "--early-stopping-min-delta", "--early-stopping-threshold"),
         (TrainSettings, "--per-device-train-batch-size", "--batch-size"),
         (TrainSettings, "--learning-rat", "--learning-rate"),
         (TrainSettings, "--learning_rate", "--learning-rate"),
@@ -57,7 +61,7 @@ def error_of(settings_class, *argv):
         (TrainSettings, "--eval_steps", "--eval-steps"),
         (TrainSettings, "--fp16", "--dtype"),
         (TrainSettings, "--no-calibrate", "--no-calibration"),
-        (TrainSettings, "--resume_from_checkpoint", "--resume"),
+        (TrainSettings, "--resume", "--resume-from-checkpoint"),
         (EvaluateSettings, "--seed", "--split-seed"),
         (EvaluateSettings, "--test-file", "--data"),
         (PredictSettings, "--data", "--input"),
@@ -98,19 +102,22 @@ def test_other_names_are_of_flags_that_exist_and_are_not_flags_beside_them():
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--epochs", "x"], "--epochs is 'x', not a whole number"),
-        (["--epochs", "2.5"], "--epochs is '2.5', not a whole number"),
-        (["--epochs="], "--epochs is '', not a whole number"),
+        (["--num-train-epochs", "x"], "--num-train-epochs is 'x', not a whole number"),
+        (["--num-train-epochs", "2.5"], "--num-train-epochs is '2.5', not a whole number"),
+        (["--num-train-epochs="], "--num-train-epochs is '', not a whole number"),
         (["--learning-rate", "fast"], "--learning-rate is 'fast', not a number"),
-        (["--epochs"], "--epochs needs a value: write --epochs N"),
-        (["--epochs", "--overwrite"], "--epochs needs a value: write --epochs N"),
+        (["--num-train-epochs"], "--num-train-epochs needs a value: write --num-train-epochs N"),
+        (
+            ["--num-train-epochs", "--overwrite"],
+            "--num-train-epochs needs a value: write --num-train-epochs N",
+        ),
         (["--config"], "--config needs a value: write --config FILE"),
         (["--labels"], "--labels needs a value: write --labels A,B,..."),
         (
             ["--dtype", "fp16"],
             "--dtype is 'fp16', not one of float32, bfloat16, float16; did you mean float16?",
         ),
-        (["--schedule", "zzz"], "--schedule is 'zzz', not one of "),
+        (["--lr-scheduler-type", "zzz"], "--lr-scheduler-type is 'zzz', not one of "),
         (
             ["--overwrite=yes"],
             "--overwrite takes no value: write --overwrite or --no-overwrite alone",
@@ -121,7 +128,7 @@ def test_other_names_are_of_flags_that_exist_and_are_not_flags_beside_them():
             "'news.csv' does not belong to any flag: write --flag VALUE",
         ),
         (["runs/x"], "'runs/x' does not belong to any flag: write --flag VALUE"),
-        (["--epoch", "3"], "there is no flag --epoch; did you mean --epochs?"),
+        (["--epoch", "3"], "there is no flag --epoch; did you mean --num-train-epochs?"),
     ],
 )
 def test_a_wrong_value_is_told_in_one_sentence(argv, words):

@@ -94,9 +94,9 @@ ROOMS = {
     "training": (
         train,
         ["--power", "2"],
-        "--power has no effect without --schedule polynomial",
+        "--power has no effect without --lr-scheduler-type polynomial",
         lambda: TrainSettings(power=2.0),
-        "`power` has no effect without `schedule=polynomial`",
+        "`power` has no effect without `lr_scheduler_type=polynomial`",
     ),
     "evaluation": (
         evaluate,

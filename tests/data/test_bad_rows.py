@@ -6,8 +6,8 @@ import re
 import pytest
 
 from mlx_finbert.data import load_texts
+from mlx_finbert.data.raw_rows import RawRows
 from mlx_finbert.data.sources.columns import Columns
-from mlx_finbert.data.texts import from_columns
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main as evaluate
 
@@ -62,7 +62,7 @@ def test_the_flag_leaves_them_out(checkpoint, path, capsys):
 def test_the_first_ten_are_shown(count):
     texts = ["good"] + [""] * count
     with pytest.raises(InputError) as caught:
-        from_columns(texts, ["up"] * len(texts), "news.csv", drop_bad_rows=False)
+        RawRows(texts, ["up"] * len(texts)).labelled("news.csv", drop_bad_rows=False)
     lines = str(caught.value).splitlines()
     assert len(lines) == (1 if count == 1 else 1 + min(count, 11))
     assert "news.csv, row 2, column 'text': the text is empty" in "".join(lines[:2])
@@ -72,22 +72,23 @@ def test_the_first_ten_are_shown(count):
 
 def test_rows_that_could_not_be_read_are_counted_with_the_others():
     faults = ["news.csv, line 4: 3 fields, but the header has 2"]
+    rows = RawRows(["a", ""], ["x", "y"], faults=faults)
     with pytest.raises(InputError, match="2 rows cannot be used") as caught:
-        from_columns(["a", ""], ["x", "y"], "news.csv", faults=faults, drop_bad_rows=False)
+        rows.labelled("news.csv", drop_bad_rows=False)
     assert faults[0] in str(caught.value)
-    data = from_columns(["a", ""], ["x", "y"], "news.csv", faults=faults, drop_bad_rows=True)
+    data = rows.labelled("news.csv", drop_bad_rows=True)
     assert data.texts == ["a"] and "2 of 3 rows cannot be used" in data.notes[0]
     with pytest.raises(InputError, match="no row with a text and a label"):
-        from_columns(["", ""], ["x", "y"], "news.csv", drop_bad_rows=True)
+        RawRows(["", ""], ["x", "y"]).labelled("news.csv", drop_bad_rows=True)
 
 
 def test_a_source_without_the_flag_does_not_advise_it():
     for texts in (["a", ""], ["", ""]):
         with pytest.raises(InputError) as caught:
-            from_columns(texts, ["x", "y"], "Sentences_50Agree.txt")
+            RawRows(texts, ["x", "y"]).labelled("Sentences_50Agree.txt")
         assert "--drop-bad-rows" not in str(caught.value)
 
 
 def test_the_label_of_a_row_left_out_is_no_class():
-    data = from_columns(["a", "", "b"], ["x", "tpyo", "y"], "news.csv", drop_bad_rows=True)
+    data = RawRows(["a", "", "b"], ["x", "tpyo", "y"]).labelled("news.csv", drop_bad_rows=True)
     assert data.label_names == ["x", "y"]

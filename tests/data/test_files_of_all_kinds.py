@@ -445,7 +445,7 @@ def test_train_reads_a_file_without_a_header(checkpoint, tmp_path, capsys):
              enumerate(["sales", "net", "orders", "company", "year"] * 8)]  # fmt: skip
     source.write_bytes(text(lines))
     flags = ["--model", str(checkpoint(labels=["ham", "spam"])), "--data", str(source)]
-    flags += ["--epochs", "1", "--output-dir", str(run)]
+    flags += ["--num-train-epochs", "1", "--output-dir", str(run)]
     assert train(flags) == 2
     assert "add --no-header and name the columns by number" in capsys.readouterr().err
     assert train([*flags, *NUMBERS.split()]) == 0

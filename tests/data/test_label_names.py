@@ -11,8 +11,8 @@ from mlx_finbert.cli.flags import parse
 from mlx_finbert.convert.packages import validation_rows
 from mlx_finbert.convert.settings import ToCoremlSettings
 from mlx_finbert.data import load_texts
+from mlx_finbert.data.raw_rows import RawRows
 from mlx_finbert.data.sources.columns import Columns
-from mlx_finbert.data.texts import from_columns
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main as evaluate
 from mlx_finbert.evaluation.config import EvaluateSettings
@@ -184,7 +184,7 @@ def test_rows_with_lists_can_be_left_out(measured):
 
 def test_names_that_look_like_numbers_are_names():
     labels = ["007", "1E5", "2020-01-01", "3.5 stars", "[positive]", "nan", "None"]
-    assert from_columns(labels, labels, "x").label_names == labels
+    assert RawRows(labels, labels).labelled("x").label_names == labels
 
 
 def test_the_same_flags_serve_validate_and_train(checkpoint, tmp_path, capsys):
@@ -230,7 +230,7 @@ def test_a_kept_head_is_trained_on_all_its_labels(checkpoint, tmp_path, capsys):
 
 
 def test_only_labels_of_the_rows_that_are_measured_count():
-    data = from_columns(list("abcd"), ["up", "mixed", "down", "up"], "news.csv")
+    data = RawRows(list("abcd"), ["up", "mixed", "down", "up"]).labelled("news.csv")
     rows = data.take(np.array([0, 2, 3]), "news.csv (test)")
     assert rows.ids_in(["up", "flat", "down"]).tolist() == [0, 2, 0]
     with pytest.raises(InputError, match="not those of the model"):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mlx_finbert.data import load_texts
+from mlx_finbert.data.raw_rows import RawRows
 from mlx_finbert.data.sources.columns import Columns
-from mlx_finbert.data.texts import from_columns
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main as evaluate
 from mlx_finbert.train import main as train
@@ -29,7 +29,8 @@ def folder_of(path, **splits):
 
 @pytest.mark.parametrize("blank", ["", "  ", None, float("nan")])
 def test_a_blank_cell_is_no_label(blank):
-    data = from_columns(list("abcd"), ["x", blank, "y", blank], "news.csv", others=list("1234"))
+    rows = RawRows(list("abcd"), ["x", blank, "y", blank], others=list("1234"))
+    data = rows.labelled("news.csv")
     assert (data.texts, data.numbers.tolist(), data.others) == (["a", "c"], [1, 3], ["1", "3"])
     assert data.label_names == ["x", "y"]
     assert data.notes == ["news.csv: 2 of 4 rows have no label and are skipped"]
@@ -127,4 +128,4 @@ def test_training_needs_two_labels(checkpoint, tmp_path, capsys):
 def test_what_cannot_be_a_label():
     for value in (b"up", float("inf"), object()):
         with pytest.raises(InputError, match=r"row 2, column 'label': .* is not a label: neither"):
-            from_columns(["a", "b"], ["x", value], "news.parquet")
+            RawRows(["a", "b"], ["x", value]).labelled("news.parquet")

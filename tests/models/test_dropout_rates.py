@@ -6,7 +6,7 @@ from small_models import NO_DROPOUT
 
 from mlx_finbert.checkpoints.load import load_with_report
 from mlx_finbert.models import FAMILIES, family_of
-from mlx_finbert.models.dropout_rates import DropoutRates
+from mlx_finbert.models.dropout import DropoutRates
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -19,9 +19,9 @@ from mlx_finbert.train import main as train_main
 from mlx_finbert.training.checkpoints import checkpoints_of
 
 ARGUMENTS = [
-    "--epochs", "3", "--batch-size", "4", "--gradient-accumulation-steps", "2", "--max-length",
-    "16", "--learning-rate", "3e-3", "--eval-steps", "7", "--save-steps", "10", "--whole-words",
-    "--dtype", "bfloat16", "--plateau-monitor", "val_loss", "--plateau-patience", "1",
+    "--num-train-epochs", "3", "--batch-size", "4", "--gradient-accumulation-steps", "2",
+    "--max-length", "16", "--learning-rate", "3e-3", "--eval-steps", "7", "--save-steps", "10",
+    "--whole-words", "--dtype", "bfloat16", "--plateau-monitor", "val_loss", "--plateau-patience", "1",
     "--early-stopping-patience", "30", "--validation-ratio", "0.1",
 ]  # fmt: skip
 SAME = ("model.safetensors", "history.json", "history.csv", "metrics.json", "config.json")
@@ -56,7 +56,7 @@ def test_a_killed_run_goes_on_bit_for_bit(checkpoint, news, tmp_path, more):
     assert main(command(model, news, whole, *more)) == 0
     killed_after(23, command(model, news, killed, *more), killed)
     assert checkpoints_of(killed) and not (killed / "metrics.json").exists()
-    assert main(["--resume", str(killed)]) == 0
+    assert main(["--resume-from-checkpoint", str(killed)]) == 0
     for name in SAME:
         assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
     last = checkpoints_of(whole)[-1].name
@@ -79,7 +79,7 @@ def test_a_resumed_run_reuses_its_tokens(stopped, caplog, monkeypatch):
     before = (stopped / "model.safetensors").read_bytes()
     ids = (stopped / "tokens/train/ids.bin").stat()
     caplog.clear()
-    assert main(["--resume", str(stopped)]) == 0
+    assert main(["--resume-from-checkpoint", str(stopped)]) == 0
     assert "has the tokens of these texts" in caplog.text and "tokenizing" not in caplog.text
     assert (stopped / "tokens/train/ids.bin").stat().st_ino == ids.st_ino
     assert (stopped / "model.safetensors").read_bytes() == before
@@ -95,7 +95,7 @@ def test_tokens_that_are_gone_are_made_again(stopped, caplog, damage):
     else:
         os.truncate(ids, 10)
     caplog.clear()
-    assert main(["--resume", str(stopped)]) == 0
+    assert main(["--resume-from-checkpoint", str(stopped)]) == 0
     assert "tokenizing" in caplog.text
     assert ids.read_bytes() == content
     assert (stopped / "model.safetensors").read_bytes() == before
@@ -105,7 +105,7 @@ def test_other_texts_are_refused_and_the_tokens_stay(stopped, news, monkeypatch,
     ids = (stopped / "tokens/train/ids.bin").read_bytes()
     news.write_text(news.read_text().replace("rose", "fell"))
     monkeypatch.setattr(token_store, "encoded", None)
-    assert main(["--resume", str(stopped)]) == 2
+    assert main(["--resume-from-checkpoint", str(stopped)]) == 2
     told = capsys.readouterr().err
     assert f"{news} is not what this run read: its texts, their order or the tokenizer" in told
     assert (stopped / "tokens/train/ids.bin").read_bytes() == ids
@@ -113,22 +113,22 @@ def test_other_texts_are_refused_and_the_tokens_stay(stopped, news, monkeypatch,
 
 def test_texts_that_moved_are_accepted(stopped, news, tmp_path):
     moved = news.rename(tmp_path / "moved.txt")
-    assert main(["--resume", str(stopped), "--data", str(moved)]) == 0
+    assert main(["--resume-from-checkpoint", str(stopped), "--data", str(moved)]) == 0
     assert json.loads((stopped / "metrics.json").read_text())["loss"] > 0
 
 
 def test_a_setting_cannot_change(stopped):
     with pytest.raises(InputError, match=r"`mask_probability` is 0.3: the run to resume has 0.15"):
-        complete({"resume": str(stopped), "mask_probability": 0.3})
+        complete({"resume_from_checkpoint": str(stopped), "mask_probability": 0.3})
 
 
 def test_each_command_resumes_its_own_runs(stopped, checkpoint, tmp_path, capsys):
-    assert train_main(["--resume", str(stopped)]) == 2
+    assert train_main(["--resume-from-checkpoint", str(stopped)]) == 2
     told = capsys.readouterr().err
     assert "is of a run of python -m mlx_finbert.pretrain: resume it with that" in told
     out = tmp_path / "classifier"
     argv = ["--model", str(checkpoint(name="other")), "--output-dir", str(out), "--max-steps", "2"]
     assert train_main([*argv, "--save-steps", "1", "--batch-size", "4"]) == 0
     capsys.readouterr()
-    assert main(["--resume", str(out)]) == 2
+    assert main(["--resume-from-checkpoint", str(out)]) == 2
     assert "is of a run of python -m mlx_finbert.train: resume it" in capsys.readouterr().err

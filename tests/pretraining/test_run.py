@@ -230,7 +230,7 @@ def test_ctrl_c_saves_and_says_so(checkpoint, news, tmp_path):
     process = subprocess.Popen(
         [
             sys.executable, "-u", "-m", "mlx_finbert.pretrain", "--model", str(checkpoint()),
-            "--data", str(news), "--output-dir", str(out), "--epochs", "100000",
+            "--data", str(news), "--output-dir", str(out), "--num-train-epochs", "100000",
             "--max-length", "16",
         ],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ,
@@ -242,7 +242,8 @@ def test_ctrl_c_saves_and_says_so(checkpoint, news, tmp_path):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert re.search(
-        r"stopped after step [\d,]+; the model of epoch .*continue with --resume", output
+        r"stopped after step [\d,]+; the model of epoch .*continue with --resume-from-checkpoint",
+        output,
     )
     assert "Traceback" not in output and "held out: loss" in output
     load_masked_lm(checkpoints_of(out)[-1])
@@ -251,13 +252,13 @@ def test_ctrl_c_saves_and_says_so(checkpoint, news, tmp_path):
 
 def test_unsuitable_flags_do_not_exist(capsys):
     for flag in (
-        "--label-smoothing", "--class-weights", "--lora-rank", "--calibration", "--folds",
+        "--label-smoothing-factor", "--class-weights", "--lora-rank", "--calibration", "--folds",
         "--group-by-length", "--label-column", "--head-dropout", "--new-head",
         "--gradual-unfreezing",
     ):  # fmt: skip
         assert main([flag, "1"]) == 2
         assert f"there is no flag {flag}" in capsys.readouterr().err
-    assert main(["--best-metric", "val_macro_f1"]) == 2
+    assert main(["--metric-for-best-model", "val_macro_f1"]) == 2
     assert "not one of last, loss, accuracy, val_loss, val_accuracy" in capsys.readouterr().err
 
 
@@ -276,7 +277,11 @@ def test_a_classifier_goes_on_from_the_folder(checkpoint, news, tmp_path, caplog
     table.write_text("\n".join(["text,label", *rows]))
     caplog.clear()
     result = mlx_finbert.fine_tune(
-        folder, str(table), output_dir=str(tmp_path / "classifier"), epochs=1, batch_size=8
+        folder,
+        str(table),
+        output_dir=str(tmp_path / "classifier"),
+        num_train_epochs=1,
+        batch_size=8,
     )
     assert "newly initialised: classifier.weight, classifier.bias (" in caplog.text
     assert "pooler" not in caplog.text

@@ -103,7 +103,7 @@ def trained(checkpoint_in, tmp_path_factory):
     table.write_text("\n".join(["text,label", *rows]))
     base = checkpoint_in(place / "base")
     argv = ["--model", str(base), "--data", str(table), "--output-dir", str(out)]
-    assert train([*argv, "--epochs", "1", "--max-length", "32"]) == 0
+    assert train([*argv, "--num-train-epochs", "1", "--max-length", "32"]) == 0
     (out / "notes.txt").write_text(TEXT)
     (out / "data.csv").write_text(TEXT)
     return out
@@ -162,7 +162,7 @@ def test_nothing_private_leaves(trained, hub):
             assert private.encode() not in content, (name, private)
     settings = yaml.safe_load(hub.files["config.yaml"])
     assert (settings["data"], settings["model"]) == ("news of us.csv", "base")
-    assert settings["epochs"] == 1
+    assert settings["num_train_epochs"] == 1
 
 
 def test_what_was_pushed_is_the_model(trained, hub, tmp_path, capsys):

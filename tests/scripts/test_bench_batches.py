@@ -64,7 +64,9 @@ def test_the_head_learns_as_the_rest_where_the_design_says_so(monkeypatch, tmp_p
     monkeypatch.setattr(defaults, "figures_of", lambda settings, _: made.append(settings) or {})
     for number in range(len(defaults.DESIGN)):
         defaults.one_run("fiqa", number, Kept(None), str(tmp_path))
-    rates = {(own.learning_rate, own.for_head(is_fresh=True).head_learning_rate) for own in made}
+    rates = {
+        (own.learning_rate, own.for_model(384, is_fresh=True).head_learning_rate) for own in made
+    }
     assert rates == {(1e-4, 1e-4), (1e-4, 1e-3), (2e-4, 2e-4), (2e-4, 1e-3)}
 
 
@@ -73,15 +75,42 @@ def test_values_of_one_setting_are_compared(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(defaults, "drawn_without_test_rows", lambda settings, share: settings)
     monkeypatch.setattr(
         defaults, "figures_of",
-        lambda own, _: dict.fromkeys(defaults.FIGURES, own.epochs + own.seed / 10),
+        lambda own, _: dict.fromkeys(defaults.FIGURES, own.num_train_epochs + own.seed / 10),
     )  # fmt: skip
-    argv = ["--data", "fiqa", "--folder", str(tmp_path), "--setting", "epochs", "--seeds", "2"]
+    argv = ["--data", "fiqa", "--folder", str(tmp_path), "--seeds", "2"]
+    argv += ["--setting", "num_train_epochs"]
     assert defaults.main([*argv, "--values", "3", "7"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines[-2:]] == [["3", "3.0500"], ["7", "7.0500"]]
     assert defaults.main(argv) == 2
     assert "--values is missing" in capsys.readouterr().err
     assert defaults.main([*argv, "--values", "many"]) == 2
+
+
+def test_other_settings_of_compared_runs_are_given(monkeypatch, tmp_path, capsys):
+    (tmp_path / "fiqa").mkdir()
+    made = []
+    monkeypatch.setattr(defaults, "drawn_without_test_rows", lambda settings, share: settings)
+    monkeypatch.setattr(
+        defaults, "figures_of",
+        lambda own, _: made.append(own) or dict.fromkeys(defaults.FIGURES, 0.5),
+    )  # fmt: skip
+    argv = ["--data", "fiqa", "--folder", str(tmp_path), "--seeds", "1"]
+    compared = ["--setting", "learning_rate", "--values", "5e-4", "1e-3"]
+    assert (
+        defaults.main([*argv, *compared, "--with", "lora_rank=8", "label_smoothing_factor=0"]) == 0
+    )
+    assert [(own.learning_rate, own.lora_rank, own.label_smoothing_factor) for own in made] == [
+        (5e-4, 8, 0.0), (1e-3, 8, 0.0),
+    ]  # fmt: skip
+    capsys.readouterr()
+    for words, message in (
+        ([*compared, "--with", "lora=8"], "--with has 'lora=8': NAME=VALUE, such as lora_rank=8"),
+        ([*compared, "--with", "lora_rank=many"], "--with is 'many', not"),
+        (["--with", "lora_rank=8"], "--with applies only to --setting"),
+    ):
+        assert defaults.main([*argv, *words]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_missing_data_is_named(capsys):
@@ -99,7 +128,7 @@ def test_the_rows_of_the_data(name):
     splits, again = drawn(settings), drawn_without_test_rows(settings)
     sizes = len(splits.train), len(splits.test)
     assert sizes == {
-        "araci": (3488, 970), "allagree": (1617, 460), "fiqa": (752, 258),
+        "araci": (3488, 970), "allagree": (1627, 453), "fiqa": (752, 258),
         "imdb": (4000, 1000),
     }[name]  # fmt: skip
     # The search for defaults uses no test rows, and measured rows do not choose the epoch.

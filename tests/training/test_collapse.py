@@ -17,14 +17,15 @@ LABELS = ["down", "flat", "up"]
 
 
 def warning(predicted, true, **settings):
-    return collapse_warning(np.eye(3)[predicted], np.array(true), LABELS, TrainSettings(**settings))
+    own = TrainSettings(**settings).for_model(384, is_fresh=True)
+    return collapse_warning(np.eye(3)[predicted], np.array(true), LABELS, own)
 
 
 def test_one_label_for_all():
     assert warning([1] * 300, [0, 1, 2] * 100) == (
         "all 300 validation rows are predicted as 'flat', although 200 have another label: the"
         " model has collapsed to one label; train again with a lower `learning_rate` than 0.0001,"
-        " more `epochs` than 4 or `class_weights=balanced`"
+        " more `num_train_epochs` than 4 or `class_weights=balanced`"
     )
 
 
@@ -55,16 +56,14 @@ def test_the_remedies_are_those_that_are_left():
 
 
 @pytest.fixture
-def arguments(checkpoint, tmp_path):
+def arguments(checkpoint, tmp_path, write_news):
     """Flags of a run whose head prefers one label, however little it learns."""
-    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
-    rows = [f"sales {v} by {i} percent,{label}" for i in range(30) for label, v in verbs.items()]
-    (tmp_path / "news.csv").write_text("\n".join(["text,label", *rows]))
+    table = write_news(tmp_path / "news.csv", 30)
     model = checkpoint()
     weights = mx.load(str(model / "model.safetensors"))
     weights["classifier.bias"] = mx.array([0.0, 9.0, 0.0])
     mx.save_safetensors(str(model / "model.safetensors"), weights)
-    argv = ["--model", str(model), "--data", str(tmp_path / "news.csv"), "--batch-size", "8"]
+    argv = ["--model", str(model), "--data", str(table), "--batch-size", "8"]
     return [*argv, "--output-dir", str(tmp_path / "run"), "--max-steps", "3"]
 
 

@@ -116,7 +116,7 @@ def table(tmp_path):
 def test_a_run_a_fold_and_a_summary(checkpoint, table, tmp_path, capsys):
     out = tmp_path / "out"
     argv = ["--model", str(checkpoint()), "--data", str(table), "--output-dir", str(out)]
-    argv += ["--folds", "3", "--epochs", "1", "--batch-size", "8", "--save-epochs", "0"]
+    argv += ["--folds", "3", "--num-train-epochs", "1", "--batch-size", "8", "--save-epochs", "0"]
     assert main(argv) == 0
     summary = json.loads((out / "cross_validation.json").read_text())
     accuracies = [fold["accuracy"] for fold in summary["folds"]]

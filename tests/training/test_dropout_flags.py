@@ -17,12 +17,8 @@ FLAGS = ["--dropout", "0", "--attention-dropout", "0.3", "--head-dropout", "0.4"
 
 
 @pytest.fixture
-def table(tmp_path):
-    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
-    rows = [f"sales {v} by {i} percent,{label}" for i in range(20) for label, v in verbs.items()]
-    path = tmp_path / "news.csv"
-    path.write_text("\n".join(["text,label", *rows]))
-    return path
+def table(tmp_path, write_news):
+    return write_news(tmp_path / "news.csv", 20)
 
 
 def trained(model, table, out, *more):
@@ -50,9 +46,9 @@ def test_the_flags_train_as_a_checkpoint_with_these_rates(checkpoint, table, tmp
 def test_a_resumed_run_and_a_run_from_it_keep_the_rates(checkpoint, table, tmp_path, capsys):
     run = trained(checkpoint(), table, tmp_path / "run", "--save-steps", "2", *FLAGS)
     before = [(run / name).read_bytes() for name in ("model.safetensors", "config.json")]
-    assert main(["--resume", str(checkpoints_of(run)[0])]) == 0
+    assert main(["--resume-from-checkpoint", str(checkpoints_of(run)[0])]) == 0
     assert [(run / name).read_bytes() for name in ("model.safetensors", "config.json")] == before
-    assert main(["--resume", str(run), "--dropout", "0.2"]) == 2
+    assert main(["--resume-from-checkpoint", str(run), "--dropout", "0.2"]) == 2
     assert "--dropout is 0.2: the run to resume has 0.0" in capsys.readouterr().err
     longer = trained(run, table, tmp_path / "longer")
     assert (longer / "config.json").read_bytes() == before[1]

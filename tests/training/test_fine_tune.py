@@ -149,14 +149,14 @@ def test_a_run_from_memory_goes_on_bit_for_bit(checkpoint, table, tmp_path):
     assert [path.name for path in checkpoints_of(broken)] == ["step-00000004", "step-00000008"]
     noted = Noted(broken)
     pair = table["text"], table["label"].to_numpy()
-    result = mlx_finbert.fine_tune(data=table, resume=broken, callbacks=[noted])
+    result = mlx_finbert.fine_tune(data=table, resume_from_checkpoint=broken, callbacks=[noted])
     assert noted.events[0] == ("start", 12, 8)
     assert result.folder == broken
     same_files(whole, broken)
     last = "checkpoints/step-00000012"
     same_files(whole / last, broken / last, ["model.safetensors", "optimizer.safetensors"])
     # The same rows in another form, which lack a further column, are the same data.
-    again = mlx_finbert.fine_tune(data=pair, resume=result)
+    again = mlx_finbert.fine_tune(data=pair, resume_from_checkpoint=result)
     assert again.end == "finished"
 
 
@@ -166,16 +166,16 @@ def test_a_run_from_memory_says_when_the_data_is_another(checkpoint, table, tmp_
     other = table.assign(text=table["text"].str.replace("by 2 percent", "by 200 percent"))
     found = r"is not what this run was trained on: 1 training text is new"
     with pytest.raises(InputError, match=found):
-        mlx_finbert.fine_tune(data=other, resume=tmp_path / "out")
+        mlx_finbert.fine_tune(data=other, resume_from_checkpoint=tmp_path / "out")
     with pytest.raises(InputError, match="a Python program gave these texts"):
-        mlx_finbert.fine_tune(resume=tmp_path / "out")
+        mlx_finbert.fine_tune(resume_from_checkpoint=tmp_path / "out")
     now = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
     assert {p: b for p, b in now.items() if "lock" not in p.name} == before
 
 
 def test_commands_say_that_the_texts_are_not_kept(checkpoint, table, tmp_path, capsys):
     mlx_finbert.fine_tune(checkpoint(), table, output_dir=tmp_path / "out", **SETTINGS)
-    assert main(["--resume", str(tmp_path / "out")]) == 2
+    assert main(["--resume-from-checkpoint", str(tmp_path / "out")]) == 2
     assert "--data texts in memory (sha256" in (said := capsys.readouterr().err)
     assert "or another place with --data" in said
 
@@ -190,12 +190,14 @@ def test_without_a_folder_the_run_takes_a_new_one(checkpoint, table, tmp_path, m
     ("more", "words"),
     [
         ({"lr": 1e-5}, "there is no parameter `lr`; did you mean `learning_rate`"),
-        ({"epoch": 1}, "there is no parameter `epoch`; did you mean `epochs`"),
-        ({"epochs": 2.5}, "`epochs` is 2.5: of type int"),
-        ({"epochs": True}, "`epochs` is True: of type int"),
+        ({"epoch": 1}, "there is no parameter `epoch`; did you mean `num_train_epochs`"),
+        ({"epochs": 1}, "there is no parameter `epochs`; did you mean `num_train_epochs`"),
+        ({"resume": "a"}, "there is no parameter `resume`; did you mean `resume_from_checkpoint`"),
+        ({"num_train_epochs": 2.5}, "`num_train_epochs` is 2.5: of type int"),
+        ({"num_train_epochs": True}, "`num_train_epochs` is True: of type int"),
         ({"learning_rate": "fast"}, "`learning_rate` is fast: of type float"),
-        ({"schedule": "linea"}, "`schedule` is linea: one of "),
-        ({"epochs": 0}, "`epochs` is 0: must be at least 1"),
+        ({"lr_scheduler_type": "linea"}, "`lr_scheduler_type` is linea: one of "),
+        ({"num_train_epochs": 0}, "`num_train_epochs` is 0: must be at least 1"),
         ({"folds": 5}, "`folds` is 5: one call trains one fold; add `fold=1`"),
         ({"callbacks": [Noted]}, "`callbacks` has Noted, which is not an instance"),
         ({"callbacks": [print]}, "`callbacks` has print, which is not an instance"),
@@ -252,7 +254,8 @@ def test_a_result_prints_short_and_is_a_table_in_a_notebook(checkpoint, table, t
 def test_the_signature_shows_the_settings():
     shown = inspect.signature(mlx_finbert.fine_tune).parameters
     assert [*shown][:3] == ["model", "data", "callbacks"]
-    assert shown["learning_rate"].default == 1e-4
+    assert shown["epochs"].default == 4
+    assert shown["learning_rate"].default is None
     assert "settings" not in shown
     assert "json" not in inspect.signature(mlx_finbert.evaluate_classifier).parameters
     assert {*mlx_finbert.__all__} <= {*dir(mlx_finbert)}

@@ -22,8 +22,8 @@ from mlx_finbert.training.checkpoints import checkpoints_of
 from mlx_finbert.training.run_folder import RunFolder
 
 FLAGS = [
-    "--epochs", "3", "--batch-size", "8", "--learning-rate", "1e-2", "--max-length", "32",
-    "--best-metric", "val_loss", "--save-epochs", "1", "--save-total-limit", "9",
+    "--num-train-epochs", "3", "--batch-size", "8", "--learning-rate", "1e-2", "--max-length", "32",
+    "--metric-for-best-model", "val_loss", "--save-epochs", "1", "--save-total-limit", "9",
 ]  # fmt: skip
 LORA = ["--lora-rank", "4"]
 INTERRUPTED = 130
@@ -187,7 +187,7 @@ def test_ctrl_c_while_test_rows_are_measured_keeps_what_is_done(command, tmp_pat
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     # `evaluate` measures the remaining rows, and so does the run when it is resumed.
     ctrl_c(-1)
-    assert main(["--resume", str(run)]) == 0
+    assert main(["--resume-from-checkpoint", str(run)]) == 0
     figures = json.loads((run / "metrics.json").read_text())
     assert (figures["rows"], figures["interrupted"]) == (60, False)
 
@@ -206,7 +206,7 @@ def test_ctrl_c_in_the_calibration_leaves_the_model_as_trained(command, tmp_path
     assert "no rows were measured" in (run / "report.html").read_text()
     assert not OF_TEST_ROWS & {path.name for path in run.iterdir()}
     ctrl_c(-1)
-    assert main(["--resume", str(run)]) == 0
+    assert main(["--resume-from-checkpoint", str(run)]) == 0
     assert temperature_of(run) != 1
 
 
@@ -216,7 +216,7 @@ def test_a_report_without_test_rows_leaves_none_of_an_earlier_one(command, tmp_p
     assert main(command(run, "--batch-size", "4")) == 0
     assert {path.name for path in run.iterdir()} >= OF_TEST_ROWS
     ctrl_c(CALIBRATION)
-    assert main(["--resume", str(run)]) == INTERRUPTED
+    assert main(["--resume-from-checkpoint", str(run)]) == INTERRUPTED
     assert not OF_TEST_ROWS & {path.name for path in run.iterdir()}
 
 
@@ -265,7 +265,7 @@ def test_mistakes_of_a_folder_have_the_rows_of_its_test_file(command, table, tmp
 
 def test_a_run_with_one_answer_is_told_so(command, checkpoint, tmp_path, capsys):
     run, model = tmp_path / "run", checkpoint()
-    argv = command(run, "--model", str(model), "--learning-rate", "1e-9", "--epochs", "1")
+    argv = command(run, "--model", str(model), "--learning-rate", "1e-9", "--num-train-epochs", "1")
     path = str(model / "model.safetensors")
     weights = mx.load(path)
     weights["classifier.bias"] = mx.array([0.0, 9.0, 0.0])
@@ -316,7 +316,7 @@ def test_a_run_that_is_interrupted_each_epoch(command, finished, tmp_path, monke
         ratio = head_of(raw)["weight"] / head_of(calibrated)["weight"]
         assert ratio.max() - ratio.min() < 1e-4 and abs(ratio.mean() - 1) > 0.01
         is_last = step == steps[-2]
-        assert main(["--resume", str(stopped)]) == (0 if is_last else INTERRUPTED)
+        assert main(["--resume-from-checkpoint", str(stopped)]) == (0 if is_last else INTERRUPTED)
     assert len(set(bests)) > 1
     assert files_of(stopped) == files_of(whole)
 
@@ -327,7 +327,7 @@ def test_a_finished_run_goes_on_from_each_checkpoint(finished, more):
     run = finished(*more)
     expected = files_of(run)
     for path in reversed(checkpoints_of(run)):
-        assert main(["--resume", str(path)]) == 0
+        assert main(["--resume-from-checkpoint", str(path)]) == 0
         assert files_of(run) == expected
 
 
@@ -365,7 +365,7 @@ def test_a_kill_between_two_writes(command, finished, tmp_path, kill):
         patch.setattr(*kill())
         main(command(killed))
     assert not (killed / "metrics.json").exists()
-    assert main(["--resume", str(killed)]) == 0
+    assert main(["--resume-from-checkpoint", str(killed)]) == 0
     assert files_of(killed) == files_of(whole)
 
 
@@ -377,12 +377,12 @@ def test_a_kill_before_a_new_best_replaces_a_calibrated_one(finished):
         patch.setattr(*killed_in(RunFolder, "save_model"))
         best = json.loads((run / "best.json").read_text())["step"]
         before = [p for p in checkpoints_of(run) if int(p.name.removeprefix("step-")) < best]
-        main(["--resume", str(before[-1])])
+        main(["--resume-from-checkpoint", str(before[-1])])
     # Model and uncalibrated head are replaced together, so neither has changed.
     for name, found in files_of(run).items():
         assert found == expected[name], name
     assert (run / "checkpoints" / "uncalibrated_head.safetensors").exists()
-    assert main(["--resume", str(run)]) == 0
+    assert main(["--resume-from-checkpoint", str(run)]) == 0
     assert files_of(run) == expected
 
 
@@ -402,7 +402,7 @@ def test_a_run_of_an_earlier_version_goes_on(finished, more):
     path.write_text(json.dumps(config))
     (run / "checkpoints" / "uncalibrated_head.safetensors").unlink()
     early, tokenizer = mlx_finbert.load(run)
-    assert main(["--resume", str(run)]) == 0
+    assert main(["--resume-from-checkpoint", str(run)]) == 0
     assert files_of(run) == expected
     found = mlx_finbert.predict_proba(*mlx_finbert.load(run), TEXTS)
     np.testing.assert_allclose(mlx_finbert.predict_proba(early, tokenizer, TEXTS), found, atol=1e-6)

@@ -55,7 +55,7 @@ def test_a_run_with_adapters_goes_on_bit_for_bit(checkpoint, tmp_path):
         argv = ["--model", base, "--output-dir", str(tmp_path / name), *FLAGS]
         assert main([*argv, "--max-steps", steps]) == 0
     first = checkpoints_of(tmp_path / "half")[0]
-    assert main(["--resume", str(first)]) == 0
+    assert main(["--resume-from-checkpoint", str(first)]) == 0
     for name in ("adapters.safetensors", "history.json"):
         whole, half = (tmp_path / folder / name for folder in ("whole", "half"))
         assert whole.read_bytes() == half.read_bytes(), name

@@ -41,7 +41,7 @@ def command(checkpoint, tmp_path):
     table = tmp_path / "news.csv"
     table.write_text("\n".join(["text,label", *rows]))
     fixed = ["--model", str(checkpoint()), "--data", str(table), "--batch-size", "8"]
-    return lambda out, *more: [*fixed, "--epochs", "1", "--output-dir", str(out), *more]
+    return lambda out, *more: [*fixed, "--num-train-epochs", "1", "--output-dir", str(out), *more]
 
 
 def state(folder):
@@ -59,7 +59,7 @@ def test_a_folder_in_use_is_refused_by_every_command_that_writes(command, tmp_pa
         for program, argv, remedy in (
             (main, command(run, "--overwrite"), "name another --output-dir"),
             (main, command(tmp_path / "new"), "name another --output-dir"),
-            (main, ["--resume", str(run)], "stop it first"),
+            (main, ["--resume-from-checkpoint", str(run)], "stop it first"),
             (main, command(tmp_path / "new", "--folds", "3"), "name another --output-dir"),
             (to_mlx, [*model, "--output", str(tmp_path / "new")], "name another --output"),
             (to_mlx, [*model, "--output", str(run), "--overwrite"], "name another --output"),
@@ -80,7 +80,7 @@ def test_a_folder_in_use_is_refused_by_every_command_that_writes(command, tmp_pa
 
 def test_a_run_beside_one_in_another_process_and_after_its_kill(command, tmp_path, capsys):
     run = tmp_path / "run"
-    argv = [sys.executable, "-m", "mlx_finbert.train", *command(run, "--epochs", "1000")]
+    argv = [sys.executable, "-m", "mlx_finbert.train", *command(run, "--num-train-epochs", "1000")]
     other = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (run / "best.json").exists() and time.monotonic() < deadline:

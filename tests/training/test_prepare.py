@@ -16,7 +16,13 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.prefetch import background
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.optimizer import Adam
-from mlx_finbert.training.prepare import Loaders, load_model, make_loaders, make_trainer
+from mlx_finbert.training.prepare import (
+    Loaders,
+    load_model,
+    make_loaders,
+    make_trainer,
+    width_of,
+)
 
 
 class SomeLoader:
@@ -29,9 +35,8 @@ class SomeLoader:
 
 def trainer_of(model, **settings):
     loaders = Loaders(SomeLoader(), SomeLoader())
-    trainer, vocabulary = make_trainer(
-        TrainSettings(**settings), model, loaders, mx.distributed.init()
-    )
+    settings = TrainSettings(**settings).for_model(width_of(model), is_fresh=False)
+    trainer, vocabulary = make_trainer(settings, model, loaders, mx.distributed.init())
     if vocabulary:
         vocabulary.restore()
     return trainer
@@ -41,7 +46,7 @@ def test_the_step(tiny):
     model, _ = tiny
     step = trainer_of(
         model, optimizer="adam", weight_decay=0.2, adam_beta1=0.8, adam_beta2=0.9,
-        adam_epsilon=1e-5, max_grad_norm=3.0, dtype="bfloat16", seed=7, label_smoothing=0.2,
+        adam_epsilon=1e-5, max_grad_norm=3.0, dtype="bfloat16", seed=7, label_smoothing_factor=0.2,
         class_weights=["balanced"],
     ).step  # fmt: skip
     assert step.optimizer == Adam(0.2, False, (0.8, 0.9), 1e-5)
@@ -75,15 +80,15 @@ def test_a_fresh_head_learns_faster(checkpoint, flags, fresh, trained):
         settings = TrainSettings(model=folder, new_head=new_head, **flags)
         _, _, is_fresh = load_model(settings, labels)
         assert is_fresh == new_head
-        assert settings.for_head(is_fresh).head_learning_rate == rate
+        assert settings.for_model(32, is_fresh).head_learning_rate == rate
 
 
 def test_the_course(tiny):
     model, _ = tiny
     args = trainer_of(
-        model, epochs=3, eval_steps=4, schedule="constant", warmup_steps=10, save_epochs=2,
-        best_metric="val_loss", early_stopping_patience=2, plateau_monitor="loss",
-        plateau_cooldown=3,
+        model, num_train_epochs=3, eval_steps=4, lr_scheduler_type="constant", warmup_steps=10,
+        save_epochs=2, metric_for_best_model="val_loss", early_stopping_patience=2,
+        plateau_monitor="loss", plateau_cooldown=3,
     ).args  # fmt: skip
     assert (args.total_steps, args.eval_steps, args.save_steps) == (90, 4, 60)
     assert [args.schedule(step) for step in (0, 5, 10, 80)] == [0, 0.5, 1, 1]

@@ -28,11 +28,21 @@ from mlx_finbert.training.state import Record
 
 ARGUMENTS = [
     "--max-steps", "40", "--batch-size", "4", "--learning-rate", "3e-3", "--eval-steps", "7",
-    "--save-steps", "10", "--save-total-limit", "2", "--schedule", "cosine", "--dtype", "bfloat16",
-    "--plateau-monitor", "val_loss", "--plateau-patience", "1", "--plateau-factor", "0.5",
-    "--early-stopping-patience", "30", "--gradient-accumulation-steps", "2",
-    "--best-metric", "val_macro_f1",
+    "--save-steps", "10", "--save-total-limit", "2", "--lr-scheduler-type", "cosine",
+    "--dtype", "bfloat16", "--plateau-monitor", "val_loss", "--plateau-patience", "1",
+    "--plateau-factor", "0.5", "--early-stopping-patience", "30",
+    "--gradient-accumulation-steps", "2", "--metric-for-best-model", "val_macro_f1",
 ]  # fmt: skip
+EARLIER_NAMES = {
+    "best_metric": "metric_for_best_model",
+    "early_stopping_min_delta": "early_stopping_threshold",
+    "epochs": "num_train_epochs",
+    "eval_every": "eval_steps",
+    "keep": "save_total_limit",
+    "label_smoothing": "label_smoothing_factor",
+    "schedule": "lr_scheduler_type",
+}
+"""Keys of a `config.yaml` of an earlier version, and what they are now."""
 SAME = ("model.safetensors", "history.json", "history.csv", "metrics.json", "config.json")
 
 
@@ -43,13 +53,9 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def table(place):
+def table(place, write_news):
     """The data as it was before any test changed it."""
-    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
-    rows = [f"sales {v} by {i} percent,{label}" for i in range(30) for label, v in verbs.items()]
-    path = place / "news.csv"
-    path.write_text("\n".join(["text,label", *rows]))
-    return path
+    return write_news(place / "news.csv", 30)
 
 
 def command(model, table, out, *more):
@@ -88,7 +94,7 @@ def test_a_killed_run_goes_on_bit_for_bit(checkpoint, table, tmp_path):
     killed_after(23, command(model, table, killed), killed)
     steps = [path.name for path in checkpoints_of(killed)]
     assert "step-00000020" in steps and not (killed / "metrics.json").exists()
-    assert main(["--resume", str(killed)]) == 0
+    assert main(["--resume-from-checkpoint", str(killed)]) == 0
     for name in SAME:
         assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
     last = "checkpoints/step-00000040"
@@ -126,7 +132,7 @@ def test_the_report_has_each_step_of_a_resumed_run_once(finished):
     for path in checkpoints_of(finished):
         if step_of(path) == 40:
             shutil.rmtree(path)
-    assert main(["--resume", str(finished)]) == 0
+    assert main(["--resume-from-checkpoint", str(finished)]) == 0
     lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
     numbers = [line["step"] for line in lines if line["event"] == "step"]
     assert numbers == list(range(1, 41)) and sum(e["event"] == "start" for e in lines) == 2
@@ -153,7 +159,7 @@ def test_a_run_of_an_earlier_version_has_a_report(finished):
         line.pop("step_loss", None)
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
     (finished / "report.html").unlink()
-    assert main(["--resume", str(finished)]) == 0
+    assert main(["--resume-from-checkpoint", str(finished)]) == 0
     assert "Loss over the steps" in (finished / "report.html").read_text()
 
 
@@ -170,17 +176,18 @@ def test_damage_is_found_and_the_one_before_it_offered(finished, fault, name, ca
     else:
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
-    with pytest.raises(InputError, match=rf"{bad.name}/{name} is .*`resume=.*{good.name}`$"):
+    advice = rf"`resume_from_checkpoint=.*{good.name}`"
+    with pytest.raises(InputError, match=rf"{bad.name}/{name} is .*{advice}$"):
         find_checkpoint(bad)
     assert find_checkpoint(finished).path == good
     assert f"{bad.name}/{name} is" in caplog.text and "checkpoint skipped" in caplog.text
 
 
 def test_a_resumed_run_keeps_its_settings_and_its_data(finished, table, capsys):
-    assert main(["--resume", str(finished), "--epochs", "9"]) == 2
-    assert "--epochs is 9: the run to resume has 4" in capsys.readouterr().err
+    assert main(["--resume-from-checkpoint", str(finished), "--num-train-epochs", "9"]) == 2
+    assert "--num-train-epochs is 9: the run to resume has 4" in capsys.readouterr().err
     table.write_text(table.read_text().replace("rose", "fell"))
-    assert main(["--resume", str(finished)]) == 2
+    assert main(["--resume-from-checkpoint", str(finished)]) == 2
     assert "is not what this run was trained on" in capsys.readouterr().err
 
 
@@ -196,12 +203,12 @@ def test_data_that_has_changed_is_told_in_numbers(finished, table, capsys):
         ("\n".join(["text,label", *whole.splitlines()[:0:-1]]), "but in another order"),
     ):
         table.write_text(content)
-        assert main(["--resume", str(finished)]) == 2
+        assert main(["--resume-from-checkpoint", str(finished)]) == 2
         assert words in capsys.readouterr().err
     # A new test row is allowed.
     unseen = next(f"Row {i}" for i in range(99) if chances([f"Row {i}"], "test", 0)[0] < 0.2)
     table.write_text(f"{whole}\n{unseen},neutral\n")
-    assert main(["--resume", str(finished)]) == 0
+    assert main(["--resume-from-checkpoint", str(finished)]) == 0
 
 
 @pytest.mark.usefixtures("backend")
@@ -228,35 +235,61 @@ def test_a_run_goes_on_from_any_checkpoint(checkpoint, table, tmp_path, more):
     last = checkpoints_of(out)[-1]
     files = [out / name for name in SAME] + [last / "optimizer.safetensors", last / "state.json"]
     before = [path.read_bytes() for path in files]
-    assert main(["--resume", str(checkpoints_of(out)[0])]) == 0
+    assert main(["--resume-from-checkpoint", str(checkpoints_of(out)[0])]) == 0
     assert [path.read_bytes() for path in files] == before
 
 
-def test_a_run_of_a_version_without_the_flag_goes_on_with_its_batches(checkpoint, table, tmp_path):
-    out = tmp_path / "out"
+@pytest.fixture
+def twins(tmp_path):
+    """Data with pairs of near duplicates, whose split is another where they stay together."""
+    verbs = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
+    rows = [
+        f"{name * (i + 1)} {verb} by {percent} percent,{label}"
+        for i in range(9)
+        for name in ("a", "b")
+        for label, verb in verbs.items()
+        for percent in (3, 7)
+    ]
+    path = tmp_path / "twins.csv"
+    path.write_text("\n".join(["text,label", *rows]))
+    return path
+
+
+def test_a_run_of_a_version_without_the_flags_goes_on_with_its_rows_and_batches(
+    checkpoint, twins, tmp_path, capsys
+):
+    table, out = twins, tmp_path / "out"
+    together = SplitSettings().draw(load_texts(str(table))).train.texts
+    apart = SplitSettings(split_near_duplicates="apart").draw(load_texts(str(table))).train.texts
+    assert together != apart
     earlier = ["--group-by-length", "windows", "--group-window", "100"]
-    earlier += ["--head-learning-rate", "3e-3"]
+    earlier += ["--head-learning-rate", "3e-3", "--split-near-duplicates", "apart"]
     assert main(command(checkpoint(), table, out, "--save-total-limit", "9", *earlier)) == 0
     before = [(out / name).read_bytes() for name in SAME]
     first = checkpoints_of(out)[0]
     lines = (first / "config.yaml").read_text().splitlines(keepends=True)
-    kept = [line for line in lines if not line.startswith(("group_", "head_"))]
-    text = "".join(kept).replace("save_total_limit:", "keep:").replace("eval_steps:", "eval_every:")
+    kept = [line for line in lines if not line.startswith(("group_", "head_", "split_near"))]
+    text = "".join(kept)
+    for then, name in EARLIER_NAMES.items():
+        text, found = re.subn(rf"^{name}:", f"{then}:", text, flags=re.MULTILINE)
+        assert found == 1, name
     (first / "config.yaml").write_text(text)
     sums = json.loads((first / "checksums.json").read_text())
     sums["config.yaml"] = file_sha256(first / "config.yaml")
     (first / "checksums.json").write_text(json.dumps(sums))
-    assert main(["--resume", str(first)]) == 0
+    capsys.readouterr()
+    assert main(["--resume-from-checkpoint", str(first)]) == 0
     assert [(out / name).read_bytes() for name in SAME] == before
+    assert "near duplicates" not in capsys.readouterr().out
 
 
 def test_a_run_that_stopped_early_has_come_to_its_end(checkpoint, table, tmp_path, capsys):
     out = tmp_path / "out"
-    stopping = ["--early-stopping-patience", "1", "--early-stopping-min-delta", "10"]
+    stopping = ["--early-stopping-patience", "1", "--early-stopping-threshold", "10"]
     assert main(command(checkpoint(), table, out, "--save-steps", "1", *stopping)) == 0
     before = [(out / name).read_bytes() for name in SAME]
     (ending,) = re.findall(r"stopped early after step \d+", capsys.readouterr().out)
-    assert main(["--resume", str(out)]) == 0
+    assert main(["--resume-from-checkpoint", str(out)]) == 0
     assert ending in capsys.readouterr().out
     assert [(out / name).read_bytes() for name in SAME] == before
 
@@ -266,11 +299,11 @@ def test_a_better_model_from_before_the_kill_is_not_called_an_older_one(finished
     future = json.loads((finished / "best.json").read_text()) | {"step": 39, "epoch": 4.4}
     (finished / "best.json").write_text(json.dumps(future))
     (first.parent / ".part-half").mkdir()
-    assert main(["--resume", str(first)]) == 0
+    assert main(["--resume-from-checkpoint", str(first)]) == 0
     assert "the model of epoch" in capsys.readouterr().out
     assert not (first.parent / ".part-half").exists()
     (finished / "best.json").unlink()
-    assert main(["--resume", str(first)]) == 2
+    assert main(["--resume-from-checkpoint", str(first)]) == 2
     assert "has no best.json" in capsys.readouterr().err
 
 
@@ -278,7 +311,8 @@ def test_data_that_lies_elsewhere_now(finished, table, tmp_path, monkeypatch):
     (tmp_path / "other").mkdir()
     moved = table.rename(tmp_path / "other" / "moved.csv")
     monkeypatch.chdir(finished / "checkpoints")
-    assert main(["--resume", checkpoints_of(finished)[-1].name, "--data", str(moved)]) == 0
+    last = checkpoints_of(finished)[-1].name
+    assert main(["--resume-from-checkpoint", last, "--data", str(moved)]) == 0
 
 
 def test_places_without_checkpoints(finished, tmp_path, capsys):
@@ -286,11 +320,11 @@ def test_places_without_checkpoints(finished, tmp_path, capsys):
         (tmp_path, "holds no checkpoints"),
         (finished / "checkpoints" / "step-1", "no such"),
     ):
-        assert main(["--resume", str(place)]) == 2
+        assert main(["--resume-from-checkpoint", str(place)]) == 2
         assert words in capsys.readouterr().err
 
 
 def test_a_finished_run_has_nothing_left_to_do(finished):
     before = (finished / "model.safetensors").read_bytes()
-    assert main(["--resume", str(finished)]) == 0
+    assert main(["--resume-from-checkpoint", str(finished)]) == 0
     assert (finished / "model.safetensors").read_bytes() == before

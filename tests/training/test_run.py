@@ -48,7 +48,7 @@ def table(tmp_path):
 
 
 def settings(checkpoint_folder, table, output, **more):
-    values = {"epochs": 2, "batch_size": 8, "learning_rate": 3e-3} | more
+    values = {"num_train_epochs": 2, "batch_size": 8, "learning_rate": 3e-3} | more
     return TrainSettings(
         model=str(checkpoint_folder), data=str(table), output_dir=str(output), **values
     )
@@ -57,7 +57,7 @@ def settings(checkpoint_folder, table, output, **more):
 @pytest.mark.usefixtures("charts")
 def test_a_run_leaves_a_folder_that_works(checkpoint, table, tmp_path, caplog):
     caplog.set_level(logging.INFO, "mlx_finbert")
-    result = run(settings(checkpoint(), table, tmp_path / "out", epochs=25))
+    result = run(settings(checkpoint(), table, tmp_path / "out", num_train_epochs=25))
     assert {p.name for p in result.folder.iterdir()} == FILES
     assert all(len(p.read_bytes()) > 5000 for p in result.folder.glob("*.png"))
     assert result.end == "finished"
@@ -95,7 +95,7 @@ def test_another_seed_is_another_run(checkpoint, table, tmp_path):
 
 def test_the_head_of_a_checkpoint_keeps_its_order_of_labels(checkpoint, table, tmp_path):
     folder = checkpoint(labels=["Positive", "Negative", "Neutral"])
-    result = run(settings(folder, table, tmp_path / "out", epochs=25))
+    result = run(settings(folder, table, tmp_path / "out", num_train_epochs=25))
     model, tokenizer = mlx_finbert.load(result.folder)
     assert model.args.labels == ["Positive", "Negative", "Neutral"]
     assert result.test.accuracy == 1.0
@@ -112,7 +112,7 @@ def test_the_split_does_not_depend_on_the_models_order_of_labels(
     ):
         folder = checkpoint(labels=labels, name=f"m{i}")
         caplog.clear()
-        run(settings(folder, table, tmp_path / f"o{i}", epochs=1))
+        run(settings(folder, table, tmp_path / f"o{i}", num_train_epochs=1))
         supports.append([line for line in caplog.messages if "training tokens" in line])
     assert supports[0] and supports[0] == supports[1]
 
@@ -136,12 +136,12 @@ def test_input_that_cannot_be_used_writes_nothing(checkpoint, table, tmp_path):
     run(settings(two, table, out, new_head=True))
     with pytest.raises(InputError, match="`overwrite=True`"):
         run(settings(good, table, out))
-    run(settings(good, table, out, overwrite=True, epochs=1))
+    run(settings(good, table, out, overwrite=True, num_train_epochs=1))
 
 
 def test_rows_that_are_cut_are_counted(checkpoint, table, tmp_path, caplog):
     caplog.set_level(logging.INFO, "mlx_finbert")
-    run(settings(checkpoint(), table, tmp_path / "out", epochs=1, max_length=5))
+    run(settings(checkpoint(), table, tmp_path / "out", num_train_epochs=1, max_length=5))
     assert "42 of 42 rows have more than 5 tokens and were cut" in caplog.text
 
 
@@ -149,7 +149,7 @@ def test_default_folders_are_numbered(checkpoint, table, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = checkpoint()
     for name in ("runs/tiny-news-csv", "runs/tiny-news-csv-2"):
-        argv = ["--model", str(folder), "--data", str(table), "--epochs", "1"]
+        argv = ["--model", str(folder), "--data", str(table), "--num-train-epochs", "1"]
         assert main(argv) == 0
         assert (tmp_path / name / "config.json").exists()
 
@@ -238,7 +238,8 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_training(
 
 
 def test_the_maximum_length_is_kept_for_use(checkpoint, table, tmp_path):
-    folder = run(settings(checkpoint(), table, tmp_path / "out", epochs=1, max_length=5)).folder
+    own = settings(checkpoint(), table, tmp_path / "out", num_train_epochs=1, max_length=5)
+    folder = run(own).folder
     assert mlx_finbert.load(folder)[1].model_max_length == 5
 
 
@@ -252,7 +253,7 @@ def test_ctrl_c_saves_and_says_so(checkpoint, table, tmp_path):
     process = subprocess.Popen(
         [
             sys.executable, "-u", "-m", "mlx_finbert.train", "--model", str(checkpoint()),
-            "--data", str(table), "--output-dir", str(out), "--epochs", "100000",
+            "--data", str(table), "--output-dir", str(out), "--num-train-epochs", "100000",
         ],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ,
     )  # fmt: skip
@@ -263,7 +264,8 @@ def test_ctrl_c_saves_and_says_so(checkpoint, table, tmp_path):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert re.search(
-        r"stopped after step [\d,]+; the model of epoch .*; continue with --resume", output
+        r"stopped after step [\d,]+; the model of epoch .*; continue with --resume-from-checkpoint",
+        output,
     )
     assert "Traceback" not in output
     for folder in (out, checkpoints_of(out)[-1]):
@@ -272,9 +274,9 @@ def test_ctrl_c_saves_and_says_so(checkpoint, table, tmp_path):
 
 def test_the_tutorials_plateau_works_as_flags(checkpoint, table, tmp_path):
     """ReduceLROnPlateau(monitor='accuracy', factor=0.5, patience=2, min_lr=1e-6)."""
-    argv = ["--model", str(checkpoint()), "--data", str(table), "--epochs", "6"]
+    argv = ["--model", str(checkpoint()), "--data", str(table), "--num-train-epochs", "6"]
     argv += ["--output-dir", str(tmp_path / "out"), "--batch-size", "8", "--save-epochs", "0"]
-    argv += ["--learning-rate", "3e-6", "--schedule", "constant", "--warmup-ratio", "0"]
+    argv += ["--learning-rate", "3e-6", "--lr-scheduler-type", "constant", "--warmup-ratio", "0"]
     argv += ["--plateau-monitor", "accuracy", "--plateau-factor", "0.5", "--plateau-patience", "2"]
     argv += ["--plateau-min-lr", "1e-6", "--plateau-min-delta", "1"]
     assert main(argv) == 0
@@ -287,7 +289,7 @@ def test_the_tutorials_plateau_works_as_flags(checkpoint, table, tmp_path):
 def test_every_precision_and_option_reaches_the_step(checkpoint, table, tmp_path):
     argv = ["--model", str(checkpoint()), "--data", str(table), "--max-steps", "3"]
     argv += ["--batch-size", "8", "--save-epochs", "0", "--class-weights", "sqrt-balanced"]
-    argv += ["--label-smoothing", "0.1", "--layer-decay", "0.8", "--gradual-unfreezing"]
+    argv += ["--label-smoothing-factor", "0.1", "--layer-decay", "0.8", "--gradual-unfreezing"]
     argv += ["--freeze-embeddings", "--optimizer", "adam", "--gradient-checkpointing"]
     for dtype in ("bfloat16", "float16"):
         out = tmp_path / dtype
@@ -296,9 +298,9 @@ def test_every_precision_and_option_reaches_the_step(checkpoint, table, tmp_path
 
 
 def test_early_stopping_and_the_best_metric(checkpoint, table, tmp_path, capsys):
-    argv = ["--model", str(checkpoint()), "--data", str(table), "--epochs", "9"]
-    argv += ["--output-dir", str(tmp_path / "out"), "--best-metric", "val_loss"]
-    argv += ["--early-stopping-patience", "2", "--early-stopping-min-delta", "10"]
+    argv = ["--model", str(checkpoint()), "--data", str(table), "--num-train-epochs", "9"]
+    argv += ["--output-dir", str(tmp_path / "out"), "--metric-for-best-model", "val_loss"]
+    argv += ["--early-stopping-patience", "2", "--early-stopping-threshold", "10"]
     assert main(argv) == 0
     assert "stopped early after step 9; the model of epoch" in capsys.readouterr().out
     history = json.loads((tmp_path / "out" / "history.json").read_text())

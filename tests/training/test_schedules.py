@@ -111,7 +111,7 @@ def test_warmup_steps_win_over_the_ratio():
 
 def test_what_cannot_be_scheduled_is_refused():
     with pytest.raises(
-        InputError, match="`schedule` is cosin: must be one of constant, linear, cosine"
+        InputError, match="`lr_scheduler_type` is cosin: must be one of constant, linear, cosine"
     ):
         make_schedule("cosin", 10, 1, PEAK)
     with pytest.raises(InputError, match="`learning_rate` is 1e-07: must be above 1e-07"):

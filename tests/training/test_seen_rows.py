@@ -151,7 +151,7 @@ def test_labels_of_a_coin_stay_a_coins(checkpoint, tmp_path, capsys):
     file, out = write(tmp_path / "coin.csv", rows), tmp_path / "out"
     argv = ["--model", str(checkpoint(labels=["negative", "positive"])), "--data", str(file)]
     argv += [
-        "--epochs",
+        "--num-train-epochs",
         "40",
         "--learning-rate",
         "1e-2",
@@ -160,7 +160,7 @@ def test_labels_of_a_coin_stay_a_coins(checkpoint, tmp_path, capsys):
         "--save-epochs",
         "0",
     ]
-    assert train([*argv, "--output-dir", str(out), "--best-metric", "accuracy"]) == 0
+    assert train([*argv, "--output-dir", str(out), "--metric-for-best-model", "accuracy"]) == 0
     assert measured(out, "--split", "train", capsys=capsys)["accuracy"] > 0.8
     before = measured(out, capsys=capsys)
     flip = {"negative": "positive", "positive": "negative"}

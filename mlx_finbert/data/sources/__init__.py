@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from mlx_finbert.data.raw_rows import relabelled
 from mlx_finbert.data.sources import files, fiqa, folders, hub, imdb, phrasebank
 from mlx_finbert.data.sources.at_hand import refuse_recorded
 from mlx_finbert.data.sources.columns import OF_FORMS, Columns
 from mlx_finbert.data.tables import ENDINGS
 from mlx_finbert.data.tables.compressed import ENDINGS as PACKED
 from mlx_finbert.data.tables.compressed import SPREADSHEETS
-from mlx_finbert.data.texts import LabelledTexts, relabelled
+from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError
 
 SAMPLE = Path(__file__).parents[1] / "sample.csv"

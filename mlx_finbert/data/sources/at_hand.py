@@ -8,7 +8,7 @@ methods.
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlx_finbert.data.sources.columns import Columns
@@ -122,14 +122,26 @@ def name_at_hand(texts: LabelledTexts) -> str:
     return f"{IN_MEMORY} (sha256 {digest.hexdigest()[:12]})"
 
 
-def refuse_recorded(spec: str) -> None:
+def name_of_texts(texts: Sequence[str]) -> str:
+    """Return the name that a run records for texts without labels."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(repr(text).encode("utf-8", "surrogatepass"))
+    return f"{IN_MEMORY} (sha256 {digest.hexdigest()[:12]})"
+
+
+def refuse_recorded(spec: str, parameter: str = "data") -> None:
     """Refuse to load the data of a run that got it from a Python program.
+
+    Args:
+        spec: The recorded name.
+        parameter: The parameter of the data, for the message.
 
     Raises:
         InputError: If the name is one of `name_at_hand`.
     """
     if spec.startswith(f"{IN_MEMORY} ("):
         raise InputError(
-            f"`data={spec}`: a Python program gave these texts and the run did not keep them; give"
-            " them to the Python function again, or another place with `data`"
+            f"`{parameter}={spec}`: a Python program gave these texts and the run did not keep"
+            f" them; give them to the Python function again, or another place with `{parameter}`"
         )

@@ -4,7 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from mlx_finbert.data.label_names import Naming
+from mlx_finbert.data.raw_rows import RawRows
 from mlx_finbert.data.tables.text_files import ReadOptions
+from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import canonical, map_key
 
@@ -105,9 +108,23 @@ def named(
     return [None if label is None else names[label] for label in labels]
 
 
-def in_order(names: list[str] | None, columns: Columns) -> Sequence[str] | None:
-    """Return the label names in the user's order, or else in the order of the stored names."""
-    return columns.label_names or (None if columns.label_map else names)
+def labelled(rows: RawRows, name: str, columns: Columns, licence: str = "") -> LabelledTexts:
+    """Check rows and name their labels as the user does, or else by the names that are stored.
+
+    Args:
+        rows: The rows that were read.
+        name: The file or data set, for messages.
+        columns: The user's settings.
+        licence: The licence of the data.
+    """
+    names = columns.label_names or (None if columns.label_map else rows.class_names or None)
+    return rows.labelled(
+        name,
+        Naming(names, columns.label_map),
+        (columns.text, columns.label),
+        licence,
+        columns.drop_bad_rows,
+    )
 
 
 def _are_renamed(names: list[str], columns: Columns) -> bool:

@@ -7,11 +7,13 @@ sentence occurs once. The official test files have no scores and are not read.
 
 import json
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
-from mlx_finbert.data.label_names import SENTIMENT_ORDER
+from mlx_finbert.data.label_names import SENTIMENT_ORDER, Naming
+from mlx_finbert.data.raw_rows import RawRows
 from mlx_finbert.data.sources.hub import open_dataset
-from mlx_finbert.data.texts import LabelledTexts, from_columns
+from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError, first_line
 
 HUB_REPOSITORY = "TheFinAI/fiqa-sentiment-classification"
@@ -27,7 +29,7 @@ def is_fiqa(path: Path) -> bool:
 
 def load_fiqa(path: Path) -> LabelledTexts:
     """Load the organisers' training files from a folder."""
-    return from_scores(_scores(path), str(path))
+    return from_scores(chain.from_iterable(scores_in(path / name) for name in FILES), str(path))
 
 
 def load_fiqa_from_hub() -> LabelledTexts:
@@ -43,9 +45,8 @@ def from_scores(scores: Iterable[tuple[str, float]], name: str) -> LabelledTexts
     for sentence, score in scores:
         by_sentence.setdefault(sentence, []).append(score)
     labels = [sentiment(sum(s) / len(s)) for s in by_sentence.values()]
-    return from_columns(
-        list(by_sentence), labels, name, label_names=SENTIMENT_ORDER, licence=LICENCE
-    )
+    rows = RawRows(list(by_sentence), labels)
+    return rows.labelled(name, Naming(SENTIMENT_ORDER), licence=LICENCE)
 
 
 def sentiment(score: float) -> str:
@@ -55,17 +56,17 @@ def sentiment(score: float) -> str:
     return "positive" if score > 0 else "negative"
 
 
-def _scores(path: Path) -> Iterable[tuple[str, float]]:
-    for name in FILES:
-        if not (path / name).is_file():
-            raise InputError(f"{path} has no {name}: FiQA needs both {' and '.join(FILES)}")
-        try:
-            records = json.loads((path / name).read_text(encoding="utf-8"))
-            for record in records.values():
-                for info in record["info"]:
-                    yield record["sentence"], float(info["sentiment_score"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f"{path / name} is not FiQA's file of sentences and scores ({first_line(error)}):"
-                " download it again"
-            ) from None
+def scores_in(file: Path) -> Iterable[tuple[str, float]]:
+    """Yield the pairs of sentence and score of one of the organisers' files."""
+    if not file.is_file():
+        raise InputError(f"{file.parent} has no {file.name}: FiQA needs both {' and '.join(FILES)}")
+    try:
+        records = json.loads(file.read_text(encoding="utf-8"))
+        for record in records.values():
+            for info in record["info"]:
+                yield record["sentence"], float(info["sentiment_score"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{file} is not FiQA's file of sentences and scores ({first_line(error)}):"
+            " download it again"
+        ) from None

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from mlx_finbert.data.label_names import Naming
+from mlx_finbert.data.raw_rows import RawRows
 from mlx_finbert.data.sources.columns import Columns
 from mlx_finbert.data.sources.hub import load_hub
-from mlx_finbert.data.texts import LabelledTexts, from_columns
+from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError
 
 HUB_REPOSITORY = "stanfordnlp/imdb"
@@ -23,16 +25,14 @@ def load_acl_imdb(path: Path) -> LabelledTexts:
 
     The reviews of each folder are in order of file name.
     """
-    texts, labels, splits = [], [], []
+    rows = RawRows()
     for split in ("train", "test"):
         for folder, label in FOLDERS.items():
             for file in sorted((path / split / folder).glob("*.txt")):
-                texts.append(_text(file))
-                labels.append(label)
-                splits.append(split)
-    return from_columns(
-        texts, labels, str(path), label_names=LABELS, splits=splits, licence=LICENCE
-    )
+                rows.texts.append(_text(file))
+                rows.labels.append(label)
+                rows.splits.append(split)
+    return rows.labelled(str(path), Naming(LABELS), licence=LICENCE)
 
 
 def load_imdb_from_hub() -> LabelledTexts:

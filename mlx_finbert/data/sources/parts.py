@@ -6,8 +6,9 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
-from mlx_finbert.data.sources.columns import Columns, in_order, named
-from mlx_finbert.data.texts import LabelledTexts, from_columns, split_of
+from mlx_finbert.data.raw_rows import RawRows
+from mlx_finbert.data.sources.columns import Columns, labelled, named
+from mlx_finbert.data.texts import LabelledTexts, split_of
 from mlx_finbert.errors import InputError
 
 WHOLE = ""
@@ -31,35 +32,27 @@ class Part:
     """The columns that may hold plain values."""
 
 
-@dataclass
-class Rows:
-    """The columns of several parts, one after the other."""
+def add_part(rows: RawRows, part: Part, split: str | None, place: str, columns: Columns) -> None:
+    """Append the rows of a part.
 
-    texts: list[Any] = field(default_factory=list)
-    labels: list[Any] = field(default_factory=list)
-    splits: list[Any] = field(default_factory=list)
-    where: list[str] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-    others: list[dict[str, Any]] = field(default_factory=list)
-    class_names: list[str] | None = None
-    """The stored names of the labels in the last part."""
-
-    def add(self, part: Part, split: str, place: str, columns: Columns) -> None:
-        """Append a part.
-
-        Args:
-            part: The table.
-            split: The split of its rows, unless a column names it.
-            place: The name of the part in messages: "imdb, train".
-            columns: The columns to read.
-        """
-        self.texts += part.read(columns.text)
-        self.class_names = part.class_names(columns.label)
-        column = f"{place}, column {columns.label!r}"
-        self.labels += named(part.read(columns.label), self.class_names, columns, column)
-        self.splits += part.read(columns.split) if columns.split else [split] * part.rows
-        self.numbers += range(1, part.rows + 1)
-        self.others += other_columns(part, columns)
+    Args:
+        rows: The rows of the parts before.
+        part: The table.
+        split: The split of its rows, unless a column names it; None for a source without splits.
+        place: The name of the part in messages: "imdb, train".
+        columns: The columns to read.
+    """
+    rows.texts += part.read(columns.text)
+    names = part.class_names(columns.label)
+    column = f"{place}, column {columns.label!r}"
+    rows.labels += named(part.read(columns.label), names, columns, column)
+    rows.add_class_names(names)
+    if columns.split:
+        rows.splits += part.read(columns.split)
+    elif split:
+        rows.splits += [split] * part.rows
+    rows.numbers += range(1, part.rows + 1)
+    rows.others += other_columns(part, columns)
 
 
 def load_parts(
@@ -79,25 +72,13 @@ def load_parts(
     """
     parts = usable_parts(found, name, columns)
     is_whole = WHOLE in found
-    rows = Rows()
+    rows = RawRows()
     for split, part in parts.items():
-        rows.add(part, split, name if is_whole else f"{name}, {split}", columns)
+        of_source = split if len(parts) > 1 else None
+        add_part(rows, part, of_source, name if is_whole else f"{name}, {split}", columns)
         mark = ", row" if is_whole else f", {split} row"
         rows.where += [f"{name}{mark} {i + 1}" for i in range(part.rows)]
-    data = from_columns(
-        rows.texts,
-        rows.labels,
-        name,
-        (columns.text, columns.label),
-        in_order(rows.class_names, columns),
-        rows.splits if len(parts) > 1 or columns.split else None,
-        licence,
-        rows.where.__getitem__,
-        rows.numbers,
-        rows.others if any(rows.others) else None,
-        label_map=columns.label_map,
-        drop_bad_rows=columns.drop_bad_rows,
-    )
+    data = labelled(rows, name, columns, licence)
     used = {id(part) for part in parts.values()}
     for split, part in found.items():
         if id(part) not in used:

@@ -20,7 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_finbert.data.texts import LabelledTexts, from_columns
+from mlx_finbert.data.label_names import Naming
+from mlx_finbert.data.raw_rows import RawRows
+from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError, first_line
 
 HUB_REPOSITORY = "takala/financial_phrasebank"
@@ -139,7 +141,7 @@ def _holds_levels(path: Path) -> bool:
 
 def parse(data: bytes, name: str) -> LabelledTexts:
     """Parse lines of `sentence@label`, split at the last @."""
-    texts, labels, numbers = [], [], []
+    rows = RawRows()
     # splitlines() would also break latin-1 text at bytes that are not line ends.
     for number, line in enumerate(data.decode("latin-1").split("\n"), 1):
         if not line.strip():
@@ -150,18 +152,11 @@ def parse(data: bytes, name: str) -> LabelledTexts:
                 f"{name}, line {number}: the line does not end in @negative, @neutral or @positive:"
                 " correct it"
             )
-        texts.append(text.strip())
-        labels.append(label.strip())
-        numbers.append(number)
-    return from_columns(
-        texts,
-        labels,
-        name,
-        label_names=LABELS,
-        licence=LICENCE,
-        where=lambda i: f"{name}, line {numbers[i]}",
-        numbers=numbers,
-    )
+        rows.texts.append(text.strip())
+        rows.labels.append(label.strip())
+        rows.where.append(f"{name}, line {number}")
+        rows.numbers.append(number)
+    return rows.labelled(name, Naming(LABELS), licence=LICENCE)
 
 
 def _from_zip(path: Path, name: str) -> bytes:

@@ -46,9 +46,9 @@ class Frame:
         return Series(self._table[name])
 
 
-def class_labels(table):
-    features = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=NAMES)}
-    ids = [NAMES.index(label) for label in table["label"]]
+def class_labels(table, names=NAMES):
+    features = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)}
+    ids = [names.index(label) for label in table["label"]]
     return datasets.Dataset.from_dict(table | {"label": ids}, datasets.Features(features))
 
 
@@ -246,3 +246,11 @@ def test_a_recorded_name_cannot_be_loaded():
     spec = name_at_hand(load_at_hand(PAIR, Columns()))
     with pytest.raises(InputError, match="a Python program gave these texts"):
         load_texts(spec)
+
+
+def test_splits_may_store_different_names():
+    some = {"text": ["fell", "rose"], "label": ["negative", "positive"]}
+    parts = {"train": class_labels(TABLE), "test": class_labels(some, ["positive", "negative"])}
+    data = load_at_hand(datasets.DatasetDict(parts), Columns())
+    assert data.label_names == NAMES
+    assert [NAMES[i] for i in data.label_ids] == [*LABELS, *some["label"]]

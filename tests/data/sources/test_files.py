@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from mlx_finbert.data.sources.columns import Columns
-from mlx_finbert.data.sources.files import RawRows
+from mlx_finbert.data.raw_rows import RawRows
+from mlx_finbert.data.sources.columns import Columns, labelled
+from mlx_finbert.data.sources.files import add_files
 from mlx_finbert.errors import InputError
 
 
@@ -13,7 +14,7 @@ def test_bad_rows_are_collected_and_the_rest_is_read(tmp_path):
     path = tmp_path / "news.csv"
     path.write_text('text,label\n"a\nb",up\nc\nd,e,f\n"Sales" rose,up\ng,down\n')
     rows = RawRows()
-    rows.add([path], Columns())
+    add_files(rows, [path], Columns())
     assert rows.texts == ["a\nb", "g"]
     assert rows.numbers == [1, 5]
     assert rows.where == [f"{path}, line 2 (row 1)", f"{path}, line 7 (row 5)"]
@@ -25,7 +26,7 @@ def test_bad_rows_are_collected_and_the_rest_is_read(tmp_path):
         " those that belong to texts",
     ]
     with pytest.raises(InputError, match=r"line 4 \(row 2\): 1 field"):
-        rows.labelled("news", Columns())
+        labelled(rows, "news", Columns())
 
 
 def test_json_rows_that_lack_a_column_are_collected(tmp_path):
@@ -33,7 +34,7 @@ def test_json_rows_that_lack_a_column_are_collected(tmp_path):
     values = [{"x": 1}, {"text": "a", "label": "up", "id": 7}, 5]
     path.write_text("\n".join(["", *map(json.dumps, values)]))
     rows = RawRows()
-    rows.add([path], Columns())
+    add_files(rows, [path], Columns())
     assert (rows.texts, rows.others, rows.numbers) == (["a"], [{"id": 7}], [2])
     assert rows.faults == [
         f"{path}, line 2 (row 1) has no column 'text'; its columns are 'x': choose one with"
@@ -41,4 +42,4 @@ def test_json_rows_that_lack_a_column_are_collected(tmp_path):
         f"{path}, line 4 (row 3): not a JSON object",
     ]
     with pytest.raises(InputError, match=r"line 2 \(row 1\) has no column 'headline'"):
-        rows.add([path], Columns("headline"))
+        add_files(rows, [path], Columns("headline"))

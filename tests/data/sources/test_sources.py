@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from mlx_finbert.data import load_texts, make_splits
+from mlx_finbert.data import load_texts
 from mlx_finbert.data.sources.columns import Columns
 from mlx_finbert.data.sources.hub import load_hub
 from mlx_finbert.errors import InputError
@@ -387,25 +387,6 @@ def test_hub_splits_that_cannot_be_used(monkeypatch):
         InputError, match=r"train row 1, column 'label': '\[1\]' is a list of labels"
     ):
         load_texts("someone/news")
-
-
-def test_the_sample_is_what_it_says():
-    data = load_texts("sample")
-    counts = np.bincount(data.label_ids)
-    words = [len(text.split()) for text in data.texts]
-    assert len(data) >= 600
-    assert data.label_names == SENTIMENTS
-    assert counts.min() > 0.3 * len(data)
-    assert min(words) >= 5 and max(words) <= 60
-    assert "CC0" in data.licence
-    assert len({" ".join(t.lower().split()[:5]) for t in data.texts}) == len(data)
-    bags = [frozenset(text.lower().split()) for text in data.texts]
-    for i, one in enumerate(bags):
-        assert all(len(one & other) <= 0.6 * len(one | other) for other in bags[:i]), data.texts[i]
-    splits = make_splits(data)
-    assert [len(p) / len(data) for p in (splits.train, splits.validation, splits.test)] == (
-        pytest.approx([0.7, 0.1, 0.2], abs=0.01)
-    )
 
 
 def test_real_phrasebank(real_data):

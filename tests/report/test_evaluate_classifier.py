@@ -1,5 +1,6 @@
 """`mlx_finbert.evaluate_classifier`: data at hand, and what a notebook shows."""
 
+import json
 from dataclasses import replace
 from html import escape
 
@@ -9,6 +10,7 @@ import pytest
 
 import mlx_finbert
 from mlx_finbert.errors import InputError
+from mlx_finbert.evaluate import main
 
 VERBS = {"negative": "fell", "neutral": "unchanged", "positive": "rose"}
 
@@ -94,6 +96,36 @@ def test_errors_name_parameters(trained, data, more, words):
     with pytest.raises(InputError, match=words) as caught:
         mlx_finbert.evaluate_classifier(trained, data, **more)
     assert "--" not in str(caught.value)
+
+
+def test_output_leaves_the_folder_that_the_command_leaves(trained, tmp_path, capsys):
+    texts = [f"profit {verb} {i}" for i in range(5) for verb in VERBS.values()]
+    new = pd.DataFrame({"text": texts, "label": [*VERBS] * 5})
+    new.to_csv(tmp_path / "new.csv", index=False)
+    argv = ["--model", str(trained.folder), "--data", str(tmp_path / "new.csv")]
+    assert main([*argv, "--output", str(tmp_path / "theirs" / "out")]) == 0
+    found = mlx_finbert.evaluate_classifier(
+        trained, tmp_path / "new.csv", output=tmp_path / "ours" / "out"
+    )
+    theirs, ours = tmp_path / "theirs" / "out", tmp_path / "ours" / "out"
+    assert {path.name for path in ours.iterdir()} == {path.name for path in theirs.iterdir()}
+    for name in ("metrics.json", "predictions.csv", "mistakes.csv", "reliability.csv"):
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes()
+    assert json.loads((ours / "metrics.json").read_text()) == found.to_dict()
+
+    # Data at hand has no place, and its folder is replaced by the next evaluation.
+    mlx_finbert.evaluate_classifier(trained, new[:9], output=ours)
+    assert json.loads((ours / "metrics.json").read_text())["rows"] == 9
+    assert "texts in memory: all 9 rows" in (ours / "report.html").read_text()
+
+
+def test_an_output_with_other_files_is_refused_by_parameter(trained, tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    data = (["profit rose"], ["positive"])
+    with pytest.raises(InputError, match=r"`output` .* holds thesis.txt.*`overwrite=True`"):
+        mlx_finbert.evaluate_classifier(trained, data, output=tmp_path)
+    mlx_finbert.evaluate_classifier(trained, data, output=tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.txt").exists() and (tmp_path / "metrics.json").exists()
 
 
 def test_it_prints_short_and_is_a_table_in_a_notebook(trained):

@@ -4,12 +4,14 @@ import os
 from typing import Any
 
 from mlx_finbert.checkpoints.data_at_hand import load_for_model
+from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.sources.at_hand import is_at_hand
 from mlx_finbert.evaluation.config import EvaluateSettings, complete
 from mlx_finbert.evaluation.evaluate import Evaluation, run
 from mlx_finbert.keywords import from_keywords, takes_settings
+from mlx_finbert.report.evaluation_folder import evaluation_folder, write_evaluation
 
-OF_THE_COMMAND = ("json", "output", "overwrite")
+OF_THE_COMMAND = ("json",)
 """Settings that have no meaning here."""
 
 
@@ -26,7 +28,8 @@ def evaluate_classifier(
         data: as for `fine_tune`; None measures the test rows of the model's training run, which
             must have read them from a path or a name. Of other data, the test rows are measured if
             it marks some, otherwise all rows.
-        settings: the flags of `python -m mlx_finbert.evaluate`, as parameters.
+        settings: the flags of `python -m mlx_finbert.evaluate`, as parameters; `output=FOLDER`
+            leaves the same files.
 
     Returns:
         The figures, with intervals and the measured rows; `str` gives what the command prints.
@@ -39,5 +42,23 @@ def evaluate_classifier(
         named["data"] = os.fspath(data)
     given = from_keywords(EvaluateSettings, settings | named, without=OF_THE_COMMAND)
     if data is None or "data" in named:
-        return run(complete(given))
-    return run(*load_for_model(data, given, EvaluateSettings, "data"))
+        return evaluate(complete(given))
+    return evaluate(*load_for_model(data, given, EvaluateSettings, "data"))
+
+
+def evaluate(settings: EvaluateSettings, texts: LabelledTexts | None = None) -> Evaluation:
+    """Evaluate as the settings say; with an `output`, leave the folder.
+
+    Args:
+        settings: the settings.
+        texts: the texts of `settings.data`; loaded if not given.
+
+    Raises:
+        FolderInUse: if another process uses the folder; names that process.
+        InputError: if the data, the model or the folder cannot be used.
+    """
+    with evaluation_folder(settings) as folder:
+        evaluation = run(settings, texts)
+        if folder:
+            write_evaluation(folder, evaluation, settings)
+    return evaluation
