@@ -21,8 +21,8 @@ from mlx_finbert.training.checkpoints import checkpoints_of
 ARGUMENTS = [
     "--num-train-epochs", "3", "--batch-size", "4", "--gradient-accumulation-steps", "2",
     "--max-length", "16", "--learning-rate", "3e-3", "--eval-steps", "7", "--save-steps", "10",
-    "--whole-words", "--dtype", "bfloat16", "--plateau-monitor", "val_loss", "--plateau-patience", "1",
-    "--early-stopping-patience", "30", "--validation-ratio", "0.1",
+    "--whole-words", "--dtype", "bfloat16", "--plateau-monitor", "val_loss",
+    "--plateau-patience", "1", "--early-stopping-patience", "30", "--validation-ratio", "0.1",
 ]  # fmt: skip
 SAME = ("model.safetensors", "history.json", "history.csv", "metrics.json", "config.json")
 
