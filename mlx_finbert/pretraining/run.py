@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,7 @@ def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> Pretr
         require_same(processes, digest, f"`data={settings.data}`: the texts or their tokens")
         trainer = make_trainer(settings, model, tokenizer, rows, processes)
         folder = PretrainFolder(path, settings, model, tokenizer, digest)
+        folder.defaults = {field.name: field.default for field in fields(settings)}
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
             log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")

@@ -4,7 +4,7 @@ import json
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,11 @@ class RunFiles(Callback, ABC):
     tokenizer: Tokenizer
     fingerprint: str
     """Hash of the training and validation rows."""
+    defaults: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    """The defaults of the settings, for the report."""
     history: list[Record] = field(default_factory=list, kw_only=True)
     is_new: bool = field(default=True, kw_only=True)
     """Whether this run has not written a model yet: files in the folder are of an earlier run."""
-
-    def __post_init__(self) -> None:
-        self.defaults: dict[str, Any] = {f.name: f.default for f in fields(self.settings)}
-        """The defaults of the settings, for the report."""
 
     @abstractmethod
     def write_weights(self, folder: Path) -> None:

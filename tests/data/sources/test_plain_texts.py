@@ -6,6 +6,7 @@ import json
 import datasets
 import pytest
 
+from mlx_finbert.data.sources import load_texts
 from mlx_finbert.data.sources.columns import Columns
 from mlx_finbert.data.sources.plain_texts import plain_texts
 from mlx_finbert.errors import InputError
@@ -149,7 +150,9 @@ def test_imdb_by_name_is_that_of_the_hub(hub):
 
 
 def test_the_packaged_sample_gives_its_training_texts():
-    assert 400 < len(list(plain_texts("sample"))) < 600
+    data = load_texts("sample")
+    wanted = [t for t, s in zip(data.texts, data.splits, strict=True) if s == "train"]
+    assert list(plain_texts("sample")) == wanted and len(wanted) > 400
 
 
 def test_what_is_not_there_is_refused():
