@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from mlx_finbert.report import Report, write_report
 from mlx_finbert.report.curves import (
     MOST_POINTS,
-    PANELS,
     draw_panel,
     panels_of,
     places,
@@ -17,6 +16,7 @@ from mlx_finbert.report.curves import (
     window_of,
 )
 from mlx_finbert.report.markup import STYLE_SHEET, broken
+from mlx_finbert.report.panels import PANELS
 
 LOSS, RATE, NORM, *_ = PANELS
 
