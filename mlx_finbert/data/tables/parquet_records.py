@@ -1,6 +1,5 @@
 """The reader of Parquet files."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -17,6 +16,7 @@ from mlx_finbert.data.tables.records import (
     repeated,
 )
 from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.files.json_text import parse_json
 
 if TYPE_CHECKING:
     import pyarrow
@@ -87,8 +87,8 @@ def features_of(schema: "pyarrow.Schema") -> dict[str, Any]:
     """Return what `datasets` stores about the columns as JSON in the metadata of the schema."""
     stored = (schema.metadata or {}).get(b"huggingface", b"{}")
     try:
-        return dict(json.loads(stored)["info"]["features"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return dict(parse_json(stored)["info"]["features"])
+    except (ValueError, LookupError, TypeError):
         return {}
 
 
