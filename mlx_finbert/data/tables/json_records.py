@@ -11,6 +11,7 @@ from mlx_finbert.data.tables.encodings import TextFormat
 from mlx_finbert.data.tables.records import Record, Row, TableFile, has_column, repeated
 from mlx_finbert.data.tables.text_files import first_lines, open_text
 from mlx_finbert.errors import InputError, is_encodable
+from mlx_finbert.files.archives import room_of, too_large
 from mlx_finbert.files.json_text import (
     JsonFault,
     finite_number,
@@ -44,7 +45,10 @@ class JsonRecords(TableFile):
     def records(self) -> Iterator[Record]:
         with open_text(self.path, self.form) as file:
             if self.is_array:
-                yield from array_records(file.read(), self.path)
+                text = file.read(most := room_of(self.path))
+                if len(text) == most:
+                    raise too_large(self.path)
+                yield from array_records(text, self.path)
             else:
                 yield from line_records(file)
 

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlx_finbert.data.tables.arrow_values import UNFIT, python_values
 from mlx_finbert.data.tables.compressed import open_bytes
 from mlx_finbert.data.tables.records import (
     Record,
@@ -16,6 +17,7 @@ from mlx_finbert.data.tables.records import (
     repeated,
 )
 from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.files.archives import read_within
 from mlx_finbert.files.json_text import parse_json
 
 if TYPE_CHECKING:
@@ -50,9 +52,10 @@ class ParquetRecords(TableFile):
         number = 0
         with self._file() as file:
             for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-                for values in batch.to_pylist():
+                columns = map(python_values, batch.columns)
+                for values in zip(*columns, strict=True):
                     number += 1
-                    yield Record(number, None, values)
+                    yield Record(number, None, dict(zip(self.schema.names, values, strict=True)))
 
     def require_columns(self, columns: Mapping[str, str]) -> None:
         for parameter, column in columns.items():
@@ -67,11 +70,10 @@ class ParquetRecords(TableFile):
         try:
             with pyarrow.parquet.ParquetFile(self._source()) as file:
                 yield file
-        # ValueError: a string that is not UTF-8, or an object with a repeated key.
-        # OverflowError: a date outside the years 1 to 9999.
-        except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-            if isinstance(error, InputError):
-                raise
+        except InputError:
+            raise
+        # ValueError, KeyError, ...: names or types in the schema that Arrow does not know.
+        except (pyarrow.ArrowException, OSError, MemoryError, *UNFIT) as error:
             raise InputError(
                 f"{self.path} is not a readable Parquet file ({first_line(error)}): save it again"
             ) from None
@@ -80,7 +82,7 @@ class ParquetRecords(TableFile):
         if not self.is_packed:
             return self.path
         with open_bytes(self.path) as file:
-            return BytesIO(file.read())
+            return BytesIO(read_within(file, self.path))
 
 
 def features_of(schema: "pyarrow.Schema") -> dict[str, Any]:
