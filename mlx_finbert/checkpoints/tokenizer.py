@@ -109,12 +109,12 @@ def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
         )
     except Exception as error:
         # transformers and tokenizers raise bare Exceptions for broken files.
-        broken = _not_json(folder) or f"{folder}: its tokenizer files cannot be read"
-        raise InputError(f"{broken}: {first_line(error)}") from error
+        unread = f"{folder}: its tokenizer files cannot be read: {first_line(error)}"
+        raise InputError(_not_json(folder) or unread) from error
 
 
 def _not_json(folder: Path) -> str | None:
-    """Report the first of the tokenizer's JSON files that is not valid JSON, if any."""
+    """Describe the fault of the first of the tokenizer's JSON files that cannot be read, if any."""
     for name in sorted(TOKENIZER_FILES):
         if name.endswith(".json") and (folder / name).is_file():
             try:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from mlx_finbert.errors import InputError, first_line
 
@@ -105,7 +105,14 @@ def open_member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[
         yield file
 
 
-def read_within(file: IO[bytes], path: Path) -> bytes:
+class Readable(Protocol):
+    """A file, packed or not."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most so many bytes."""
+
+
+def read_within(file: Readable, path: Path) -> bytes:
     """Read all of an unpacked file, unless it is out of proportion to the file on disk.
 
     Raises:

@@ -55,7 +55,7 @@ class ParquetRecords(TableFile):
                 columns = map(python_values, batch.columns)
                 for values in zip(*columns, strict=True):
                     number += 1
-                    yield Record(number, None, dict(zip(self.schema.names, values, strict=True)))
+                    yield Record(number, None, dict(zip(self.columns, values, strict=True)))
 
     def require_columns(self, columns: Mapping[str, str]) -> None:
         for parameter, column in columns.items():

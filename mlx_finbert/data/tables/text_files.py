@@ -66,7 +66,7 @@ class BoundedLines(TextIOWrapper):
         super().__init__(file, form.encoding, newline=form.newline)
         self.path = path
 
-    def __next__(self) -> str:
+    def __next__(self) -> str:  # type: ignore[override]
         line = self.readline(MOST_IN_LINE)
         if not line:
             raise StopIteration
