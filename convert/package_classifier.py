@@ -1,8 +1,8 @@
 """A Core ML package as a classifier of texts, run by our evaluator on any machine."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,10 @@ from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.evaluate import Evaluation, evaluation_of
 from mlx_finbert.files.folder_commit import finish
+from mlx_finbert.files.json_text import JsonFault, parse_json
+
+FAULTS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""Exceptions raised by metadata that the export did not write."""
 
 
 @dataclass
@@ -57,7 +61,7 @@ class PackageClassifier:
             require_one_export(packages[0], package)
             functions |= functions_of(package)
         options, metadata = options_of(packages[0]), packages[0].metadata
-        labels = json.loads(metadata[f"{PREFIX}labels"])
+        labels = labels_of(packages[0])
         run = TrainingRun(name, None, None, is_trained=True)
         return cls(name, labels, functions, options, metadata, run)
 
@@ -69,18 +73,25 @@ class PackageClassifier:
     @property
     def pad_token_id(self) -> int:
         """The id that fills a row."""
-        pad: int = json.loads(self.metadata[f"{PREFIX}tokenizer"])["special_tokens"]["pad"]["id"]
-        return pad
+        try:
+            return int(
+                parse_json(self.metadata[f"{PREFIX}tokenizer"])["special_tokens"]["pad"]["id"]
+            )
+        except FAULTS as error:
+            raise self._without_tokenizer(error) from None
 
     @cached_property
     def tokenizer(self) -> RebuiltTokenizer:
         """The tokenizer, rebuilt from the metadata."""
         try:
             return RebuiltTokenizer(self.metadata)
-        except (LookupError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{self.name} does not describe its tokenizer ({error!r}): export it again"
-            ) from None
+        except FAULTS as error:
+            raise self._without_tokenizer(error) from None
+
+    def _without_tokenizer(self, error: Exception) -> InputError:
+        return InputError(
+            f"{self.name} does not describe its tokenizer ({error!r:.200}): export it again"
+        )
 
     def check(self, rows: LabelledTexts, max_length: int | None) -> None:
         """Refuse rows with a label that the package lacks, and a length that is too short."""
@@ -164,6 +175,19 @@ def package_paths(path: Path) -> list[Path]:
     if not found:
         raise InputError(f"{path}: there is no such package; check the path")
     return [found[length] for length in sorted(found)]
+
+
+def labels_of(package: SavedPackage) -> list[str]:
+    """Read the names of a package's labels from its metadata.
+
+    Raises:
+        InputError: if the metadata lack them.
+    """
+    with suppress(KeyError, JsonFault):
+        found = parse_json(package.metadata[f"{PREFIX}labels"])
+        if isinstance(found, list) and found and all(isinstance(name, str) for name in found):
+            return found
+    raise InputError(f"{package.path} does not name its labels in its metadata: export it again")
 
 
 def require_one_export(first: SavedPackage, other: SavedPackage) -> None:

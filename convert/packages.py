@@ -1,6 +1,5 @@
 """Implementation of the commands on Core ML packages, from settings to a report."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from mlx_finbert.data.sources import load_texts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.measured_rows import RowsWanted, load_rows
 from mlx_finbert.files.folder_commit import finish
+from mlx_finbert.files.json_text import parse_json
 
 
 def export_model(settings: ToCoremlSettings, texts: LabelledTexts | None = None) -> ExportReport:
@@ -132,8 +132,8 @@ def options_of(package: SavedPackage) -> CompleteOptions:
         InputError: if the metadata lack the options, or these are invalid.
     """
     try:
-        told = json.loads(package.metadata[f"{PREFIX}options"])
-        lengths = json.loads(package.metadata[f"{PREFIX}lengths"])
+        told = parse_json(package.metadata[f"{PREFIX}options"])
+        lengths = parse_json(package.metadata[f"{PREFIX}lengths"])
     except (KeyError, ValueError):
         told, lengths = None, None
     if not isinstance(told, dict) or set(told) != set(PROGRAM_OPTIONS) or lengths is None:

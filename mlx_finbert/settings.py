@@ -14,10 +14,14 @@ from types import MappingProxyType
 from typing import Any
 
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.yaml_text import read_yaml
 from mlx_finbert.flag_names import name_meant, nearest
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 """The types of settings, in words."""
+
+MOST = 2**63 - 1
+"""The largest whole number of a setting; arrays hold no larger one."""
 
 
 def setting(default: Any, help: str, **more: Any) -> Any:
@@ -131,22 +135,6 @@ def require_type(name: str, value: Any, hint: Any) -> None:
         require(type(value) is hint, name, value, f"of type {hint.__name__}")
 
 
-def read_yaml(path: Path) -> dict[Any, Any]:
-    """Read a YAML file of keys and values."""
-    import yaml
-
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} is not valid YAML: {reason}") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path} must hold lines of `key: value`")
-    return found
-
-
 def read_config_file(
     path: Path,
     settings_class: type,
@@ -177,6 +165,8 @@ def read_config_file(
         if value is None and is_required(fields[name]):
             # `model:` without a value counts as missing.
             continue
+        if name in values:
+            raise InputError(f"{path} gives the setting {name} twice: leave out {key!r}")
         values[name] = _from_yaml(value, hints[name], f"{path}: {key}")
     return values
 
@@ -218,7 +208,7 @@ def _from_yaml(value: Any, hint: Any, where: str) -> Any:
     right = isinstance(value, bool) == (hint is bool) and not container
     try:
         converted = hint(value)
-        if right and not (hint is int and converted != value):
+        if right and not (hint is int and (converted != value or abs(converted) > MOST)):
             return converted
     except (TypeError, ValueError, OverflowError):
         pass

@@ -182,7 +182,7 @@ def imports_of(path):
 
 # A room imports from the rooms before it, and from itself.
 ORDER = (
-    "_version errors flag_names settings keywords labels files interrupt prefetch distributed"
+    "_version errors files flag_names settings keywords labels interrupt prefetch distributed"
     " models backend data checkpoints cli inference evaluation report publishing distillation"
     " training pretraining pretrain train evaluate predict push convert compare self_check check"
 ).split()

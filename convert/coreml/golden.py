@@ -14,6 +14,7 @@ from mlx_finbert.convert.coreml.figures import margin_of, tolerance_of
 from mlx_finbert.convert.coreml.golden_texts import golden_texts
 from mlx_finbert.convert.coreml.inference import shortest_holding, token_rows
 from mlx_finbert.convert.coreml.metadata import Description
+from mlx_finbert.files.json_text import read_json
 
 NAME = "golden.json"
 
@@ -111,7 +112,7 @@ def golden_faults(
         largest_error: the package's largest error in the verification.
     """
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        told = read_json(file)
         texts = [entry["text"] for entry in told["texts"]]
         lengths = [int(length) for length in told["lengths"]]
         of_all = replace(description, lengths=lengths)

@@ -5,7 +5,6 @@ format is that of coremltools' `mlmodel/format/MIL.proto`.
 """
 
 import itertools
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from mlx_finbert.convert.coreml.stored_weights import (
     regular,
 )
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.json_text import read_json
 
 MODEL = "com.apple.CoreML/model.mlmodel"
 
@@ -151,7 +151,7 @@ def _manifest_items(path: Path) -> dict[str, Path]:
         raise InputError(
             f"{path} is not a Core ML package: it has no Manifest.json; give an .mlpackage folder"
         )
-    content = json.loads(manifest.read_text(encoding="utf-8"))
+    content = read_json(manifest, "export it again")
     entries = content["itemInfoEntries"]
     if entries[content["rootModelIdentifier"]]["path"] != MODEL:
         raise InputError(f"{manifest} is damaged: its root is not {MODEL}; export it again")

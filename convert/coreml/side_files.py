@@ -18,6 +18,7 @@ from mlx_finbert.convert.coreml.tokenizer.files import CONFIG, WHOLE, tokenizer_
 from mlx_finbert.convert.coreml.validation import Validation
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
 from mlx_finbert.files.atomic import file_sha256
+from mlx_finbert.files.json_text import read_json
 
 EXPORT = "export.json"
 SIDE_FILES = ("vocab.txt", *BYTE_PAIR_FILES, WHOLE, CONFIG, "labels.json", EXPORT, GOLDEN)
@@ -102,7 +103,7 @@ def _export_json_faults(
     file: Path, package: SavedPackage, description: Description
 ) -> Iterator[str]:
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        told = read_json(file)
         for fault in _record_faults(told, file.parent, package, description):
             yield f"{EXPORT} next to the package is from another export: {fault}"
     except DAMAGED as error:

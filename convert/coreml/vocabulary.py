@@ -9,6 +9,7 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.checkpoints.vocabulary_check import tokens_by_id
 from mlx_finbert.convert.coreml.tokenizer.rebuilt import byte_letters
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.json_text import json_of
 
 BYTE_PAIR_FILES = ("vocab.json", "merges.txt")
 """Files in addition to `vocab.txt`, only for byte pairs."""
@@ -84,7 +85,7 @@ def vocabulary_of(tokenizer: Tokenizer, rows: int) -> Vocabulary:
             "the tokenizer does not put its cls and sep tokens around a text, as the model expects:"
             " use the model's own files"
         )
-    parts = json.loads(tokenizer.backend_tokenizer.to_str())
+    parts = json_of(tokenizer.backend_tokenizer.to_str(), "the tokenizer")
     kind = parts["model"]["type"]
     if kind not in RULES:
         raise InputError(

@@ -1,6 +1,5 @@
 """The files of a checkpoint folder, in every format in use."""
 
-import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES
 from mlx_finbert.checkpoints.torch_bin import read_torch_file
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.files.formats import SAFETENSORS, TEXT, require_format
+from mlx_finbert.files.json_text import read_json_object
 from mlx_finbert.models import FAMILIES
 
 Weights = dict[str, mx.array]
@@ -66,13 +66,7 @@ def refuse_other_quantization(config: dict[str, Any], folder: Path) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a file that holds a JSON object, with or without a byte order mark."""
     require_format(path, TEXT)
-    try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds a {type(found).__name__}, not a JSON object ({{...}})")
-    return found
+    return read_json_object(path, "download it again")
 
 
 def read_weights(folder: Path) -> tuple[Weights, list[str]]:

@@ -1,11 +1,11 @@
 """Explanations for a folder in which no checkpoint was found."""
 
-import json
 import re
 from contextlib import suppress
 from pathlib import Path
 
 from mlx_finbert.files.formats import SAFETENSORS, TORCH, format_of, start_of
+from mlx_finbert.files.json_text import read_json
 
 WEIGHT_NAMES = {SAFETENSORS: "model.safetensors", TORCH: "pytorch_model.bin"}
 """The name of a file with all weights, by format, in the order in which they are looked for."""
@@ -187,7 +187,7 @@ def has_config(folder: Path) -> bool:
     if (folder / "adapter_config.json").is_file():
         return True
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json")
     except (OSError, ValueError):
         return False
     return isinstance(config, dict) and bool(config.keys() & {"model_type", "vocab_size"})

@@ -1,6 +1,5 @@
 """The tokenizer of a checkpoint folder."""
 
-import json
 import os
 import threading
 from pathlib import Path
@@ -16,6 +15,7 @@ from mlx_finbert.checkpoints.vocabulary_check import (
 )
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.files.formats import require_text_files
+from mlx_finbert.files.json_text import read_json
 from mlx_finbert.models import Classifier, ClassifierArgs
 from mlx_finbert.models.masked_lm import MaskedLM
 
@@ -109,16 +109,16 @@ def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:
         )
     except Exception as error:
         # transformers and tokenizers raise bare Exceptions for broken files.
-        broken = _not_json(folder) or f"{folder}: its tokenizer files cannot be read"
-        raise InputError(f"{broken}: {first_line(error)}") from error
+        unread = f"{folder}: its tokenizer files cannot be read: {first_line(error)}"
+        raise InputError(_not_json(folder) or unread) from error
 
 
 def _not_json(folder: Path) -> str | None:
-    """Report the first of the tokenizer's JSON files that is not valid JSON, if any."""
+    """Describe the fault of the first of the tokenizer's JSON files that cannot be read, if any."""
     for name in sorted(TOKENIZER_FILES):
         if name.endswith(".json") and (folder / name).is_file():
             try:
-                json.loads((folder / name).read_text(encoding="utf-8"))
-            except ValueError:
-                return f"{folder / name} is not valid JSON; download it again"
+                read_json(folder / name, "download it again")
+            except InputError as error:
+                return str(error)
     return None

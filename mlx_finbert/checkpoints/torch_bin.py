@@ -9,7 +9,9 @@ Such a file is a pickle of tensors that refer to raw storages. It has one of two
 Layouts and constants: `torch/serialization.py`.
 """
 
+import lzma
 import pickle
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ import numpy as np
 
 from mlx_finbert.checkpoints.torch_unpickler import Storage, StorageType, Tensor, WeightsUnpickler
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.archives import is_about_content, require_names_once
 from mlx_finbert.files.formats import TORCH, require_format
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -51,14 +54,18 @@ def read_torch_file(path: Path) -> tuple[dict[str, mx.array], str]:
         raise
     except (
         pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, EOFError, AttributeError,
-        LookupError, TypeError, ValueError, OverflowError, MemoryError, RuntimeError,
+        LookupError, TypeError, ValueError, OverflowError, MemoryError, RuntimeError, struct.error,
+        lzma.LZMAError, OSError,
     ) as error:  # fmt: skip
+        if isinstance(error, OSError) and not is_about_content(error):
+            raise
         reason = f"{path} is damaged or not a PyTorch file ({error}); download it again"
         raise InputError(reason) from error
 
 
 def _read_zip(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
     with zipfile.ZipFile(file) as archive:
+        require_names_once(archive, path)
         pickles = [n for n in archive.namelist() if n == "data.pkl" or n.endswith("/data.pkl")]
         if len(pickles) != 1:
             raise InputError(

@@ -3,7 +3,6 @@
 `vocab.txt` is a WordPiece vocabulary with one token per line; the line number is its id.
 """
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from mlx_finbert.checkpoints.vocabulary_fit import (
     misfit_of,
 )
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.json_text import json_of, read_json_object
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.masked_lm import MaskedLM
 
@@ -195,7 +195,7 @@ def require_merges(folder: Path, tokenizer: Any) -> None:
 
     Texts would be split into smaller pieces. RoBERTa's own vocabulary has a handful of such tokens.
     """
-    parts = json.loads(tokenizer.backend_tokenizer.to_str())
+    parts = json_of(tokenizer.backend_tokenizer.to_str(), f"{folder}/tokenizer.json", REMEDY)
     if parts["model"]["type"] != "BPE":
         return
     merges = (m.split(" ") if isinstance(m, str) else m for m in parts["model"]["merges"])
@@ -234,7 +234,6 @@ def warn_of_casing(folder: Path, tokenizer: Any) -> None:
 
 def _says_casing(folder: Path) -> bool:
     try:
-        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return "do_lower_case" in read_json_object(folder / "tokenizer_config.json")
+    except (OSError, InputError):
         return False
-    return "do_lower_case" in config

@@ -19,6 +19,7 @@ import numpy as np
 
 from mlx_finbert.data.corpus import PARTS, Corpus, Digest, PartName, Text
 from mlx_finbert.files.folder_commit import finish, replacing
+from mlx_finbert.files.json_text import parse_json, read_json_object
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +209,7 @@ def read_stores(folder: Path) -> Stores | None:
     finish(folder)
     root = folder / FOLDER
     try:
-        about = json.loads((root / ABOUT).read_text(encoding="utf-8"))
+        about = read_json_object(root / ABOUT)
         if about["format"] != FORMAT or about["sizes"] != sizes(root):
             return None
         counts = {name: Counts(**about["parts"][name]) for name in PARTS}
@@ -237,7 +238,7 @@ def digest_of(corpus: Corpus, tokenizer: Any) -> str:
 
 def how(corpus: Corpus, tokenizer: Any) -> str:
     """Everything apart from the texts that decides the content of the stores, as text."""
-    words = json.loads(tokenizer.backend_tokenizer.to_str())
+    words = parse_json(tokenizer.backend_tokenizer.to_str())
     # These depend on the calls that a tokenizer object has had, and are not used here.
     form = {name: value for name, value in words.items() if name not in ("truncation", "padding")}
     tokens = hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()

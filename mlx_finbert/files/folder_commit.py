@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import failures_named, flush
+from mlx_finbert.files.json_text import read_json
 
 Found = TypeVar("Found")
 
@@ -157,7 +158,7 @@ def _move_up(folder: Path) -> None:
     committed = folder / COMMITTED
     # On a disk without locks another process may do the same at this moment.
     with suppress(FileNotFoundError):
-        for name in json.loads((committed / OUTDATED).read_text(encoding="utf-8")):
+        for name in _outdated(committed):
             _remove(folder / name)
         for new in sorted(committed.iterdir()):
             if new.name not in (OUTDATED, REPLACED):
@@ -166,6 +167,24 @@ def _move_up(folder: Path) -> None:
         done = tempfile.mkdtemp(prefix=".part-", dir=folder)
         os.rename(committed, done)
         shutil.rmtree(done, ignore_errors=True)
+
+
+def _outdated(committed: Path) -> list[str]:
+    """Read the names of the old files; a folder from elsewhere may list files outside of it."""
+    names = read_json(committed / OUTDATED, f"remove the folder {committed} or make it again")
+    if isinstance(names, list) and all(map(_is_inside, names)):
+        return names
+    raise InputError(
+        f"{committed / OUTDATED} does not list files of its folder: remove {committed}, whose files"
+        " are not in use yet"
+    )
+
+
+def _is_inside(name: object) -> bool:
+    """Whether a name is that of a file in a folder, at any depth."""
+    if not isinstance(name, str) or "\0" in name:
+        return False
+    return not {"", ".", ".."} & {*name.split("/")}
 
 
 def _put(new: Path, place: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import failures_named
+from mlx_finbert.files.json_text import read_json
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def claimed(folder: Path, remedy: str) -> Iterator[Path]:
 def owner_of(folder: Path) -> Owner | None:
     """Return the process that holds a folder, or was killed while it did; None if not known."""
     try:
-        return Owner(**json.loads((folder / LOCK).read_text(encoding="utf-8")))
+        return Owner(**read_json(folder / LOCK))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -2,10 +2,10 @@
 
 import codecs
 import string
-import zipfile
 from pathlib import Path
 
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.archives import open_zip
 
 SAFETENSORS = "safetensors"
 TORCH = "torch.save's"
@@ -82,9 +82,9 @@ def is_torch_archive(start: bytes, path: Path) -> bool:
     if not start.startswith(b"PK\x03\x04"):
         return False
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             return any(name.endswith("data.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
+    except InputError:
         # The file is truncated; `torch.save` stores the pickle first.
         return b"data.pkl" in start
 

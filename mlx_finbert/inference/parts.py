@@ -18,6 +18,7 @@ from mlx_finbert.data.tables.records import Row
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import write_bytes, write_text
 from mlx_finbert.files.folder_lock import claimed
+from mlx_finbert.files.json_text import JsonFault, parse_json, read_json
 from mlx_finbert.inference.manifest import Manifest, differences, manifest_sha256
 from mlx_finbert.inference.scored_rows import ScoredRow
 
@@ -176,13 +177,18 @@ class Parts:
             InputError: if there is no such file.
         """
         try:
-            head, *rows = map(json.loads, self._lines(number))
+            head, *rows = map(parse_json, self._lines(number))
+        except JsonFault:
+            raise self._damaged(number) from None
         except FileNotFoundError:
             raise InputError(
                 f"{self.path(number)} is missing: `output` must be on a disk that all processes"
                 " share; run the command again to score the missing part"
             ) from None
-        return [ScoredRow(**row) for row in rows], head["num_long"]
+        try:
+            return [ScoredRow(**row) for row in rows], int(head["num_long"])
+        except (LookupError, TypeError, ValueError):
+            raise self._damaged(number) from None
 
     def _is_whole(self, number: int) -> bool:
         try:
@@ -195,9 +201,13 @@ class Parts:
         seal, _, rest = self.path(number).read_bytes().partition(b"\n")
         if seal == hashlib.sha256(rest).hexdigest().encode():
             lines = rest.splitlines()
-            if self._head(number).items() <= json.loads(lines[0]).items():
-                return lines
-        raise DamagedPart(
+            with suppress(LookupError, ValueError, AttributeError):
+                if self._head(number).items() <= parse_json(lines[0]).items():
+                    return lines
+        raise self._damaged(number)
+
+    def _damaged(self, number: int) -> DamagedPart:
+        return DamagedPart(
             f"{self.path(number)} is damaged or belongs to another run: run the same command again"
             " to score this part again"
         )
@@ -218,7 +228,8 @@ class Parts:
     def _manifest(self) -> Manifest | None:
         """The manifest of the parts in the folder; None if missing or damaged."""
         try:
-            left = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
-            return left["manifest"] if left["sha256"] == manifest_sha256(left["manifest"]) else None
+            left = read_json(self.folder / MANIFEST)
+            manifest = dict(left["manifest"])
+            return manifest if left["sha256"] == manifest_sha256(manifest) else None
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None

@@ -20,8 +20,9 @@ from mlx_finbert.checkpoints.folder_layouts import WEIGHT_NAMES
 from mlx_finbert.checkpoints.save import json_bytes
 from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES
 from mlx_finbert.checkpoints.training_run import recorded_data
+from mlx_finbert.files.yaml_text import read_yaml
 from mlx_finbert.publishing.private import scrub
-from mlx_finbert.settings import read_yaml, yaml_text
+from mlx_finbert.settings import yaml_text
 
 OF_MODELS = [
     *sorted(MODEL_FILES),

@@ -1,15 +1,19 @@
 """A model card that somebody wrote, completed by what is known of the model."""
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.files.yaml_text import parse_yaml
 from mlx_finbert.publishing.card import text_of_card
 from mlx_finbert.publishing.private import local_path_in
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
+
+HEADER = re.compile(r"\s*---[\r\n]+([\S\s]*?)[\r\n]+---(?:[\r\n]|$)")
 
 
 def read_card(path: Path) -> str:
@@ -50,8 +54,11 @@ def completed(
             " have a card made"
         )
     try:
+        # The hub's class reads the header without bounds.
+        if header := HEADER.match(text):
+            parse_yaml(header[1])
         card = ModelCard(text)
-    except (ValueError, TypeError, yaml.YAMLError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError) as error:
         raise InputError(
             f"{path} has a header that cannot be read ({first_line(error)}): correct it, or remove"
             " the file to have a card made"

@@ -10,6 +10,7 @@ from mlx_finbert.checkpoints.files import ADAPTER_CONFIG, RUN_CONFIG, read_json
 from mlx_finbert.checkpoints.hub import PACKAGED, PACKAGED_HUB_ID, named_file
 from mlx_finbert.checkpoints.load import load_trained
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.yaml_text import read_yaml
 from mlx_finbert.models.quantization import quantization_of
 from mlx_finbert.publishing.card import body, header, text_of_card
 from mlx_finbert.publishing.config import PushSettings
@@ -17,7 +18,6 @@ from mlx_finbert.publishing.contents import Content, Staying, contents_of, size_
 from mlx_finbert.publishing.facts import CardFacts, read_facts, sha256
 from mlx_finbert.publishing.own_card import completed, read_card
 from mlx_finbert.publishing.private import is_local_model, public_data, public_model
-from mlx_finbert.settings import read_yaml
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from mlx_finbert.backend.process import prefer_memory, prepare_process
+from mlx_finbert.files.json_text import parse_json
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def repeated(work: Callable[[], object]) -> float:
 
 def main() -> None:
     """Time the case of the command line."""
-    case = Case(**json.loads(sys.argv[1]))
+    case = Case(**parse_json(sys.argv[1]))
     prepare_process()
     if case.gradient_checkpointing:
         # Only has an effect before MLX computes.

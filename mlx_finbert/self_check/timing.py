@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mlx_finbert.errors import first_line
+from mlx_finbert.files.json_text import parse_json
 from mlx_finbert.labels import generic_labels
 from mlx_finbert.self_check.subjects import MINILM
 from mlx_finbert.self_check.timed_process import Case, Timing
@@ -66,7 +67,7 @@ def timing(case: Case, environment: dict[str, str]) -> Timing:
             argv, capture_output=True, text=True, timeout=TIMEOUT, env=with_paths(environment)
         )
         if done.returncode == 0:
-            return Timing(**json.loads(done.stdout.splitlines()[-1]))
+            return Timing(**parse_json(done.stdout.splitlines()[-1]))
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         return Timing(case.name, fault=said[-1])
     except (subprocess.TimeoutExpired, OSError, ValueError) as error:

@@ -13,6 +13,7 @@ from typing import Any
 import mlx.core as mx
 
 from mlx_finbert.files.atomic import write_text
+from mlx_finbert.files.json_text import parse_json
 from mlx_finbert.inference.progress_bar import progress_bar
 from mlx_finbert.training.state import Record, StepMetrics
 
@@ -108,7 +109,7 @@ def lines_until(path: Path, step: int) -> list[str]:
 
 def _is_until(line: str, step: int) -> bool:
     try:
-        return json.loads(line)["step"] <= step
+        return parse_json(line)["step"] <= step
     except (ValueError, TypeError, KeyError):
         return False
 
@@ -122,10 +123,10 @@ def steps_in(path: Path) -> list[dict[str, Any]]:
     found = {}
     for line in lines:
         try:
-            event = json.loads(line)
+            event = parse_json(line)
             if event["event"] == "step":
                 found[int(event["step"])] = event
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             # A line that a killed process left incomplete.
             continue
     return [found[number] for number in sorted(found)]

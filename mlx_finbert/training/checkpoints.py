@@ -20,6 +20,7 @@ from mlx_finbert.checkpoints.save import write_safetensors
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import file_sha256
 from mlx_finbert.files.folder_commit import finish, replacing
+from mlx_finbert.files.json_text import read_json, read_json_object
 from mlx_finbert.models.parameters import Arrays
 from mlx_finbert.training.prolonging import how_to_prolong
 
@@ -152,7 +153,7 @@ def named_checkpoint(path: Path) -> Checkpoint:
 def fault_of(path: Path) -> str:
     """Describe the first damaged file of a checkpoint; an empty string if there is none."""
     try:
-        sums = json.loads((path / CHECKSUMS).read_text())
+        sums = read_json(path / CHECKSUMS)
         for name, expected in sums.items():
             if not (path / name).is_file():
                 return f"{path / name} is missing"
@@ -164,4 +165,4 @@ def fault_of(path: Path) -> str:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    return Checkpoint(path, json.loads((path / "state.json").read_text()))
+    return Checkpoint(path, read_json_object(path / "state.json"))

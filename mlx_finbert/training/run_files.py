@@ -13,6 +13,7 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import write_text
 from mlx_finbert.files.folder_commit import finish, replacing
+from mlx_finbert.files.json_text import read_json
 from mlx_finbert.models.parameters import Arrays
 from mlx_finbert.settings import config_text
 from mlx_finbert.training.callbacks import Callback, write_history
@@ -102,13 +103,14 @@ class RunFiles(Callback, ABC):
         if state.best is None:
             return None
         try:
-            found = Record(**json.loads((self.path / BEST).read_text()))
+            found = Record(**read_json(self.path / BEST))
+            is_later = found.step > state.step
         except (OSError, ValueError, TypeError):
             raise InputError(
                 f"`resume_from_checkpoint`: {self.path} has no {BEST}: leave the checkpoint in the"
                 " folder of its run, which holds the best model"
             ) from None
-        return found if found.step > state.step else state.best
+        return found if is_later else state.best
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
         """Remove incomplete files of a killed run, and checkpoints after the resumed one."""

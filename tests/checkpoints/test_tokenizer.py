@@ -52,7 +52,7 @@ def test_json_files_that_are_none(checkpoint, tmp_path, name):
     (folder / name).write_bytes(b"\xef\xbb\xbf" + good)
     refused(folder, rf"{name} begins with a byte order mark")
     (folder / name).write_bytes(good[:-20])
-    refused(folder, rf"{name} is not valid JSON; download it again")
+    refused(folder, rf"{name} is not valid JSON: .*; download it again")
     (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     refused(folder, rf"{name} is a git-LFS pointer .* `git lfs pull`")
 

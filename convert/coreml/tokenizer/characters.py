@@ -1,12 +1,13 @@
 """Character classes, exactly as in Hugging Face's `tokenizers`."""
 
-import json
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-TABLES = json.loads(Path(__file__).with_name("unicode_tables.json").read_text(encoding="utf-8"))
+from mlx_finbert.files.json_text import read_json
+
+TABLES = read_json(Path(__file__).with_name("unicode_tables.json"))
 """Tables by `scripts/unicode_tables.py`. Each is a list of ranges: first, last, first, last, ..."""
 
 

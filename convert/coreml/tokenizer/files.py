@@ -10,6 +10,7 @@ from mlx_finbert.convert.coreml.golden import DAMAGED
 from mlx_finbert.convert.coreml.inference import NO_CUT, Row, token_rows
 from mlx_finbert.convert.coreml.vocabulary import Vocabulary
 from mlx_finbert.errors import first_line
+from mlx_finbert.files.json_text import json_of, read_json
 
 WHOLE = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
@@ -34,7 +35,7 @@ def tokenizer_files(
         tokenizer: the model's tokenizer.
         max_length: tokens at which texts are cut.
     """
-    whole = json.loads(tokenizer.backend_tokenizer.to_str())
+    whole = json_of(tokenizer.backend_tokenizer.to_str(), "the tokenizer")
     # These are left over from the last call; each reader sets its own.
     whole |= {"truncation": None, "padding": None}
     files = {
@@ -108,7 +109,7 @@ def tokenizer_file_faults(
 
 def _config_faults(file: Path, wanted: Mapping[str, Any]) -> Iterator[str]:
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = read_json(file)
         found = {name: config.get(name) for name in wanted}
     except DAMAGED as error:
         yield f"{CONFIG} next to the package cannot be read: {first_line(error)}"

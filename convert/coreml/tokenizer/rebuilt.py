@@ -5,7 +5,6 @@ The word pieces are those of BERT, after `normalizers/bert.rs`, `pre_tokenizers/
 after `pre_tokenizers/byte_level.rs` and `models/bpe`.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from mlx_finbert.convert.coreml.tokenizer.characters import (
     decompositions,
     lowercase,
 )
+from mlx_finbert.files.json_text import parse_json
 
 PREFIX = "mlx_finbert."
 
@@ -148,7 +148,7 @@ class RebuiltTokenizer:
     """
 
     def __init__(self, metadata: Mapping[str, str]) -> None:
-        rules = json.loads(metadata[f"{PREFIX}tokenizer"])
+        rules = parse_json(metadata[f"{PREFIX}tokenizer"])
         tokens = _lines(metadata[f"{PREFIX}vocabulary"])
         added = [AddedToken(**entry) for entry in rules["added_tokens"]]
         alone = {token.id for token in added if not token.in_model}

@@ -7,7 +7,13 @@ from mlx_finbert.data.raw_rows import RawRows
 from mlx_finbert.data.sources.columns import PARAMETERS, Columns, labelled, named, stored_names
 from mlx_finbert.data.sources.folders import shards_beside, split_files, unused_tables
 from mlx_finbert.data.tables import open_table
-from mlx_finbert.data.tables.records import MissingColumnError, Record, has_column, require_column
+from mlx_finbert.data.tables.records import (
+    MissingColumnError,
+    Record,
+    UnreadableValueError,
+    has_column,
+    require_column,
+)
 from mlx_finbert.data.tables.text_files import TextLines
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError
@@ -62,6 +68,8 @@ def _add_file(rows: RawRows, path: Path, columns: Columns, split: str | None, be
             _add_record(rows, record, where, columns, split, wanted)
         except MissingColumnError as error:
             missing = missing or error
+            rows.faults.append(str(error))
+        except UnreadableValueError as error:
             rows.faults.append(str(error))
     if missing and kept == len(rows.texts):
         raise missing

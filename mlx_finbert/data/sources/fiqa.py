@@ -5,7 +5,6 @@ the sign of its score. A sentence with several targets gets the mean of their sc
 sentence occurs once. The official test files have no scores and are not read.
 """
 
-import json
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
@@ -15,6 +14,7 @@ from mlx_finbert.data.raw_rows import RawRows
 from mlx_finbert.data.sources.hub import open_dataset
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.files.json_text import read_json
 
 HUB_REPOSITORY = "TheFinAI/fiqa-sentiment-classification"
 FILES = ("task1_headline_ABSA_train.json", "task1_post_ABSA_train.json")
@@ -60,12 +60,14 @@ def scores_in(file: Path) -> Iterable[tuple[str, float]]:
     """Yield the pairs of sentence and score of one of the organisers' files."""
     if not file.is_file():
         raise InputError(f"{file.parent} has no {file.name}: FiQA needs both {' and '.join(FILES)}")
+    records = read_json(file, "download it again")
     try:
-        records = json.loads(file.read_text(encoding="utf-8"))
         for record in records.values():
             for info in record["info"]:
+                if not isinstance(record["sentence"], str):
+                    raise TypeError("a sentence is not text")
                 yield record["sentence"], float(info["sentiment_score"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{file} is not FiQA's file of sentences and scores ({first_line(error)}):"
             " download it again"

@@ -13,8 +13,8 @@ use scikit-learn's `train_test_split(random_state=0)`, unstratified.
 
 import math
 import zipfile
-import zlib
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,8 @@ import numpy as np
 from mlx_finbert.data.label_names import Naming
 from mlx_finbert.data.raw_rows import RawRows
 from mlx_finbert.data.texts import LabelledTexts
-from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.errors import InputError
+from mlx_finbert.files.archives import open_member, open_zip, read_within
 
 HUB_REPOSITORY = "takala/financial_phrasebank"
 HUB_FILE = "data/FinancialPhraseBank-v1.0.zip"
@@ -135,8 +136,9 @@ def is_phrasebank(path: Path) -> bool:
 
 def _holds_levels(path: Path) -> bool:
     """Whether a zip contains a file of the data set."""
-    with zipfile.ZipFile(path) as archive:
+    with suppress(InputError), open_zip(path) as archive:
         return bool({name.rpartition("/")[2] for name in archive.namelist()} & {*LEVELS.values()})
+    return False
 
 
 def parse(data: bytes, name: str) -> LabelledTexts:
@@ -160,14 +162,11 @@ def parse(data: bytes, name: str) -> LabelledTexts:
 
 
 def _from_zip(path: Path, name: str) -> bytes:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if member.rpartition("/")[2] == name and not member.startswith("__MACOSX"):
-                    return archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-        reason = f"{path} is not a readable zip file ({first_line(error)}): download it again"
-        raise InputError(reason) from None
+    with open_zip(path, "download it again") as archive:
+        for member in archive.namelist():
+            if member.rpartition("/")[2] == name and not member.startswith("__MACOSX"):
+                with open_member(archive, member, path) as file:
+                    return read_within(file, path)
     raise InputError(f"{path} contains no {name}: it is not the archive of Financial PhraseBank")
 
 

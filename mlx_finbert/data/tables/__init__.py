@@ -1,6 +1,5 @@
 """Tables on disk, read row by row: CSV, TSV, JSON, Parquet, and one text per line."""
 
-import json
 from pathlib import Path, PurePosixPath
 
 from mlx_finbert.data.tables.compressed import inner_name, start_of
@@ -11,6 +10,7 @@ from mlx_finbert.data.tables.parquet_records import ParquetRecords
 from mlx_finbert.data.tables.records import TableFile
 from mlx_finbert.data.tables.text_files import ReadOptions, TextLines, first_lines
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.json_text import JsonFault, parse_whole
 
 DELIMITED = (".csv", ".tsv", ".tab", ".psv")
 JSON = (".jsonl", ".ndjson", ".json")
@@ -76,6 +76,6 @@ def begins_as_json(path: Path, form: TextFormat) -> bool:
     if line.startswith("["):
         return line == "[" or line[1:].lstrip().startswith("{")
     try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
+        return isinstance(parse_whole(line), dict)
+    except JsonFault:
         return False

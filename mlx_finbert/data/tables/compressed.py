@@ -3,15 +3,14 @@
 import bz2
 import gzip
 import lzma
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.errors import InputError
 from mlx_finbert.files import formats as file_formats
+from mlx_finbert.files.archives import damage_named, open_member, open_zip
 
 ByteStream = IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
 
@@ -23,8 +22,6 @@ OPENERS: dict[bytes, Callable[[Path], ByteStream]] = {
 """Functions that open `.gz`, `.bz2` and `.xz` files, by the first bytes of the file."""
 
 ENDINGS = (".gz", ".bz2", ".xz", ".zip")
-
-DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
 
 SPREADSHEETS = {
     ".xlsx": "an Excel workbook",
@@ -49,25 +46,14 @@ def open_bytes(path: Path) -> Iterator[ByteStream]:
             the bytes are read, for damage.
     """
     start = start_of(path)
-    try:
-        if start.startswith(b"PK\x03\x04"):
-            with zipfile.ZipFile(path) as archive, archive.open(member(path)) as file:
-                yield file
-            return
-        opener = next((o for magic, o in OPENERS.items() if start.startswith(magic)), None)
-        with opener(path) if opener else open(path, "rb") as file:
+    if start.startswith(b"PK\x03\x04"):
+        name = member(path)
+        with open_zip(path) as archive, open_member(archive, name, path) as file:
             yield file
-    except DAMAGE as error:
-        raise InputError(
-            f"{path} is damaged ({first_line(error)}): download or compress it again"
-        ) from None
-    except RuntimeError as error:
-        if not isinstance(error, NotImplementedError) and "encrypted" not in str(error):
-            raise
-        raise InputError(
-            f"{path} cannot be unpacked here ({first_line(error)}): unpack it and give the file"
-            " inside"
-        ) from None
+        return
+    opener = next((o for magic, o in OPENERS.items() if start.startswith(magic)), None)
+    with damage_named(path), opener(path) if opener else open(path, "rb") as file:
+        yield file
 
 
 def start_of(path: Path) -> bytes:
@@ -118,14 +104,8 @@ def member(path: Path) -> str:
     Raises:
         InputError: If there is no table, or more than one.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
-    except DAMAGE as error:
-        raise InputError(
-            f"{path} is not a readable zip file ({first_line(error)}): download or compress it"
-            " again"
-        ) from None
+    with open_zip(path) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
     for mark, ending in MARKS_IN_ZIP.items():
         if any(name == mark or (mark.endswith("/") and name.startswith(mark)) for name in names):
             refuse_spreadsheet(path, ending)

@@ -16,11 +16,11 @@ from mlx_finbert.data.tables.delimiters import (
 from mlx_finbert.data.tables.encodings import TextFormat
 from mlx_finbert.data.tables.headers import Header
 from mlx_finbert.data.tables.records import Record, Row, TableFile
-from mlx_finbert.data.tables.text_files import ReadOptions, first_lines, open_text
+from mlx_finbert.data.tables.text_files import MOST_IN_LINE, ReadOptions, first_lines, open_text
 from mlx_finbert.errors import InputError
 
 # A cell may hold a whole report; the default limit of csv is 128 KiB.
-csv.field_size_limit(2**31 - 1)
+csv.field_size_limit(MOST_IN_LINE)
 
 REASONS = {
     "expected after": (

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import count
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,14 @@ from mlx_finbert.data.tables.encodings import TextFormat
 from mlx_finbert.data.tables.records import Record, Row, TableFile, has_column, repeated
 from mlx_finbert.data.tables.text_files import first_lines, open_text
 from mlx_finbert.errors import InputError, is_encodable
+from mlx_finbert.files.archives import room_of, too_large
+from mlx_finbert.files.json_text import (
+    JsonFault,
+    finite_number,
+    parse_json_at,
+    parse_whole,
+    whole_number,
+)
 
 
 class JsonRecords(TableFile):
@@ -38,7 +45,10 @@ class JsonRecords(TableFile):
     def records(self) -> Iterator[Record]:
         with open_text(self.path, self.form) as file:
             if self.is_array:
-                yield from array_records(file.read(), self.path)
+                text = file.read(most := room_of(self.path))
+                if len(text) == most:
+                    raise too_large(self.path)
+                yield from array_records(text, self.path)
             else:
                 yield from line_records(file)
 
@@ -69,9 +79,9 @@ def line_records(lines: Iterator[str]) -> Iterator[Record]:
             continue
         record = Record(next(numbers), line, {})
         try:
-            fill(record, DECODER.decode(text), text)
-        except (ValueError, RecursionError) as error:
-            record.fault = json_fault(error)
+            fill(record, parse_whole(text, STRICT), text)
+        except JsonFault as fault:
+            record.fault = str(fault)
         yield record
 
 
@@ -88,10 +98,10 @@ def array_records(text: str, path: Path) -> Iterator[Record]:
         line, seen = line + text.count("\n", seen, at), at
         record = Record(number, line, {})
         try:
-            value, end = DECODER.raw_decode(text, at)
+            value, end = parse_json_at(text, at, STRICT)
             fill(record, value, text[at:end])
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{record.where(path)}: {json_fault(error)}") from None
+        except JsonFault as fault:
+            raise InputError(f"{record.where(path)}: {fault}") from None
         yield record
         at = skip_space(text, end)
         if text[at : at + 1] != ",":
@@ -122,15 +132,6 @@ def columns_with_half_pairs(values: Row) -> list[str]:
     return [name for name in values if not is_encodable(dump({name: values[name]}))]
 
 
-def json_fault(error: BaseException) -> str:
-    """Return a clause that says why a row is not JSON."""
-    if isinstance(error, RecursionError):
-        return "JSON nested too deep"
-    if isinstance(error, json.JSONDecodeError):
-        return f"not valid JSON: {error.msg} at character {error.colno}"
-    return f"not valid JSON: {error}"
-
-
 def skip_space(text: str, at: int) -> int:
     """Return the position of the next character that is not white space."""
     while text[at : at + 1].isspace():
@@ -152,10 +153,10 @@ def _constant(name: str) -> None:
         raise ValueError(f"{name} is not a JSON number")
 
 
-def _float(digits: str) -> float:
-    if not isfinite(value := float(digits)):
-        raise ValueError(f"the number {digits} is too large")
-    return value
-
-
-DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+STRICT = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_constant=_constant,
+    parse_int=whole_number,
+    parse_float=finite_number,
+)
+"""Refuses two values of one key, and infinity."""

@@ -1,12 +1,12 @@
 """The reader of Parquet files."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlx_finbert.data.tables.arrow_values import UNFIT, python_values
 from mlx_finbert.data.tables.compressed import open_bytes
 from mlx_finbert.data.tables.records import (
     Record,
@@ -17,6 +17,8 @@ from mlx_finbert.data.tables.records import (
     repeated,
 )
 from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.files.archives import read_within
+from mlx_finbert.files.json_text import parse_json
 
 if TYPE_CHECKING:
     import pyarrow
@@ -50,9 +52,10 @@ class ParquetRecords(TableFile):
         number = 0
         with self._file() as file:
             for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-                for values in batch.to_pylist():
+                columns = map(python_values, batch.columns)
+                for values in zip(*columns, strict=True):
                     number += 1
-                    yield Record(number, None, values)
+                    yield Record(number, None, dict(zip(self.columns, values, strict=True)))
 
     def require_columns(self, columns: Mapping[str, str]) -> None:
         for parameter, column in columns.items():
@@ -67,11 +70,10 @@ class ParquetRecords(TableFile):
         try:
             with pyarrow.parquet.ParquetFile(self._source()) as file:
                 yield file
-        # ValueError: a string that is not UTF-8, or an object with a repeated key.
-        # OverflowError: a date outside the years 1 to 9999.
-        except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-            if isinstance(error, InputError):
-                raise
+        except InputError:
+            raise
+        # ValueError, KeyError, ...: names or types in the schema that Arrow does not know.
+        except (pyarrow.ArrowException, OSError, MemoryError, *UNFIT) as error:
             raise InputError(
                 f"{self.path} is not a readable Parquet file ({first_line(error)}): save it again"
             ) from None
@@ -80,15 +82,15 @@ class ParquetRecords(TableFile):
         if not self.is_packed:
             return self.path
         with open_bytes(self.path) as file:
-            return BytesIO(file.read())
+            return BytesIO(read_within(file, self.path))
 
 
 def features_of(schema: "pyarrow.Schema") -> dict[str, Any]:
     """Return what `datasets` stores about the columns as JSON in the metadata of the schema."""
     stored = (schema.metadata or {}).get(b"huggingface", b"{}")
     try:
-        return dict(json.loads(stored)["info"]["features"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return dict(parse_json(stored)["info"]["features"])
+    except (ValueError, LookupError, TypeError):
         return {}
 
 

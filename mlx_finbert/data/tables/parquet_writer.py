@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
+from mlx_finbert.data.tables.arrow_values import arrow_form
 from mlx_finbert.data.tables.records import Row
 from mlx_finbert.data.tables.writers import TableWriter, Where, Write
 from mlx_finbert.errors import InputError, first_line
@@ -45,7 +46,7 @@ class ParquetWriter(TableWriter):
 
     def _see(self, name: str, values: list[Any]) -> None:
         if name in self.fields:
-            pyarrow.array(values, self.fields[name].type)
+            _column(values, self.fields[name].type)
         else:
             self.types[name] = wider(self.types.get(name, pyarrow.null()), values)
 
@@ -80,8 +81,12 @@ class ParquetWriter(TableWriter):
 
 
 def _table(rows: list[Row], schema: pyarrow.Schema) -> pyarrow.Table:
-    columns = [pyarrow.array([row.get(field.name) for row in rows], field.type) for field in schema]
+    columns = [_column([row.get(field.name) for row in rows], field.type) for field in schema]
     return pyarrow.Table.from_arrays(columns, schema=schema)
+
+
+def _column(values: list[Any], kind: pyarrow.DataType) -> pyarrow.Array:
+    return pyarrow.array(map(arrow_form, values), kind)
 
 
 def wider(kind: pyarrow.DataType, values: list[Any]) -> pyarrow.DataType:

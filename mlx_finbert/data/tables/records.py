@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mlx_finbert.data.tables.arrow_values import ArrowValue
 from mlx_finbert.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ class MissingColumnError(InputError):
     """An error for a row or a table that lacks a column named by a parameter."""
 
 
+class UnreadableValueError(InputError):
+    """An error for a value of a Parquet file that has no form in Python."""
+
+
 def value_of(row: Row, column: str) -> Any:
     """Return the value of a column; `data.text` can also mean the key `text` of the object `data`.
 
@@ -109,11 +114,17 @@ def require_column(row: Row, column: str, where: str, parameter: str) -> Any:
 
     Raises:
         MissingColumnError: If the row lacks the column; lists the columns that it has.
+        UnreadableValueError: If the value has no form in Python.
     """
     try:
-        return value_of(row, column)
+        value = value_of(row, column)
     except KeyError:
         raise missing_column(row, column, where, parameter) from None
+    if isinstance(value, ArrowValue):
+        raise UnreadableValueError(
+            f"{where}, column {column!r}: {value.why}; correct it, or choose another `{parameter}`"
+        )
+    return value
 
 
 def missing_column(

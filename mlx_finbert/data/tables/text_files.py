@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from mlx_finbert.data.tables.compressed import open_bytes
 from mlx_finbert.data.tables.encodings import TextFormat
@@ -15,6 +15,8 @@ from mlx_finbert.errors import InputError
 SAMPLE_LINES = 200
 SAMPLE_CHARACTERS = 1 << 20
 """The limits of the beginning of a file from which its format is detected."""
+
+MOST_IN_LINE = 1 << 26
 
 TEXT = "text"
 """The name of the only column of a file with one text per line."""
@@ -53,11 +55,27 @@ class ReadOptions:
 @contextmanager
 def open_text(path: Path, form: TextFormat) -> Iterator[TextIO]:
     """Open a file that is known to be decodable; its lines keep their line ends."""
-    with (
-        open_bytes(path) as file,
-        TextIOWrapper(file, form.encoding, newline=form.newline) as lines,
-    ):
+    with open_bytes(path) as file, BoundedLines(file, path, form) as lines:
         yield lines
+
+
+class BoundedLines(TextIOWrapper):
+    """The lines of a text; a compressed file of a few megabytes may hold one that fills memory."""
+
+    def __init__(self, file: Any, path: Path, form: TextFormat) -> None:
+        super().__init__(file, form.encoding, newline=form.newline)
+        self.path = path
+
+    def __next__(self) -> str:  # type: ignore[override]
+        line = self.readline(MOST_IN_LINE)
+        if not line:
+            raise StopIteration
+        if len(line) == MOST_IN_LINE and not line.endswith(("\n", "\r")):
+            raise InputError(
+                f"{self.path} has a line of more than {MOST_IN_LINE:,} characters: it is no table"
+                " of texts, or its lines end in another character"
+            )
+        return line
 
 
 def first_lines(path: Path, form: TextFormat) -> list[str]:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlx_finbert.data.tables.arrow_values import ArrowValue
 from mlx_finbert.data.tables.records import Row
 from mlx_finbert.errors import InputError
 
@@ -73,10 +74,9 @@ class CsvWriter(TableWriter):
     def _check_row(self, row: Row, where: Callable[[], str]) -> None:
         super()._check_row(row, where)
         for name, value in row.items():
-            if isinstance(value, bytes):
-                raise InputError(
-                    f"{where()}, column {name!r}: bytes are not text; write .parquet instead"
-                )
+            if isinstance(value, bytes | ArrowValue):
+                said = value.why if isinstance(value, ArrowValue) else "bytes are not text"
+                raise InputError(f"{where()}, column {name!r}: {said}; write .parquet instead")
             if isinstance(value, NESTED):
                 require_json(name, value, where)
 
@@ -153,6 +153,8 @@ def _dumped(value: Any) -> str:
 def _as_string(value: Any) -> str:
     if isinstance(value, bytes):
         raise ValueError("bytes are not text")
+    if isinstance(value, ArrowValue):
+        raise ValueError(value.why)
     return str(value)
 
 
