@@ -145,7 +145,9 @@ def test_another_base_is_told_by_its_weights(checkpoint, tmp_path):
     mx.save_safetensors(str(other / "model.safetensors"), weights)
     with pytest.raises(InputError, match="the weights of the base model differ from"):
         mlx_finbert.load(folder, base_model=other)
-    with pytest.raises(InputError, match=r"wide: the tensor .* has shape"):
+    with pytest.raises(
+        InputError, match=r"adapter_config.json: intermediate_size = 22, .*wide has shape"
+    ):
         mlx_finbert.load(folder, base_model=checkpoint(name="wide", intermediate_size=23))
 
 
