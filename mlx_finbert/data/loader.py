@@ -13,7 +13,6 @@ import numpy as np
 from mlx_finbert.data.grouping import Grouping, best_lengths, cut, fullest, packed
 from mlx_finbert.data.tokens import Tokens
 
-
 MOST_POSITIONS = 2**16
 """The most positions, padding included, of a batch that is not for training: with more, nothing is
 faster, and the memory has no bound."""
