@@ -159,7 +159,8 @@ def id2label_of(config: dict[str, Any], default: int = 2) -> dict[int, str]:
     """
     named = config.get("id2label")
     if not named:
-        return generic_labels(number_of_labels(config.get("num_labels") or default))
+        found = config.get("num_labels") or default
+        return generic_labels(number_of_labels(found, "config.json: "))
     id2label = names_by_id(named)
     check_inverse(config.get("label2id"), id2label)
     return id2label

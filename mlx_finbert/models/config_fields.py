@@ -115,10 +115,11 @@ def first(values: Iterable[Any]) -> str:
     return quoted(list(values))
 
 
-def number_of_labels(found: Any) -> int:
-    """Check a number of labels from a config or a caller."""
+def number_of_labels(found: Any, where: str = "") -> int:
+    """Check a number of labels from a config or a caller; `where` starts the message."""
     if type(found) is not int or not 1 <= found <= MOST_LABELS:
         raise InputError(
-            f"num_labels is {quoted(found)}: it must be a whole number from 1 to {MOST_LABELS:,}"
+            f"{where}num_labels is {quoted(found)}: it must be a whole number from 1 to"
+            f" {MOST_LABELS:,}"
         )
     return found
