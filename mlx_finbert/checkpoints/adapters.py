@@ -184,12 +184,13 @@ def read_adapter_config(folder: Path) -> Adapted:
         )
     try:
         adapted = Adapted(**found | {"lora": lora_config(found["lora"])})
-        texts = adapted.base_model, adapted.base_sha256, adapted.revision or ""
+        texts = [adapted.base_model, adapted.base_sha256]
+        texts += [adapted.revision] if adapted.revision is not None else []
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("base_model, base_sha256 and revision must be texts")
         if not isinstance(adapted.config, dict):
             raise TypeError(f"config is a {type(adapted.config).__name__}, not an object")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path} was not written by mlx-finbert, or is damaged: {first_line(error)[:SHOWN]};"
             " adapters of other tools cannot be read"
@@ -197,13 +198,15 @@ def read_adapter_config(folder: Path) -> Adapted:
     return adapted
 
 
-def lora_config(found: dict[str, Any]) -> LoraConfig:
+def lora_config(found: Any) -> LoraConfig:
     """Read the settings of adapters, with their types.
 
     Raises:
         TypeError: for another kind of value or an unknown setting.
-        ValueError: for a value out of range.
+        ValueError, OverflowError: for a value out of range.
     """
+    if not isinstance(found, dict):
+        raise TypeError(f"lora is a {type(found).__name__}, not an object")
     rates = {key: float(found[key]) for key in ("alpha", "dropout") if type(found.get(key)) is int}
     lora = LoraConfig(**found | rates)
     require_types(lora)

@@ -60,7 +60,7 @@ def check_pickle(file: IO[bytes], size: int) -> None:
     machine = _Expansions(most=MOST_VALUES + size)
     try:
         for operation, argument, _ in pickletools.genops(Bounded(file, size)):  # type: ignore[arg-type]
-            if operation.name == "FRAME" and argument > size:
+            if operation.name == "FRAME" and int(argument or 0) > size:
                 raise ValueError(f"a frame of {argument} bytes")
             machine.take(operation, argument)
     finally:

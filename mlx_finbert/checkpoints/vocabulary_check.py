@@ -100,9 +100,9 @@ def warn_of_other_vocabulary(path: Path, tokenizer: Any) -> None:
         )  # fmt: skip
 
 
-def tokens_by_id(ids: dict[str, int], size: int) -> list[str]:
-    """The tokens, indexed by id below `size`; "" for an id without a token."""
-    tokens = [""] * size
+def tokens_by_id(ids: dict[str, int]) -> list[str]:
+    """The tokens of a vocabulary, indexed by id; "" for an id without a token."""
+    tokens = [""] * (max(ids.values()) + 1)
     for token, i in ids.items():
         tokens[i] = token
     return tokens
@@ -134,7 +134,7 @@ def require_rows(
         )
     if size == rows and not by_lines:
         return
-    tokens = tokens_by_id(ids, size)
+    tokens = tokens_by_id(ids)
     embedding = _rows_of(model)
     _require_own_rows(have, tokens, rows, embedding)
     if size < rows:
