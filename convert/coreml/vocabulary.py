@@ -68,7 +68,7 @@ def vocabulary_of(tokenizer: Tokenizer, rows: int) -> Vocabulary:
     Raises:
         InputError: if a token has no row, or the metadata cannot describe the tokenizer's rules.
     """
-    tokens = tokens_by_id(tokenizer)
+    tokens = tokens_by_id(tokenizer.get_vocab())
     if len(tokens) > rows:
         raise InputError(
             f"the tokenizer's token {tokens[rows]!r} has the id {rows}, but the model's embedding"

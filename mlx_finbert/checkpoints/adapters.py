@@ -13,6 +13,7 @@ from typing import Any
 import mlx.core as mx
 from mlx.utils import tree_unflatten
 
+from mlx_finbert.checkpoints.config_fit import GENERAL, faults_of, require_fit
 from mlx_finbert.checkpoints.files import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -34,10 +35,12 @@ from mlx_finbert.checkpoints.into_model import (
 from mlx_finbert.checkpoints.key_names import rename
 from mlx_finbert.checkpoints.save import new_model, write_json, write_safetensors
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.models import Classifier, build
+from mlx_finbert.models.config_fields import SHOWN
 from mlx_finbert.models.lora import LoraConfig, adapter_parameters, add_lora, has_lora
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
+from mlx_finbert.settings import require_types
 
 
 @dataclass
@@ -144,18 +147,28 @@ def load_adapted(folder: Path, base_model: str | Path | None) -> tuple[Classifie
     """
     adapted = read_adapter_config(folder)
     base = resolve_base(adapted, folder, base_model)
-    model = build(adapted.config)
     weights, files = read_weights(base)
-    encoder, _ = encoder_only(
-        rename(weights, adapted.config, base, encoder_alone=True), adapted.config
-    )
-    # The adapters bring the head; until then it is as built.
-    fill(model, encoder | adapter_parameters(model), LoadReport(base, files), mx.float32)
-    add_lora(model, adapted.lora)
+    with faults_of(folder / ADAPTER_CONFIG):
+        model = _with_adapters(adapted, weights, LoadReport(base, files))
     require_base(model, folder)
     load_adapters(model, folder)
-    fold_temperature(model, recorded_temperature(adapted.config, folder / ADAPTER_CONFIG))
+    with faults_of(folder / ADAPTER_CONFIG):
+        fold_temperature(model, recorded_temperature(adapted.config, folder / ADAPTER_CONFIG))
     return model, LoadReport(folder, [*files, ADAPTER_WEIGHTS])
+
+
+def _with_adapters(adapted: Adapted, weights: Weights, report: LoadReport) -> Classifier:
+    """A model with the base model's weights, and adapters and a head as built."""
+    weights = rename(weights, adapted.config, report.source, encoder_alone=True)
+    encoder, _ = encoder_only(weights, adapted.config)
+    require_fit(adapted.config, encoder, report.source)
+    model = build(adapted.config)
+    fill(model, encoder | adapter_parameters(model), report, mx.float32)
+    try:
+        add_lora(model, adapted.lora)
+    except InputError as error:
+        raise InputError(f"{GENERAL}{error}") from None
+    return model
 
 
 def read_adapter_config(folder: Path) -> Adapted:
@@ -170,14 +183,34 @@ def read_adapter_config(folder: Path) -> Adapted:
             ".merge_and_unload() and merged.save_pretrained(DIR), then give DIR"
         )
     try:
-        adapted = Adapted(**found | {"lora": LoraConfig(**found["lora"])})
-        dict(adapted.config)
-    except (KeyError, TypeError, ValueError) as error:
+        adapted = Adapted(**found | {"lora": lora_config(found["lora"])})
+        texts = [adapted.base_model, adapted.base_sha256]
+        texts += [adapted.revision] if adapted.revision is not None else []
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("base_model, base_sha256 and revision must be texts")
+        if not isinstance(adapted.config, dict):
+            raise TypeError(f"config is a {type(adapted.config).__name__}, not an object")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"{path} was not written by mlx-finbert, or is damaged: {error}; adapters of other"
-            " tools cannot be read"
+            f"{path} was not written by mlx-finbert, or is damaged: {first_line(error)[:SHOWN]};"
+            " adapters of other tools cannot be read"
         ) from None
     return adapted
+
+
+def lora_config(found: Any) -> LoraConfig:
+    """Read the settings of adapters, with their types.
+
+    Raises:
+        TypeError: for another kind of value or an unknown setting.
+        ValueError, OverflowError: for a value out of range.
+    """
+    if not isinstance(found, dict):
+        raise TypeError(f"lora is a {type(found).__name__}, not an object")
+    rates = {key: float(found[key]) for key in ("alpha", "dropout") if type(found.get(key)) is int}
+    lora = LoraConfig(**found | rates)
+    require_types(lora)
+    return lora
 
 
 def resolve_base(adapted: Adapted, folder: Path, base_model: str | Path | None) -> Path:

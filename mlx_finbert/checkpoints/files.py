@@ -14,6 +14,7 @@ from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.files.formats import SAFETENSORS, TEXT, require_format
 from mlx_finbert.files.json_text import read_json_object
 from mlx_finbert.models import FAMILIES
+from mlx_finbert.models.config_fields import SHOWN
 
 Weights = dict[str, mx.array]
 
@@ -56,7 +57,7 @@ def refuse_other_quantization(config: dict[str, Any], folder: Path) -> None:
     """
     found = config.get("quantization_config")
     if found and found != config.get("quantization"):
-        tool = found.get("quant_method", found) if isinstance(found, dict) else found
+        tool = str(found.get("quant_method", found) if isinstance(found, dict) else found)[:SHOWN]
         raise InputError(
             f"{folder} was quantized by another tool (config.json, quantization_config: {tool});"
             " use the checkpoint from before quantization"

@@ -8,6 +8,7 @@ from typing import Any
 import mlx.core as mx
 from mlx.utils import tree_unflatten
 
+from mlx_finbert.checkpoints.config_fit import GENERAL
 from mlx_finbert.checkpoints.files import Weights
 from mlx_finbert.checkpoints.key_names import is_leftover, other_tool
 from mlx_finbert.errors import InputError
@@ -41,8 +42,8 @@ class LoadReport:
 def size_of_head(weights: Weights) -> int | None:
     """The number of labels of the checkpoint's head; None if it has no head."""
     for key in ("classifier.weight", "classifier.out_proj.weight"):
-        if key in weights:
-            return len(weights[key])
+        if key in weights and weights[key].ndim:
+            return weights[key].shape[0]
     return None
 
 
@@ -164,6 +165,11 @@ def fold_temperature(model: Classifier, temperature: float) -> None:
     for name, value in layer.parameters().items():
         layer[name] = (value.astype(mx.float32) / temperature).astype(value.dtype)
     mx.eval(layer.parameters())
+    if first_not_finite(dict(layer.parameters())):
+        raise InputError(
+            f"{GENERAL}calibration_temperature = {temperature} makes the weights infinite; remove"
+            " the key to use the model uncalibrated"
+        )
 
 
 def recorded_temperature(config: dict[str, Any], path: Path) -> float:

@@ -10,6 +10,7 @@ import mlx.core as mx
 
 from mlx_finbert.backend.interface import adapt
 from mlx_finbert.checkpoints.adapters import is_adapted, load_adapted
+from mlx_finbert.checkpoints.config_fit import faults_of, require_fit
 from mlx_finbert.checkpoints.files import model_type_of, read_config, read_weights
 from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.checkpoints.into_model import (
@@ -27,6 +28,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.models import Classifier, build, family_of
 from mlx_finbert.models.config import HeadOptions, id2label_of
+from mlx_finbert.models.config_fields import texts_of
 from mlx_finbert.models.dropout import DropoutRates
 from mlx_finbert.models.lora import has_lora
 from mlx_finbert.models.parameters import named_parameters
@@ -114,7 +116,8 @@ def load_with_report(
         else:
             if base_model is not None:
                 raise InputError(f"{folder} holds no adapters; leave out `base_model`")
-            model, report = load_whole(folder, head, dtype, dropout)
+            with faults_of(folder / "config.json"):
+                model, report = load_whole(folder, head, dtype, dropout)
         adapt(model)
         # What is still pending could be computed in this thread only.
         mx.eval(model.parameters())
@@ -156,6 +159,7 @@ def load_whole(
         config["id2label"] = head.fresh(own)
         # It describes a head that the checkpoint does not have.
         config.pop("problem_type", None)
+    require_fit(config, weights, folder)
     model = build(config | dropout.in_config(family_of(config)[0]))
     if quantization := Quantization.from_config(config):
         pack(model, quantization)
@@ -209,8 +213,8 @@ def require_plain(model: Classifier, name: str | Path) -> None:
 
 def require_sequence_head(config: dict[str, Any], folder: Path) -> None:
     """Refuse other kinds of heads by `architectures`; a token classifier has the same key names."""
-    for name in config.get("architectures") or []:
-        if not str(name).endswith(USABLE_ARCHITECTURES):
+    for name in texts_of(config, "architectures"):
+        if not name.endswith(USABLE_ARCHITECTURES):
             raise InputError(
                 f"{folder} is a {name}, whose head does not classify sequences;"
                 " use its encoder with a new head (`new_head=True`)"

@@ -8,6 +8,7 @@ import mlx.core as mx
 
 from mlx_finbert.backend.interface import adapt
 from mlx_finbert.checkpoints.adapters import is_adapted
+from mlx_finbert.checkpoints.config_fit import faults_of, require_fit
 from mlx_finbert.checkpoints.files import Weights, model_type_of, read_config, read_weights
 from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.checkpoints.into_model import LoadReport, fill
@@ -49,7 +50,8 @@ def load_masked_lm(
     folder = resolve(os.fspath(path_or_repo), revision)
 
     def read() -> tuple[MaskedLM, Tokenizer, LoadReport]:
-        model, report = load_whole(folder, dropout)
+        with faults_of(folder / "config.json"):
+            model, report = load_whole(folder, dropout)
         adapt(model)
         # What is still pending could be computed in this thread only.
         mx.eval(model.parameters())
@@ -85,6 +87,7 @@ def load_whole(folder: Path, dropout: DropoutRates) -> tuple[MaskedLM, LoadRepor
     weights = rename(weights, config, folder, encoder_alone=True)
     weights = without_copies(weights, model_class, folder)
     weights, report.unused = without_other_heads(weights, model_class, folder)
+    require_fit(without_labels(config), weights, folder)
     has_pooler = args_class.model_type == "bert" and any(key.startswith(POOLER) for key in weights)
     options: dict[str, Any] = {"pooler": True} if has_pooler else {}
     model = build_masked_lm(config | dropout.in_config(args_class), **options)

@@ -13,13 +13,19 @@ from mlx_finbert.checkpoints.vocabulary_check import (
     warn_of_casing,
     warn_of_other_vocabulary,
 )
+from mlx_finbert.data.tokens import SPECIAL
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.files.formats import require_text_files
 from mlx_finbert.files.json_text import read_json
 from mlx_finbert.models import Classifier, ClassifierArgs
+from mlx_finbert.models.config import SHORTEST
+from mlx_finbert.models.config_fields import SHOWN, quoted
 from mlx_finbert.models.masked_lm import MaskedLM
 
 VOCAB = "vocab.txt"
+CONFIG = "tokenizer_config.json"
+TRIAL = "\u0378\ue000 \U00013000a"
+"""A text that no vocabulary has: an unassigned, a private and an Egyptian character."""
 
 WORD_PIECES = ["tokenizer.json"], ["vocab.txt"]
 BYTE_PAIRS = ["tokenizer.json"], ["vocab.json", "merges.txt"]
@@ -69,6 +75,7 @@ def load_tokenizer(folder: Path, model: Classifier | MaskedLM) -> Tokenizer:
     tokenizer = _from_files(folder, args)
     if tokenizer.pad_token_id is None:
         raise InputError(f"{folder}: the tokenizer has no padding token; use the model's own files")
+    require_trial(folder, tokenizer)
     if by_lines:
         require_special_tokens(folder / VOCAB, tokenizer)
     elif (folder / VOCAB).is_file():
@@ -77,8 +84,44 @@ def load_tokenizer(folder: Path, model: Classifier | MaskedLM) -> Tokenizer:
     if wanted is BYTE_PAIRS:
         require_merges(folder, tokenizer)
     warn_of_casing(folder, tokenizer)
-    tokenizer.model_max_length = min(tokenizer.model_max_length, args.max_length)
+    tokenizer.model_max_length = min(own_max_length(folder, tokenizer), args.max_length)
     return tokenizer
+
+
+def own_max_length(folder: Path, tokenizer: Tokenizer) -> int:
+    """The tokenizer's `model_max_length`; a very large number if its files have none.
+
+    Raises:
+        InputError: if it is not a whole number that leaves room for a text.
+    """
+    found = tokenizer.model_max_length
+    is_whole = type(found) is int or (type(found) is float and found.is_integer())
+    if not is_whole or found < SHORTEST:
+        raise InputError(
+            f"{folder / CONFIG}: model_max_length = {quoted(found)} is not a whole number from"
+            f" {SHORTEST}; correct it, or remove the key to use the model's maximum"
+        )
+    return int(found)
+
+
+def require_trial(folder: Path, tokenizer: Tokenizer) -> None:
+    """Refuse a tokenizer that fails on some texts, or does not put a token at each of their ends.
+
+    One without its token for unknown words fails at the first such word.
+    """
+    try:
+        with_word, empty = tokenizer([TRIAL, ""], verbose=False)["input_ids"]
+    except Exception as error:
+        # tokenizers raises bare Exceptions.
+        raise InputError(
+            f"{folder}: the tokenizer cannot read a word that its vocabulary lacks"
+            f" ({first_line(error)[:SHOWN]}); download its files again"
+        ) from None
+    if len(empty) != SPECIAL or [with_word[0], with_word[-1]] != empty:
+        raise InputError(
+            f"{folder}: the tokenizer does not put the model's special tokens around a text;"
+            " download its files again"
+        )
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:

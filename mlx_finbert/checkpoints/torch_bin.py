@@ -10,24 +10,34 @@ Layouts and constants: `torch/serialization.py`.
 """
 
 import lzma
+import math
+import os
 import pickle
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
 import mlx.core as mx
 import numpy as np
 
+from mlx_finbert.checkpoints.pickle_bounds import check_pickle
 from mlx_finbert.checkpoints.torch_unpickler import Storage, StorageType, Tensor, WeightsUnpickler
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.files.archives import is_about_content, require_names_once
 from mlx_finbert.files.formats import TORCH, require_format
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
+
+MOST_TIMES = 4
+"""What is read from a file may be this many times as large as the file, since tensors share
+storages; torch.save does not compress."""
+MARGIN = 2**24
+"""Bytes that even a small file may expand to."""
 
 
 def read_torch_file(path: Path) -> tuple[dict[str, mx.array], str]:
@@ -49,6 +59,7 @@ def read_torch_file(path: Path) -> tuple[dict[str, mx.array], str]:
         read = _read_zip if zipfile.is_zipfile(path) else _read_legacy
         with open(path, "rb") as file:
             state, entry = read(file, path)
+        require_room(map(num_bytes, state.values()), path, "its tensors")
         return {key: tensor.to_mlx() for key, tensor in state.items()}, entry
     except InputError:
         raise
@@ -59,8 +70,41 @@ def read_torch_file(path: Path) -> tuple[dict[str, mx.array], str]:
     ) as error:  # fmt: skip
         if isinstance(error, OSError) and not is_about_content(error):
             raise
-        reason = f"{path} is damaged or not a PyTorch file ({error}); download it again"
+        said = first_line(error)[:200]
+        reason = f"{path} is damaged or not a PyTorch file ({said}); download it again"
         raise InputError(reason) from error
+
+
+def num_bytes(tensor: Tensor) -> int:
+    """The size of a tensor's array; its fields are what a pickle says."""
+    if not all(type(length) is int and length >= 0 for length in tensor.size):
+        raise ValueError("a tensor whose shape is not made of whole numbers from 0")
+    return math.prod(tensor.size) * tensor.storage.type.dtype.itemsize
+
+
+def require_room(sizes: Iterable[int], path: Path, what: str) -> None:
+    """Refuse a file whose contents take much more memory than the file.
+
+    Args:
+        sizes: bytes of each part.
+        path: the file.
+        what: the parts, for the message.
+    """
+    total, on_disk = sum(sizes), path.stat().st_size
+    if total > MOST_TIMES * on_disk + MARGIN:
+        raise InputError(
+            f"{path} has {on_disk:,} bytes, but {what} would take {total:,} bytes of memory: the"
+            " file is damaged, or made to fill the memory; download it again, or save the weights"
+            " in PyTorch with torch.save(model.state_dict(), 'pytorch_model.bin')"
+        )
+
+
+def _unpickled(
+    file: IO[bytes], size: int, path: Path, find_storage: Callable[[tuple], Storage]
+) -> Any:
+    """The object of the next pickle in a file of this size."""
+    check_pickle(file, size)
+    return WeightsUnpickler(file, path, find_storage).load()
 
 
 def _read_zip(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
@@ -78,17 +122,19 @@ def _read_zip(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
                 f"{path} is a TorchScript program; save the weights of the original model with"
                 " torch.save(model.state_dict(), 'pytorch_model.bin')"
             )
+        _require_readable(archive, path)
         if f"{root}byteorder" in archive.namelist():
             _require_little_endian(archive.read(f"{root}byteorder") == b"little", path)
         storages: dict[str, Storage] = {}
 
         def find_storage(saved_id: tuple) -> Storage:
             tag, storage_type, key, _, numel = saved_id
-            _require_storage(tag, storage_type, path)
+            _require_storage(tag, storage_type, key, path)
             return storages.setdefault(key, Storage(storage_type, numel))
 
-        with archive.open(pickles[0]) as stream:
-            state, entry = _state_dict(WeightsUnpickler(stream, path, find_storage).load(), path)
+        data = archive.read(pickles[0])
+        found = _unpickled(BytesIO(data), len(data), path, find_storage)
+        state, entry = _state_dict(found, path)
         wanted = {id(tensor.storage) for tensor in state.values()}
         for key, storage in storages.items():
             if id(storage) in wanted:
@@ -102,7 +148,7 @@ def _read_legacy(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
 
     def find_storage(saved_id: tuple) -> Storage:
         tag, storage_type, key, _, numel, view = saved_id
-        _require_storage(tag, storage_type, path)
+        _require_storage(tag, storage_type, key, path)
         if view is not None:
             raise InputError(
                 f"{path} was written by PyTorch < 0.4 (it has views of storages);"
@@ -110,8 +156,10 @@ def _read_legacy(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
             )
         return storages.setdefault(key, Storage(storage_type, numel))
 
+    size = os.fstat(file.fileno()).st_size
+
     def load() -> Any:
-        return WeightsUnpickler(file, path, find_storage).load()
+        return _unpickled(file, size, path, find_storage)
 
     if load() != LEGACY_MAGIC or load() != LEGACY_PROTOCOL:
         raise InputError(f"{path} was not written by torch.save; download it again")
@@ -125,15 +173,30 @@ def _read_legacy(file: IO[bytes], path: Path) -> tuple[dict[str, Tensor], str]:
                 f"{path}: storage {key} has {numel} elements, not {storage.numel}; download it"
                 " again"
             )
-        data = file.read(int(numel) * storage.type.dtype.itemsize)
+        length = int(numel) * storage.type.dtype.itemsize
+        if length > size - file.tell():
+            raise EOFError(f"it ends within storage {key}")
+        data = file.read(length)
         storage.values = np.frombuffer(data, storage.type.dtype, count=int(numel))
     return state, entry
 
 
-def _require_storage(tag: Any, storage_type: Any, path: Path) -> None:
-    if tag != "storage" or not isinstance(storage_type, StorageType):
+def _require_readable(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuse entries that expand to more than the file can hold, or in no known way."""
+    entries = archive.infolist()
+    if any(e.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for e in entries):
         raise InputError(
-            f"{path} refers to {tag!r} of {storage_type!r} where a storage is expected; download"
+            f"{path} is compressed in a way that PyTorch does not use; unpack it, and zip it again"
+            " without compression"
+        )
+    require_room((entry.file_size for entry in entries), path, "its entries")
+
+
+def _require_storage(tag: Any, storage_type: Any, key: Any, path: Path) -> None:
+    right = tag == "storage" and isinstance(storage_type, StorageType) and isinstance(key, str)
+    if not right:
+        raise InputError(
+            f"{path} refers to an object of an unknown kind where a storage is expected; download"
             " it again"
         )
 
@@ -161,8 +224,10 @@ def _state_dict(found: Any, path: Path) -> tuple[dict[str, Tensor], str]:
         )
     ((entry, state),) = chosen.items()
     for key, value in state.items():
+        if not isinstance(key, str):
+            raise InputError(f"{path}: a tensor's name is a {type(key).__name__}, not text")
         if not isinstance(value, Tensor):
-            raise InputError(f"{path}: {key!r} is a {type(value).__name__}, not a tensor")
+            raise InputError(f"{path}: {key[:200]!r} is a {type(value).__name__}, not a tensor")
     return state, entry
 
 

@@ -22,6 +22,7 @@ from mlx_finbert.checkpoints.vocabulary_fit import (
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.json_text import json_of, read_json_object
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.config_fields import quoted
 from mlx_finbert.models.masked_lm import MaskedLM
 
 log = logging.getLogger(__name__)
@@ -99,9 +100,8 @@ def warn_of_other_vocabulary(path: Path, tokenizer: Any) -> None:
         )  # fmt: skip
 
 
-def tokens_by_id(tokenizer: Any) -> list[str]:
-    """The tokens of a transformers tokenizer, indexed by id; "" for an id without a token."""
-    ids = tokenizer.get_vocab()
+def tokens_by_id(ids: dict[str, int]) -> list[str]:
+    """The tokens of a vocabulary, indexed by id; "" for an id without a token."""
     tokens = [""] * (max(ids.values()) + 1)
     for token, i in ids.items():
         tokens[i] = token
@@ -123,16 +123,18 @@ def require_rows(
         InputError: if a token has no row, tokens have the rows of others, or rows without a token
             are trained.
     """
-    tokens = tokens_by_id(tokenizer)
-    size, rows = len(tokens), model.args.vocab_size
+    ids = tokenizer.get_vocab()
+    size, rows = max(ids.values(), default=-1) + 1, model.args.vocab_size
     have = f"{folder}: the tokenizer has {size:,} tokens and the model's embedding {rows:,} rows"
     if size > rows:
+        without = min((token for token in ids if ids[token] >= rows), key=ids.__getitem__)
         raise InputError(
-            f"{have}, so that {tokens[rows]!r} has no row; {REMEDY}, or resize the embedding"
+            f"{have}, so that {quoted(without)} has no row; {REMEDY}, or resize the embedding"
             " (resize_token_embeddings of transformers) and fine-tune it"
         )
     if size == rows and not by_lines:
         return
+    tokens = tokens_by_id(ids)
     embedding = _rows_of(model)
     _require_own_rows(have, tokens, rows, embedding)
     if size < rows:

@@ -13,6 +13,12 @@ import numpy as np
 from mlx_finbert.data.grouping import Grouping, best_lengths, cut, fullest, packed
 from mlx_finbert.data.tokens import Tokens
 
+MOST_POSITIONS = 2**16
+"""The most positions, padding included, of a batch that is not for training: with more, nothing is
+faster, and the memory has no bound."""
+FEWEST_ROWS = 64
+"""A batch size up to this one is kept, even if there are fewer examples."""
+
 
 @dataclass
 class Batch:
@@ -50,6 +56,19 @@ class Update:
     """int32: the labels of these rows."""
     batches: list[Batch]
     """This process's share of the examples, as batches or parts of batches."""
+
+
+def useful_rows(batch_size: int, count: int, ranks: int = 1) -> int:
+    """Return the rows of a batch, without many that no example would ever fill.
+
+    Args:
+        batch_size: Rows that the user asks for.
+        count: The number of all examples; the result grows with it in steps, as each number of rows
+            is a shape to compile.
+        ranks: The number of processes, which divides the result.
+    """
+    enough = max(FEWEST_ROWS, 1 << (count - 1).bit_length()) if count else FEWEST_ROWS
+    return min(batch_size, ranks * -(-enough // ranks))
 
 
 def padded_length(longest: int, multiple: int) -> int:
@@ -100,25 +119,27 @@ class Loader:
         self.lengths = tokens.lengths
         self.label_ids = np.zeros(len(tokens), np.int32) if label_ids is None else label_ids
         self.numbers = np.arange(1, len(tokens) + 1) if numbers is None else numbers
-        self.batch_size = batch_size
+        self.batch_size = useful_rows(batch_size, len(tokens), ranks)
         self.pad_token_id = pad_token_id
         self.max_length = max_length
         self.seed = seed
         self.multiple = multiple
         self.update_size = batch_size * accumulation
         self.grouping = grouping or Grouping("no")
-        self.part_size = self.part_rows = batch_size
+        self.part_size = self.part_rows = self.batch_size
         """The examples and the rows of a part or a whole batch, of all processes together."""
         self.examples = 1
         """The most examples that a row may hold."""
-        if seed is not None:
-            self.part_size = ranks * -(-batch_size // (ranks * self.grouping.parts))
-            self.part_rows, self.examples = self.grouping.rows_of(
-                self.lengths, self.part_size, ranks
-            )
         self.rank = rank
         self.ranks = ranks
         self.chosen_lengths: np.ndarray | None = None
+        if seed is not None:
+            self.part_size = ranks * -(-self.batch_size // (ranks * self.grouping.parts))
+            self.part_rows, self.examples = self.grouping.rows_of(
+                self.lengths, self.part_size, ranks
+            )
+        elif len(tokens):
+            self.part_size = self.part_rows = min(self.batch_size, self._most_rows())
 
     def choose_lengths(self) -> None:
         """Pad to the few lengths that fit these rows best.
@@ -203,6 +224,11 @@ class Loader:
         else:
             length = int(chosen[chosen >= longest][0])
         return length if self.examples > 1 else min(length, self.max_length)
+
+    def _most_rows(self) -> int:
+        """Return the most rows of the longest length: a power of 2, so that few shapes occur."""
+        fitting = MOST_POSITIONS // self._padded(int(self.lengths.max()))
+        return 1 << max(fitting, 1).bit_length() - 1
 
     def _cut(self, rows: np.ndarray) -> list[np.ndarray]:
         """Cut the examples of an update into batches, or into parts of similar length."""

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from mlx_finbert.data.grouping import Grouping, cut
-from mlx_finbert.data.loader import Batch, Update, padded_length
+from mlx_finbert.data.loader import Batch, Update, padded_length, useful_rows
 from mlx_finbert.data.masking import MaskedRows, Masking, draws_of
 
 HELD_OUT = 2**32 - 1
@@ -90,7 +90,7 @@ class MaskedLoader:
         self.rows = rows
         self.lengths = rows.lengths
         self.longest = int(self.lengths.max())
-        self.batch_size = batch_size
+        self.batch_size = useful_rows(batch_size, len(rows), ranks)
         self.seed = seed
         self.masking = masking
         self.update_size = batch_size * accumulation

@@ -6,6 +6,7 @@ from typing import Any
 from mlx_finbert.errors import InputError
 from mlx_finbert.models.bert import BertArgs, BertForSequenceClassification
 from mlx_finbert.models.config import ClassifierArgs
+from mlx_finbert.models.config_fields import quoted
 from mlx_finbert.models.distilbert import DistilBertArgs, DistilBertForSequenceClassification
 from mlx_finbert.models.roberta import RobertaArgs, RobertaForSequenceClassification
 
@@ -31,7 +32,7 @@ def family_of(config: dict[str, Any]) -> tuple[type[ClassifierArgs], type[Classi
     model_type = config.get("model_type")
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise InputError(
-            f"config.json: model_type = {model_type!r} is not supported;"
+            f"config.json: model_type = {quoted(model_type)} is not supported;"
             f" use one of {', '.join(FAMILIES)}"
         )
     return FAMILIES[model_type]

@@ -21,6 +21,14 @@ class BertArgs(ClassifierArgs):
 
     model_type: ClassVar[str] = "bert"
     dropout_keys = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
+    sizes: ClassVar = {
+        "vocab_size": ("embeddings.word_embeddings.weight", 0),
+        "hidden_size": ("embeddings.position_embeddings.weight", 1),
+        "max_position_embeddings": ("embeddings.position_embeddings.weight", 0),
+        "type_vocab_size": ("embeddings.token_type_embeddings.weight", 0),
+        "intermediate_size": ("encoder.layer.0.intermediate.dense.weight", 0),
+    }
+    layers = ("num_hidden_layers", "encoder.layer.")
 
     vocab_size: int = 30522
     hidden_size: int = 768

@@ -1,6 +1,5 @@
 """The part of `config.json` that all model families share: `id2label`, activations, shapes."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -10,6 +9,7 @@ import mlx.nn as nn
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import are_generic, canonical, check_names, generic_labels
+from mlx_finbert.models.config_fields import checked, names_by_id, number_of_labels, quoted
 
 # The tanh approximation (Hendrycks and Gimpel 2016) has two names in use.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -29,6 +29,12 @@ ALIASES = {
 }
 """Other names of the same functions (`ACT2FN` in `transformers/activations.py`)."""
 
+ACTIVATION_KEYS = {"hidden_act", "activation"}
+"""The names of the field with the activation, in all families."""
+
+SHORTEST = 3
+"""The fewest tokens that a model must read: one, and the special tokens at its sides."""
+
 
 @dataclass(kw_only=True)
 class ClassifierArgs:
@@ -37,6 +43,10 @@ class ClassifierArgs:
     model_type: ClassVar[str]
     dropout_keys: ClassVar[tuple[str, str, str]]
     """Fields with the dropout rates of layers, attention and head, which each family names."""
+    sizes: ClassVar[dict[str, tuple[str, int]]]
+    """For each field with a size, a tensor of the encoder that has it, and on which axis."""
+    layers: ClassVar[tuple[str, str]]
+    """The field with the number of layers, and the start of the names of their tensors."""
 
     id2label: dict[int, str] = field(default_factory=lambda: generic_labels(2))
     initializer_range: float = 0.02
@@ -56,13 +66,17 @@ class ClassifierArgs:
         refuse_unsupported(config, len(id2label))
         hints = get_type_hints(cls)
         known = {f.name for f in fields(cls)} - {"id2label"}
-        values = {k: v for k, v in config.items() if k in known and v is not None}
-        for key, value in values.items():
-            values[key] = checked(key, value, get_args(hints[key]) or (hints[key],))
+        values = {
+            key: checked(key, value, get_args(hints[key]) or (hints[key],))
+            for key, value in config.items()
+            if key in known and value is not None
+        }
         if "problem_type" in values:
             # Earlier versions wrote single_label_classification even for one label, which
             # transformers refuses.
             values["problem_type"] = "regression" if len(id2label) == 1 else None
+        for key in ACTIVATION_KEYS & values.keys():
+            values[key] = ALIASES.get(values[key], values[key])
         return cls(**values, id2label=id2label)
 
     @property
@@ -93,16 +107,22 @@ class ClassifierArgs:
         return config
 
     def check_shape(self, hidden_size: int, num_heads: int, hidden_act: str) -> None:
-        """Check three settings, for which each family has its own names."""
-        if num_heads < 1 or hidden_size % num_heads:
+        """Check three settings, for which each family has its own names, and the positions."""
+        if hidden_size % num_heads:
             raise InputError(
                 f"config.json: the hidden size, {hidden_size}, is not divisible by"
                 f" {num_heads} attention heads"
             )
         if hidden_act not in ACTIVATIONS:
             raise InputError(
-                f"config.json: the activation {hidden_act!r} is not supported;"
+                f"config.json: the activation {quoted(hidden_act)} is not supported;"
                 f" use one of {', '.join(ACTIVATIONS)}"
+            )
+        if self.max_length < SHORTEST:
+            raise InputError(
+                f"config.json: max_position_embeddings = {self.max_position_embeddings} leaves"
+                f" texts {max(0, self.max_length)} tokens: at least {SHORTEST} are needed, of which"
+                " two are special"
             )
 
 
@@ -121,28 +141,9 @@ def refuse_unsupported(config: dict[str, Any], num_labels: int) -> None:
         found = config.get(key)
         if found is not None and found != value:
             raise InputError(
-                f"config.json: {key} = {found!r} is not supported, only {value!r} is;"
+                f"config.json: {key} = {quoted(found)} is not supported, only {value!r} is;"
                 " choose another checkpoint"
             )
-
-
-def checked(key: str, value: Any, kinds: tuple[type, ...]) -> Any:
-    """Check a value of `config.json` against the types of its field; dropout rates lie in [0, 1).
-
-    The name of an activation is replaced by the one in `ACTIVATIONS`.
-    """
-    if float in kinds and type(value) is int:
-        value = float(value)
-    is_right = isinstance(value, kinds) and not isinstance(value, bool)
-    if not is_right:
-        raise InputError(f"config.json: {key} = {value!r} is not of type {kinds[0].__name__}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"config.json: {key} = {value!r} is not a finite number")
-    if "dropout" in key and not 0 <= value < 1:
-        raise InputError(f"config.json: {key} = {value!r} is not a rate from 0 to below 1")
-    if isinstance(value, int) and value < 0:
-        raise InputError(f"config.json: {key} = {value!r} is below 0")
-    return ALIASES.get(value, value) if key in ("hidden_act", "activation") else value
 
 
 def id2label_of(config: dict[str, Any], default: int = 2) -> dict[int, str]:
@@ -153,22 +154,16 @@ def id2label_of(config: dict[str, Any], default: int = 2) -> dict[int, str]:
         default: the number of labels if the config does not give it.
 
     Raises:
-        InputError: if the ids are not 0..n-1, a name occurs twice, or `label2id` gives a name
-            another id.
+        InputError: if they do not map 0, 1, 2, ... to names, or `label2id` gives a name another
+            id.
     """
     named = config.get("id2label")
     if not named:
-        return generic_labels(_positive(config.get("num_labels") or default))
-    try:
-        id2label = {int(i): str(label) for i, label in named.items()}
-    except (AttributeError, TypeError, ValueError):
-        raise InputError(f"config.json: id2label = {named!r} does not map ids to names") from None
-    if sorted(id2label) != list(range(len(id2label))):
-        raise InputError(f"config.json: the ids of id2label are {list(named)}, not 0, 1, 2, ...")
-    if len(set(id2label.values())) < len(id2label):
-        raise InputError(f"config.json: id2label names a label twice: {list(id2label.values())}")
+        found = config.get("num_labels") or default
+        return generic_labels(number_of_labels(found, "config.json: "))
+    id2label = names_by_id(named)
     check_inverse(config.get("label2id"), id2label)
-    return dict(sorted(id2label.items()))
+    return id2label
 
 
 def check_inverse(label2id: Any, id2label: dict[int, str]) -> None:
@@ -177,7 +172,7 @@ def check_inverse(label2id: Any, id2label: dict[int, str]) -> None:
     for label, i in label2id.items() if isinstance(label2id, dict) else ():
         if label in ids and str(i) != str(ids[label]):
             raise InputError(
-                f"config.json: id2label and label2id disagree on the id of {label!r};"
+                f"config.json: id2label and label2id disagree on the id of {quoted(label)};"
                 " correct the one that is wrong"
             )
 
@@ -230,14 +225,8 @@ class HeadOptions:
     def _wished(self, labels: Sequence[str] | None) -> int | None:
         """The number of labels that the caller asks for, if any."""
         if labels is None:
-            return self.num_labels if self.num_labels is None else _positive(self.num_labels)
+            return self.num_labels if self.num_labels is None else number_of_labels(self.num_labels)
         check_names(labels)
         if self.num_labels not in (None, len(labels)):
             raise InputError(f"num_labels is {self.num_labels}, but {len(labels)} labels are named")
         return len(labels)
-
-
-def _positive(num_labels: Any) -> int:
-    if not isinstance(num_labels, int) or num_labels < 1:
-        raise InputError(f"num_labels is {num_labels!r}: it must be a whole number from 1")
-    return num_labels

@@ -24,6 +24,13 @@ class DistilBertArgs(ClassifierArgs):
 
     model_type: ClassVar[str] = "distilbert"
     dropout_keys = ("dropout", "attention_dropout", "seq_classif_dropout")
+    sizes: ClassVar = {
+        "vocab_size": ("embeddings.word_embeddings.weight", 0),
+        "dim": ("embeddings.position_embeddings.weight", 1),
+        "max_position_embeddings": ("embeddings.position_embeddings.weight", 0),
+        "hidden_dim": ("transformer.layer.0.ffn.lin1.weight", 0),
+    }
+    layers = ("n_layers", "transformer.layer.")
 
     vocab_size: int = 30522
     dim: int = 768

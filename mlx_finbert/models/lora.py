@@ -1,5 +1,6 @@
 """LoRA (Hu et al. 2021) and DoRA (Liu et al. 2024) adapters, with mlx-lm's layers."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class LoraConfig:
     def __post_init__(self) -> None:
         rate_rule = "must be from 0 to below 1"
         require(self.rank >= 1, "lora_rank", self.rank, "must be at least 1")
-        require(self.alpha > 0, "lora_alpha", self.alpha, "must be above 0")
+        require(0 < self.alpha < math.inf, "lora_alpha", self.alpha, "must be above 0 and finite")
         require(0 <= self.dropout < 1, "lora_dropout", self.dropout, rate_rule)
         if self.layers is not None:
             require(self.layers >= 1, "lora_layers", self.layers, "must be at least 1")
@@ -71,6 +72,7 @@ def add_lora(model: Classifier, config: LoraConfig) -> None:
     kind = layer_class(config)
     for layer in chosen_layers(model, config):
         linears = chosen_linears(layer, config)
+        require_rank(linears, config)
         adapted = [(name, adapter(kind, linear, config)) for name, linear in linears.items()]
         layer.update_modules(tree_unflatten(adapted))
     model.freeze()
@@ -101,6 +103,14 @@ def chosen_linears(layer: nn.Module, config: LoraConfig) -> dict[str, nn.Linear]
                 f" use one of {', '.join(sorted(linears))}"
             )
     return {key: linears[key] for key in config.keys}
+
+
+def require_rank(linears: dict[str, nn.Linear], config: LoraConfig) -> None:
+    """Refuse a rank above a matrix's own, with which adapters are larger and no more able."""
+    for name, linear in linears.items():
+        most = min(linear.weight.shape)
+        rule = f"at most {most}, the smaller side of the matrix {name}"
+        require(config.rank <= most, "lora_rank", config.rank, rule)
 
 
 def layer_class(config: LoraConfig) -> Any:

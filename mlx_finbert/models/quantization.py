@@ -14,6 +14,7 @@ from mlx.utils import tree_unflatten
 
 from mlx_finbert.errors import InputError
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.config_fields import quoted
 from mlx_finbert.settings import require
 
 BITS = (8, 4)
@@ -47,11 +48,13 @@ class Quantization:
         try:
             # Newer versions of mlx-lm have several modes and write their name.
             ours = {k: v for k, v in found.items() if (k, v) != ("mode", "affine")}
+            if not all(type(value) is int for value in ours.values()):
+                raise TypeError
             return cls(**ours)
         except (AttributeError, TypeError, InputError):
             raise InputError(
-                f"config.json: quantization = {found!r} is not supported: bits must be 8 or 4 and"
-                " group_size 32, 64 or 128, the same for all weights"
+                f"config.json: quantization = {quoted(found)} is not supported: bits must"
+                " be 8 or 4 and group_size 32, 64 or 128, the same for all weights"
             ) from None
 
 

@@ -24,6 +24,7 @@ from mlx_finbert.models.config import HeadOptions
 from mlx_finbert.models.lora import add_lora
 from mlx_finbert.models.parameters import trainable_parameters
 from mlx_finbert.settings import require
+from mlx_finbert.training.batch_memory import require_batch_fits
 from mlx_finbert.training.config import FittingSettings, StepSettings, TrainSettings
 from mlx_finbert.training.distillation_loss import distillation_loss
 from mlx_finbert.training.loss import Loss, class_weights
@@ -112,11 +113,11 @@ def make_loaders(
     tokenizer.model_max_length = max_length
     loader = partial(make_loader, settings, tokenizer, ids)
     learned = splits.learned
-    train = loader(
-        learned,
-        tokenize(tokenizer, learned.texts, max_length),
-        **training_options(settings, len(learned), processes),
-    )
+    tokens = tokenize(tokenizer, learned.texts, max_length)
+    options = training_options(settings, len(learned), processes)
+    at_once = size * options["grouping"].parts
+    require_batch_fits(tokens.lengths, settings.batch_size, at_once, model, settings.freeze_layers)
+    train = loader(learned, tokens, **options)
     train.choose_lengths()
     log.info(
         f"{len(train.tokens.ids):,} training tokens;"

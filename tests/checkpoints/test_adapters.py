@@ -145,7 +145,9 @@ def test_another_base_is_told_by_its_weights(checkpoint, tmp_path):
     mx.save_safetensors(str(other / "model.safetensors"), weights)
     with pytest.raises(InputError, match="the weights of the base model differ from"):
         mlx_finbert.load(folder, base_model=other)
-    with pytest.raises(InputError, match=r"wide: the tensor .* has shape"):
+    with pytest.raises(
+        InputError, match=r"adapter_config.json: intermediate_size = 22, .*wide has shape"
+    ):
         mlx_finbert.load(folder, base_model=checkpoint(name="wide", intermediate_size=23))
 
 
@@ -239,3 +241,30 @@ def test_training_and_export_want_a_plain_model(checkpoint, tmp_path, capsys):
         require_plain(mlx_finbert.load(folder)[0], folder)
     assert to_mlx(["--model", str(folder), "--output", str(tmp_path / "out")]) == 2
     assert "fuse them first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("base_model",), 5), (("revision",), []), (("base_sha256",), None), (("lora",), []),
+        (("config",), []), (("config", "num_hidden_layers"), 10**6), (("config", "id2label"), 7),
+        (("config", "calibration_temperature"), 1e-300), (("lora", "rank"), "4"),
+        (("lora", "rank"), 4.0), (("lora", "rank"), 10**9), (("lora", "rank"), True),
+        (("lora", "alpha"), 10**400), (("lora", "alpha"), float("inf")),
+        (("lora", "alpha"), "x" * 9999),
+        (("lora", "layers"), 10**9), (("lora", "layers"), 1.5), (("lora", "keys"), 5),
+        (("lora", "keys"), [1]), (("lora", "dora"), "yes"), (("lora", "dropout"), float("nan")),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_kind_or_size_is_one_sentence(checkpoint, tmp_path, path, value):
+    folder, _ = adapter_folder(checkpoint(), tmp_path / "a")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    *outer, key = path
+    inner = config[outer[0]] if outer else config
+    inner[key] = value
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError) as error:
+        mlx_finbert.load(folder)
+    said = str(error.value)
+    assert str(folder / "adapter_config.json") in said
+    assert "\n" not in said and len(said) < 1000

@@ -238,3 +238,25 @@ def test_waste_and_shapes_on_real_sentences(real_data, minilm, way, most):
     loader.choose_lengths()
     assert most - 0.06 < loader.padding_waste() < most
     assert len({batch.input_ids.shape for epoch in range(5) for batch in loader.epoch(epoch)}) <= 17
+
+
+@pytest.mark.parametrize("way", get_args(Way))
+@pytest.mark.parametrize("seed", [None, 0])
+def test_a_huge_batch_size_is_the_size_of_the_data(way, seed):
+    lengths = np.random.default_rng(1).integers(3, 60, 100)
+    more = {"max_length": 60, "seed": seed, "grouping": Grouping(way), "ranks": 3}
+    huge, enough = (
+        list(Loader(tokens_of(lengths), None, size, PAD, **more).epoch())
+        for size in (3 * 10**9, 129)
+    )
+    for one, other in zip(huge, enough, strict=True):
+        assert one.input_ids.shape[0] <= 129
+        assert np.array_equal(one.input_ids, other.input_ids)
+        assert np.array_equal(one.rows, other.rows)
+
+
+def test_long_rows_are_scored_in_smaller_batches():
+    lengths = [10] * 500 + [512] * 12
+    batches = list(Loader(tokens_of(lengths), None, 512, PAD, max_length=512).epoch())
+    assert {batch.input_ids.shape[0] for batch in batches} == {128}
+    assert sorted(np.concatenate([batch.rows for batch in batches])) == list(range(512))

@@ -64,7 +64,7 @@ def test_dora_is_a_length_times_a_direction(checkpoint):
 def test_the_last_layers_and_the_named_linears(checkpoint, family):
     key = QUERY.get(family, "attention.self.query")
     model, _ = mlx_finbert.load(checkpoint(family))
-    add_lora(model, LoraConfig(layers=1, keys=[key]))
+    add_lora(model, LoraConfig(rank=4, layers=1, keys=[key]))
     learning = {name for name in names(model) if "lora" in name}
     assert len(learning) == 2
     assert all(f"layer.1.{key}.lora" in name for name in learning)
@@ -76,7 +76,9 @@ def test_the_last_layers_and_the_named_linears(checkpoint, family):
         ({"layers": 3}, "`lora_layers` is 3: the model has only 2 layers"),
         ({"layers": 0}, "`lora_layers` is 0: must be at least 1"),
         ({"rank": 0}, "`lora_rank` is 0"),
+        ({"rank": 16}, "`lora_rank` is 16: at most 15, the smaller side of the matrix"),
         ({"alpha": 0.0}, "`lora_alpha` is 0"),
+        ({"alpha": float("inf")}, "`lora_alpha` is inf"),
         ({"dropout": 1.0}, "`lora_dropout` is 1"),
         ({"keys": ["query"]}, "no linear layer 'query': use one of attention.*output.dense"),
     ],
@@ -88,9 +90,9 @@ def test_wishes_that_cannot_be(tiny, config, words):
 
 def test_adapters_upon_adapters_are_refused(tiny):
     model, _ = tiny
-    add_lora(model, LoraConfig())
+    add_lora(model, LoraConfig(rank=4))
     with pytest.raises(InputError, match="has adapters"):
-        add_lora(model, LoraConfig())
+        add_lora(model, LoraConfig(rank=4))
 
 
 def gradients(model, tokenizer, key):
@@ -155,7 +157,7 @@ def test_the_limit_of_open_files_stays(checkpoint):
         "before, setrlimit = resource.getrlimit(resource.RLIMIT_NOFILE), resource.setrlimit\n"
         "model, _ = mlx_finbert.load(sys.argv[1])\n"
         "assert 'mlx_lm' not in sys.modules\n"
-        "add_lora(model, LoraConfig())\n"
+        "add_lora(model, LoraConfig(rank=4))\n"
         "assert 'mlx_lm' in sys.modules and resource.setrlimit is setrlimit\n"
         "print(before == resource.getrlimit(resource.RLIMIT_NOFILE))"
     )

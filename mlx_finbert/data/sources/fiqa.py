@@ -5,9 +5,11 @@ the sign of its score. A sentence with several targets gets the mean of their sc
 sentence occurs once. The official test files have no scores and are not read.
 """
 
+import math
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from mlx_finbert.data.label_names import SENTIMENT_ORDER, Naming
 from mlx_finbert.data.raw_rows import RawRows
@@ -35,7 +37,8 @@ def load_fiqa(path: Path) -> LabelledTexts:
 def load_fiqa_from_hub() -> LabelledTexts:
     """Load the scored sentences from all splits; some sentences occur in several."""
     found = open_dataset(HUB_REPOSITORY, None)
-    pairs = ((row["sentence"], float(row["score"])) for rows in found.values() for row in rows)
+    rows = (row for part in found.values() for row in part)
+    pairs = ((row["sentence"], score_of(row["score"], HUB_REPOSITORY)) for row in rows)
     return from_scores(pairs, HUB_REPOSITORY)
 
 
@@ -56,6 +59,24 @@ def sentiment(score: float) -> str:
     return "positive" if score > 0 else "negative"
 
 
+def score_of(value: Any, where: object) -> float:
+    """Read a sentiment score, which the organisers write as text.
+
+    Raises:
+        InputError: if it is not a number from -1 to 1; names the source.
+    """
+    try:
+        score = float(value)
+    except (TypeError, ValueError, OverflowError):
+        score = math.nan
+    if not -1 <= score <= 1:
+        raise InputError(
+            f"{where} has the sentiment score {str(value)[:200]!r}, which is not a number from -1"
+            " to 1: download it again"
+        )
+    return score
+
+
 def scores_in(file: Path) -> Iterable[tuple[str, float]]:
     """Yield the pairs of sentence and score of one of the organisers' files."""
     if not file.is_file():
@@ -66,7 +87,9 @@ def scores_in(file: Path) -> Iterable[tuple[str, float]]:
             for info in record["info"]:
                 if not isinstance(record["sentence"], str):
                     raise TypeError("a sentence is not text")
-                yield record["sentence"], float(info["sentiment_score"])
+                yield record["sentence"], score_of(info["sentiment_score"], file)
+    except InputError:
+        raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{file} is not FiQA's file of sentences and scores ({first_line(error)}):"
