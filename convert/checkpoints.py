@@ -194,13 +194,15 @@ def claimed_output(output: str, overwrite: bool) -> Iterator[Path]:
         InputError: if it holds a training run, or a file that the model would replace or remove.
     """
     with claimed(Path(output).expanduser(), "name another `output`") as folder:
-        finish(folder)
+        unseen = finish(folder)
         if (folder / BEST).exists():
             raise InputError(
                 f"`output={folder}` holds a training run, whose figures and report would look like"
                 " those of the new model: choose another folder"
             )
-        taken = [name for name in sorted(MODEL_FILES) if (folder / name).exists()]
+        # A model whose command was killed among its moves is only now complete: nobody has seen it.
+        own = sorted(MODEL_FILES.difference(unseen))
+        taken = [name for name in own if (folder / name).exists()]
         if taken and not overwrite:
             raise InputError(
                 f"`output={folder}` holds {taken[0]} already: name another folder, or add"

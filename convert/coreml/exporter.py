@@ -4,6 +4,7 @@ import itertools
 import logging
 import re
 import shutil
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,8 +57,9 @@ def export(
     description = describe_export(model, tokenizer, options, lengths, source)
     names = package_names(path, lengths, description.options)
     with claimed(path.parent, "choose another folder for `output`") as folder:
-        finish(folder)
-        refuse_existing(path, names, description)
+        # An export that was killed among its moves is only now complete: nobody has seen it.
+        unseen = finish(folder)
+        refuse_existing(path, names, description, unseen)
         if rows is not None:
             # Refuse unknown labels now, not after minutes of work.
             rows.ids_in(model.args.labels)
@@ -113,13 +115,26 @@ def package_names(path: Path, lengths: Lengths, options: CompleteOptions) -> dic
     return {f"{path.stem}-{length}{SUFFIX}": [length] for length in lengths}
 
 
-def refuse_existing(path: Path, names: dict[str, Lengths], description: Description) -> None:
-    """Refuse to replace files without --overwrite, or to mix packages of two exports."""
+def refuse_existing(
+    path: Path,
+    names: dict[str, Lengths],
+    description: Description,
+    unseen: Collection[str] = (),
+) -> None:
+    """Refuse to replace files without --overwrite, or to mix packages of two exports.
+
+    Args:
+        path: the value of `output`.
+        names: the packages to write.
+        description: the export.
+        unseen: names of files that may be replaced in any case.
+    """
     folder = path.parent
     if any((folder / name).exists() for name in ("config.json", ADAPTER_CONFIG)):
         raise InputError(f"`output`: {folder} holds a model: choose another folder")
     for name in (*names, *SIDE_FILES):
-        if (folder / name).exists() and not description.options.overwrite:
+        may = description.options.overwrite or name in unseen
+        if (folder / name).exists() and not may:
             raise InputError(
                 f"`output`: {folder / name} exists: choose another folder, or add `overwrite=True`"
             )

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import failures_named
+from mlx_finbert.files.atomic import failures_named, remove_left
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +54,9 @@ class Owner:
 def claimed(folder: Path, remedy: str) -> Iterator[Path]:
     """Hold a folder exclusively while the block runs; other calls fail, in any process.
 
-    The folder is created if it is missing, and removed again if the block leaves it empty. On a
-    disk without locks, or if a process on another host left its lock file, a warning is logged.
+    The folder is created if it is missing, and removed again if the block leaves it empty. The
+    temporary files of killed processes in it, such as a whole model, are removed. On a disk without
+    locks, or if a process on another host left its lock file, a warning is logged.
 
     Args:
         folder: The folder to hold.
@@ -78,6 +79,7 @@ def claimed(folder: Path, remedy: str) -> Iterator[Path]:
     try:
         file = _locked(lock, remedy)
         try:
+            remove_left(folder)
             yield folder
         finally:
             # Removed before the lock ends, so that a process that has opened the file meanwhile

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from mlx_finbert.data.tables.records import Row
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import write_bytes, write_text
+from mlx_finbert.files.atomic import remove_left, write_bytes, write_text
 from mlx_finbert.files.folder_lock import claimed
 from mlx_finbert.inference.manifest import Manifest, differences, manifest_sha256
 from mlx_finbert.inference.scored_rows import ScoredRow
@@ -65,18 +65,11 @@ def held(target: Path, parameter: str) -> Iterator[None]:
             f"{folder} is needed as a folder for the parts of `{parameter}`: move it away"
         )
     with claimed(folder, f"choose another `{parameter}`"):
-        _remove_unfinished(target)
+        remove_left(target.parent, target.name)
         yield
     # `claimed` does not remove a folder that a killed run has created.
     with suppress(OSError):
         folder.rmdir()
-
-
-def _remove_unfinished(path: Path) -> None:
-    """Remove temporary files that killed runs have left; see `atomic.replaced`."""
-    for left in path.parent.iterdir():
-        if re.fullmatch(rf"\.{re.escape(path.name)}\.\w+\.part", left.name) and left.is_file():
-            left.unlink()
 
 
 @dataclass

@@ -15,7 +15,7 @@ from mlx_finbert.checkpoints.save import write_model, write_safetensors
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import write_text
+from mlx_finbert.files.atomic import remove_left, write_text
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays
@@ -119,9 +119,9 @@ class RunFolder(Callback):
         return found if found.step > state.step else state.best
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
-        """Remove incomplete files of a killed run, and checkpoints after the resumed one."""
-        for part in self.path.glob(".*.part"):
-            part.unlink()
+        """Remove an incomplete checkpoint of a killed run, and those after the resumed one."""
+        if (self.path / CHECKPOINTS).is_dir():
+            remove_left(self.path / CHECKPOINTS)
         if resumed_at:
             for path in checkpoints_of(self.path):
                 if (step := step_of(path)) is not None and step > resumed_at:
