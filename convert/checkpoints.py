@@ -23,6 +23,7 @@ from mlx_finbert.convert.settings import ToMlxSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish, read_whole
 from mlx_finbert.files.folder_lock import claimed
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.config import HeadOptions
 from mlx_finbert.models.parameters import named_parameters
@@ -193,7 +194,7 @@ def claimed_output(output: str, overwrite: bool) -> Iterator[Path]:
     Raises:
         InputError: if it holds a training run, or a file that the model would replace or remove.
     """
-    with claimed(Path(output).expanduser(), "name another `output`") as folder:
+    with claimed(local_path(output), "name another `output`") as folder:
         unseen = finish(folder)
         if (folder / BEST).exists():
             raise InputError(

@@ -4,7 +4,9 @@ import itertools
 import logging
 import re
 import shutil
-from collections.abc import Collection
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,11 +37,20 @@ from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import claimed
+from mlx_finbert.files.paths import require_room
+from mlx_finbert.files.space import require_space
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.parameters import named_parameters
 
 log = logging.getLogger(__name__)
 
 SUFFIX = ".mlpackage"
+
+BYTES = {"fp32": 4, "fp16": 2, "int8": 1, "palette6": 0.75, "palette4": 0.5}
+"""The size of a weight, by precision or compression."""
+
+TEMPORARY = ".temporary"
+"""The folder of coremltools' temporary files, while an export is written."""
 
 Lengths = list[int]
 
@@ -63,7 +74,8 @@ def export(
         if rows is not None:
             # Refuse unknown labels now, not after minutes of work.
             rows.ids_in(model.args.labels)
-        with replacing(folder) as part:
+        require_space(folder, size_of_export(description, names), "output", "the packages")
+        with replacing(folder) as part, temporary_files_in(part):
             write_app_files(part, description, tokenizer)
             for name, own in names.items():
                 log.info(f"building {name}")
@@ -110,6 +122,7 @@ def package_names(path: Path, lengths: Lengths, options: CompleteOptions) -> dic
     """
     if path.suffix != SUFFIX:
         raise InputError(f"`output={path}` must end in {SUFFIX}: give NAME{SUFFIX}")
+    require_room(path, "output", len("-512.rejected-99"))
     if options.multifunction or options.shapes == "enumerated":
         return {path.name: lengths}
     return {f"{path.stem}-{length}{SUFFIX}": [length] for length in lengths}
@@ -179,6 +192,33 @@ def describe_export(
     rows_left_out = len(embedding) - len(vocabulary.tokens)
     max_length = min(tokenizer.model_max_length, model.args.max_length)
     return Description(reference, vocabulary, complete, lengths, max_length, source, rows_left_out)
+
+
+def size_of_export(description: Description, names: dict[str, Lengths]) -> int:
+    """The bytes of the weights of all packages, and of coremltools' temporary copy of one."""
+    options = description.options
+    weights = sum(value.size for value in named_parameters(description.reference.model).values())
+    each = BYTES[options.compress or options.precision]
+    # Functions are written one by one before they are merged.
+    copies = len(description.lengths) + 2 if options.multifunction else len(names) + 1
+    return round(weights * each * copies)
+
+
+@contextmanager
+def temporary_files_in(folder: Path) -> Iterator[None]:
+    """Let coremltools write its temporary files next to the export instead of to TMPDIR.
+
+    They are as large as the model, so they belong on the disk whose space is checked, and what a
+    killed export leaves of them is removed by the next one.
+    """
+    before, own = tempfile.tempdir, folder / TEMPORARY
+    own.mkdir()
+    tempfile.tempdir = str(own)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(own, ignore_errors=True)
 
 
 def write_package(path: Path, description: Description) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from mlx_finbert.evaluation.differing_rows import DifferenceFile, predicted_name
 from mlx_finbert.evaluation.evaluate import Evaluation, evaluate
 from mlx_finbert.evaluation.paired import Answers, difference_intervals, drawn_figures
 from mlx_finbert.evaluation.shared_rows import SharedRows, load_shared_rows
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.models import Classifier
 
 
@@ -77,9 +77,9 @@ def run(settings: CompareSettings, models: Sequence[Measurable]) -> Comparison:
     shared = load_shared_rows(settings.load_texts, settings.rows_wanted(), runs)
     file = None
     if settings.output:
-        target = Path(settings.output).expanduser()
+        target = local_path(settings.output)
         file = DifferenceFile(target, shared.rows, [model.name for model in models])
-        file.refuse_source(Path(settings.named_data).expanduser())
+        file.refuse_source(local_path(settings.named_data))
     comparison = compare(models, shared, settings.batch_size, settings.max_length)
     if file:
         file.write(comparison.evaluations, comparison.differing)

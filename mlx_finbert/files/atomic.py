@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-NAME_BYTES = 255
-"""The longest name of a file on the usual file systems."""
+from mlx_finbert.files.paths import NAME_BYTES
+from mlx_finbert.files.space import size_of, size_text, tell_space
 
 PART_FOLDER = ".part-"
 """The beginning of the names of temporary folders."""
@@ -24,10 +24,11 @@ def replaced(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{shortened(path.name)}.{os.getpid()}.part")
     with failures_named(path, part), _locked(part):
         try:
-            yield part
-            flush(part)
-            os.replace(part, path)
-            flush(path.parent)
+            with failures_named(path, part):
+                yield part
+                flush(part)
+                os.replace(part, path)
+                flush(path.parent)
         finally:
             part.unlink(missing_ok=True)
 
@@ -87,6 +88,8 @@ def _remove_unlocked(left: Path) -> None:
 def failures_named(path: Path, part: Path | None = None) -> Iterator[None]:
     """Let errors of the block name `path`, if they name no file, or what is written in its place.
 
+    The error of a full disk also says how much is needed.
+
     Args:
         path: The file or folder that the user asked for.
         part: The temporary file or folder that will replace it.
@@ -100,6 +103,8 @@ def failures_named(path: Path, part: Path | None = None) -> Iterator[None]:
             named = getattr(error, name)
             if part and isinstance(named, str | Path) and Path(named).is_relative_to(part):
                 setattr(error, name, str(path / Path(named).relative_to(part)))
+        if part and part.exists():
+            tell_space(error, part, f"more than {size_text(size_of(part))}")
         raise
 
 

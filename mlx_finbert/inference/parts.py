@@ -27,6 +27,8 @@ PART_ROWS = 1024
 On Financial PhraseBank 16% of the positions computed are padding; with 4096 rows it would be 14%.
 """
 
+SUFFIX = ".parts"
+
 MANIFEST = "manifest.json"
 
 OURS = re.compile(r"part-\d+\.jsonl|manifest\.json|\..*")
@@ -49,7 +51,7 @@ def in_parts(rows: Iterable[T]) -> Iterator[list[T]]:
 
 def folder_of(target: Path) -> Path:
     """The folder for the parts of an output file: `scored.csv.parts`."""
-    return target.with_name(f"{target.name}.parts")
+    return target.with_name(target.name + SUFFIX)
 
 
 @contextmanager

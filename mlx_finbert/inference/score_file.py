@@ -11,11 +11,12 @@ import mlx.core as mx
 from mlx_finbert.data.sentences import split_sentences
 from mlx_finbert.data.tables.records import Row
 from mlx_finbert.data.tables.text_files import ReadOptions
-from mlx_finbert.data.tables.writers import Write, make_writer
+from mlx_finbert.data.tables.writers import PARQUET, Write, make_writer
 from mlx_finbert.data.tokens import Windows
 from mlx_finbert.distributed import barrier, guarded, ranks
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import replaced
+from mlx_finbert.files.space import require_space, size_of
 from mlx_finbert.inference.documents import document_columns, documents_of, scored_document
 from mlx_finbert.inference.manifest import make_manifest
 from mlx_finbert.inference.parts import Parts, folder_of, held
@@ -100,6 +101,19 @@ class Job:
             sentences=self.sentences is not None,
         )
         return Parts(folder_of(self.target), rows, manifest)
+
+    def require_space(self, parts: Parts) -> None:
+        """Refuse an output that does not fit on the disk; Parquet takes less, and is not checked.
+
+        Raises:
+            InputError: says how much is needed and free.
+        """
+        if self.target.suffix.lower() == PARQUET:
+            return
+        # The parts, and the output with the source's rows, in which a number takes 8 characters.
+        scores = parts.rows * 8 * len(self.writer.added)
+        needed = 2 * scores + size_of(self.table.path) - size_of(parts.folder)
+        require_space(self.target.parent, needed, "output", "the scored rows and their parts")
 
     def score(self, parts: Parts, rank: int, size: int) -> None:
         """Score the remaining parts of one rank.
@@ -226,6 +240,8 @@ def score_file(
     ):
         parts = job.parts()
         # Rank 0 prepares the folder of the parts for all processes.
+        if not group.rank():
+            job.require_space(parts)
         left = None if group.rank() else parts.claim(overwrite_parts)
         barrier(group)
         parts.require()

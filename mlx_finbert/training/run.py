@@ -5,7 +5,6 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
-from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
@@ -21,6 +20,7 @@ from mlx_finbert.distillation.lesson import lesson_of
 from mlx_finbert.distillation.unlabelled import read_unlabelled, with_unlabelled
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.prefetch import background
 from mlx_finbert.settings import read_config_file
@@ -85,7 +85,7 @@ def run(
     if settings.gradient_checkpointing:
         prefer_memory()
     given = settings.resume_from_checkpoint
-    checkpoint = find_checkpoint(Path(given)) if given else None
+    checkpoint = find_checkpoint(local_path(given)) if given else None
     check_output(settings)
     if splits is None:
         drawn = settings.draw(settings.load_texts() if texts is None else texts)
@@ -122,6 +122,7 @@ def run(
                 log.info(nothing_left)
         progress = Progress(settings.epochs_of(len(loaders.train)))
         if is_first:
+            folder.require_space(trainer)
             services = reporters(settings.report_to or [], path)
             trainer.callbacks = [progress, folder, *callbacks, *services]
         require_same(processes, start_of(trainer, settings), "the settings or the weights")
@@ -230,7 +231,7 @@ def complete(given: dict[str, Any]) -> TrainSettings:
     """
     if given.get("resume_from_checkpoint") is None:
         return TrainSettings(**given)
-    checkpoint = find_checkpoint(Path(given.pop("resume_from_checkpoint")).expanduser().absolute())
+    checkpoint = find_checkpoint(local_path(given.pop("resume_from_checkpoint")).absolute())
     config = checkpoint.path / RUN_CONFIG
     found = read_config_file(config, TrainSettings, renamed=RENAMED_SETTINGS)
     recorded: dict[str, Any] = EARLIER_DEFAULTS | with_earlier_split(found)

@@ -11,14 +11,15 @@ from typing import Any
 from mlx_finbert.checkpoints.adapters import load_adapters, require_base, write_adapters
 from mlx_finbert.checkpoints.files import MODEL_FILES, RUN_CONFIG, SEEN_TEXTS, read_safetensors
 from mlx_finbert.checkpoints.into_model import fold_temperature
-from mlx_finbert.checkpoints.save import write_model, write_safetensors
+from mlx_finbert.checkpoints.save import size_of_weights, write_model, write_safetensors
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import remove_left, write_text
 from mlx_finbert.files.folder_commit import finish, replacing
+from mlx_finbert.files.space import require_space, size_of
 from mlx_finbert.models import Classifier
-from mlx_finbert.models.parameters import Arrays
+from mlx_finbert.models.parameters import Arrays, named_parameters, trainable_parameters
 from mlx_finbert.settings import config_text
 from mlx_finbert.training.callbacks import Callback, write_history
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
@@ -117,6 +118,22 @@ class RunFolder(Callback):
                 " folder of its run, which holds the best model"
             ) from None
         return found if found.step > state.step else state.best
+
+    def require_space(self, trainer: Trainer) -> None:
+        """Refuse a run whose model and checkpoints do not fit on the disk.
+
+        Raises:
+            InputError: says how much they need and how much is free.
+        """
+        parts = trainable_parameters if self.settings.lora() else named_parameters
+        model = size_of_weights(parts(self.model))
+        state = sum(map(size_of_weights, trainer.step.state.arrays().values()))
+        every, left = trainer.args.save_steps, trainer.args.total_steps - trainer.run_state.step
+        # The best one and a new one come on top, until the oldest one is removed.
+        count = min(left // every, self.settings.save_total_limit + 2) if every else 0
+        needed = 2 * model + count * (model + state) - size_of(self.path)
+        what = f"the model and {count} checkpoints" if count else "two copies of the model"
+        require_space(self.path, needed, "output_dir", what)
 
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
         """Remove an incomplete checkpoint of a killed run, and those after the resumed one."""

@@ -11,6 +11,7 @@ from mlx_finbert.data.tables.compressed import ENDINGS as PACKED
 from mlx_finbert.data.tables.compressed import SPREADSHEETS
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import is_plainly_local, local_path
 
 SAMPLE = Path(__file__).parents[1] / "sample.csv"
 SAMPLE_LICENCE = "CC0 1.0"
@@ -38,8 +39,8 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
         if variant and path != "financial_phrasebank":
             raise InputError(f"`data={spec}`: only Financial PhraseBank has variants")
         return _mapped(NAMED[path](variant), columns)
-    if Path(path).expanduser().exists():
-        return _from_path(Path(path).expanduser(), variant, columns)
+    if local_path(path).exists():
+        return _from_path(local_path(path), variant, columns)
     if looks_like_a_path(path):
         raise InputError(f"`data={path}`: there is no such file or folder")
     columns.require_unused(path, hub.HUB_COLUMNS)
@@ -49,7 +50,7 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
 def looks_like_a_path(spec: str) -> bool:
     """Whether a word looks like a path, although no such file exists."""
     endings = (*ENDINGS, *PACKED, *SPREADSHEETS)
-    return Path(spec).suffix.lower() in endings or spec.startswith((".", "/", "~"))
+    return Path(spec).suffix.lower() in endings or is_plainly_local(spec)
 
 
 def _mapped(data: LabelledTexts, columns: Columns) -> LabelledTexts:
@@ -74,7 +75,7 @@ NAMED = {
 def split_variant(spec: str) -> tuple[str, str | None]:
     """Split `NAME:VARIANT` into name and variant, unless the whole word is an existing path."""
     name, colon, variant = spec.rpartition(":")
-    if not colon or Path(spec).expanduser().exists():
+    if not colon or local_path(spec).exists():
         return spec, None
     return name, variant
 
@@ -97,7 +98,7 @@ def hub_id(spec: str) -> str | None:
 
 def is_here(spec: str) -> bool:
     """Whether a spec names an existing path on this machine."""
-    return Path(split_variant(spec)[0]).expanduser().exists()
+    return local_path(split_variant(spec)[0]).exists()
 
 
 def is_same_data(one: str, other: str) -> bool:
@@ -105,7 +106,7 @@ def is_same_data(one: str, other: str) -> bool:
     if one == other:
         return True
     (name, variant), (other_name, other_variant) = split_variant(one), split_variant(other)
-    a, b = Path(name).expanduser(), Path(other_name).expanduser()
+    a, b = local_path(name), local_path(other_name)
     return variant == other_variant and a.exists() and b.exists() and a.samefile(b)
 
 
