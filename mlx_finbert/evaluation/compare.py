@@ -1,6 +1,7 @@
 """Measures several models on the same rows."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from mlx_finbert.evaluation.differing_rows import DifferenceFile, predicted_name
 from mlx_finbert.evaluation.evaluate import Evaluation, evaluate
 from mlx_finbert.evaluation.paired import Answers, difference_intervals, drawn_figures
 from mlx_finbert.evaluation.shared_rows import SharedRows, load_shared_rows
+from mlx_finbert.files.folder_lock import claimed_file
 from mlx_finbert.files.paths import local_path
 from mlx_finbert.models import Classifier
 
@@ -80,9 +82,11 @@ def run(settings: CompareSettings, models: Sequence[Measurable]) -> Comparison:
         target = local_path(settings.output)
         file = DifferenceFile(target, shared.rows, [model.name for model in models])
         file.refuse_source(local_path(settings.named_data))
-    comparison = compare(models, shared, settings.batch_size, settings.max_length)
-    if file:
-        file.write(comparison.evaluations, comparison.differing)
+    held = claimed_file(file.target, "name another `output`") if file else nullcontext()
+    with held:
+        comparison = compare(models, shared, settings.batch_size, settings.max_length)
+        if file:
+            file.write(comparison.evaluations, comparison.differing)
     return comparison
 
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import failures_named, remove_left
+from mlx_finbert.files.atomic import failures_named, remove_left, shortened
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +90,22 @@ def claimed(folder: Path, remedy: str) -> Iterator[Path]:
         with suppress(OSError):
             for path in made:
                 path.rmdir()
+
+
+@contextmanager
+def claimed_file(target: Path, remedy: str) -> Iterator[None]:
+    """Hold a file that the block writes exclusively; see `claimed`.
+
+    Raises:
+        FolderInUse: If another process writes the file; names it and the remedy.
+    """
+    folder = target.with_name(f".{shortened(target.name)}.writing")
+    with claimed(folder, remedy):
+        remove_left(target.parent, target.name)
+        yield
+    # `claimed` does not remove a folder that a killed process has created.
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def owner_of(folder: Path) -> Owner | None:

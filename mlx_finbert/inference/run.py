@@ -91,6 +91,7 @@ def score(
         settings.by_sentence,
         local_path(settings.sentences) if settings.sentences else None,
         settings.overwrite_parts,
+        raw_cells=settings.raw_cells,
     )
 
 

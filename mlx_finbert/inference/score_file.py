@@ -64,6 +64,7 @@ class Job:
     target: Path
     by_sentence: bool
     sentences: Path | None
+    raw_cells: bool = False
 
     def __post_init__(self) -> None:
         others = {"input": self.table.path}
@@ -74,7 +75,8 @@ class Job:
                 raise InputError("`sentences` needs `by_sentence=True`: add it")
         labels = self.predictor.model.args.labels
         columns = document_columns(labels) if self.by_sentence else text_columns(labels)
-        self.writer = make_writer(self.target, columns, self.table.file.schema)
+        schema = self.table.file.schema
+        self.writer = make_writer(self.target, columns, schema, has_formulas=self.raw_cells)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -171,7 +173,7 @@ class Job:
                 yield write, lambda rows: None
             return
         columns = SENTENCE_COLUMNS | text_columns(self.predictor.model.args.labels)
-        writer = make_writer(self.sentences, columns)
+        writer = make_writer(self.sentences, columns, has_formulas=self.raw_cells)
         with replaced(self.target) as path, replaced(self.sentences) as sentences:
             with self.writer.open(path) as write, writer.open(sentences) as write_sentences:
                 yield write, write_sentences
@@ -203,6 +205,7 @@ def score_file(
     sentences: Path | None = None,
     overwrite_parts: bool = False,
     group: mx.distributed.Group | None = None,
+    raw_cells: bool = False,
 ) -> FileReport | None:
     """Write a table's rows with `predicted_label`, one `probability_*` per label, and `score`.
 
@@ -223,6 +226,7 @@ def score_file(
         sentences: a second target, with one row per sentence; written just before the first.
         overwrite_parts: discard parts of a run with other settings.
         group: the processes; None for those of `mlx.launch`.
+        raw_cells: write texts of CSV and TSV unchanged, also if a spreadsheet would run them.
 
     Returns:
         A report on rank 0, None on the others.
@@ -232,7 +236,7 @@ def score_file(
             or says that the source has changed while it was scored.
     """
     table = Table(source, text_column, options or ReadOptions())
-    job = Job(predictor, table, target, by_sentence, sentences)
+    job = Job(predictor, table, target, by_sentence, sentences, raw_cells)
     group = group or ranks()
     with (
         guarded("the scored parts are kept: run the same command again to continue"),

@@ -14,6 +14,7 @@ from mlx_finbert.files.folder_lock import FolderInUse, claimed
 from mlx_finbert.files.paths import local_path
 from mlx_finbert.publishing.facts import FACTS
 from mlx_finbert.report import FILES as REPORT_FILES
+from mlx_finbert.training.checkpoints import CHECKSUMS
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.integrations import LOG
@@ -32,6 +33,7 @@ FILES = (
     "history.json",
     "history.csv",
     BEST,
+    CHECKSUMS,
     LOG,
     *REPORTS,
 )

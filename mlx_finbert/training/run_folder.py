@@ -22,15 +22,18 @@ from mlx_finbert.models import Classifier
 from mlx_finbert.models.parameters import Arrays, named_parameters, trainable_parameters
 from mlx_finbert.settings import config_text
 from mlx_finbert.training.callbacks import Callback, write_history
-from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.checkpoints import (
+    CHECKSUMS,
     UNCALIBRATED_HEAD,
     Checkpoint,
     checkpoints_of,
+    fault_of,
     rotate,
     step_of,
     write_checkpoint,
+    write_checksums,
 )
+from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.integrations import LOG
 from mlx_finbert.training.output_dir import BEST, FILES, REPORTS
@@ -110,6 +113,12 @@ class RunFolder(Callback):
         """The evaluation of the folder's weights; it may be later than the checkpoint."""
         if state.best is None:
             return None
+        # Earlier versions wrote no checksums here.
+        if (self.path / CHECKSUMS).exists() and (fault := fault_of(self.path, BEST)):
+            raise InputError(
+                f"`resume_from_checkpoint`: {fault}, and only the folder of the run has its best"
+                " model: restore the file, or start a new run"
+            )
         try:
             found = Record(**json.loads((self.path / BEST).read_text()))
         except (OSError, ValueError, TypeError):
@@ -188,6 +197,10 @@ class RunFolder(Callback):
         with replacing(self.path, {*MODEL_FILES, *outdated}) as part:
             self.write_model(part)
             about(part)
+            # The temperature is folded into the model after its evaluation was written.
+            best = [path for path in (part / BEST, self.path / BEST) if path.exists()]
+            model = [path for path in sorted(part.iterdir()) if path.name in MODEL_FILES]
+            write_checksums(part, best[:1] + model)
 
     def write_model(self, folder: Path) -> None:
         """Write the model, its tokenizer and the files of its run into a new folder."""

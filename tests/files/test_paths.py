@@ -44,12 +44,15 @@ def test_a_name_that_no_file_has_is_refused():
         (train, ["--config", "{}"]),
         (train, ["--resume-from-checkpoint", "{}"]),
         (evaluate, ["--model", "{}"]),
-        (evaluate, ["--model", "minilm", "--data", "{}"]),
+        (evaluate, ["--model", "tiny", "--data", "{}"]),
         (predict, ["--model", "{}", "rose"]),
     ],
 )
-def test_every_command_refuses_it_in_a_sentence(main, flags, name, capsys, tmp_path, monkeypatch):
+def test_every_command_refuses_it_in_a_sentence(
+    main, flags, name, capsys, tmp_path, monkeypatch, checkpoint
+):
     monkeypatch.chdir(tmp_path)
+    checkpoint()
     assert main([flag.format(name) for flag in flags]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: ") and name in error

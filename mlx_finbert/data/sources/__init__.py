@@ -35,11 +35,14 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
     refuse_recorded(spec)
     path, variant = split_variant(spec)
     if path in NAMED:
-        columns.require_unused(path, ["label_map"])
+        own = ["label_map"] if path == "sample" else ["label_map", "revision"]
+        columns.require_unused(path, own)
         if variant and path != "financial_phrasebank":
             raise InputError(f"`data={spec}`: only Financial PhraseBank has variants")
-        return _mapped(NAMED[path](variant), columns)
+        return _mapped(NAMED[path](variant, columns.revision), columns)
     if local_path(path).exists():
+        if columns.revision is not None:
+            raise InputError(f"`data_revision` has no effect on `data={spec}`: remove it")
         return _from_path(local_path(path), variant, columns)
     if looks_like_a_path(path):
         raise InputError(f"`data={path}`: there is no such file or folder")
@@ -65,10 +68,12 @@ def _sample() -> LabelledTexts:
 
 
 NAMED = {
-    "sample": lambda _: _sample(),
-    "financial_phrasebank": lambda level: phrasebank.load_phrasebank(phrasebank.download(), level),
-    "imdb": lambda _: imdb.load_imdb_from_hub(),
-    "fiqa": lambda _: fiqa.load_fiqa_from_hub(),
+    "sample": lambda _, revision: _sample(),
+    "financial_phrasebank": lambda level, revision: phrasebank.load_phrasebank(
+        phrasebank.download(revision), level
+    ),
+    "imdb": lambda _, revision: imdb.load_imdb_from_hub(revision),
+    "fiqa": lambda _, revision: fiqa.load_fiqa_from_hub(revision),
 }
 
 
