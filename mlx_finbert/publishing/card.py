@@ -201,7 +201,7 @@ def weights(facts: CardFacts) -> str:
     if facts.epoch is None:
         return ""
     last = facts.chosen_by in (None, "last")
-    chosen = "the last one" if last else f"the best one by {escaped(facts.chosen_by)}"
+    chosen = "the last one" if last else f"the best one by {escaped(str(facts.chosen_by))}"
     return f"The weights are from epoch {facts.epoch:g}, {chosen}."
 
 

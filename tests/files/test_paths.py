@@ -66,7 +66,7 @@ def test_the_lock_file_of_a_spreadsheet_is_read_as_any_file(tmp_path, monkeypatc
 
 @pytest.mark.parametrize(
     "name",
-    ["./a", "/a", "~a/b", "../a", "a/b/c", "models/", "runs/finbert", "C:\\models\\a", "my model"],
+    ["./a", "/a", "~a/b", "../a", "a/b/c", "models/", "runs/finbert", "models\\a", "my model"],
 )
 def test_what_is_plainly_a_path_is_not_asked_of_the_hub(name, monkeypatch):
     def download(*_):

@@ -262,14 +262,14 @@ def test_phrasebank_by_name_comes_from_the_hub(tmp_path, monkeypatch):
     archive = write_phrasebank(tmp_path / "fpb")
     asked = []
 
-    def hf_hub_download(repo_id, filename, repo_type):
-        asked.append((repo_id, filename, repo_type))
+    def hf_hub_download(repo_id, filename, repo_type, revision):
+        asked.append((repo_id, filename, repo_type, revision))
         return str(archive)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", hf_hub_download)
     assert len(load_texts("financial_phrasebank:66agree")) == 3
     assert asked == [
-        ("takala/financial_phrasebank", "data/FinancialPhraseBank-v1.0.zip", "dataset")
+        ("takala/financial_phrasebank", "data/FinancialPhraseBank-v1.0.zip", "dataset", None)
     ]
 
 
