@@ -23,6 +23,7 @@ from mlx_finbert.convert.settings import ToMlxSettings
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish, read_whole
 from mlx_finbert.files.folder_lock import claimed
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.config import HeadOptions
 from mlx_finbert.models.parameters import named_parameters
@@ -193,14 +194,16 @@ def claimed_output(output: str, overwrite: bool) -> Iterator[Path]:
     Raises:
         InputError: if it holds a training run, or a file that the model would replace or remove.
     """
-    with claimed(Path(output).expanduser(), "name another `output`") as folder:
-        finish(folder)
+    with claimed(local_path(output), "name another `output`") as folder:
+        unseen = finish(folder)
         if (folder / BEST).exists():
             raise InputError(
                 f"`output={folder}` holds a training run, whose figures and report would look like"
                 " those of the new model: choose another folder"
             )
-        taken = [name for name in sorted(MODEL_FILES) if (folder / name).exists()]
+        # A model whose command was killed among its moves is only now complete: nobody has seen it.
+        own = sorted(MODEL_FILES.difference(unseen))
+        taken = [name for name in own if (folder / name).exists()]
         if taken and not overwrite:
             raise InputError(
                 f"`output={folder}` holds {taken[0]} already: name another folder, or add"

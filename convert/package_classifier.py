@@ -24,6 +24,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.evaluate import Evaluation, evaluation_of
 from mlx_finbert.files.folder_commit import finish
 from mlx_finbert.files.json_text import JsonFault, parse_json
+from mlx_finbert.files.paths import local_path
 
 FAULTS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """Exceptions raised by metadata that the export did not write."""
@@ -55,7 +56,7 @@ class PackageClassifier:
             InputError: if there is no such package, or it cannot be read, was not made by
                 `to_coreml`, or is from another export than the others.
         """
-        packages = [SavedPackage(path) for path in package_paths(Path(name).expanduser())]
+        packages = [SavedPackage(path) for path in package_paths(local_path(name))]
         functions: dict[int, Function] = {}
         for package in packages:
             require_one_export(packages[0], package)

@@ -1,7 +1,6 @@
 """Implementation of the commands on Core ML packages, from settings to a report."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlx_finbert.checkpoints.load import require_plain
 from mlx_finbert.checkpoints.training_run import TrainingRun
@@ -26,6 +25,7 @@ from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.measured_rows import RowsWanted, load_rows
 from mlx_finbert.files.folder_commit import finish
 from mlx_finbert.files.json_text import parse_json
+from mlx_finbert.files.paths import local_path
 
 
 def export_model(settings: ToCoremlSettings, texts: LabelledTexts | None = None) -> ExportReport:
@@ -51,7 +51,7 @@ def export_model(settings: ToCoremlSettings, texts: LabelledTexts | None = None)
         rows = validation_rows(settings.validate, settings, run, texts)
     require_plain(model, settings.model)
     # Only the folder's name: a shipped file must not contain paths of this machine.
-    source = Path(settings.model).expanduser()
+    source = local_path(settings.model)
     name = source.resolve().name if source.is_dir() else settings.model
     report = export(model, tokenizer, settings.output, settings, source=name, rows=rows)
     if package and report.passed:
@@ -100,7 +100,7 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     Raises:
         InputError: if the model or the package cannot be read.
     """
-    path = Path(settings.package).expanduser()
+    path = local_path(settings.package)
     if path.parent.is_dir():
         finish(path.parent)
     package = SavedPackage(path)

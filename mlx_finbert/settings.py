@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, shown
 from mlx_finbert.files.yaml_text import read_yaml
 from mlx_finbert.flag_names import name_meant, nearest
 
@@ -84,7 +84,7 @@ def require(condition: bool, name: str, value: object, rule: str) -> None:
         InputError: Names the setting, its value and the rule.
     """
     if not condition:
-        raise InputError(f"`{name}` is {value}: {rule}")
+        raise InputError(f"`{name}` is {shown(value)}: {rule}")
 
 
 def require_given(settings_class: type, values: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ import signal
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -202,6 +203,17 @@ def full_disk():
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     return small_files
+
+
+@pytest.fixture
+def free_space(monkeypatch):
+    """Set the free space of every disk: `free_space(bytes)`."""
+
+    def leave(size):
+        disk = SimpleNamespace(f_bavail=size, f_frsize=1, f_blocks=size + 1)
+        monkeypatch.setattr(os, "statvfs", lambda path: disk)
+
+    return leave
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.data import LabelledTexts
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.models import Classifier
 
 if TYPE_CHECKING:
@@ -47,5 +48,5 @@ def export(
     # coremltools takes a second to import.
     from mlx_finbert.convert.coreml import exporter
 
-    path, options = Path(path).expanduser(), options or ExportOptions()
+    path, options = local_path(path), options or ExportOptions()
     return exporter.export(model, tokenizer, path, options, source, rows)

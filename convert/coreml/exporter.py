@@ -4,6 +4,9 @@ import itertools
 import logging
 import re
 import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,11 +37,20 @@ from mlx_finbert.data import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import claimed
+from mlx_finbert.files.paths import require_room
+from mlx_finbert.files.space import require_space
 from mlx_finbert.models import Classifier
+from mlx_finbert.models.parameters import named_parameters
 
 log = logging.getLogger(__name__)
 
 SUFFIX = ".mlpackage"
+
+BYTES = {"fp32": 4, "fp16": 2, "int8": 1, "palette6": 0.75, "palette4": 0.5}
+"""The size of a weight, by precision or compression."""
+
+TEMPORARY = ".temporary"
+"""The folder of coremltools' temporary files, while an export is written."""
 
 Lengths = list[int]
 
@@ -56,12 +68,14 @@ def export(
     description = describe_export(model, tokenizer, options, lengths, source)
     names = package_names(path, lengths, description.options)
     with claimed(path.parent, "choose another folder for `output`") as folder:
-        finish(folder)
-        refuse_existing(path, names, description)
+        # An export that was killed among its moves is only now complete: nobody has seen it.
+        unseen = finish(folder)
+        refuse_existing(path, names, description, unseen)
         if rows is not None:
             # Refuse unknown labels now, not after minutes of work.
             rows.ids_in(model.args.labels)
-        with replacing(folder) as part:
+        require_space(folder, size_of_export(description, names), "output", "the packages")
+        with replacing(folder) as part, temporary_files_in(part):
             write_app_files(part, description, tokenizer)
             for name, own in names.items():
                 log.info(f"building {name}")
@@ -108,18 +122,32 @@ def package_names(path: Path, lengths: Lengths, options: CompleteOptions) -> dic
     """
     if path.suffix != SUFFIX:
         raise InputError(f"`output={path}` must end in {SUFFIX}: give NAME{SUFFIX}")
+    require_room(path, "output", len("-512.rejected-99"))
     if options.multifunction or options.shapes == "enumerated":
         return {path.name: lengths}
     return {f"{path.stem}-{length}{SUFFIX}": [length] for length in lengths}
 
 
-def refuse_existing(path: Path, names: dict[str, Lengths], description: Description) -> None:
-    """Refuse to replace files without --overwrite, or to mix packages of two exports."""
+def refuse_existing(
+    path: Path,
+    names: dict[str, Lengths],
+    description: Description,
+    unseen: Collection[str] = (),
+) -> None:
+    """Refuse to replace files without --overwrite, or to mix packages of two exports.
+
+    Args:
+        path: the value of `output`.
+        names: the packages to write.
+        description: the export.
+        unseen: names of files that may be replaced in any case.
+    """
     folder = path.parent
     if any((folder / name).exists() for name in ("config.json", ADAPTER_CONFIG)):
         raise InputError(f"`output`: {folder} holds a model: choose another folder")
     for name in (*names, *SIDE_FILES):
-        if (folder / name).exists() and not description.options.overwrite:
+        may = description.options.overwrite or name in unseen
+        if (folder / name).exists() and not may:
             raise InputError(
                 f"`output`: {folder / name} exists: choose another folder, or add `overwrite=True`"
             )
@@ -164,6 +192,33 @@ def describe_export(
     rows_left_out = len(embedding) - len(vocabulary.tokens)
     max_length = min(tokenizer.model_max_length, model.args.max_length)
     return Description(reference, vocabulary, complete, lengths, max_length, source, rows_left_out)
+
+
+def size_of_export(description: Description, names: dict[str, Lengths]) -> int:
+    """The bytes of the weights of all packages, and of coremltools' temporary copy of one."""
+    options = description.options
+    weights = sum(value.size for value in named_parameters(description.reference.model).values())
+    each = BYTES[options.compress or options.precision]
+    # Functions are written one by one before they are merged.
+    copies = len(description.lengths) + 2 if options.multifunction else len(names) + 1
+    return round(weights * each * copies)
+
+
+@contextmanager
+def temporary_files_in(folder: Path) -> Iterator[None]:
+    """Let coremltools write its temporary files next to the export instead of to TMPDIR.
+
+    They are as large as the model, so they belong on the disk whose space is checked, and what a
+    killed export leaves of them is removed by the next one.
+    """
+    before, own = tempfile.tempdir, folder / TEMPORARY
+    own.mkdir()
+    tempfile.tempdir = str(own)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(own, ignore_errors=True)
 
 
 def write_package(path: Path, description: Description) -> None:

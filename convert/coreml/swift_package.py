@@ -12,6 +12,7 @@ from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import LOCK, claimed
+from mlx_finbert.files.paths import local_path
 
 SWIFT = Path(__file__).resolve().parents[1] / "swift"
 """The sources that every package gets."""
@@ -66,8 +67,8 @@ class SwiftPackage:
         Raises:
             InputError: if the folder holds anything else.
         """
-        path = Path(output).expanduser()
-        package = cls(Path(folder).expanduser(), path.stem, overwrite)
+        path = local_path(output)
+        package = cls(local_path(folder), path.stem, overwrite)
         if path.parent.resolve().is_relative_to(package.folder.resolve()):
             raise InputError(
                 f"`swift_package`: {package.folder} is or holds the folder of `output`: choose"

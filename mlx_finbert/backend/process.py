@@ -1,10 +1,13 @@
 """Process-wide settings, which commands make before they import MLX."""
 
+import sys
+
 from mlx_finbert.backend import check_backend
 from mlx_finbert.backend.linux_cpu.process import (
     compute_side_by_side,
     keep_freed_memory,
     prefer_memory,
+    require_folder_of_kernels,
     use_fast_blas,
 )
 
@@ -20,12 +23,15 @@ def prepare_process() -> None:
     loads the BLAS.
 
     Raises:
-        InputError: for an unknown value of `MLX_FINBERT_BACKEND`.
+        InputError: for an unknown value of `MLX_FINBERT_BACKEND`, and for a temporary folder to
+            which MLX cannot write its kernels.
     """
     check_backend()
     use_fast_blas()
     from mlx_finbert.backend.interface import on_linux_cpu
 
+    if sys.platform == "linux":
+        require_folder_of_kernels()
     if on_linux_cpu():
         compute_side_by_side()
         keep_freed_memory()

@@ -36,6 +36,7 @@ from mlx_finbert.checkpoints.key_names import rename
 from mlx_finbert.checkpoints.save import new_model, write_json, write_safetensors
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.config_fields import SHOWN
 from mlx_finbert.models.lora import LoraConfig, adapter_parameters, add_lora, has_lora
@@ -78,7 +79,7 @@ def save_adapters(
     Raises:
         InputError: for a model without adapters, or if the folder is the base model's.
     """
-    folder = Path(folder).expanduser()
+    folder = local_path(folder)
     if not has_lora(model):
         raise InputError("the model has no adapters; save it with mlx_finbert.save")
     require_other_folder(folder, base_model)
@@ -91,7 +92,7 @@ def write_adapters(
     model: Classifier, folder: Path, lora: LoraConfig, base_model: str, revision: str | None
 ) -> None:
     """Write `adapters.safetensors` and `adapter_config.json`; arguments as for `save_adapters`."""
-    base = Path(base_model).expanduser()
+    base = local_path(base_model)
     if base_model != PACKAGED and base.is_dir():
         base_model = str(base.resolve())
     adapted = Adapted(base_model, revision, base_sha256(model), lora, model.args.to_config())
@@ -102,7 +103,7 @@ def write_adapters(
 
 def require_other_folder(folder: Path, base_model: str) -> None:
     """Refuse to write adapters over the files of their base model."""
-    base = Path(base_model).expanduser()
+    base = local_path(base_model)
     is_folder = base_model != PACKAGED and base.is_dir() and folder.is_dir()
     if is_folder and folder.samefile(base):
         raise InputError(f"{folder} holds the base model of these adapters; choose another folder")
@@ -243,7 +244,7 @@ def load_adapters(model: Classifier, folder: str | Path) -> None:
     Raises:
         InputError: names the file and a tensor that is missing, unexpected or of another shape.
     """
-    folder = Path(folder).expanduser()
+    folder = local_path(folder)
     path = folder / ADAPTER_WEIGHTS
     found, expected = read_adapters(folder), adapter_parameters(model)
     for name in sorted(expected.keys() | found.keys()):

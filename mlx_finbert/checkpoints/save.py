@@ -1,6 +1,8 @@
 """Saves models as Hugging Face folders."""
 
+import errno
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,8 +15,10 @@ import mlx.nn as nn
 from mlx_finbert.checkpoints.files import MODEL_FILES, Weights
 from mlx_finbert.checkpoints.into_model import is_floating
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, first_line
 from mlx_finbert.files.folder_commit import replacing
+from mlx_finbert.files.paths import local_path
+from mlx_finbert.files.space import free_bytes, size_text, tell_space
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.lora import has_lora
 from mlx_finbert.models.parameters import named_parameters
@@ -42,7 +46,7 @@ def save(
     Raises:
         InputError: for a model with LoRA layers; use `save_adapters`, or fuse them first.
     """
-    folder = Path(folder).expanduser()
+    folder = local_path(folder)
     if has_lora(model):
         raise InputError("the model has adapters; fuse them first, or save them (save_adapters)")
     with new_model(folder, tokenizer, run_files or {}) as part:
@@ -102,8 +106,25 @@ def json_bytes(content: dict[str, Any]) -> bytes:
 
 
 def write_safetensors(weights: Weights, path: Path) -> None:
-    """Write one file, with the format mark that Hugging Face's readers expect."""
+    """Write one file, with the format mark that Hugging Face's readers expect.
+
+    Raises:
+        OSError: names the file; for a full disk, before anything is written, with what is needed.
+    """
+    needed, free = size_of_weights(weights), free_bytes(path)
     try:
+        if free is not None and needed > free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         mx.save_safetensors(str(path), weights, metadata={"format": "pt"})
+    except OSError as error:
+        tell_space(error, path, size_text(needed))
+        raise
     except RuntimeError as error:
-        raise OSError(None, f"cannot be written: {error}", str(path)) from error
+        # MLX does not tell why, but a full disk is the usual reason.
+        told = f"its {size_text(needed)} cannot be written: {first_line(error)}"
+        raise OSError(None, told, str(path)) from None
+
+
+def size_of_weights(weights: Weights) -> int:
+    """Return the bytes of the file that `write_safetensors` writes, without its small header."""
+    return sum(value.nbytes for value in weights.values())

@@ -1,6 +1,7 @@
 """The tokenizer of a checkpoint folder."""
 
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -128,16 +129,19 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Save a tokenizer's files.
 
     Raises:
-        OSError: names the folder.
+        OSError: names the file.
     """
     try:
         tokenizer.save_pretrained(folder)
     except OSError:
         raise
     except Exception as error:
-        # tokenizers raises bare Exceptions for system errors, such as a full disk.
-        reason = f"the tokenizer cannot be written: {first_line(error)}"
-        raise OSError(None, reason, str(folder)) from error
+        # tokenizers raises bare Exceptions for system errors: "No space left on device (os error
+        # 28)".
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        number = int(found[1]) if found else None
+        reason = os.strerror(number) if number else f"cannot be written: {first_line(error)}"
+        raise OSError(number, reason, str(folder / "tokenizer.json")) from None
 
 
 def _from_files(folder: Path, args: ClassifierArgs) -> Tokenizer:

@@ -14,12 +14,14 @@ from typing import Any, TextIO
 from mlx_finbert.backend.process import prepare_process
 from mlx_finbert.cli.messages import printed_messages, told
 from mlx_finbert.errors import InputError
+from mlx_finbert.interrupt import ended_as_by_ctrl_c
 
 
 def command(main: Callable[..., int | None]) -> Callable[..., int]:
     """Wrap a command so that it reports errors in one sentence and returns its exit status.
 
-    The status is 0 for success, 1 for failed work, 2 for unusable input and 130 after Ctrl-C.
+    The status is 0 for success, 1 for failed work, 2 for unusable input and 130 after Ctrl-C,
+    SIGTERM or SIGHUP.
 
     If the reader of the output goes away (`head`), the work continues and its status is unchanged.
     If the output cannot be written, as on a full disk, the work also continues, but the status is
@@ -37,8 +39,9 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
     """Run the command and return its status; print an exception as one sentence."""
     try:
-        prepare_process()
-        return main(argv) or 0
+        with ended_as_by_ctrl_c():
+            prepare_process()
+            return main(argv) or 0
     except InputError as error:
         print(f"error: {told(error)}", file=sys.stderr)
         return 2

@@ -5,11 +5,11 @@ import dataclasses
 import sys
 import typing
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from mlx_finbert.cli.messages import flag_of, set_parameters
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.flag_names import flag_meant
 from mlx_finbert.settings import bare, chosen, kind_of, read_config_file, require_given
 
@@ -40,7 +40,7 @@ def parse_values(
     """
     given = read_flags(settings_class, module, description, argv)
     config = given.pop("config", None)
-    values = read_config_file(Path(config), settings_class) if config else {}
+    values = read_config_file(local_path(config), settings_class) if config else {}
     values |= given
     require_given(settings_class, values)
     return values

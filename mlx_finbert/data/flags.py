@@ -64,6 +64,10 @@ class ColumnSettings(ReadingSettings):
         False, "skip rows that cannot be used and report how many, instead of stopping"
     )
 
+    data_revision: str | None = setting(
+        None, "branch, tag or commit of a data set on the hub (default: its main branch)"
+    )
+
     def columns(self) -> Columns:
         """Return these settings for the data readers."""
         return Columns(
@@ -76,6 +80,7 @@ class ColumnSettings(ReadingSettings):
             encoding=self.encoding,
             delimiter=self.delimiter,
             header=self.header,
+            revision=self.data_revision,
         )
 
 

@@ -14,6 +14,7 @@ from mlx_finbert.data.tables.text_files import TEXT, TextLines
 from mlx_finbert.data.text_hashes import text_hash
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError, is_encodable
+from mlx_finbert.files.paths import local_path
 
 
 def read_unlabelled(files: Sequence[str], columns: Columns, own_column: str | None) -> list[str]:
@@ -30,7 +31,7 @@ def read_unlabelled(files: Sequence[str], columns: Columns, own_column: str | No
     texts: list[str] = []
     for name in files:
         refuse_recorded(name, "unlabelled")
-        path = Path(name).expanduser()
+        path = local_path(name)
         if not path.is_file():
             raise InputError(f"`unlabelled={name}`: there is no such file")
         texts += texts_of(path, columns, own_column)

@@ -1,8 +1,8 @@
 """Measures several models on the same rows."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,8 @@ from mlx_finbert.evaluation.differing_rows import DifferenceFile, predicted_name
 from mlx_finbert.evaluation.evaluate import Evaluation, evaluate
 from mlx_finbert.evaluation.paired import Answers, difference_intervals, drawn_figures
 from mlx_finbert.evaluation.shared_rows import SharedRows, load_shared_rows
+from mlx_finbert.files.folder_lock import claimed_file
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.models import Classifier
 
 
@@ -77,12 +79,14 @@ def run(settings: CompareSettings, models: Sequence[Measurable]) -> Comparison:
     shared = load_shared_rows(settings.load_texts, settings.rows_wanted(), runs)
     file = None
     if settings.output:
-        target = Path(settings.output).expanduser()
+        target = local_path(settings.output)
         file = DifferenceFile(target, shared.rows, [model.name for model in models])
-        file.refuse_source(Path(settings.named_data).expanduser())
-    comparison = compare(models, shared, settings.batch_size, settings.max_length)
-    if file:
-        file.write(comparison.evaluations, comparison.differing)
+        file.refuse_source(local_path(settings.named_data))
+    held = claimed_file(file.target, "name another `output`") if file else nullcontext()
+    with held:
+        comparison = compare(models, shared, settings.batch_size, settings.max_length)
+        if file:
+            file.write(comparison.evaluations, comparison.differing)
     return comparison
 
 

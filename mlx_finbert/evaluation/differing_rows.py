@@ -11,6 +11,7 @@ from mlx_finbert.data.tables.writers import WRITERS
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.evaluate import Evaluation
 from mlx_finbert.files.atomic import replaced
+from mlx_finbert.files.paths import require_room
 from mlx_finbert.inference.logits import softmax
 from mlx_finbert.inference.scored_rows import rounded
 from mlx_finbert.inference.table import is_same_file
@@ -34,6 +35,7 @@ class DifferenceFile:
     """
 
     def __init__(self, target: Path, rows: LabelledTexts, models: Sequence[str]) -> None:
+        require_room(target, "output")
         if target.is_dir():
             raise InputError(f"`output` {target} is a folder: give a file")
         self.target = target

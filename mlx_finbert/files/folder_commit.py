@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import failures_named, flush
+from mlx_finbert.files.atomic import PART_FOLDER, failures_named, flush, remove_left
 from mlx_finbert.files.json_text import read_json
 
 Found = TypeVar("Found")
@@ -29,6 +29,8 @@ Found = TypeVar("Found")
 COMMITTED = ".committed"
 OUTDATED = ".outdated.json"
 """The file in a folder of new files that lists the old files to remove."""
+NEW = ".new.json"
+"""The file in a folder of new files that lists their names, some of which may have moved."""
 REPLACED = ".replaced"
 """The subfolder of a committed folder that takes the old folders.
 
@@ -53,10 +55,11 @@ def replacing(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path]:
         outdated: Paths in `folder` to remove, unless the block writes files with these names.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with failures_named(folder), _new_part(folder) as part:
+    with _new_part(folder) as part, failures_named(folder, part):
         yield part
-        names = sorted(set(outdated) - {new.name for new in part.iterdir()})
-        (part / OUTDATED).write_text(json.dumps(names), encoding="utf-8")
+        new = sorted(path.name for path in part.iterdir())
+        for name, names in ((NEW, new), (OUTDATED, sorted(set(outdated) - set(new)))):
+            (part / name).write_text(json.dumps(names), encoding="utf-8")
         flush(*part.rglob("*"), part)
         with _locked(folder, fcntl.LOCK_EX):
             _move_up(folder)
@@ -68,10 +71,9 @@ def replacing(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path]:
 @contextmanager
 def _new_part(folder: Path) -> Iterator[Path]:
     """Create a locked, empty folder `.part-*`; remove those that killed processes left."""
-    with _locked(folder, fcntl.LOCK_EX):
-        for left in folder.glob(".part-*"):
-            _remove_unlocked(left)
-        part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+    with failures_named(folder), _locked(folder, fcntl.LOCK_EX):
+        remove_left(folder)
+        part = Path(tempfile.mkdtemp(prefix=PART_FOLDER, dir=folder))
         file = os.open(part, os.O_RDONLY)
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,28 +84,20 @@ def _new_part(folder: Path) -> Iterator[Path]:
         os.close(file)
 
 
-def _remove_unlocked(part: Path) -> None:
-    # On a disk without locks it may still be in use, so it stays.
-    with suppress(OSError):
-        file = os.open(part, os.O_RDONLY)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(part)
-        finally:
-            os.close(file)
-
-
-def finish(folder: Path) -> None:
+def finish(folder: Path) -> list[str]:
     """Complete the move that a killed process began.
+
+    Returns:
+        The names of all files and folders that the move put in place; none if there was no move.
 
     Raises:
         InputError: If this process may not write to the folder.
     """
     if not (folder / COMMITTED).is_dir():
-        return
+        return []
     try:
         with _locked(folder, fcntl.LOCK_EX):
-            _move_up(folder)
+            return _move_up(folder)
     except OSError as error:
         raise InputError(
             f"{folder} is being written, or the command that wrote it was killed, and its files"
@@ -153,29 +147,33 @@ def _state(folder: Path) -> dict[str, tuple[int, int, int]]:
     return state
 
 
-def _move_up(folder: Path) -> None:
-    """Move the committed files into the folder; some may already have moved."""
+def _move_up(folder: Path) -> list[str]:
+    """Move the committed files into the folder; some may already have moved. Return all names."""
     committed = folder / COMMITTED
+    names: list[str] = []
     # On a disk without locks another process may do the same at this moment.
     with suppress(FileNotFoundError):
-        for name in _outdated(committed):
+        with suppress(FileNotFoundError):
+            names = _listed(committed, NEW)
+        for name in _listed(committed, OUTDATED):
             _remove(folder / name)
         for new in sorted(committed.iterdir()):
-            if new.name not in (OUTDATED, REPLACED):
+            if new.name not in (NEW, OUTDATED, REPLACED):
                 _put(new, folder / new.name)
         flush(folder)
-        done = tempfile.mkdtemp(prefix=".part-", dir=folder)
+        done = tempfile.mkdtemp(prefix=PART_FOLDER, dir=folder)
         os.rename(committed, done)
         shutil.rmtree(done, ignore_errors=True)
+    return names
 
 
-def _outdated(committed: Path) -> list[str]:
-    """Read the names of the old files; a folder from elsewhere may list files outside of it."""
-    names = read_json(committed / OUTDATED, f"remove the folder {committed} or make it again")
+def _listed(committed: Path, name: str) -> list[str]:
+    """Read a list of files; a folder from elsewhere may list files outside of it."""
+    names = read_json(committed / name, f"remove the folder {committed} or make it again")
     if isinstance(names, list) and all(map(_is_inside, names)):
         return names
     raise InputError(
-        f"{committed / OUTDATED} does not list files of its folder: remove {committed}, whose files"
+        f"{committed / name} does not list files of its folder: remove {committed}, whose files"
         " are not in use yet"
     )
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import failures_named
+from mlx_finbert.files.atomic import failures_named, remove_left, shortened
 from mlx_finbert.files.json_text import read_json
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,9 @@ class Owner:
 def claimed(folder: Path, remedy: str) -> Iterator[Path]:
     """Hold a folder exclusively while the block runs; other calls fail, in any process.
 
-    The folder is created if it is missing, and removed again if the block leaves it empty. On a
-    disk without locks, or if a process on another host left its lock file, a warning is logged.
+    The folder is created if it is missing, and removed again if the block leaves it empty. The
+    temporary files of killed processes in it, such as a whole model, are removed. On a disk without
+    locks, or if a process on another host left its lock file, a warning is logged.
 
     Args:
         folder: The folder to hold.
@@ -79,6 +80,7 @@ def claimed(folder: Path, remedy: str) -> Iterator[Path]:
     try:
         file = _locked(lock, remedy)
         try:
+            remove_left(folder)
             yield folder
         finally:
             # Removed before the lock ends, so that a process that has opened the file meanwhile
@@ -89,6 +91,22 @@ def claimed(folder: Path, remedy: str) -> Iterator[Path]:
         with suppress(OSError):
             for path in made:
                 path.rmdir()
+
+
+@contextmanager
+def claimed_file(target: Path, remedy: str) -> Iterator[None]:
+    """Hold a file that the block writes exclusively; see `claimed`.
+
+    Raises:
+        FolderInUse: If another process writes the file; names it and the remedy.
+    """
+    folder = target.with_name(f".{shortened(target.name)}.writing")
+    with claimed(folder, remedy):
+        remove_left(target.parent, target.name)
+        yield
+    # `claimed` does not remove a folder that a killed process has created.
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def owner_of(folder: Path) -> Owner | None:

@@ -41,6 +41,11 @@ class PredictSettings(ReadingSettings, ModelSettings):
     overwrite_parts: bool = setting(
         False, "discard the parts of an unfinished run that had other settings or input"
     )
+    raw_cells: bool = setting(
+        False,
+        "write texts of CSV and TSV unchanged; otherwise those that begin with = + - @ get an"
+        " apostrophe before them, so that no spreadsheet runs them as formulas",
+    )
     json: bool = setting(
         False, "print a JSON object per text: text, label, probabilities, score, sentences"
     )
@@ -57,6 +62,7 @@ class PredictSettings(ReadingSettings, ModelSettings):
             self._check_lines()
         elif bool(self.input) != bool(self.output):
             raise InputError("`input` and `output` go together: give both")
+        refuse_without(self, ["raw_cells"], "a file as `output`", bool(self.output))
         if self.sentences and not self.input:
             raise InputError("`sentences` is for files: add `input` and `output`")
         if self.json and self.output:

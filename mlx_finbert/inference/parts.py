@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from mlx_finbert.data.tables.records import Row
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import write_bytes, write_text
+from mlx_finbert.files.atomic import remove_left, write_bytes, write_text
 from mlx_finbert.files.folder_lock import claimed
 from mlx_finbert.files.json_text import JsonFault, parse_json, read_json
 from mlx_finbert.inference.manifest import Manifest, differences, manifest_sha256
@@ -27,6 +27,8 @@ PART_ROWS = 1024
 
 On Financial PhraseBank 16% of the positions computed are padding; with 4096 rows it would be 14%.
 """
+
+SUFFIX = ".parts"
 
 MANIFEST = "manifest.json"
 
@@ -50,7 +52,7 @@ def in_parts(rows: Iterable[T]) -> Iterator[list[T]]:
 
 def folder_of(target: Path) -> Path:
     """The folder for the parts of an output file: `scored.csv.parts`."""
-    return target.with_name(f"{target.name}.parts")
+    return target.with_name(target.name + SUFFIX)
 
 
 @contextmanager
@@ -66,18 +68,11 @@ def held(target: Path, parameter: str) -> Iterator[None]:
             f"{folder} is needed as a folder for the parts of `{parameter}`: move it away"
         )
     with claimed(folder, f"choose another `{parameter}`"):
-        _remove_unfinished(target)
+        remove_left(target.parent, target.name)
         yield
     # `claimed` does not remove a folder that a killed run has created.
     with suppress(OSError):
         folder.rmdir()
-
-
-def _remove_unfinished(path: Path) -> None:
-    """Remove temporary files that killed runs have left; see `atomic.replaced`."""
-    for left in path.parent.iterdir():
-        if re.fullmatch(rf"\.{re.escape(path.name)}\.\w+\.part", left.name) and left.is_file():
-            left.unlink()
 
 
 @dataclass

@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 
 from mlx_finbert.distributed import ranks
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.inference.config import PredictSettings
 from mlx_finbert.inference.documents import Document, read_documents
 from mlx_finbert.inference.json_lines import json_lines
@@ -84,13 +84,14 @@ def score(
     """Score a file as the settings say."""
     return score_file(
         predictor,
-        Path(file).expanduser(),
-        Path(output).expanduser(),
+        local_path(file),
+        local_path(output),
         settings.text_column,
         settings.read_options(),
         settings.by_sentence,
-        Path(settings.sentences).expanduser() if settings.sentences else None,
+        local_path(settings.sentences) if settings.sentences else None,
         settings.overwrite_parts,
+        raw_cells=settings.raw_cells,
     )
 
 

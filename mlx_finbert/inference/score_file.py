@@ -11,11 +11,12 @@ import mlx.core as mx
 from mlx_finbert.data.sentences import split_sentences
 from mlx_finbert.data.tables.records import Row
 from mlx_finbert.data.tables.text_files import ReadOptions
-from mlx_finbert.data.tables.writers import Write, make_writer
+from mlx_finbert.data.tables.writers import PARQUET, Write, make_writer
 from mlx_finbert.data.tokens import Windows
 from mlx_finbert.distributed import barrier, guarded, ranks
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import replaced
+from mlx_finbert.files.space import require_space, size_of
 from mlx_finbert.inference.documents import document_columns, documents_of, scored_document
 from mlx_finbert.inference.manifest import make_manifest
 from mlx_finbert.inference.parts import Parts, folder_of, held
@@ -63,6 +64,7 @@ class Job:
     target: Path
     by_sentence: bool
     sentences: Path | None
+    raw_cells: bool = False
 
     def __post_init__(self) -> None:
         others = {"input": self.table.path}
@@ -73,7 +75,8 @@ class Job:
                 raise InputError("`sentences` needs `by_sentence=True`: add it")
         labels = self.predictor.model.args.labels
         columns = document_columns(labels) if self.by_sentence else text_columns(labels)
-        self.writer = make_writer(self.target, columns, self.table.file.schema)
+        schema = self.table.file.schema
+        self.writer = make_writer(self.target, columns, schema, has_formulas=self.raw_cells)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -100,6 +103,19 @@ class Job:
             sentences=self.sentences is not None,
         )
         return Parts(folder_of(self.target), rows, manifest)
+
+    def require_space(self, parts: Parts) -> None:
+        """Refuse an output that does not fit on the disk; Parquet takes less, and is not checked.
+
+        Raises:
+            InputError: says how much is needed and free.
+        """
+        if self.target.suffix.lower() == PARQUET:
+            return
+        # The parts, and the output with the source's rows, in which a number takes 8 characters.
+        scores = parts.rows * 8 * len(self.writer.added)
+        needed = 2 * scores + size_of(self.table.path) - size_of(parts.folder)
+        require_space(self.target.parent, needed, "output", "the scored rows and their parts")
 
     def score(self, parts: Parts, rank: int, size: int) -> None:
         """Score the remaining parts of one rank.
@@ -157,7 +173,7 @@ class Job:
                 yield write, lambda rows: None
             return
         columns = SENTENCE_COLUMNS | text_columns(self.predictor.model.args.labels)
-        writer = make_writer(self.sentences, columns)
+        writer = make_writer(self.sentences, columns, has_formulas=self.raw_cells)
         with replaced(self.target) as path, replaced(self.sentences) as sentences:
             with self.writer.open(path) as write, writer.open(sentences) as write_sentences:
                 yield write, write_sentences
@@ -189,6 +205,7 @@ def score_file(
     sentences: Path | None = None,
     overwrite_parts: bool = False,
     group: mx.distributed.Group | None = None,
+    raw_cells: bool = False,
 ) -> FileReport | None:
     """Write a table's rows with `predicted_label`, one `probability_*` per label, and `score`.
 
@@ -209,6 +226,7 @@ def score_file(
         sentences: a second target, with one row per sentence; written just before the first.
         overwrite_parts: discard parts of a run with other settings.
         group: the processes; None for those of `mlx.launch`.
+        raw_cells: write texts of CSV and TSV unchanged, also if a spreadsheet would run them.
 
     Returns:
         A report on rank 0, None on the others.
@@ -218,7 +236,7 @@ def score_file(
             or says that the source has changed while it was scored.
     """
     table = Table(source, text_column, options or ReadOptions())
-    job = Job(predictor, table, target, by_sentence, sentences)
+    job = Job(predictor, table, target, by_sentence, sentences, raw_cells)
     group = group or ranks()
     with (
         guarded("the scored parts are kept: run the same command again to continue"),
@@ -226,6 +244,8 @@ def score_file(
     ):
         parts = job.parts()
         # Rank 0 prepares the folder of the parts for all processes.
+        if not group.rank():
+            job.require_space(parts)
         left = None if group.rank() else parts.claim(overwrite_parts)
         barrier(group)
         parts.require()

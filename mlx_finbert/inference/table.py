@@ -21,6 +21,8 @@ from mlx_finbert.data.tables.records import (
 from mlx_finbert.data.tables.text_files import ReadOptions
 from mlx_finbert.data.tables.writers import ENDINGS, TableWriter
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import require_room
+from mlx_finbert.inference.parts import SUFFIX as PARTS
 from mlx_finbert.inference.parts import in_parts
 
 
@@ -160,6 +162,7 @@ def check_target(parameter: str, target: Path, others: dict[str, Path]) -> None:
         raise InputError(
             f"`{parameter}={target}`: the file name must end in one of {', '.join(ENDINGS)}"
         )
+    require_room(target, parameter, len(PARTS))
     if target.is_dir():
         raise InputError(f"`{parameter}={target}` is a folder: give a file")
     for other, path in others.items():

@@ -181,8 +181,8 @@ def figures_table(measured: list[Measured]) -> str:
 def rows_name(measured: Measured) -> str:
     """The first cell of a line: the rows, and how many of them if not all."""
     if measured.rows_in_all in (None, measured.rows):
-        return measured.split
-    return f"{measured.split} ({measured.rows:,} of {measured.rows_in_all:,})"
+        return escaped(measured.split)
+    return f"{escaped(measured.split)} ({measured.rows:,} of {measured.rows_in_all:,})"
 
 
 def cell(measured: Measured, name: str) -> str:
@@ -201,7 +201,7 @@ def weights(facts: CardFacts) -> str:
     if facts.epoch is None:
         return ""
     last = facts.chosen_by in (None, "last")
-    chosen = "the last one" if last else f"the best one by {facts.chosen_by}"
+    chosen = "the last one" if last else f"the best one by {escaped(str(facts.chosen_by))}"
     return f"The weights are from epoch {facts.epoch:g}, {chosen}."
 
 

@@ -1,10 +1,10 @@
 """The flags of `python -m mlx_finbert.push`."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlx_finbert.checkpoints.hub import PACKAGED, PACKAGED_HUB_ID
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.settings import require_given, required, setting
 
 
@@ -83,7 +83,7 @@ def check_repo_id(repo_id: str) -> None:
 
 def check_id(name: str, value: str) -> None:
     """Refuse a local path where an id on the hub is asked for."""
-    if Path(value).expanduser().exists() or not is_id(value):
+    if local_path(value).exists() or not is_id(value):
         raise InputError(f"`{name}` is {value!r}: give an id on the hub, OWNER/NAME")
 
 

@@ -44,6 +44,7 @@ STAYS = {
     "log.jsonl": "log of the run",
     "history.json": "to resume the run",
     "best.json": "to resume the run",
+    "checksums.json": "to resume the run",
     "card.json": "the card is made of it",
     "report.html": "shows texts of the data",
     "teacher_logits": "to resume the run",

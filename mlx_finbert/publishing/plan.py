@@ -10,6 +10,7 @@ from mlx_finbert.checkpoints.files import ADAPTER_CONFIG, RUN_CONFIG, read_json
 from mlx_finbert.checkpoints.hub import PACKAGED, PACKAGED_HUB_ID, named_file
 from mlx_finbert.checkpoints.load import load_trained
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.files.yaml_text import read_yaml
 from mlx_finbert.models.quantization import quantization_of
 from mlx_finbert.publishing.card import body, header, text_of_card
@@ -107,7 +108,7 @@ def folder_of(settings: PushSettings) -> Path:
     Raises:
         InputError: if there is no such folder.
     """
-    folder = Path(settings.folder).expanduser()
+    folder = local_path(settings.folder)
     if folder.is_dir():
         return folder
     if folder.exists():

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlx_finbert.checkpoints.hub import PACKAGED
 from mlx_finbert.data.sources import is_here, looks_like_a_path, split_variant
+from mlx_finbert.files.paths import is_plainly_local, local_path
 
 PATH = re.compile(
     r"""(?:file://|(?<![\w/.<]))~?/[^\s'",;:()/]+/[^\s'",;:()]+  # /home/me/news.csv
@@ -29,14 +30,12 @@ NAMES = {"id2label", "label2id", "labels", "model_labels", "label_map", "class_w
 
 def is_local_model(name: str) -> bool:
     """Whether a model's name is a folder of this machine."""
-    return name != PACKAGED and (
-        name.startswith(("/", "~", ".")) or Path(name).expanduser().exists()
-    )
+    return name != PACKAGED and (is_plainly_local(name) or local_path(name).exists())
 
 
 def public_model(name: str) -> str:
     """The name of a model without its place on this machine."""
-    return Path(name).expanduser().resolve().name if is_local_model(name) else name
+    return local_path(name).resolve().name if is_local_model(name) else name
 
 
 def public_data(spec: str) -> str:
@@ -44,7 +43,7 @@ def public_data(spec: str) -> str:
     path, variant = split_variant(spec)
     if not is_here(spec) and not looks_like_a_path(path):
         return spec
-    name = Path(path).expanduser().resolve().name
+    name = local_path(path).resolve().name
     return f"{name}:{variant}" if variant else name
 
 

@@ -13,6 +13,7 @@ from mlx_finbert.evaluation.evaluate import Evaluation
 from mlx_finbert.files.atomic import write_bytes, write_text
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import claimed
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.inference.scored_rows import prediction, text_columns
 from mlx_finbert.report.contents import Predictions, Report, flat
 from mlx_finbert.report.files import FILES, table, write_report
@@ -38,7 +39,7 @@ def evaluation_folder(settings: EvaluateSettings) -> Iterator[Path | None]:
     if settings.output is None:
         yield None
         return
-    folder = Path(settings.output).expanduser()
+    folder = local_path(settings.output)
     with claimed(folder, "name another `output`"):
         finish(folder)
         require_free(folder, settings)
@@ -47,10 +48,10 @@ def evaluation_folder(settings: EvaluateSettings) -> Iterator[Path | None]:
 
 def require_free(folder: Path, settings: EvaluateSettings) -> None:
     """Refuse a folder with other files unless `overwrite`, and to replace what is measured."""
-    model = Path(settings.model).expanduser()
+    model = local_path(settings.model)
     if model.is_dir() and folder.samefile(model):
         raise InputError(f"`output` {folder} is the folder of the `model`: name another folder")
-    data = Path(settings.named_data).expanduser()
+    data = local_path(settings.named_data)
     if data.name in WRITTEN and data.resolve().parent == folder.resolve():
         raise InputError(f"`output` {folder} holds the `data` {data.name}: name another folder")
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))

@@ -10,7 +10,7 @@ import logging
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ FOLDER = "checkpoints"
 UNCALIBRATED_HEAD = "uncalibrated_head.safetensors"
 """A file in `FOLDER`: the output layer of the run's best model before `fold_temperature`."""
 CHECKSUMS = "checksums.json"
+"""The file in a folder with the SHA-256 of other files there, by name."""
 
 
 @dataclass
@@ -78,9 +79,14 @@ def write_checkpoint(
         }
         write_safetensors(dict(sorted(arrays.items())), folder / "optimizer.safetensors")
         (folder / "state.json").write_text(json.dumps(state, indent=2) + "\n")
-        sums = {file.name: file_sha256(file) for file in sorted(folder.iterdir())}
-        (folder / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n")
+        write_checksums(folder, sorted(folder.iterdir()))
     return root / folder.name
+
+
+def write_checksums(folder: Path, files: Iterable[Path]) -> None:
+    """Write the checksums of files into a new folder."""
+    sums = {file.name: file_sha256(file) for file in files}
+    (folder / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n")
 
 
 def rotate(run_folder: Path, keep: int, best_step: int | None) -> None:
@@ -150,8 +156,13 @@ def named_checkpoint(path: Path) -> Checkpoint:
     raise InputError(f"{fault}; {advice}")
 
 
-def fault_of(path: Path) -> str:
-    """Describe the first damaged file of a checkpoint; an empty string if there is none."""
+def fault_of(path: Path, required: str = "state.json") -> str:
+    """Describe the first damaged file of a folder; an empty string if there is none.
+
+    Args:
+        path: a checkpoint, or another folder with checksums.
+        required: a file that must be in the checksums.
+    """
     try:
         sums = read_json(path / CHECKSUMS)
         for name, expected in sums.items():
@@ -161,7 +172,7 @@ def fault_of(path: Path) -> str:
                 return f"{path / name} is damaged (wrong checksum)"
     except (OSError, ValueError, AttributeError):
         return f"{path / CHECKSUMS} is missing or damaged"
-    return "" if "state.json" in sums else f"{path / CHECKSUMS} does not list state.json"
+    return "" if required in sums else f"{path / CHECKSUMS} does not list {required}"
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -12,8 +12,10 @@ from mlx_finbert.data.sources.at_hand import IN_MEMORY
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish
 from mlx_finbert.files.folder_lock import FolderInUse, claimed
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.publishing.facts import FACTS
 from mlx_finbert.report import FILES as REPORT_FILES
+from mlx_finbert.training.checkpoints import CHECKSUMS
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.integrations import LOG
@@ -32,6 +34,7 @@ FILES = (
     "history.json",
     "history.csv",
     BEST,
+    CHECKSUMS,
     LOG,
     *REPORTS,
 )
@@ -52,7 +55,7 @@ def check_output(settings: RunSettings) -> None:
     """Without `overwrite`, refuse an `output_dir` with files that a run would replace."""
     if settings.output_dir is None or settings.resume_from_checkpoint:
         return
-    folder = Path(settings.output_dir).expanduser()
+    folder = local_path(settings.output_dir)
     if isinstance(settings, TrainSettings) and settings.lora():
         require_other_folder(folder, settings.model)
     taken = [name for name in (*FILES, CHECKPOINTS) if (folder / name).exists()]
@@ -87,7 +90,7 @@ def claimed_folder(
         if resumed:
             folder = held.enter_context(claimed(resumed, "stop it first"))
         elif settings.output_dir:
-            folder = Path(settings.output_dir).expanduser()
+            folder = local_path(settings.output_dir)
             held.enter_context(claimed(folder, "name another `output_dir`"))
             # Another run may have finished or been killed there since the settings were read.
             finish(folder)

@@ -115,7 +115,7 @@ def make_loaders(
     learned = splits.learned
     tokens = tokenize(tokenizer, learned.texts, max_length)
     options = training_options(settings, len(learned), processes)
-    at_once = size * options["grouping"].parts
+    at_once = processes.size() * options["grouping"].parts
     require_batch_fits(tokens.lengths, settings.batch_size, at_once, model, settings.freeze_layers)
     train = loader(learned, tokens, **options)
     train.choose_lengths()

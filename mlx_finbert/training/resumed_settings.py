@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.config import FolderSettings
 from mlx_finbert.training.learning_rates import RATES
@@ -32,7 +33,7 @@ def completed(
     """
     if given.get("resume_from_checkpoint") is None:
         return settings_class(**given)
-    checkpoint = find_checkpoint(Path(given.pop("resume_from_checkpoint")).expanduser().absolute())
+    checkpoint = find_checkpoint(local_path(given.pop("resume_from_checkpoint")).absolute())
     values = recorded(checkpoint.path)
     values |= {
         "output_dir": str(checkpoint.run_folder),

@@ -21,6 +21,7 @@ from mlx_finbert.distillation.lesson import lesson_of
 from mlx_finbert.distillation.unlabelled import read_unlabelled, with_unlabelled
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.prefetch import background
 from mlx_finbert.settings import read_config_file
@@ -82,7 +83,7 @@ def run(
     if settings.gradient_checkpointing:
         prefer_memory()
     given = settings.resume_from_checkpoint
-    checkpoint = find_checkpoint(Path(given)) if given else None
+    checkpoint = find_checkpoint(local_path(given)) if given else None
     check_output(settings)
     if splits is None:
         drawn = settings.draw(settings.load_texts() if texts is None else texts)
@@ -119,6 +120,7 @@ def run(
                 log.info(nothing_left)
         progress = Progress(settings.epochs_of(len(loaders.train)))
         if is_first:
+            folder.require_space(trainer)
             services = reporters(settings.report_to or [], path)
             trainer.callbacks = [progress, folder, *callbacks, *services]
         require_same(processes, start_of(trainer, settings), "the settings or the weights")

@@ -9,22 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.checkpoints.files import MODEL_FILES, RUN_CONFIG
+from mlx_finbert.checkpoints.save import size_of_weights
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, save_tokenizer
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import write_text
+from mlx_finbert.files.atomic import remove_left, write_text
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.json_text import read_json
-from mlx_finbert.models.parameters import Arrays
+from mlx_finbert.files.space import require_space, size_of
+from mlx_finbert.models.parameters import Arrays, named_parameters
 from mlx_finbert.settings import config_text
 from mlx_finbert.training.callbacks import Callback, write_history
-from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.checkpoints import (
+    CHECKSUMS,
     Checkpoint,
     checkpoints_of,
+    fault_of,
     rotate,
     step_of,
     write_checkpoint,
+    write_checksums,
 )
+from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.config import FolderSettings
 from mlx_finbert.training.integrations import LOG
 from mlx_finbert.training.output_dir import BEST, FILES, REPORTS
@@ -102,6 +107,12 @@ class RunFiles(Callback, ABC):
         """The evaluation of the folder's weights; it may be later than the checkpoint."""
         if state.best is None:
             return None
+        # Earlier versions wrote no checksums here.
+        if (self.path / CHECKSUMS).exists() and (fault := fault_of(self.path, BEST)):
+            raise InputError(
+                f"`resume_from_checkpoint`: {fault}, and only the folder of the run has its best"
+                " model: restore the file, or start a new run"
+            )
         try:
             found = Record(**read_json(self.path / BEST))
             is_later = found.step > state.step
@@ -112,10 +123,29 @@ class RunFiles(Callback, ABC):
             ) from None
         return found if is_later else state.best
 
+    def learned(self) -> Arrays:
+        """The parameters that a run saves."""
+        return named_parameters(self.model)
+
+    def require_space(self, trainer: Trainer) -> None:
+        """Refuse a run whose model and checkpoints do not fit on the disk.
+
+        Raises:
+            InputError: says how much they need and how much is free.
+        """
+        model = size_of_weights(self.learned())
+        state = sum(map(size_of_weights, trainer.step.state.arrays().values()))
+        every, left = trainer.args.save_steps, trainer.args.total_steps - trainer.run_state.step
+        # The best one and a new one come on top, until the oldest one is removed.
+        count = min(left // every, self.settings.save_total_limit + 2) if every else 0
+        needed = 2 * model + count * (model + state) - size_of(self.path)
+        what = f"the model and {count} checkpoints" if count else "two copies of the model"
+        require_space(self.path, needed, "output_dir", what)
+
     def on_start(self, settings: dict[str, Any], total_steps: int, resumed_at: int) -> None:
-        """Remove incomplete files of a killed run, and checkpoints after the resumed one."""
-        for part in self.path.glob(".*.part"):
-            part.unlink()
+        """Remove an incomplete checkpoint of a killed run, and those after the resumed one."""
+        if (self.path / CHECKPOINTS).is_dir():
+            remove_left(self.path / CHECKPOINTS)
         if resumed_at:
             for path in checkpoints_of(self.path):
                 if (step := step_of(path)) is not None and step > resumed_at:
@@ -159,6 +189,10 @@ class RunFiles(Callback, ABC):
         with replacing(self.path, {*MODEL_FILES, *outdated}) as part:
             self.write_model(part)
             about(part)
+            # The temperature is folded into the model after its evaluation was written.
+            best = [path for path in (part / BEST, self.path / BEST) if path.exists()]
+            model = [path for path in sorted(part.iterdir()) if path.name in MODEL_FILES]
+            write_checksums(part, best[:1] + model)
 
     def write_model(self, folder: Path) -> None:
         """Write the model, its tokenizer and the files of its run into a new folder."""

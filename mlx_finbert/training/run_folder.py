@@ -13,7 +13,7 @@ from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.models import Classifier
-from mlx_finbert.models.parameters import Arrays
+from mlx_finbert.models.parameters import Arrays, named_parameters, trainable_parameters
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.checkpoints import UNCALIBRATED_HEAD, Checkpoint, checkpoints_of
 from mlx_finbert.training.config import TrainSettings
@@ -82,6 +82,10 @@ class RunFolder(RunFiles):
         # Of this run's previous best model.
         head = self.uncalibrated_head.relative_to(self.path)
         return [*super().outdated(), *([] if self.is_new else [str(head)])]
+
+    def learned(self) -> Arrays:
+        parts = trainable_parameters if self.settings.lora() else named_parameters
+        return parts(self.model)
 
     def write_weights(self, folder: Path) -> None:
         """Write the model without its tokenizer, and the texts that it has seen."""

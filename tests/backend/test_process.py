@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from mlx_finbert.backend import VARIABLE
+from mlx_finbert.backend.process import prepare_process
+from mlx_finbert.errors import InputError
 
 REPORT = """
 import ctypes, os
@@ -49,3 +51,22 @@ def test_the_first_function_brings_the_fast_blas_alone():
 def test_a_command_prepares_its_process():
     prepare = "from mlx_finbert.backend.process import prepare_process; prepare_process()"
     assert leaves(prepare) == ["False", "True", "False"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Metal's kernels are in MLX")
+@pytest.mark.parametrize("folder", ["/proc", "gone"])
+def test_a_temporary_folder_that_cannot_be_written_is_named_with_the_remedy(
+    tmp_path, monkeypatch, folder
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / folder))
+    words = rf"{folder}/mlx \(No such file .*: set TMPDIR .*MLX_DISABLE_COMPILE=1"
+    with pytest.raises(InputError, match=words):
+        prepare_process()
+    monkeypatch.setenv("MLX_DISABLE_COMPILE", "1")
+    prepare_process()
+    monkeypatch.delenv("MLX_DISABLE_COMPILE")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    prepare_process()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match=r"mlx \(Permission denied\)"):
+        prepare_process()

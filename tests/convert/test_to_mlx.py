@@ -1,5 +1,7 @@
 """`python -m mlx_finbert.convert.to_mlx`."""
 
+import shutil
+
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import mlx_finbert
 from mlx_finbert.convert.checkpoints import convert
 from mlx_finbert.convert.settings import ToMlxSettings
 from mlx_finbert.convert.to_mlx import main
+from mlx_finbert.files import folder_commit
 
 
 def logits(folder):
@@ -71,6 +74,29 @@ def test_what_was_new_and_dropped_is_told(minilm, tmp_path, capsys):
     model, _ = mlx_finbert.load(output)
     assert model.args.labels == ["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3"]
     assert model.classifier.weight.dtype == mx.float16
+
+
+def test_a_conversion_killed_at_any_move_is_made_again(checkpoint, tmp_path, monkeypatch, capsys):
+    folder, output = checkpoint(), tmp_path / "out"
+    expected, put = logits(folder), folder_commit._put
+    for moves in (0, 1, 2, 3):
+        left = iter(range(moves))
+
+        def killed(*names, left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            put(*names)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(folder_commit, "_put", killed)
+            assert main(["--model", str(folder), "--output", str(output)]) == 130
+        assert (output / folder_commit.COMMITTED).is_dir()
+        (output / ".part-dead1234").mkdir()
+        assert main(["--model", str(folder), "--output", str(output)]) == 0
+        assert not list(output.glob(".*"))
+        np.testing.assert_array_equal(logits(output), expected)
+        assert main(["--model", str(folder), "--output", str(output)]) == 2
+        shutil.rmtree(output)
 
 
 def test_a_difference_beyond_the_tolerance_fails(checkpoint, tmp_path, capsys, monkeypatch):

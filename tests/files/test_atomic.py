@@ -7,7 +7,14 @@ import os
 
 import pytest
 
-from mlx_finbert.files.atomic import file_sha256, flush, replaced, write_text
+from mlx_finbert.files.atomic import (
+    file_sha256,
+    flush,
+    remove_left,
+    replaced,
+    shortened,
+    write_text,
+)
 
 
 def test_a_file_takes_the_place_of_another(tmp_path):
@@ -58,6 +65,35 @@ def test_a_write_that_fails_names_the_file(tmp_path, full_disk):
     with pytest.raises(OSError) as caught, full_disk():
         write_text(tmp_path / "a.txt", "new" * 1000)
     assert caught.value.filename == str(tmp_path / "a.txt") and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "ö" * 127, "a" * 250 + ".csv", ".".join("ab" * 60)])
+def test_the_longest_names(tmp_path, name):
+    write_text(tmp_path / name, "old")
+    with pytest.raises(KeyboardInterrupt), replaced(tmp_path / name):
+        raise KeyboardInterrupt
+    with replaced(tmp_path / name) as part:
+        part.write_text("new")
+        assert part.name.encode().decode("utf-8") == part.name
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "new")]
+
+
+def test_what_killed_processes_left_of_one_file_is_removed(tmp_path):
+    long = "a" * 251 + ".csv"
+    for name in (f".{shortened(long)}.7.part", ".a.csv.7.part", ".b.a.csv.7.part"):
+        (tmp_path / name).touch()
+    with replaced(tmp_path / "a.csv") as part:
+        part.write_text("new")
+        remove_left(tmp_path, "a.csv")
+        remove_left(tmp_path, long)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", ".b.a.csv.7.part"}
+
+
+def test_errors_name_the_file_and_not_what_is_written_in_its_place(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, replaced(tmp_path / "a.txt") as part:
+        part.unlink()
+        part.read_text()
+    assert caught.value.filename == str(tmp_path / "a.txt")
 
 
 def test_the_hash_of_a_file(tmp_path):

@@ -89,6 +89,8 @@ def test_a_kill_at_any_point_leaves_the_old_or_the_new(tmp_path):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
         is_done = killed_before(number, work, CHANGES)
+        was_moving = (folder / COMMITTED).is_dir()
+        assert finish(folder) == (["a.txt", "model"] if was_moving else [])
         found.append(read_whole(folder, partial(visible, folder)))
         assert found[-1].pop("kept.txt") == "kept"
         work()

@@ -12,7 +12,16 @@ import sys
 import pytest
 
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.folder_lock import LOCK, FolderInUse, Owner, claimed, owner_of
+from mlx_finbert.files.atomic import replaced
+from mlx_finbert.files.folder_commit import replacing
+from mlx_finbert.files.folder_lock import (
+    LOCK,
+    FolderInUse,
+    Owner,
+    claimed,
+    claimed_file,
+    owner_of,
+)
 
 HOLD = """
 import sys, time
@@ -121,3 +130,33 @@ def test_a_file_where_the_folder_should_be(tmp_path, name):
     words = rf"{tmp_path / name} is not a folder \(.*\): name another --output$"
     with pytest.raises(InputError, match=words), claimed(tmp_path / name, "name another --output"):
         pass
+
+
+def test_what_killed_processes_left_is_removed_and_what_running_ones_write_stays(tmp_path):
+    for name in (".part-dead1234", ".mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").touch()
+    for name in (".a.txt.7.part", ".part-file", ".a.txt.part"):
+        (tmp_path / name).touch()
+    with replaced(tmp_path / "b.txt") as part, replacing(tmp_path / "model"):
+        part.write_text("new")
+        with claimed(tmp_path, "wait"), claimed(tmp_path / "model", "wait"):
+            pass
+        assert len([*(tmp_path / "model").glob(".part-*")]) == 1
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {".mine", ".part-file", ".a.txt.part", "b.txt", "model"}
+
+
+def test_a_file_is_written_by_one_process_at_a_time(tmp_path):
+    target = tmp_path / "rows.csv"
+    (tmp_path / ".rows.csv.7.part").touch()
+    (tmp_path / ".rows.csv.writing").mkdir()
+    with claimed_file(target, "name another `output`"):
+        with (
+            pytest.raises(FolderInUse, match="name another `output`"),
+            claimed_file(target, "name another `output`"),
+        ):
+            pass
+        with claimed_file(tmp_path / "other.csv", "wait"):
+            target.touch()
+    assert list(tmp_path.iterdir()) == [target]

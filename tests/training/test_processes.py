@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +13,27 @@ import pytest
 from loopback import free_ports
 
 from mlx_finbert.train import main
+from mlx_finbert.training.checkpoints import checkpoints_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
+LAUNCH = ROOT / "scripts" / "launch.sh"
+ENVIRONMENT = os.environ | {"PYTHON": sys.executable}
+
+
+def launching(argv):
+    """The command line of `scripts/launch.sh` with two processes."""
+    port = str(free_ports(2)[0])
+    return ["bash", LAUNCH, "-n", "2", "--backend", "ring", "--starting-port", port, *argv]
+
+
 def launched(argv, program=("-m", "mlx_finbert.train"), **environment):
     """Run `scripts/launch.sh` with two processes and wait for them."""
     return subprocess.run(
-        [
-            "bash", ROOT / "scripts" / "launch.sh", "-n", "2", "--backend", "ring",
-            "--starting-port", str(free_ports(2)[0]), *program, *argv,
-        ],
-        capture_output=True, text=True, timeout=120,
-        env=os.environ | {"PYTHON": sys.executable} | environment,
+        launching([*program, *argv]),
+        capture_output=True, text=True, timeout=120, env=ENVIRONMENT | environment,
     )  # fmt: skip
 
 
@@ -124,6 +133,41 @@ def test_ctrl_c_while_test_rows_are_measured_does_not_hang(checkpoint, tmp_path)
     assert figures["interrupted"] and figures["rows"] < figures["rows_in_all"], result.stdout
     assert f"test ({figures['rows']} of " in result.stdout
     assert "another process of this run has ended" not in result.stdout + result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_launcher_ends_all_processes_with_a_checkpoint(
+    checkpoint, tmp_path, number, write_news
+):
+    out, news = tmp_path / "out", write_news(tmp_path / "news.csv", 20)
+    argv = arguments(checkpoint(), out, "--max-steps", "100000", "--data", str(news))
+    launcher = subprocess.Popen(
+        launching(["-m", "mlx_finbert.train", *argv]), env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 100
+    while not (out / "best.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    # As a scheduler does, to the script and to its whole group.
+    os.killpg(launcher.pid, number)
+    printed, _ = launcher.communicate(timeout=100)
+    assert launcher.returncode == 130, printed
+    assert checkpoints_of(out), printed
+    assert "stopped after step" in printed and "Traceback" not in printed, printed
+    assert not (out / ".lock").exists()
+
+
+@pytest.mark.parametrize("content", ["[]", "", '{"hosts": []}', "{}", "3"])
+def test_a_hostfile_without_hosts_is_refused(tmp_path, content):
+    hosts = tmp_path / "hosts.json"
+    hosts.write_text(content)
+    done = subprocess.run(
+        ["bash", LAUNCH, "--hostfile", hosts, "-m", "mlx_finbert.train"],
+        capture_output=True, text=True, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert done.returncode == 2 and done.stderr.startswith(f"error: --hostfile {hosts} ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.slow

@@ -298,13 +298,30 @@ def test_a_better_model_from_before_the_kill_is_not_called_an_older_one(finished
     first = checkpoints_of(finished)[0]
     future = json.loads((finished / "best.json").read_text()) | {"step": 39, "epoch": 4.4}
     (finished / "best.json").write_text(json.dumps(future))
+    sums = json.loads((finished / "checksums.json").read_text())
+    sums["best.json"] = file_sha256(finished / "best.json")
+    (finished / "checksums.json").write_text(json.dumps(sums))
     (first.parent / ".part-half").mkdir()
     assert main(["--resume-from-checkpoint", str(first)]) == 0
     assert "the model of epoch" in capsys.readouterr().out
     assert not (first.parent / ".part-half").exists()
     (finished / "best.json").unlink()
     assert main(["--resume-from-checkpoint", str(first)]) == 2
+    assert f"{finished / 'best.json'} is missing, and only" in capsys.readouterr().err
+    (finished / "checksums.json").unlink()
+    assert main(["--resume-from-checkpoint", str(first)]) == 2
     assert "has no best.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["best.json", "model.safetensors", "config.json"])
+def test_a_damaged_best_model_is_named(finished, capsys, name):
+    whole = (finished / name).read_bytes()
+    (finished / name).write_bytes(whole[:-2] + b" " + whole[-1:])
+    assert main(["--resume-from-checkpoint", str(finished)]) == 2
+    words = f"{finished / name} is damaged (wrong checksum), and only the folder of the run has"
+    assert words in capsys.readouterr().err
+    (finished / name).write_bytes(whole)
+    assert main(["--resume-from-checkpoint", str(finished)]) == 0
 
 
 def test_data_that_lies_elsewhere_now(finished, table, tmp_path, monkeypatch):

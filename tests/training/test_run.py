@@ -26,10 +26,10 @@ from mlx_finbert.training.run_folder import RunFolder
 from mlx_finbert.training.step import TrainStep
 
 FILES = {
-    "README.md", "best.json", "card.json", "checkpoints", "config.json", "config.yaml",
-    "confusion.png", "curves.png", "history.csv", "history.json", "log.jsonl", "metrics.json",
-    "mistakes.csv", "model.safetensors", "reliability.csv", "report.html", "seen_texts.tsv",
-    "tokenizer.json", "tokenizer_config.json",
+    "README.md", "best.json", "card.json", "checkpoints", "checksums.json", "config.json",
+    "config.yaml", "confusion.png", "curves.png", "history.csv", "history.json", "log.jsonl",
+    "metrics.json", "mistakes.csv", "model.safetensors", "reliability.csv", "report.html",
+    "seen_texts.tsv", "tokenizer.json", "tokenizer_config.json",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from dataclasses import replace
 
 import mlx.core as mx
@@ -14,6 +15,7 @@ from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import tokenize
 from mlx_finbert.evaluation.metrics import measure
 from mlx_finbert.inference.logits import Forward
+from mlx_finbert.interrupt import ended_as_by_ctrl_c
 from mlx_finbert.models.parameters import named_parameters
 from mlx_finbert.training.callbacks import Callback
 from mlx_finbert.training.early_stopping import Best, EarlyStopping, ReduceLROnPlateau
@@ -217,6 +219,36 @@ def test_ctrl_c_ends_after_the_step_and_a_second_one_interrupts(tiny):
     with pytest.raises(KeyboardInterrupt):
         run(*tiny, watch=press(2))
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_in_a_command_other_signals_end_as_ctrl_c_does(tiny, number):
+    def press(figures):
+        if figures.step == 2:
+            # As GNU timeout does, to the process and to its group.
+            for _ in range(2):
+                os.kill(os.getpid(), number)
+
+    watch = Watch(press)
+    with ended_as_by_ctrl_c():
+        end, state = run(*tiny, watch=watch)
+        assert (end, state.step, watch.saves) == ("interrupted", 3, [3])
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+            time.sleep(1)
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_signals_that_a_program_handles_stay_its_own(tiny):
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        watch = Watch(lambda figures: os.kill(os.getpid(), signal.SIGTERM))
+        with ended_as_by_ctrl_c():
+            assert run(*tiny, 5, watch=watch)[0] == "finished"
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM] * 5
 
 
 def test_ctrl_c_in_the_last_evaluation_is_not_lost(tiny):

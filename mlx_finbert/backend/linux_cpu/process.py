@@ -7,6 +7,7 @@ MLX's first computation. On macOS MLX uses Metal and Accelerate, and nothing her
 """
 
 import ctypes
+import errno
 import os
 import platform
 import sys
@@ -16,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from mlx_finbert.backend import is_plain
+from mlx_finbert.errors import InputError
 
 NOT_FOUND = (
     "MLX's CPU backend will use its slow built-in BLAS: install a fast one with"
@@ -142,3 +144,27 @@ def keep_freed_memory() -> bool:
     wanted = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: NEVER, M_ARENA_MAX: 1}
     taken = [mallopt(option, value) for option, value in wanted.items()]
     return all(taken)
+
+
+def require_folder_of_kernels() -> None:
+    """Refuse a temporary folder to which MLX cannot write the kernels that it builds.
+
+    Raises:
+        InputError: names the folder and the environment variables that help.
+    """
+    if "MLX_DISABLE_COMPILE" in os.environ:
+        return
+    # The order of C++'s std::filesystem::temp_directory_path.
+    names = "TMPDIR", "TMP", "TEMP", "TEMPDIR"
+    place = Path(next((os.environ[name] for name in names if os.environ.get(name)), "/tmp"))
+    kernels = place / "mlx"
+    try:
+        kernels.mkdir(exist_ok=True)
+        problem = None if os.access(kernels, os.W_OK) else os.strerror(errno.EACCES)
+    except OSError as error:
+        problem = error.strerror
+    if problem:
+        raise InputError(
+            f"MLX cannot write the kernels that it builds to {kernels} ({problem}): set TMPDIR to a"
+            " folder that can be written, or MLX_DISABLE_COMPILE=1, which is slower"
+        )

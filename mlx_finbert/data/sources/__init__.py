@@ -11,6 +11,7 @@ from mlx_finbert.data.tables.compressed import ENDINGS as PACKED
 from mlx_finbert.data.tables.compressed import SPREADSHEETS
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import is_plainly_local, local_path
 
 SAMPLE = Path(__file__).parents[1] / "sample.csv"
 SAMPLE_LICENCE = "CC0 1.0"
@@ -34,12 +35,15 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
     refuse_recorded(spec)
     path, variant = split_variant(spec)
     if path in NAMED:
-        columns.require_unused(path, ["label_map"])
+        own = ["label_map"] if path == "sample" else ["label_map", "revision"]
+        columns.require_unused(path, own)
         if variant and path != "financial_phrasebank":
             raise InputError(f"`data={spec}`: only Financial PhraseBank has variants")
-        return _mapped(NAMED[path](variant), columns)
-    if Path(path).expanduser().exists():
-        return _from_path(Path(path).expanduser(), variant, columns)
+        return _mapped(NAMED[path](variant, columns.revision), columns)
+    if local_path(path).exists():
+        if columns.revision is not None:
+            raise InputError(f"`data_revision` has no effect on `data={spec}`: remove it")
+        return _from_path(local_path(path), variant, columns)
     if looks_like_a_path(path):
         raise InputError(f"`data={path}`: there is no such file or folder")
     columns.require_unused(path, hub.HUB_COLUMNS)
@@ -49,7 +53,7 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
 def looks_like_a_path(spec: str) -> bool:
     """Whether a word looks like a path, although no such file exists."""
     endings = (*ENDINGS, *PACKED, *SPREADSHEETS)
-    return Path(spec).suffix.lower() in endings or spec.startswith((".", "/", "~"))
+    return Path(spec).suffix.lower() in endings or is_plainly_local(spec)
 
 
 def _mapped(data: LabelledTexts, columns: Columns) -> LabelledTexts:
@@ -64,17 +68,19 @@ def _sample() -> LabelledTexts:
 
 
 NAMED = {
-    "sample": lambda _: _sample(),
-    "financial_phrasebank": lambda level: phrasebank.load_phrasebank(phrasebank.download(), level),
-    "imdb": lambda _: imdb.load_imdb_from_hub(),
-    "fiqa": lambda _: fiqa.load_fiqa_from_hub(),
+    "sample": lambda _, revision: _sample(),
+    "financial_phrasebank": lambda level, revision: phrasebank.load_phrasebank(
+        phrasebank.download(revision), level
+    ),
+    "imdb": lambda _, revision: imdb.load_imdb_from_hub(revision),
+    "fiqa": lambda _, revision: fiqa.load_fiqa_from_hub(revision),
 }
 
 
 def split_variant(spec: str) -> tuple[str, str | None]:
     """Split `NAME:VARIANT` into name and variant, unless the whole word is an existing path."""
     name, colon, variant = spec.rpartition(":")
-    if not colon or Path(spec).expanduser().exists():
+    if not colon or local_path(spec).exists():
         return spec, None
     return name, variant
 
@@ -97,7 +103,7 @@ def hub_id(spec: str) -> str | None:
 
 def is_here(spec: str) -> bool:
     """Whether a spec names an existing path on this machine."""
-    return Path(split_variant(spec)[0]).expanduser().exists()
+    return local_path(split_variant(spec)[0]).exists()
 
 
 def is_same_data(one: str, other: str) -> bool:
@@ -105,7 +111,7 @@ def is_same_data(one: str, other: str) -> bool:
     if one == other:
         return True
     (name, variant), (other_name, other_variant) = split_variant(one), split_variant(other)
-    a, b = Path(name).expanduser(), Path(other_name).expanduser()
+    a, b = local_path(name), local_path(other_name)
     return variant == other_variant and a.exists() and b.exists() and a.samefile(b)
 
 

@@ -21,6 +21,7 @@ PARAMETERS = {
     "encoding": "encoding",
     "delimiter": "delimiter",
     "header": "header",
+    "revision": "data_revision",
 }
 
 OF_FORMS = ("encoding", "delimiter", "header")
@@ -41,6 +42,8 @@ class Columns:
     encoding: str | None = None
     delimiter: str | None = None
     header: bool | None = None
+    revision: str | None = None
+    """The branch, tag or commit of a data set on the hub."""
 
     @property
     def options(self) -> ReadOptions:

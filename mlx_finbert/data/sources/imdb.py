@@ -35,9 +35,10 @@ def load_acl_imdb(path: Path) -> LabelledTexts:
     return rows.labelled(str(path), Naming(LABELS), licence=LICENCE)
 
 
-def load_imdb_from_hub() -> LabelledTexts:
+def load_imdb_from_hub(revision: str | None = None) -> LabelledTexts:
     """Load IMDB as published by Stanford's NLP group."""
-    return load_hub(HUB_REPOSITORY, None, Columns(label_names=LABELS), LICENCE)
+    columns = Columns(label_names=LABELS, revision=revision)
+    return load_hub(HUB_REPOSITORY, None, columns, LICENCE)
 
 
 def _text(file: Path) -> str:

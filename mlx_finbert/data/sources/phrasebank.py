@@ -110,12 +110,14 @@ def _take_band(
     raise InputError(f"{path} has no sentence {pair[0]!r} labelled {pair[1]}")
 
 
-def download() -> Path:
+def download(revision: str | None = None) -> Path:
     """Download the archive from the hub, or find it in the cache."""
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(HUB_REPOSITORY, HUB_FILE, repo_type="dataset"))
+        return Path(
+            hf_hub_download(HUB_REPOSITORY, HUB_FILE, repo_type="dataset", revision=revision)
+        )
     except OSError as error:
         raise InputError(
             "Financial PhraseBank could not be downloaded from the hub: download"

@@ -7,6 +7,7 @@ can cause a failure of `open` after hours of other work.
 import csv
 import json
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 Write = Callable[[list[Row]], None]
 
 NESTED = list, tuple, dict
+
+FORMULA = re.compile(r"(?![+-][\d.,]+(?:[eE][+-]?\d+)?%?\Z)[=+\-@\t\r]")
+"""The beginning of what a spreadsheet takes for a formula, which a number with a sign is not."""
 
 Where = Callable[[int], str]
 """A function that returns the place of a row by its index in a list: `news.csv, row 5`."""
@@ -70,6 +74,8 @@ class CsvWriter(TableWriter):
     """A writer of comma-separated values; a list or an object is written as JSON."""
 
     delimiter = ","
+    has_formulas = True
+    """Whether cells may be formulas to a spreadsheet; if not, they get an apostrophe (`inert`)."""
 
     def _check_row(self, row: Row, where: Callable[[], str]) -> None:
         super()._check_row(row, where)
@@ -84,10 +90,11 @@ class CsvWriter(TableWriter):
     def open(self, path: Path) -> Iterator[Write]:
         with open(path, "w", encoding="utf-8", newline="") as file:
             names = [*self.columns, *self.added]
+            to_cell: Callable[[Any], Any] = csv_cell if self.has_formulas else inert_cell
             writer = csv.DictWriter(file, names, delimiter=self.delimiter)
-            writer.writeheader()
+            writer.writerow({name: to_cell(name) for name in names})
             yield lambda rows: writer.writerows(
-                {name: csv_cell(value) for name, value in row.items()} for row in rows
+                {name: to_cell(value) for name, value in row.items()} for row in rows
             )
 
 
@@ -114,6 +121,12 @@ class JsonWriter(TableWriter):
 def csv_cell(value: Any) -> Any:
     """Convert a value for `csv`: NaN, like null, becomes an empty cell."""
     return json_line(value) if isinstance(value, NESTED) else _nan_as_none(value)
+
+
+def inert_cell(value: Any) -> Any:
+    """Convert a value for `csv` so that no spreadsheet runs it; plain numbers stay as they are."""
+    cell = csv_cell(value)
+    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) else cell
 
 
 def json_line(row: Any) -> str:
@@ -167,7 +180,10 @@ def _nan_as_none(value: Any) -> Any:
 
 
 def make_writer(
-    target: Path, added: dict[str, type], schema: "pyarrow.Schema | None" = None
+    target: Path,
+    added: dict[str, type],
+    schema: "pyarrow.Schema | None" = None,
+    has_formulas: bool = True,
 ) -> TableWriter:
     """Make the writer for the ending of a target.
 
@@ -175,12 +191,16 @@ def make_writer(
         target: The file to write, with an ending in `WRITERS` or `.parquet`.
         added: The types of the additional columns, by name: str, int or float.
         schema: The schema of the source's rows, if the source is a Parquet file.
+        has_formulas: Whether cells of CSV and TSV may be formulas to a spreadsheet.
     """
     if target.suffix.lower() == PARQUET:
         from mlx_finbert.data.tables.parquet_writer import ParquetWriter
 
         return ParquetWriter(added, schema)
-    return WRITERS[target.suffix.lower()](added)
+    writer = WRITERS[target.suffix.lower()](added)
+    if isinstance(writer, CsvWriter):
+        writer.has_formulas = has_formulas
+    return writer
 
 
 PARQUET = ".parquet"

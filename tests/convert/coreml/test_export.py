@@ -15,6 +15,7 @@ import mlx_finbert
 from mlx_finbert.convert.coreml import ExportOptions, export
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.errors import InputError
+from mlx_finbert.files import folder_commit
 
 pytestmark = pytest.mark.usefixtures("few_texts")
 
@@ -294,6 +295,27 @@ def test_an_interrupted_export_leaves_nothing(classifier, tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         export(model, tokenizer, tmp_path / "app" / "T.mlpackage", ExportOptions(lengths=[LENGTH]))
     assert not (tmp_path / "app").exists()
+
+
+@pytest.mark.parametrize("moves", [0, 3])
+def test_an_export_killed_among_its_moves_is_made_again(classifier, tmp_path, monkeypatch, moves):
+    model, tokenizer = classifier("bert")
+    target, options = tmp_path / "app" / "T.mlpackage", ExportOptions(lengths=[LENGTH])
+    left, put = iter(range(moves)), folder_commit._put
+
+    def killed(*names):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        put(*names)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(folder_commit, "_put", killed)
+        export(model, tokenizer, target, options)
+    (target.parent / ".part-dead1234").mkdir()
+    assert export(model, tokenizer, target, options).passed
+    assert not list(target.parent.glob(".*"))
+    with pytest.raises(InputError, match="exists"):
+        export(model, tokenizer, target, options)
 
 
 def test_what_an_export_would_leave_behind_is_refused(classifier, tmp_path):

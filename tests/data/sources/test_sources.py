@@ -262,14 +262,14 @@ def test_phrasebank_by_name_comes_from_the_hub(tmp_path, monkeypatch):
     archive = write_phrasebank(tmp_path / "fpb")
     asked = []
 
-    def hf_hub_download(repo_id, filename, repo_type):
-        asked.append((repo_id, filename, repo_type))
+    def hf_hub_download(repo_id, filename, repo_type, revision):
+        asked.append((repo_id, filename, repo_type, revision))
         return str(archive)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", hf_hub_download)
     assert len(load_texts("financial_phrasebank:66agree")) == 3
     assert asked == [
-        ("takala/financial_phrasebank", "data/FinancialPhraseBank-v1.0.zip", "dataset")
+        ("takala/financial_phrasebank", "data/FinancialPhraseBank-v1.0.zip", "dataset", None)
     ]
 
 
@@ -323,7 +323,7 @@ def test_class_labels_of_the_hub_keep_their_names(monkeypatch):
     part = datasets.Dataset.from_dict(rows, features=features)
     unlabelled = datasets.Dataset.from_dict(rows | {"label": [-1, -1, -1]})
     monkeypatch.setattr(
-        "datasets.load_dataset", lambda *_: {"train": part, "unsupervised": unlabelled}
+        "datasets.load_dataset", lambda *_, **__: {"train": part, "unsupervised": unlabelled}
     )
     data = load_texts("someone/reviews")
     assert (data.label_names, data.label_ids.tolist(), data.splits) == (
@@ -335,8 +335,27 @@ def test_class_labels_of_the_hub_keep_their_names(monkeypatch):
     assert load_texts("imdb").label_names == ["negative", "positive"]
 
 
+@pytest.mark.parametrize("name", ["someone/reviews", "imdb"])
+def test_a_revision_goes_to_the_hub_and_not_to_files(monkeypatch, tmp_path, name):
+    datasets = pytest.importorskip("datasets")
+    part, asked = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}), []
+
+    def load_dataset(*_, revision):
+        asked.append(revision)
+        return {"train": part}
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    load_texts(name)
+    load_texts(name, Columns(revision="v1"))
+    assert asked == [None, "v1"]
+    (tmp_path / "a.csv").write_text("text,label\na,b\n")
+    for data in (str(tmp_path / "a.csv"), "sample"):
+        with pytest.raises(InputError, match="`data_revision` has no effect on `data="):
+            load_texts(data, Columns(revision="v1"))
+
+
 def hub_data(monkeypatch, **parts):
-    monkeypatch.setattr("datasets.load_dataset", lambda *_: parts)
+    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: parts)
 
 
 @pytest.mark.parametrize("names", [["-1", "0", "1"], ["1", "0", "2"], ["1", "2", "3"]])

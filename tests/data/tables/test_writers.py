@@ -152,3 +152,27 @@ def test_parquet_keeps_every_type_of_a_parquet_source(tmp_path):
     found = parquet.read_table(tmp_path / "out.parquet")
     assert found.schema.types == stored.schema.types
     assert found.to_pylist() == stored.to_pylist()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv"])
+def test_cells_that_a_spreadsheet_would_run_get_an_apostrophe_unless_they_are_raw(tmp_path, ending):
+    run = ["=1+1", "=5", "+cmd", "+", "-", "-sum(A1)", "- 5", "-5\n", "-3.2.a", "-e5", "-5%%"]
+    run += ["@x", "\t=1"]
+    stay = ["-3.2", "+5", "-1e5", "-1,234.5", "-5%", "a=1", "'=1", "", " =1", "1-2", -3.5, None]
+    rows = [{"=name": cell, "id": i, "score": -0.5} for i, cell in enumerate(run + stay)]
+    texts = {}
+    for has_formulas in (False, True):
+        path = tmp_path / f"{has_formulas}{ending}"
+        added = {"score": float}
+        writer = make_writer(path, added, has_formulas=has_formulas)
+        source = [{name: row[name] for name in ("=name", "id")} for row in rows]
+        writer.check(source, lambda i: f"row {i}")
+        with writer.open(path) as write:
+            write(rows)
+        with open(path, encoding="utf-8", newline="") as file:
+            texts[has_formulas] = list(csv.reader(file, delimiter=writer.delimiter))
+    plain = ["" if cell is None else str(cell) for cell in run + stay]
+    assert [line[0] for line in texts[True]] == ["=name", *plain]
+    inert = [f"'{cell}" for cell in run] + plain[len(run) :]
+    assert [line[0] for line in texts[False]] == ["'=name", *inert]
+    assert [line[1:] for line in texts[False]] == [line[1:] for line in texts[True]]
