@@ -51,7 +51,7 @@ def test_revision_selects_the_snapshot(checkpoint, offline_cache):
     ("name", "words"),
     [
         ("nobody/nothing", "hub cannot be reached"),
-        ("not a name!", "neither a folder nor a valid hub id"),
+        ("not a name!", "there is no such folder; check the path"),
         ("./missing", "no such folder"),
         ("a/b/c", "no such folder"),
     ],

@@ -275,7 +275,7 @@ def test_damaged_folders_give_one_sentence(checkpoint, tmp_path):
     broken("f", "query.weight is missing", drop("bert.encoder.layer.1.attention.self.query.weight"))
     broken(
         "g",
-        r"word_embeddings.weight has shape \(2, 15\)",
+        r"word_embeddings.weight.* has shape \(2, 15\)",
         put(bert__embeddings__word_embeddings__weight=mx.zeros((2, 15))),
     )
     broken("h", "layer.7.x has no place", put(bert__encoder__layer__7__x=mx.zeros(3)))

@@ -24,6 +24,7 @@ from mlx_finbert.data.tables.records import MissingColumnError, missing_column, 
 from mlx_finbert.data.tables.text_files import TEXT, TextLines
 from mlx_finbert.data.texts import split_of
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import local_path
 
 ROWS = 1024
 """Rows of a hub data set in memory at a time."""
@@ -111,7 +112,7 @@ def plain_texts(spec: str, columns: Columns | None = None, parameter: str = "dat
     columns = columns or Columns()
     refuse_recorded(spec)
     word, variant = split_variant(spec)
-    path = Path(word).expanduser()
+    path = local_path(word)
     if word == "imdb":
         columns.require_unused(word)
         return _from_hub(imdb.HUB_REPOSITORY, variant, columns, parameter)
@@ -237,7 +238,7 @@ def _rows_of(paths: list[Path], columns: Columns) -> Iterator[Value]:
 
 
 def _from_hub(repo_id: str, config: str | None, columns: Columns, parameter: str) -> PlainTexts:
-    found = hub.open_dataset(repo_id, config, parameter)
+    found = hub.open_dataset(repo_id, config, columns.revision, parameter)
     used = {
         split: rows
         for split, rows in found.items()

@@ -117,7 +117,7 @@ def hub(monkeypatch):
 
     def offer(**splits):
         made = {name: datasets.Dataset.from_dict(columns) for name, columns in splits.items()}
-        monkeypatch.setattr(datasets, "load_dataset", lambda *name: asked.append(name) or made)
+        monkeypatch.setattr(datasets, "load_dataset", lambda *name, revision: asked.append(name) or made)
         return asked
 
     return offer
