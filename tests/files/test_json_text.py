@@ -2,6 +2,7 @@
 
 import json
 import random
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -93,8 +94,9 @@ READERS = {
     "outdated": (f"{COMMITTED}/{OUTDATED}", finish, ["a.json", "b/c.json"]),
     "steps": ("log.jsonl", lambda f: steps_in(f / "log.jsonl"), {"event": "step", "step": 3}),
     "lines": ("log.jsonl", lambda f: lines_until(f / "log.jsonl", 5), {"event": "s", "step": 3}),
-    "card": (FACTS, read_facts, {"labels": ["a"], "measured": [], "readme_sha256": "0",
-                                 "weights_sha256": "1"}),
+    "card": (FACTS, read_facts,
+             {"labels": ["a"], "model_type": "bert", "is_adapters": False, "is_quantized": False,
+              "measured": [], "readme_sha256": "0", "weights_sha256": sha256(b"w").hexdigest()}),
     "fiqa": (FILES[0], load_fiqa,
              {"1": {"sentence": "Up", "info": [{"sentiment_score": "0.5"}]}}),
     "rows": ("a.jsonl", lambda f: [*open_table(f / "a.jsonl").records()],
@@ -106,15 +108,21 @@ READERS = {
 }  # fmt: skip
 """By a word: the file, the reader of its folder, and what the file holds."""
 
+OTHERS = {"x-1": b"", "x-2": b"", "model.safetensors": b"w", FILES[1]: b"{}"}
+"""Files next to those that are read."""
+
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_mutated_file_is_read_or_refused_in_a_sentence(tmp_path, reader):
     name, read, content = READERS[reader]
     file = tmp_path / name
+    for other, data in OTHERS.items():
+        (tmp_path / other).write_bytes(data)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(content))
+    read(tmp_path)
     for seed in range(200):
         file.parent.mkdir(exist_ok=True)
-        if reader == "fiqa":
-            (tmp_path / FILES[1]).write_text("{}")
         file.write_bytes(mutated(json.dumps(content), random.Random(f"{reader} {seed}")))
         try:
             read(tmp_path)
