@@ -1,5 +1,6 @@
 """The files of a checkpoint folder, in every format in use."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -117,11 +118,21 @@ def shards_of(index: Path) -> list[str]:
     for shard, path in zip(shards, paths, strict=True):
         if path.parent != index.parent:
             raise InputError(
-                f"{index} names {shard}, which is not directly in its folder; download it again"
+                f"{index} names {shard[:200]}, which is not directly in its folder; download it"
+                " again"
             )
-        if not path.is_file():
-            raise InputError(f"{index} names {path.name}, which is missing; download that file")
+        if not is_there(path):
+            raise InputError(
+                f"{index} names {path.name[:200]}, which is missing; download that file"
+            )
     return shards
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file with this name, which may be none that a disk can hold."""
+    with suppress(OSError, ValueError):
+        return path.is_file()
+    return False
 
 
 def read_safetensors(path: Path) -> Weights:

@@ -87,7 +87,8 @@ def is_classifier(folder: Path) -> bool:
     """Whether a checkpoint's config names a sequence classifier, as transformers writes it."""
     path = folder / "config.json"
     names = read_json(path).get("architectures") if path.is_file() else None
-    return any(str(name).endswith("ForSequenceClassification") for name in names or ())
+    named = names if isinstance(names, list) else []
+    return any(str(name).endswith("ForSequenceClassification") for name in named)
 
 
 def recorded_data(folder: Path) -> dict[str, Any] | None:

@@ -1,8 +1,7 @@
 """The reader of JSON, with bounds on its size, its depth and its numbers.
 
 Everything that is read as JSON passes through here, so what comes out is safe to walk through, to
-convert and to print: no nesting that ends Python's stack, no number beyond a float, no half of a
-surrogate pair.
+convert and to print: no nesting that ends Python's stack, no half of a surrogate pair.
 """
 
 import json
@@ -19,8 +18,11 @@ MOST_LEVELS = 100
 MOST_BYTES = 64 << 20
 """The size of the largest file; the largest `tokenizer.json` in use have about 35 MB."""
 
-MOST_DIGITS = 300
-"""The most digits of a whole number: more would not fit a float."""
+MOST_DIGITS = 4000
+"""The most digits of a whole number; Python converts few more, as the time grows with the square.
+
+Readers of fields check the range, and can name the field.
+"""
 
 SPACE = re.compile(r"[ \t\n\r]*")
 
@@ -35,14 +37,14 @@ class JsonFault(ValueError):
 def whole_number(digits: str) -> int:
     """Convert a number of JSON, which may be longer than Python converts."""
     if len(digits) > MOST_DIGITS:
-        raise JsonFault(f"JSON with a number of {len(digits):,} digits, which is too large")
+        raise JsonFault(f"JSON in which a number of {len(digits):,} digits is too large")
     return int(digits)
 
 
 def finite_number(digits: str) -> float:
     """Convert a number of JSON that is not too large for a float."""
     if not isfinite(value := float(digits)):
-        raise JsonFault(f"JSON with the number {digits:.40}, which is too large")
+        raise JsonFault(f"JSON in which the number {digits:.40} is too large")
     return value
 
 

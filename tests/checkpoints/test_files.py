@@ -102,5 +102,5 @@ def test_our_own_files_are_right_to_the_library(checkpoint, tmp_path):
 def test_json_that_is_nested_too_deeply(checkpoint):
     folder = checkpoint()
     (folder / "config.json").write_text("[" * 100_000)
-    with pytest.raises(InputError, match=r"config\.json is JSON nested deeper than 100"):
+    with pytest.raises(InputError, match=r"config\.json is JSON nested deeper than 100 levels"):
         mlx_finbert.load(folder)

@@ -2,6 +2,7 @@
 
 import json
 import random
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ READERS = {
               {"metadata": {"total_size": 3}, "weight_map": {"a": "x-1", "b": "x-2"}}),
     "adapters": ("adapter_config.json", read_adapter_config,
                  {"base_model": "b", "revision": None, "base_sha256": "0", "config": {"a": 1},
-                  "lora": {"rank": 8, "alpha": 16.0, "dropout": 0.1, "targets": ["query"]}}),
+                  "lora": {"rank": 8, "alpha": 16.0, "dropout": 0.1, "keys": ["query"]}}),
     "checksums": (CHECKSUMS, of_checkpoint, {"state.json": "0" * 64, "a.safetensors": "1" * 64}),
     "state": ("state.json", of_state, {"run_state": {"step": 3, "best": None}, "data": "0"}),
     "manifest": (MANIFEST, lambda f: Parts(f, 3, {})._manifest(),
@@ -93,8 +94,9 @@ READERS = {
     "outdated": (f"{COMMITTED}/{OUTDATED}", finish, ["a.json", "b/c.json"]),
     "steps": ("log.jsonl", lambda f: steps_in(f / "log.jsonl"), {"event": "step", "step": 3}),
     "lines": ("log.jsonl", lambda f: lines_until(f / "log.jsonl", 5), {"event": "s", "step": 3}),
-    "card": (FACTS, read_facts, {"labels": ["a"], "measured": [], "readme_sha256": "0",
-                                 "weights_sha256": "1"}),
+    "card": (FACTS, read_facts,
+             {"labels": ["a"], "model_type": "bert", "is_adapters": False, "is_quantized": False,
+              "measured": [], "readme_sha256": "0", "weights_sha256": sha256(b"w").hexdigest()}),
     "fiqa": (FILES[0], load_fiqa,
              {"1": {"sentence": "Up", "info": [{"sentiment_score": "0.5"}]}}),
     "rows": ("a.jsonl", lambda f: [*open_table(f / "a.jsonl").records()],
@@ -106,15 +108,21 @@ READERS = {
 }  # fmt: skip
 """By a word: the file, the reader of its folder, and what the file holds."""
 
+OTHERS = {"x-1": b"", "x-2": b"", "model.safetensors": b"w", FILES[1]: b"{}"}
+"""Files next to those that are read."""
+
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_mutated_file_is_read_or_refused_in_a_sentence(tmp_path, reader):
     name, read, content = READERS[reader]
     file = tmp_path / name
+    for other, data in OTHERS.items():
+        (tmp_path / other).write_bytes(data)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(content))
+    read(tmp_path)
     for seed in range(200):
         file.parent.mkdir(exist_ok=True)
-        if reader == "fiqa":
-            (tmp_path / FILES[1]).write_text("{}")
         file.write_bytes(mutated(json.dumps(content), random.Random(f"{reader} {seed}")))
         try:
             read(tmp_path)
@@ -135,9 +143,9 @@ def test_no_reader_of_the_project_goes_around():
         ("[" * 1_000_000, "JSON nested deeper than 100 levels"),
         ('{"a":' * 1_000_000, "JSON nested deeper than 100 levels"),
         ("[" * 101 + "]" * 101, "JSON nested deeper than 100 levels"),
-        ("1" * 301, "JSON with a number of 301 digits, which is too large"),
-        ("9" * 9999, "JSON with a number of 9,999 digits, which is too large"),
-        ("[1e999]", "JSON with the number 1e999, which is too large"),
+        ("1" * 4001, "JSON in which a number of 4,001 digits is too large"),
+        ("9" * 9999, "JSON in which a number of 9,999 digits is too large"),
+        ("[1e999]", "JSON in which the number 1e999 is too large"),
         ('"\\uD83D"', "JSON with half of a surrogate pair"),
         ("", "not valid JSON: Expecting value at character 1"),
         ('{"a": 1,\n "b" 2}', "not valid JSON: Expecting ':' delimiter at line 2, character 6"),
