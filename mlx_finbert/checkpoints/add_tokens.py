@@ -13,6 +13,7 @@ import mlx.core as mx
 
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.models import Classifier
 from mlx_finbert.models.masked_lm import MaskedLM
 from mlx_finbert.models.parameters import named_parameters, tree
@@ -54,7 +55,7 @@ def read_words(path: str | Path) -> list[str]:
     Raises:
         InputError: if the file is missing, not text or without words, or a line has several words.
     """
-    path = Path(path).expanduser()
+    path = local_path(path)
     try:
         lines = path.read_bytes().decode("utf-8-sig").split("\n")
     except OSError as error:

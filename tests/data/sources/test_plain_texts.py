@@ -117,7 +117,11 @@ def hub(monkeypatch):
 
     def offer(**splits):
         made = {name: datasets.Dataset.from_dict(columns) for name, columns in splits.items()}
-        monkeypatch.setattr(datasets, "load_dataset", lambda *name, revision: asked.append(name) or made)
+
+        def load_dataset(*name, revision):
+            return asked.append(name) or made
+
+        monkeypatch.setattr(datasets, "load_dataset", load_dataset)
         return asked
 
     return offer
