@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from materials import SHORT_RUN, csv_of
+from materials import SHORT_RUN
 
 Work = Callable[[Path], Any]
-
-MANY_ROWS = 2_500
-"""Rows to score: three parts."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +52,12 @@ def files_in(*names: str) -> Callable[[Path], str]:
 
 def save(folder: Path) -> None:
     """Save another model over one."""
+    import mlx.core as mx
+
     import mlx_finbert
 
     model, tokenizer = mlx_finbert.load(folder / "start")
-    model.output_layer.weight = model.output_layer.weight + 1
+    model.output_layer.weight = mx.ones_like(model.output_layer.weight)
     tokenizer.model_max_length = 20
     mlx_finbert.save(model, tokenizer, folder / "start")
 
@@ -81,12 +80,8 @@ def predict(folder: Path, **more: Any) -> None:
     from mlx_finbert.inference.config import PredictSettings
     from mlx_finbert.inference.run import run
 
-    source = folder / "many.csv"
-    if not source.exists():
-        source.write_bytes(csv_of(MANY_ROWS))
-    settings = PredictSettings(
-        model=str(folder), input=str(source), output=str(folder / "scored.csv"), **more
-    )
+    files = {"input": str(folder / "many.csv"), "output": str(folder / "scored.csv")}
+    settings = PredictSettings(model=str(folder), **files, **more)
     for _ in run(settings):
         pass
 
@@ -172,10 +167,10 @@ COMMANDS = {
         Command("save", "run", save, model_in("start"), whole=model_in("start")),
         Command("to_mlx", "torch_zip", to_mlx, model_in("out")),
         Command("fuse", "adapters", fuse, model_in("out")),
-        Command("predict", "model", predict, files_in("scored.csv")),
+        Command("predict", "scoring", predict, files_in("scored.csv")),
         Command(
             "predict --sentences",
-            "model",
+            "scoring",
             predict_sentences,
             files_in("scored.csv", "sentences.jsonl"),
         ),

@@ -3,7 +3,7 @@
 Python reports each change of a file or folder before it is made (`sys.addaudithook`). One run
 counts the changes in the command's folder; further runs are killed (`kill -9`) before one of them,
 spread over all. Then the command is repeated: it must end with the result of a run that was not
-killed, and leave the same files.
+killed, and leave the same files. One more run is recorded for what a power cut could lose.
 """
 
 import os
@@ -21,6 +21,7 @@ from copies import Say, in_a_copy
 from damage import copied, made
 from limits import limited
 from outcomes import Case, Outcome, Silent, is_clear, outcome_of
+from power_cut import Disk
 
 from mlx_finbert.errors import InputError
 
@@ -28,7 +29,7 @@ CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.syml
 """Events that change a folder; `open` does too if the file is opened for writing."""
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
-SECONDS = 300
+SECONDS = 900
 """Time of a command, of the processor and of the clock."""
 
 
@@ -73,7 +74,7 @@ class Reference:
 
 
 def kills_of(command: Command, count: int, root: Path) -> Iterator[Case]:
-    """Yield a case for each kill and for each full disk, `count` of both."""
+    """Yield a case for each kill and each full disk, `count` of both, and one for a power cut."""
     material, place = made(command.material, root), root / "case"
     reference = undisturbed(command, material, place)
     for number in range(count):
@@ -86,6 +87,7 @@ def kills_of(command: Command, count: int, root: Path) -> Iterator[Case]:
         disturb = partial(_fill, command, place, size)
         told = f"files of at most {size} bytes"
         yield case(command, material, place, reference, count + number, told, disturb)
+    yield power_cut(command, material, place, 2 * count)
 
 
 def undisturbed(command: Command, material: Path, place: Path) -> Reference:
@@ -191,6 +193,23 @@ def _repeated(command: Command, place: Path) -> None:
             command.result(place)
         except Exception as missing:
             raise Silent("it is not complete, and the command refuses to be repeated") from missing
+
+
+def power_cut(command: Command, material: Path, place: Path, number: int) -> Case:
+    """Run a command and find what a power cut could lose, by the order of its flushes."""
+
+    def work(say: Say) -> None:
+        disk = Disk(copied(material, place))
+        disk.install()
+        command.work(place)
+        say([len(disk.events), disk.at_end()])
+
+    said, status = in_a_copy(work)
+    if not said:
+        return Case(number, Outcome.CRASH, "recorded", f"ended with status {status}")
+    events, faults = said[0]
+    outcome = Outcome.SILENT if faults or not events else Outcome.OK
+    return Case(number, outcome, f"{events} flushes and renames", "; ".join(faults)[:300])
 
 
 def files_of(folder: Path) -> list[str]:

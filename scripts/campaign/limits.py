@@ -10,7 +10,7 @@ MEMORY = 1 << 30
 """Bytes that a case may need beyond those that its process had."""
 ADDRESSES = 3 << 30
 """Bytes of address space beyond those of the process, at which memory is refused."""
-CPU_SECONDS, SECONDS = 20, 120
+CPU_SECONDS, SECONDS = 20, 300
 """Time of a case: of the processor, and of the clock for a case that waits."""
 
 ENDS = {signal.SIGPROF, signal.SIGALRM}

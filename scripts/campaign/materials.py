@@ -64,6 +64,12 @@ def model(folder: Path) -> None:
     with_source(folder, vocabulary_model, lambda source: mlx_finbert.load(source))
 
 
+def scoring(folder: Path) -> None:
+    """A model, and rows to score in three parts."""
+    model(folder)
+    (folder / "many.csv").write_bytes(csv_of(2_500))
+
+
 def with_source(folder: Path, make: Make, load: Callable[[Path], Any]) -> None:
     """Save the model that is loaded from a folder of another form."""
     import mlx_finbert
@@ -171,7 +177,7 @@ def fiqa(folder: Path) -> None:
     """The two files of FiQA."""
     for part in ("headline", "post"):
         records = {
-            str(i): {"sentence": f"{part} {text}", "info": [{"sentiment_score": str(i / 20 - 0.3)}]}
+            text: {"sentence": f"{part} {text}", "info": [{"sentiment_score": str(i / 20 - 0.3)}]}
             for i, (text, _) in enumerate(rows(12))
         }
         (folder / f"task1_{part}_ABSA_train.json").write_text(json.dumps(records))
@@ -236,8 +242,8 @@ def package(folder: Path) -> None:
 MATERIALS: dict[str, Make] = {
     make.__name__: make
     for make in (
-        model, vocabulary_model, byte_pairs, shards, torch_zip, torch_legacy, adapters, tables,
-        phrasebank, fiqa, settings, run, parts, logits, package,
+        model, scoring, vocabulary_model, byte_pairs, shards, torch_zip, torch_legacy,
+        adapters, tables, phrasebank, fiqa, settings, run, parts, logits, package,
     )
 }  # fmt: skip
 """Functions that fill an empty folder, by name."""
