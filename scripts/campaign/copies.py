@@ -3,6 +3,7 @@
 The process itself must never compute with MLX: its threads would be missing in the copies.
 """
 
+import faulthandler
 import json
 import os
 import signal
@@ -35,6 +36,8 @@ def in_a_copy(work: Callable[[Say], None], quiet: bool = True) -> tuple[list[Any
 
 def _be_a_copy(work: Callable[[Say], None], writing: int, quiet: bool) -> None:
     """Run `work` and end the process without what Python does at its end."""
+    # It would print the stacks of a copy that is meant to crash.
+    faulthandler.disable()
     if quiet:
         null = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):

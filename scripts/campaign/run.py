@@ -77,7 +77,9 @@ def campaign(names: Sequence[str], arguments: argparse.Namespace, root: Path) ->
         else:
             cases = kills_of(COMMANDS[name], arguments.kills, root)
         found[name] = [*cases]
-        print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+        bad = sum(case.outcome in FAILURES for case in found[name])
+        seconds = time.monotonic() - start
+        print(f"{name}: {bad} failures, {seconds:.0f} s", file=sys.stderr, flush=True)
     if arguments.json:
         for name, all_cases in found.items():
             for case in all_cases:
