@@ -28,14 +28,14 @@ class Mutations:
     """The mutants of one format."""
 
     hostile: Hostile
-    """Each is one case, and they come first."""
+    """Each is one case: every second one, until all of them were."""
     mutators: Sequence[Mutator] = ()
     """Mutations that know the format; half of the other cases, damaged bytes being the rest."""
 
     def mutant(self, content: bytes, reader: str, number: int) -> Mutant:
         """The mutant of a case: the same for the same reader, number and content."""
-        if number < len(self.hostile):
-            name = [*self.hostile][number]
+        if number % 2 == 0 and number // 2 < len(self.hostile):
+            name = [*self.hostile][number // 2]
             return Mutant(self.hostile[name](content), name)
         random = Random(f"{reader} {number}")
         if not self.mutators or random.random() < 0.5:
