@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from limits import ENDS
-from outcomes import Case, Outcome
+from outcomes import Case, Outcome, described
 
 Say = Callable[[Any], None]
 """Sends a value that JSON can hold from a copy to this process."""
@@ -83,7 +83,10 @@ def judged(numbers: range, judge: Callable[[int], Case]) -> Iterator[Case]:
 def _judge_all(numbers: list[int], judge: Callable[[int], Case], say: Say) -> None:
     for number in numbers:
         say({"number": number, "outcome": "begun"})
-        case = judge(number)
+        try:
+            case = judge(number)
+        except Exception as error:
+            case = Case(number, Outcome.CRASH, "of the campaign itself", described(error))
         say(case.to_json())
         if case.outcome is Outcome.MEMORY:
             # A process that has had much memory may keep it.

@@ -13,8 +13,9 @@ from mlx_finbert.errors import InputError
 PACKAGE = "mlx_finbert", "convert"
 """Folders whose code is named as the place of a failure."""
 
-LONGEST_SENTENCE = 1000
-"""Characters of an error; a sentence that quotes a whole value is longer."""
+LONGEST_LINE, MOST_LINES = 1000, 12
+"""Characters of a line, of which a sentence that quotes a whole value has more; lines of an error,
+which may list the first ten bad rows."""
 
 NO_MEMORY = "unable to allocate", "malloc"
 """Words of MLX's and Arrow's errors where memory is refused."""
@@ -28,7 +29,7 @@ class Outcome(StrEnum):
     SENTENCE = "sentence"
     """An `InputError` that names the file."""
     UNCLEAR = "unclear"
-    """An `InputError` that names no file, has several lines or is very long."""
+    """An `InputError` that names no file or is very long."""
     OS_ERROR = "OSError"
     TRACEBACK = "traceback"
     CRASH = "crash"
@@ -81,9 +82,10 @@ def outcome_of(error: BaseException, names: Iterable[str]) -> tuple[Outcome, str
 
 
 def is_clear(sentence: str, names: Iterable[str]) -> bool:
-    """Whether a sentence is one short line that has one of the names."""
-    is_line = "\n" not in sentence.strip() and len(sentence) <= LONGEST_SENTENCE
-    return is_line and any(name in sentence for name in names)
+    """Whether a sentence, which may be followed by a short list, has one of the names."""
+    lines = sentence.strip().splitlines()
+    is_short = len(lines) <= MOST_LINES and max(map(len, lines), default=0) <= LONGEST_LINE
+    return is_short and any(name in lines[0] for name in names)
 
 
 def chain(error: BaseException | None) -> Iterable[BaseException]:

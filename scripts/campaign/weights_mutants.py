@@ -105,7 +105,8 @@ SAFETENSORS = Mutations(
 
 def _twice(content: bytes) -> bytes:
     header, data = header_of(content)
-    text = json.dumps(header)[:-1] + f", {json.dumps({WORDS: header[WORDS]})[1:]}"
+    name = min(header.keys() - {"__metadata__"})
+    text = json.dumps(header)[:-1] + f", {json.dumps({name: header[name]})[1:]}"
     return safetensors_of(text.encode(), data)
 
 

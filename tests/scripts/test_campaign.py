@@ -33,7 +33,8 @@ def raised(error):
 def test_the_outcome_of_an_error():
     assert raised(InputError("news.csv is empty")) is Outcome.SENTENCE
     assert raised(InputError("the file is empty")) is Outcome.UNCLEAR
-    assert raised(InputError("news.csv is\nempty")) is Outcome.UNCLEAR
+    assert raised(InputError("news.csv has bad rows:\n  line 2\n  line 3")) is Outcome.SENTENCE
+    assert raised(InputError("bad rows:\n  news.csv, line 2")) is Outcome.UNCLEAR
     assert raised(InputError("news.csv is " + "long" * 999)) is Outcome.UNCLEAR
     assert raised(FileNotFoundError(2, "missing", "news.csv")) is Outcome.OS_ERROR
     assert raised(RecursionError()) is Outcome.TRACEBACK
