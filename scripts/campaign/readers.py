@@ -103,7 +103,7 @@ READERS = (
         {"pytorch_model.bin (old)": ("pytorch_model.bin", TORCH_LEGACY)},
     ),
     *readers("adapters", results.whole_model, ADAPTERS),
-    *readers("settings", results.config_file, {"--config": ("train.yaml", YAML)}),
+    *readers("settings", results.config_file, {"config of train": ("train.yaml", YAML)}),
     *readers("run", results.training_record, {"config.yaml of a run": ("out/config.yaml", YAML)}),
     *readers(
         "run",
