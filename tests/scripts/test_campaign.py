@@ -183,3 +183,29 @@ def campaign(*argv):
     cases = [json.loads(line) for line in done.stdout.splitlines()]
     assert cases, done.stderr
     return [case for case in cases if case["outcome"] not in ("ok", "sentence")]
+
+
+CASES, KILLS = 24, 6
+MATERIALS = sorted({r.material for r in READERS if not r.is_slow and r.material != "package"})
+"""The folders of readers that take a fraction of a second a case."""
+
+PENDING: dict[str, str] = {}
+"""Readers and commands that have failures still, each with the reason."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("material", MATERIALS)
+def test_damaged_files(material):
+    names = [r.name for r in READERS if r.material == material and not r.is_slow]
+    only = [part for name in names if name not in PENDING for part in ("--only", name)]
+    if not only:
+        pytest.skip("all of its readers are pending")
+    assert campaign("--cases", str(CASES), *only) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["save", "predict", "train"])
+def test_killed_commands(command):
+    if command in PENDING:
+        pytest.skip(PENDING[command])
+    assert campaign("--kills", str(KILLS), "--only", command) == []
