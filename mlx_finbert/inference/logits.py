@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from threading import Event
+from threading import Event, Lock
 
 import mlx.core as mx
 import numpy as np
@@ -12,6 +12,13 @@ from mlx_finbert.data.loader import Batch, Loader
 from mlx_finbert.errors import InputError
 from mlx_finbert.inference.progress_bar import progress_bar
 from mlx_finbert.models import Classifier
+
+TRACING = Lock()
+"""Held while a forward pass is traced or its graph is built, in any thread.
+
+While `mx.compile` traces a function, the model's own arrays are exchanged for placeholders, which
+another thread that uses the model would take for its weights.
+"""
 
 
 class Forward:
@@ -34,7 +41,8 @@ class Forward:
     def __call__(self, batch: Batch, stream: int = 0) -> mx.array:
         """Lazily evaluated logits, float32 (B, num_labels), on the stream of this number."""
         logits = self._logits[stream % len(self._logits)]
-        return logits(mx.array(batch.input_ids), mx.array(batch.attention_mask))
+        with TRACING:
+            return logits(mx.array(batch.input_ids), mx.array(batch.attention_mask))
 
     def all_logits(self, loader: Loader, what: str | None = None) -> np.ndarray:
         """Compute the logits of a loader's N examples, float32 (N, num_labels), in their order.

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from math import isnan
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +19,10 @@ Row = dict[str, Any]
 
 NULL = "\\N"
 """The text that databases export for null."""
+
+
+MOST_NAMES, MOST_CHARACTERS = 20, 40
+"""Columns that a message lists, and characters of the name of each."""
 
 
 @dataclass(slots=True)
@@ -132,9 +137,16 @@ def missing_column(
 ) -> MissingColumnError:
     """Make the error that lists the existing columns and names the parameter that chooses one."""
     return MissingColumnError(
-        f"{where} has no column {column!r}; its columns are {', '.join(map(repr, columns))}:"
+        f"{where} has no column {column!r}; its columns are {listed(columns)}:"
         f" choose one with `{parameter}`"
     )
+
+
+def listed(columns: Collection[str]) -> str:
+    """Name the first columns of a table, and how many more there are."""
+    names = [repr(name)[:MOST_CHARACTERS] for name in islice(columns, MOST_NAMES)]
+    more = len(columns) - len(names)
+    return ", ".join(names) + (f" and {more:,} more" if more else "")
 
 
 def repeated(names: Collection[str]) -> list[str]:

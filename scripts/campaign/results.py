@@ -1,0 +1,193 @@
+"""What each reader makes of a folder: a value that is the same for the same content.
+
+A function takes the folder and the file in it that was changed. It raises what the package raises,
+and `Silent` for a result that cannot be right.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from materials import TEXTS
+from outcomes import Silent
+
+SHORTEST = 3
+"""Tokens of the shortest row that holds any of a text."""
+
+
+def whole_model(folder: Path, file: Path) -> str:
+    """Load a model and its tokenizer, and score two texts."""
+    import mlx_finbert
+    from mlx_finbert.inference.manifest import model_sha256
+
+    model, tokenizer = mlx_finbert.load(folder)
+    require_probabilities(np.array(mlx_finbert.predict_proba(model, tokenizer, TEXTS)), model)
+    if tokenizer.model_max_length < SHORTEST:
+        raise Silent(f"rows of {tokenizer.model_max_length} tokens hold no text")
+    return model_sha256(model, tokenizer)
+
+
+def require_probabilities(found: np.ndarray, model: Any) -> None:
+    """Refuse scores that are not probabilities of the model's labels."""
+    if found.shape != (len(TEXTS), len(model.args.labels)):
+        raise Silent(f"probabilities of shape {found.shape} for {len(model.args.labels)} labels")
+    if not (np.isfinite(found).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3)):
+        raise Silent(f"probabilities of {found.sum(axis=1)}")
+
+
+def weights(folder: Path, file: Path) -> str:
+    """Load a model, without its tokenizer; refuse weights that are not finite."""
+    import mlx.core as mx
+
+    from mlx_finbert.checkpoints.load import load_with_report
+    from mlx_finbert.models.parameters import named_parameters, weights_sha256
+
+    model, _, _ = load_with_report(str(folder))
+    named = named_parameters(model)
+    if not all(mx.isfinite(value.astype(mx.float32)).all().item() for value in named.values()):
+        raise Silent("weights that are not finite")
+    return weights_sha256(named)
+
+
+def labelled_texts(folder: Path, file: Path) -> str:
+    """Load labelled texts as for `train --data`."""
+    from mlx_finbert.data import load_texts
+
+    return _told(load_texts(str(file)))
+
+
+def fiqa(folder: Path, file: Path) -> str:
+    """Load FiQA's folder."""
+    from mlx_finbert.data.sources.fiqa import FILES, load_fiqa, scores_in
+
+    found = load_fiqa(folder)
+    if not all(-1 <= score <= 1 for name in FILES for _, score in scores_in(folder / name)):
+        raise Silent("a score that is not from -1 to 1")
+    return _told(found)
+
+
+def _told(texts: Any) -> str:
+    named = [texts.label_names[i] for i in texts.label_ids]
+    return sha256([*zip(texts.texts, named, strict=True)])
+
+
+def records(folder: Path, file: Path) -> str:
+    """Read every row of a table, as `predict --input` does before it scores."""
+    from mlx_finbert.data.tables.writers import make_writer
+    from mlx_finbert.inference.table import Table
+
+    table = Table(file, "text")
+    table.checked_rows(make_writer(folder / "scored.csv", {"predicted_label": str}, None))
+    return table.sha256
+
+
+def config_file(folder: Path, file: Path) -> str:
+    """Parse `train --config`."""
+    from mlx_finbert.cli.flags import parse
+    from mlx_finbert.training.config import TrainSettings
+
+    return repr(parse(TrainSettings, "mlx_finbert.train", "", ["--config", str(file)]))
+
+
+def training_record(folder: Path, file: Path) -> str:
+    """Read what a model's folder records of its training."""
+    from mlx_finbert.checkpoints.training_run import TrainingRun
+
+    found = TrainingRun.of(str(folder / "out"))
+    return sha256([repr(found.settings), sorted(found.seen.rows) if found.seen else None])
+
+
+def checkpoint(folder: Path, file: Path) -> str:
+    """Open the checkpoint that holds the file, to resume from it."""
+    from mlx_finbert.models.parameters import weights_sha256
+    from mlx_finbert.training.checkpoints import find_checkpoint
+    from mlx_finbert.training.state import RunState
+
+    found = find_checkpoint(file.parent)
+    state = RunState.from_dict(found.state["run_state"])
+    named = {
+        f"{part}/{name}": array
+        for part, arrays in found.optimizer_state().items()
+        for name, array in arrays.items()
+    }
+    return sha256([state.to_dict(), weights_sha256(named)])
+
+
+def resumed(folder: Path, file: Path) -> str:
+    """Resume a run from its first checkpoint to its end."""
+    import mlx_finbert
+
+    first = min((folder / "out" / "checkpoints").glob("step-*"))
+    result = mlx_finbert.fine_tune(resume_from_checkpoint=str(first))
+    return hashlib.sha256((result.folder / "history.csv").read_bytes()).hexdigest()
+
+
+def card_facts(folder: Path, file: Path) -> str:
+    """Read the facts behind a run's model card, as `push` does."""
+    from mlx_finbert.publishing.facts import read_facts
+
+    return repr(read_facts(folder / "out"))
+
+
+def parts_in(folder: Path) -> Any:
+    """The parts of a table of 1,025 rows."""
+    from mlx_finbert.inference.parts import Parts
+
+    return Parts(folder, 1025, {"input": "0", "model": "1", "max_length": 8})
+
+
+def scored(count: int) -> Any:
+    """Rows as scoring makes them."""
+    from mlx_finbert.inference.scored_rows import ScoredRow
+
+    return [ScoredRow({"predicted_label": "a", "probability_a": i / 2048}) for i in range(count)]
+
+
+def parts(folder: Path, file: Path) -> str:
+    """Take up the parts of an unfinished prediction; score again those that are damaged."""
+    kept = parts_in(folder)
+    kept.claim(overwrite=True)
+    for number in kept.missing(range(len(kept))):
+        kept.write(number, scored(kept.size(number)), 3 * number)
+    found = [kept.read(number) for number in range(len(kept))]
+    return sha256([[[vars(row) for row in rows], num_long] for rows, num_long in found])
+
+
+def teacher_logits(folder: Path, file: Path) -> str:
+    """Read a teacher's logits; None has them computed again."""
+    from mlx_finbert.distillation.logits import read
+
+    found = read(file, (4, 3))
+    if found is not None and not np.isfinite(found).all():
+        raise Silent("logits that are not finite")
+    return sha256(None if found is None else found.tolist())
+
+
+def package(folder: Path, file: Path) -> str:
+    """Open a Core ML package as `compare` does."""
+    from mlx_finbert.convert.package_classifier import PackageClassifier
+
+    found = PackageClassifier.open(str(folder / "out" / "Small.mlpackage"))
+    ids = found.tokenizer(TEXTS[0])
+    return sha256([found.labels, sorted(found.functions), repr(ids)])
+
+
+def verified_package(folder: Path, file: Path) -> str:
+    """Verify a Core ML package against its model; damage is a fault in the report."""
+    from mlx_finbert.convert.packages import verify_package
+    from mlx_finbert.convert.settings import VerifySettings
+    from mlx_finbert.errors import InputError
+
+    where = str(folder / "out" / "Small.mlpackage")
+    report = verify_package(VerifySettings(package=where, model=str(folder / "model")))
+    if not report.passed:
+        raise InputError(f"{where} failed its verification")
+    return "passed"
+
+
+def sha256(value: Any) -> str:
+    """A hash of a value that JSON can hold; other values by their repr."""
+    text = json.dumps(value, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
