@@ -9,6 +9,7 @@ import pytest
 from mlx_finbert.cli.flags import parse_values
 from mlx_finbert.convert.settings import (
     FuseSettings,
+    ToCoreaiSettings,
     ToCoremlSettings,
     ToMlxSettings,
     VerifySettings,
@@ -34,6 +35,7 @@ SETTINGS = {
     "mlx_finbert.convert.fuse": FuseSettings,
     "mlx_finbert.convert.to_mlx": ToMlxSettings,
     "mlx_finbert.convert.to_coreml": ToCoremlSettings,
+    "mlx_finbert.convert.to_coreai": ToCoreaiSettings,
     "mlx_finbert.convert.verify": VerifySettings,
     "mlx_finbert.push": PushSettings,
     "mlx_finbert.check": CheckSettings,

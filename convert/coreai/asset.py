@@ -1,5 +1,6 @@
 """Reads an `.aimodel`: its metadata, its hash and the bytes of its program."""
 
+import builtins
 import hashlib
 import json
 from pathlib import Path
@@ -45,7 +46,8 @@ class SavedAsset:
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
 
     @property
-    def program(self) -> bytes:
+    def program(self) -> builtins.bytes:
+        """The bytes of the program, which has the weights too."""
         return (self.path / PROGRAM).read_bytes()
 
     def hash_fault(self) -> str | None:

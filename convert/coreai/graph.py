@@ -58,8 +58,9 @@ def _annotated(program: "Program", length: int, outputs: int) -> Any:
     def classify(input_ids: Any, attention_mask: Any) -> Any:
         return program.outputs(input_ids, attention_mask)
 
+    outputs_of: Any = tuple
     classify.__annotations__ = {
-        "input_ids": ids, "attention_mask": ids, "return": tuple[logits, probabilities],
+        "input_ids": ids, "attention_mask": ids, "return": outputs_of[logits, probabilities],
     }  # fmt: skip
     return classify
 

@@ -36,7 +36,7 @@ def _holds(program: bytes, value: np.ndarray) -> bool:
     if (value == value.flat[0]).all():
         # The file has one number for all.
         return value.flat[:1].tobytes() in program
-    wanted = memoryview(np.ascontiguousarray(value)).cast("B")
+    wanted = value.tobytes()
     at = program.find(wanted[:START])
     while at >= 0:
         if program[at : at + len(wanted)] == wanted:
