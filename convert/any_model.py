@@ -1,7 +1,8 @@
-"""Opens a model of any format by name: a checkpoint, adapters, or a Core ML package."""
+"""Opens a model of any format by name: a checkpoint, adapters, a package or an asset."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mlx.core as mx
@@ -29,7 +30,7 @@ def open_models(names: Sequence[str], labels: Sequence[str] | None = None) -> li
 
     Args:
         names: a folder of a checkpoint or of adapters, a hub id, or a package
-            (`NAME.mlpackage`), for each model.
+            (`NAME.mlpackage`) or an asset (`NAME.aimodel`), for each model.
         labels: label names of the heads' outputs, for checkpoints that have none.
 
     Raises:
@@ -53,8 +54,12 @@ def open_checkpoint(name: str) -> Checkpoint:
 
 
 def open_package(name: str) -> "PackageClassifier":
-    """Open a Core ML package."""
+    """Open a Core ML package or a Core AI asset."""
     # coremltools takes a second to import.
+    if Path(name).suffix == ".aimodel":
+        from mlx_finbert.convert.asset_classifier import AssetClassifier
+
+        return AssetClassifier.open(name)
     from mlx_finbert.convert.package_classifier import PackageClassifier
 
     return PackageClassifier.open(name)

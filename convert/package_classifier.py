@@ -1,7 +1,7 @@
 """A Core ML package as a classifier of texts, run by our evaluator on any machine."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ import numpy as np
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.convert.coreml.evaluate import Evaluator
 from mlx_finbert.convert.coreml.graph import INPUTS
-from mlx_finbert.convert.coreml.inference import Inference, Row, shortest_holding
+from mlx_finbert.convert.coreml.inference import Inference, Row, Runner, shortest_holding
 from mlx_finbert.convert.coreml.metadata import PREFIX
 from mlx_finbert.convert.coreml.operations import EvaluationError
 from mlx_finbert.convert.coreml.options import SHORTEST, CompleteOptions
@@ -41,8 +41,8 @@ class PackageClassifier:
     name: str
     """The user's name for it."""
     labels: list[str]
-    functions: dict[int, Function]
-    """The functions by length, in ascending order."""
+    runners: Mapping[int, Callable[[], Runner]]
+    """What makes a runner of the function for each length, in ascending order."""
     options: CompleteOptions
     metadata: dict[str, str]
     run: TrainingRun
@@ -62,9 +62,10 @@ class PackageClassifier:
             require_one_export(packages[0], package)
             functions |= functions_of(package)
         options, metadata = options_of(packages[0]), packages[0].metadata
-        labels = labels_of(packages[0])
+        labels = labels_of(packages[0].metadata, packages[0].path)
+        runners = {length: runner_of(function) for length, function in functions.items()}
         run = TrainingRun(name, None, None, is_trained=True)
-        return cls(name, labels, functions, options, metadata, run)
+        return cls(name, labels, runners, options, metadata, run)
 
     @property
     def source_sha256(self) -> str | None:
@@ -115,7 +116,7 @@ class PackageClassifier:
 
     def limit(self, max_length: int | None) -> int:
         """The number of tokens at which rows are cut."""
-        longest = max(self.functions)
+        longest = max(self.runners)
         if max_length is None:
             return longest
         if max_length < SHORTEST:
@@ -137,7 +138,7 @@ class PackageClassifier:
 
     def _computed(self, rows: Sequence[Row]) -> Iterator[tuple[list[int], np.ndarray]]:
         """Yield positions of rows and their logits, length by length."""
-        batch, lengths = self.options.batch, list(self.functions)
+        batch, lengths = self.options.batch, list(self.runners)
         infer = Inference(batch, self.labels, self.pad_token_id, INPUTS[self.options.shapes])
         at_length: dict[int, list[int]] = {length: [] for length in lengths}
         for i, row in enumerate(rows):
@@ -145,20 +146,25 @@ class PackageClassifier:
         for length, chosen in at_length.items():
             if not chosen:
                 continue
-            evaluator = Evaluator(self.functions[length])
+            runner = self.runners[length]()
             for start in range(0, len(chosen), batch):
                 at = chosen[start : start + batch]
-                yield at, self._outcome(infer, evaluator, [rows[i] for i in at], length)
+                yield at, self._outcome(infer, runner, [rows[i] for i in at], length)
 
     def _outcome(
-        self, infer: Inference, evaluator: Evaluator, rows: Sequence[Row], length: int
+        self, infer: Inference, runner: Runner, rows: Sequence[Row], length: int
     ) -> np.ndarray:
         try:
-            return infer(evaluator, rows, length).logits
+            return infer(runner, rows, length).logits
         except EvaluationError as error:
             raise InputError(
                 f"{self.name} cannot be run at {length} tokens ({error}): export it again"
             ) from None
+
+
+def runner_of(function: Function) -> Callable[[], Runner]:
+    """What makes an evaluator of a function, of whose weights it keeps copies."""
+    return lambda: Evaluator(function)
 
 
 def package_paths(path: Path) -> list[Path]:
@@ -178,17 +184,17 @@ def package_paths(path: Path) -> list[Path]:
     return [found[length] for length in sorted(found)]
 
 
-def labels_of(package: SavedPackage) -> list[str]:
-    """Read the names of a package's labels from its metadata.
+def labels_of(metadata: Mapping[str, str], path: Path) -> list[str]:
+    """Read the names of the labels from the metadata of an exported model.
 
     Raises:
         InputError: if the metadata lack them.
     """
     with suppress(KeyError, JsonFault):
-        found = parse_json(package.metadata[f"{PREFIX}labels"])
+        found = parse_json(metadata[f"{PREFIX}labels"])
         if isinstance(found, list) and found and all(isinstance(name, str) for name in found):
             return found
-    raise InputError(f"{package.path} does not name its labels in its metadata: export it again")
+    raise InputError(f"{path} does not name its labels in its metadata: export it again")
 
 
 def require_one_export(first: SavedPackage, other: SavedPackage) -> None:

@@ -1,6 +1,7 @@
 """Implementation of the commands on Core ML packages, from settings to a report."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlx_finbert.checkpoints.load import require_plain
 from mlx_finbert.checkpoints.training_run import TrainingRun
@@ -107,22 +108,33 @@ def verify_package(settings: VerifySettings) -> VerifyReport:
     options = options_of(package)
     model, tokenizer = settings.load_model()
     require_plain(model, settings.model)
-    most = model.args.max_length
-    if not all(SHORTEST <= length <= most for length in options.lengths):
-        raise InputError(
-            f"{package.path} is for {', '.join(map(str, options.lengths))} tokens, but the model"
-            f" takes from {SHORTEST} to {most}: give the model that it was made from"
-        )
+    lengths = require_lengths(package.path, options.lengths, model.args.max_length)
     # From the package's own metadata, only its options are trusted.
-    description = describe_export(model, tokenizer, options, options.lengths, source="")
+    description = describe_export(model, tokenizer, options, lengths, source="")
     verifier = Verifier(description, tokenizer)
-    report = verifier.verify(package, options.lengths)
+    report = verifier.verify(package, lengths)
     folder = package.path.parent
     report.faults += irregular_files(folder) or [
         *verifier.tokenizer_check.file_faults(folder, description.max_length),
         *record_faults(package, description, tokenizer, report.golden_error),
     ]
     return VerifyReport(report, missing_side_files(folder, description))
+
+
+def require_lengths(path: Path, lengths: list[int], most: int) -> list[int]:
+    """Refuse a package for other rows than its model takes.
+
+    Args:
+        path: the package.
+        lengths: those in its metadata.
+        most: number of positions of the model.
+    """
+    if not lengths or not all(SHORTEST <= length <= most for length in lengths):
+        raise InputError(
+            f"{path} is for {', '.join(map(str, lengths))} tokens, but the model takes from"
+            f" {SHORTEST} to {most}: give the model that it was made from"
+        )
+    return sorted(lengths)
 
 
 def options_of(package: SavedPackage) -> CompleteOptions:

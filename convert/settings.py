@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from mlx_finbert.checkpoints.training_run import with_own_data
 from mlx_finbert.cli.model_flags import TrainedModelSettings
+from mlx_finbert.convert.coreai.options import AssetOptions
 from mlx_finbert.convert.coreml.options import ExportOptions
 from mlx_finbert.data.flags import INCLUDE_SEEN, ColumnSettings
 from mlx_finbert.settings import require, require_given, required, setting
@@ -112,9 +113,24 @@ def complete(given: dict[str, Any]) -> ToCoremlSettings:
 
 
 @dataclass(kw_only=True)
+class ToCoreaiSettings(AssetOptions, TrainedModelSettings):
+    """Output."""
+
+    output: str = required(
+        "NAME.aimodel to write", "give the asset to write, NAME.aimodel", metavar="PATH"
+    )
+
+    def __post_init__(self) -> None:
+        TrainedModelSettings.__post_init__(self)
+        AssetOptions.__post_init__(self)
+
+
+@dataclass(kw_only=True)
 class VerifySettings(TrainedModelSettings):
     """Package to verify."""
 
     package: str = required(
-        "the .mlpackage to verify", "give the .mlpackage to verify", metavar="PATH"
+        "the .mlpackage or .aimodel to verify",
+        "give the .mlpackage or .aimodel to verify",
+        metavar="PATH",
     )

@@ -13,11 +13,11 @@ with 95% intervals (paired bootstrap) and McNemar's exact test:
   python -m mlx_finbert.compare runs/a runs/b --data news.csv
   python -m mlx_finbert.compare runs/a app/FinBERT.mlpackage --output differ.csv
 
-A model is a folder, also of adapters or quantized, a hub id or a Core ML package, which runs on any
-machine. app/FinBERT.mlpackage stands for app/FinBERT-32.mlpackage and the others of its export if
-there is one for each length. Without --data, this measures the test rows of the training run of the
-first model that has one. Rows whose texts any of the models saw in training or validation are left
-out.
+A model is a folder, also of adapters or quantized, a hub id, a Core ML package, which runs on any
+machine, or a Core AI asset, NAME.aimodel, which runs in Apple's runtime.
+app/FinBERT.mlpackage stands for app/FinBERT-32.mlpackage and the others of its export if there is
+one for each length. Without --data, this measures the test rows of the training run of the first
+model that has one. Rows whose texts any of the models saw in training or validation are left out.
 """
 
 

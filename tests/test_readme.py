@@ -10,6 +10,7 @@ from mlx_finbert.cli.flags import parse_values
 from mlx_finbert.convert.settings import (
     FuseSettings,
     ShrinkSettings,
+    ToCoreaiSettings,
     ToCoremlSettings,
     ToMlxSettings,
     VerifySettings,
@@ -38,6 +39,7 @@ SETTINGS = {
     "mlx_finbert.convert.shrink": ShrinkSettings,
     "mlx_finbert.convert.to_mlx": ToMlxSettings,
     "mlx_finbert.convert.to_coreml": ToCoremlSettings,
+    "mlx_finbert.convert.to_coreai": ToCoreaiSettings,
     "mlx_finbert.convert.verify": VerifySettings,
     "mlx_finbert.push": PushSettings,
     "mlx_finbert.check": CheckSettings,

@@ -13,17 +13,10 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from mlx_finbert.convert.coreml.conventions import FP16_EPS, MASK_FILL
 from mlx_finbert.convert.coreml.mil import Var, is_symbolic, mb
 from mlx_finbert.convert.coreml.network import Linear, Norm
 from mlx_finbert.convert.coreml.options import NUMPY_DTYPES
-
-MASK_FILL = -1e4
-"""Added to the score of a padded key. Half precision cannot hold -1e9, and the Neural Engine does
-not support -inf in a softmax. With this value the probability is exactly 0 in float32 and float16.
-"""
-
-FP16_EPS = 1.2e-7
-"""Smallest epsilon of a layer norm in half precision, in which BERT's 1e-12 is 0."""
 
 
 class Layout(ABC):

@@ -49,6 +49,10 @@ class Description:
     rows_left_out: int = 0
     """Rows at the end of the model's embedding without a token."""
 
+    def program(self) -> dict[str, Any]:
+        """The options that determine the program, as the metadata and export.json record them."""
+        return program_options(self.options)
+
     def user_defined(self) -> dict[str, str]:
         """The user-defined metadata."""
         values = {
@@ -62,7 +66,7 @@ class Description:
             "merges": "\n".join(self.vocabulary.merges),
             "source": self.source,
             "source_sha256": self.reference.sha256,
-            "options": program_options(self.options),
+            "options": self.program(),
         }
         return {f"{PREFIX}{name}": encoded(value) for name, value in values.items() if value != ""}
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mlx_finbert.convert.coreml.conventions import LEAST_SIZE, SPARED, function_name
 from mlx_finbert.convert.coreml.graph import SOFTMAX_NAMES
 from mlx_finbert.convert.coreml.mil import Program, ct, cto, quiet
 from mlx_finbert.convert.coreml.options import CompleteOptions
@@ -22,14 +23,6 @@ MANIFEST_ITEMS = {
     "com.apple.CoreML/weights": ("weights", "CoreML Model Weights"),
 }
 CONVERSION_DATE = "com.github.apple.coremltools.conversion_date"
-
-SPARED = {"position_embeddings", "classifier_weight"}
-"""Not compressed: less than 1% of the bytes, but part of every sum or of the decision."""
-
-LEAST_SIZE = {"int8": 10, "palette6": 10_000, "palette4": 10_000}
-"""Elements of the smallest matrix that is compressed: below 10 no matrix is stored separately, and
-below 10,000 coremltools' k-means needs scikit-learn."""
-
 
 MLModel = Any
 """coremltools' `MLModel`."""
@@ -145,11 +138,6 @@ def merge(parts: Mapping[int, Path], path: Path, annotate: Callable[[Any], None]
         ct.utils.save_multifunction(descriptor, str(raw))
         merged = ct.models.MLModel(str(raw), skip_model_load=True)
     write(merged, path, annotate)
-
-
-def function_name(length: int) -> str:
-    """Name of the function for a length in a package of several."""
-    return f"length_{length}"
 
 
 def compression_pass(method: str) -> tuple[str, Any]:

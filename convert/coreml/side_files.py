@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.figures import Figures
@@ -13,7 +13,6 @@ from mlx_finbert.convert.coreml.golden import DAMAGED, golden_faults
 from mlx_finbert.convert.coreml.golden import NAME as GOLDEN
 from mlx_finbert.convert.coreml.metadata import Description, program_options
 from mlx_finbert.convert.coreml.report import ExportReport
-from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.tokenizer.files import CONFIG, WHOLE, tokenizer_files
 from mlx_finbert.convert.coreml.validation import Validation
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
@@ -22,6 +21,15 @@ from mlx_finbert.files.json_text import read_json
 
 EXPORT = "export.json"
 SIDE_FILES = ("vocab.txt", *BYTE_PAIR_FILES, WHOLE, CONFIG, "labels.json", EXPORT, GOLDEN)
+
+
+class Exported(Protocol):
+    """A package or an asset on disk."""
+
+    path: Path
+
+    @property
+    def bytes(self) -> int: ...
 
 
 def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer) -> None:
@@ -34,7 +42,6 @@ def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer
 
 def write_export_json(folder: Path, report: ExportReport) -> None:
     """Write export.json: what was exported, how, with which tools, and its errors."""
-    beside = [folder / name for name in SIDE_FILES if (folder / name).is_file()]
     record = {
         "source": report.source,
         "source_sha256": report.source_sha256,
@@ -45,17 +52,31 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
         "packages": {
             package.name: {
                 "bytes": package.bytes,
-                "sha256": _hashes(folder / package.name),
+                "sha256": package_hashes(folder / package.name),
                 "functions": [_figures(figures) for figures in package.functions],
             }
             for package in report.packages
         },
-        "files": {file.name: file_sha256(file) for file in beside},
-        "validation": report.validation and _rounded(validation_figures(report.validation)),
-        "versions": {
-            name: version(name) for name in ("mlx-finbert", "mlx", "coremltools", "numpy")
-        },
+        "files": file_hashes(folder),
+        "validation": report.validation and rounded(validation_figures(report.validation)),
+        "versions": versions("mlx-finbert", "mlx", "coremltools", "numpy"),
     }
+    write_record(folder, record)
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file next to the packages."""
+    beside = [folder / name for name in SIDE_FILES if (folder / name).is_file()]
+    return {file.name: file_sha256(file) for file in beside}
+
+
+def versions(*names: str) -> dict[str, str]:
+    """The versions of installed packages."""
+    return {name: version(name) for name in names}
+
+
+def write_record(folder: Path, record: dict[str, Any]) -> None:
+    """Write export.json."""
     text = json.dumps(record, indent=2) + "\n"
     (folder / EXPORT).write_text(text, encoding="utf-8")
 
@@ -66,7 +87,7 @@ def validation_figures(validation: Validation) -> dict[str, Any]:
 
 
 def record_faults(
-    package: SavedPackage, description: Description, tokenizer: Tokenizer, largest_error: float
+    package: Exported, description: Description, tokenizer: Tokenizer, largest_error: float
 ) -> Iterator[str]:
     """Find faults of golden.json and export.json, if they are next to a package.
 
@@ -99,9 +120,7 @@ def missing_side_files(folder: Path, description: Description) -> list[str]:
     return [name for name in wanted if not (folder / name).exists()]
 
 
-def _export_json_faults(
-    file: Path, package: SavedPackage, description: Description
-) -> Iterator[str]:
+def _export_json_faults(file: Path, package: Exported, description: Description) -> Iterator[str]:
     try:
         told = read_json(file)
         for fault in _record_faults(told, file.parent, package, description):
@@ -111,7 +130,7 @@ def _export_json_faults(
 
 
 def _record_faults(
-    told: dict[str, Any], folder: Path, package: SavedPackage, description: Description
+    told: dict[str, Any], folder: Path, package: Exported, description: Description
 ) -> Iterator[str]:
     for key, right in _facts(description).items():
         if told[key] != right:
@@ -120,7 +139,7 @@ def _record_faults(
     if entry is None:
         yield f"it does not list {package.path.name}"
         return
-    hashes, listed = _hashes(package.path), dict(entry["sha256"])
+    hashes, listed = package_hashes(package.path), dict(entry["sha256"])
     for name in sorted(hashes.keys() | listed.keys()):
         if hashes.get(name) != listed.get(name):
             yield f"{name} of the package does not match its SHA-256"
@@ -137,23 +156,24 @@ def _facts(description: Description) -> dict[str, Any]:
     return {
         "source_sha256": description.reference.sha256,
         "labels": description.reference.labels,
-        "options": program_options(description.options),
+        "options": description.program(),
     }
 
 
-def _hashes(package: Path) -> dict[str, str]:
+def package_hashes(package: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a package."""
     files = sorted(file for file in package.rglob("*") if file.is_file())
     return {file.relative_to(package).as_posix(): file_sha256(file) for file in files}
 
 
 def _figures(figures: Figures) -> dict[str, Any]:
     """The figures of a function that passed, without Core ML's, which depend on the Mac."""
-    values = _rounded(asdict(figures))
+    values = rounded(asdict(figures))
     left_out = "faults", "core_ml", "core_ml_ran"
     return {name: value for name, value in values.items() if name not in left_out}
 
 
-def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+def rounded(values: dict[str, Any]) -> dict[str, Any]:
     """Round figures to three digits; further digits differ between machines."""
     return {
         name: float(f"{value:.3g}") if isinstance(value, float) else value

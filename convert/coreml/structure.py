@@ -1,6 +1,6 @@
 """Checks the structure of a saved package, regardless of what it computes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,17 @@ def package_faults(package: SavedPackage, description: Description) -> Iterator[
     if spec.isUpdatable:
         yield "it is marked as updatable"
     yield from _interface_faults(package, description)
-    expected, metadata = description.user_defined(), package.metadata
+    yield from metadata_faults(package.metadata, description)
+    yield from side_file_faults(package.path.parent, description)
+
+
+def metadata_faults(metadata: Mapping[str, str], description: Description) -> Iterator[str]:
+    """Find user-defined metadata that are not the model's."""
+    expected = description.user_defined()
     for key in sorted(expected.keys() | {k for k in metadata if k.startswith(PREFIX)}):
         # Another version of mlx-finbert, or another name of the source, is not a fault.
         if key not in PROVENANCE and metadata.get(key) != expected.get(key):
             yield f"the metadata {key} is not the model's: {str(metadata.get(key))[:60]!r}"
-    yield from _side_file_faults(package.path.parent, description)
 
 
 def _interface_faults(package: SavedPackage, description: Description) -> Iterator[str]:
@@ -116,7 +121,7 @@ def interface(function: Function, lengths: list[int]) -> list[str]:
     return found
 
 
-def _side_file_faults(folder: Path, description: Description) -> Iterator[str]:
+def side_file_faults(folder: Path, description: Description) -> Iterator[str]:
     """Find files next to a package that do not belong to its model."""
     for name, text in (dict.fromkeys(BYTE_PAIR_FILES, "") | description.app_files()).items():
         file = folder / name

@@ -64,9 +64,11 @@ def explain_missing(folder: Path, lacking: str) -> str:
 
 
 def core_ml(folder: Path) -> str | None:
-    """Recognise a Core ML package."""
+    """Recognise a Core ML package or a Core AI asset."""
     if folder.suffix in (".mlpackage", ".mlmodelc"):
         return "is a Core ML model; give the folder of the checkpoint that it was made from"
+    if folder.suffix == ".aimodel":
+        return "is a Core AI asset; give the folder of the checkpoint that it was made from"
     return None
 
 

@@ -14,8 +14,9 @@ COMMANDS = {
     "predict": ("mlx_finbert.predict", "score texts or a file"),
     "convert": ("mlx_finbert.convert.to_mlx", "convert a checkpoint"),
     "export": ("mlx_finbert.convert.to_coreml", "export a classifier to Core ML"),
-    "verify": ("mlx_finbert.convert.verify", "compare a Core ML package with its model"),
     "shrink": ("mlx_finbert.convert.shrink", "make a smaller model from some of a model's layers"),
+    "export-coreai": ("mlx_finbert.convert.to_coreai", "export a classifier to Core AI"),
+    "verify": ("mlx_finbert.convert.verify", "compare an exported model with its own"),
     "fuse": ("mlx_finbert.convert.fuse", "merge LoRA adapters into their model"),
     "compare": ("mlx_finbert.compare", "compare models on the same labelled texts"),
     "push": ("mlx_finbert.push", "publish a model on the Hugging Face hub"),
@@ -30,13 +31,13 @@ HELP = """\
 usage: mlx-finbert COMMAND [--flag VALUE ...]
 
 Fine-tune DistilBERT, BERT (FinBERT) and RoBERTa text classifiers with MLX and export them to
-Core ML.
+Core ML or Core AI.
 
 commands:
 {commands}
 
 mlx-finbert COMMAND --help lists the flags of a command; mlx-finbert --version prints the version.
-""".format(commands="\n".join(f"  {word:<10}{text}" for word, (_, text) in COMMANDS.items()))
+""".format(commands="\n".join(f"  {word:<15}{text}" for word, (_, text) in COMMANDS.items()))
 
 
 def main(argv: list[str] | None = None) -> int:

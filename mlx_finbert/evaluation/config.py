@@ -105,8 +105,8 @@ class CompareSettings(RowSettings):
     models: list[str] = field(
         default_factory=list,
         metadata={
-            "help": "folder or hub id of a fine-tuned model, folder of adapters, or Core ML"
-            " package; the others are compared with the first",
+            "help": "folder or hub id of a fine-tuned model, folder of adapters, Core ML"
+            " package, or Core AI asset; the others are compared with the first",
             "positional": True,
             "metavar": "MODEL",
         },
@@ -169,5 +169,5 @@ def complete_comparison(given: dict[str, Any]) -> CompareSettings:
 
 
 def is_package(model: str) -> bool:
-    """Whether a name is that of a Core ML package, or of the packages of an export."""
-    return Path(model).suffix == ".mlpackage"
+    """Whether a name is that of a Core ML package, of an export's packages, or of an asset."""
+    return Path(model).suffix in (".mlpackage", ".aimodel")

@@ -30,7 +30,7 @@ from rounds import count
 
 COMMANDS = [
     "pretrain", "train", "evaluate", "predict", "convert.to_mlx", "convert.fuse", "convert.shrink",
-    "convert.to_coreml", "convert.verify", "compare", "push", "check",
+    "convert.to_coreml", "convert.to_coreai", "convert.verify", "compare", "push", "check",
 ]  # fmt: skip
 HEAVY = [
     "transformers", "datasets", "matplotlib", "mlx_lm", "torch", "coremltools", "pyarrow", "pandas",

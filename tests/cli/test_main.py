@@ -20,6 +20,7 @@ WORDS = {
     "predict": "mlx_finbert.predict",
     "convert": "mlx_finbert.convert.to_mlx",
     "export": "mlx_finbert.convert.to_coreml",
+    "export-coreai": "mlx_finbert.convert.to_coreai",
     "verify": "mlx_finbert.convert.verify",
     "shrink": "mlx_finbert.convert.shrink",
     "fuse": "mlx_finbert.convert.fuse",
