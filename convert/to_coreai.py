@@ -13,7 +13,7 @@ An asset that fails verification is not left at --output:
 
   python -m mlx_finbert.convert.to_coreai --model runs/finbert --output app/FinBERT.aimodel
 
-It needs Apple's package coreai-core: pip install "mlx-finbert[coreai]". In half precision, Linux
+It needs Apple's package coreai-core: pip install ".[coreai]". In half precision, Linux
 runs the asset itself on a single short row, which takes seconds to minutes; all other rows run on
 the same values in float32.
 """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Run a saved Core ML package, on any machine, and compare it with the model that it was made from.
-A Core AI asset, NAME.aimodel, runs in Apple's own runtime: pip install "mlx-finbert[coreai]".
+A Core AI asset, NAME.aimodel, runs in Apple's own runtime: pip install ".[coreai]".
 
   python -m mlx_finbert.convert.verify --package app/FinBERT-32.mlpackage --model runs/finbert
 """

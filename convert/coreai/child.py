@@ -15,7 +15,7 @@ from mlx_finbert.errors import InputError
 WORKER = "mlx_finbert.convert.coreai.worker"
 
 PACKAGE = "coreai-core"
-INSTALL = 'pip install "mlx-finbert[coreai]"'
+INSTALL = 'pip install ".[coreai]"'
 
 SAME_HASHES = {"PYTHONHASHSEED": "0", "SWIFT_DETERMINISTIC_HASHING": "1"}
 """Environment in which two exports are the same bytes, with the addresses that the worker fixes."""
