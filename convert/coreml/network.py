@@ -105,8 +105,6 @@ def describe(model: Classifier) -> Network:
         )
     require_finite(named_parameters(model))
     network = describer(model)
-    if not network.layers:
-        raise InputError("config.json: the model has no layers; give a model with layers")
     require_labels(model.args.labels, len(network.classifier.bias))
     return network
 

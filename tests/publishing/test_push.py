@@ -115,7 +115,7 @@ GOES = {
     "tokenizer_config.json",
 }  # fmt: skip
 STAYS = {
-    "best.json", "card.json", "checkpoints", "data.csv", "history.json", "log.jsonl",
+    "best.json", "card.json", "checkpoints", "checksums.json", "data.csv", "history.json", "log.jsonl",
     "mistakes.csv", "notes.txt", "report.html",
 }  # fmt: skip
 

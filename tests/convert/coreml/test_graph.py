@@ -147,7 +147,7 @@ def test_an_unsupported_model_is_refused(classifier):
         describe(Other())
     with pytest.raises(InputError, match="needs two labels"):
         describe(classifier("bert", labels=("only",))[0])
-    with pytest.raises(InputError, match="no layers"):
+    with pytest.raises(InputError, match="num_hidden_layers = 0 is not a size"):
         describe(classifier("bert", num_hidden_layers=0)[0])
 
 
