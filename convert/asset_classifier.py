@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -54,7 +53,7 @@ class AssetClassifier(PackageClassifier):
                 " with `precision=fp32` is fast"
             )
         try:
-            with loaded(Path(self.name).expanduser()) as asset:
+            with loaded(local_path(self.name)) as asset:
                 self.runners = {n: partial(asset.function, n) for n in self.runners}
                 return super().logits(rows)
         except EvaluationError as error:

@@ -1,7 +1,5 @@
 """Implementation of the commands on Core AI assets, from settings to a report."""
 
-from pathlib import Path
-
 from mlx_finbert.checkpoints.load import require_plain
 from mlx_finbert.convert.coreai import export
 from mlx_finbert.convert.coreai.asset import SavedAsset
@@ -17,6 +15,7 @@ from mlx_finbert.convert.coreml.side_files import (
 from mlx_finbert.convert.packages import require_lengths
 from mlx_finbert.convert.settings import ToCoreaiSettings, VerifySettings
 from mlx_finbert.files.folder_commit import finish
+from mlx_finbert.files.paths import local_path
 
 
 def export_asset(settings: ToCoreaiSettings) -> AssetReport:
@@ -29,7 +28,7 @@ def export_asset(settings: ToCoreaiSettings) -> AssetReport:
     model, tokenizer = settings.load_model()
     require_plain(model, settings.model)
     # Only the folder's name: a shipped file must not contain paths of this machine.
-    source = Path(settings.model).expanduser()
+    source = local_path(settings.model)
     name = source.resolve().name if source.is_dir() else settings.model
     return export(model, tokenizer, settings.output, settings, source=name)
 
@@ -41,7 +40,7 @@ def verify_asset(settings: VerifySettings) -> AssetReport:
         InputError: if the model or the asset cannot be read, or Apple's library is missing.
     """
     require_core_ai()
-    path = Path(settings.package).expanduser()
+    path = local_path(settings.package)
     if path.parent.is_dir():
         finish(path.parent)
     asset = SavedAsset(path)

@@ -190,7 +190,7 @@ def labels_of(metadata: Mapping[str, str], path: Path) -> list[str]:
     Raises:
         InputError: if the metadata lack them.
     """
-    with suppress(KeyError, JsonFault):
+    with suppress(KeyError, TypeError, JsonFault):
         found = parse_json(metadata[f"{PREFIX}labels"])
         if isinstance(found, list) and found and all(isinstance(name, str) for name in found):
             return found

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreai.options import AssetOptions
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.models import Classifier
 
 if TYPE_CHECKING:
@@ -43,5 +44,5 @@ def export(
     # coremltools, which the description of the tokenizer needs, takes a second to import.
     from mlx_finbert.convert.coreai import exporter
 
-    path, options = Path(path).expanduser(), options or AssetOptions()
+    path, options = local_path(path), options or AssetOptions()
     return exporter.export(model, tokenizer, path, options, source)

@@ -35,6 +35,8 @@ class SavedAsset:
         try:
             self.told: dict[str, Any] = read_json_object(path / METADATA)
             self.metadata: dict[str, str] = dict(self.told["creatorDefinedMetadata"])
+        except InputError:
+            raise
         except (LookupError, TypeError, ValueError) as error:
             raise InputError(
                 f"{path / METADATA} cannot be read ({error!r}): export the asset again"

@@ -14,6 +14,7 @@ from mlx_finbert.checkpoints.files import RUN_CONFIG
 from mlx_finbert.checkpoints.training_run import is_pretraining
 from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import local_path
 from mlx_finbert.pretraining.config import PretrainSettings
 from mlx_finbert.pretraining.finish import finish
 from mlx_finbert.pretraining.folder import PretrainFolder
@@ -71,11 +72,8 @@ def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> Pretr
     """
     if settings.gradient_checkpointing:
         prefer_memory()
-    checkpoint = (
-        find_checkpoint(Path(settings.resume_from_checkpoint))
-        if settings.resume_from_checkpoint
-        else None
-    )
+    given = settings.resume_from_checkpoint
+    checkpoint = find_checkpoint(local_path(given)) if given else None
     check_output(settings)
     corpus = settings.corpus()
     remedy = (
@@ -111,6 +109,7 @@ def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> Pretr
                 log.info(nothing_left)
         progress = PretrainProgress(settings.epochs_of(len(trainer.train_loader)))
         if is_first:
+            folder.require_space(trainer)
             services = reporters(settings.report_to or [], path)
             trainer.callbacks = [progress, folder, *callbacks, *services]
         require_same(processes, start_of(trainer, settings), "the settings or the weights")

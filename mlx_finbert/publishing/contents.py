@@ -48,6 +48,7 @@ STAYS = {
     "card.json": "the card is made of it",
     "report.html": "shows texts of the data",
     "teacher_logits": "to resume the run",
+    "tokens": "the texts that were read, as tokens",
     "mistakes.csv": "texts of the data",
     SEEN_TEXTS: "as asked for",
 }

@@ -83,7 +83,7 @@ class CourseSettings:
         yield ["power"], f"`lr_scheduler_type={polynomial}`", self.lr_scheduler_type == polynomial
         yield plateau, "`plateau_monitor`", self.plateau_monitor is not None
         chosen = self.metric_for_best_model != "last"
-        metric = "`metric_for_best_model`, such as val_macro_f1 or val_loss"
+        metric = "`metric_for_best_model`, such as val_loss"
         yield ["early_stopping_patience"], metric, chosen
         stopping = self.early_stopping_patience is not None
         yield ["early_stopping_threshold"], "`early_stopping_patience`", stopping

@@ -111,7 +111,7 @@ def with_teacher(
         found = compared_with_teacher(
             name, model, tokenizer, path, predictions, temperature, interrupted
         )
-    except InputError as error:
+    except (InputError, OSError) as error:
         log.warning("the teacher was not measured: %s", error)
         return None
     for line in found.lines() if found else ["Ctrl-C: the teacher was not measured"]:

@@ -138,7 +138,9 @@ class RunFiles(Callback, ABC):
         every, left = trainer.args.save_steps, trainer.args.total_steps - trainer.run_state.step
         # The best one and a new one come on top, until the oldest one is removed.
         count = min(left // every, self.settings.save_total_limit + 2) if every else 0
-        needed = 2 * model + count * (model + state) - size_of(self.path)
+        # Files of an earlier run, which this one replaces.
+        there = sum(size_of(self.path / name) for name in (*MODEL_FILES, CHECKPOINTS))
+        needed = 2 * model + count * (model + state) - there
         what = f"the model and {count} checkpoints" if count else "two copies of the model"
         require_space(self.path, needed, "output_dir", what)
 

@@ -115,8 +115,8 @@ GOES = {
     "tokenizer_config.json",
 }  # fmt: skip
 STAYS = {
-    "best.json", "card.json", "checkpoints", "checksums.json", "data.csv", "history.json", "log.jsonl",
-    "mistakes.csv", "notes.txt", "report.html",
+    "best.json", "card.json", "checkpoints", "checksums.json", "data.csv", "history.json",
+    "log.jsonl", "mistakes.csv", "notes.txt", "report.html",
 }  # fmt: skip
 
 
