@@ -29,8 +29,8 @@ from mlx_finbert.training.masked_lm import MaskedLMValidation
 
 FILES = {
     "README.md", "best.json", "checkpoints", "checksums.json", "config.json", "config.yaml",
-    "curves.png", "history.csv", "history.json", "log.jsonl", "metrics.json", "model.safetensors", "report.html",
-    "tokenizer.json", "tokenizer_config.json", "tokens",
+    "curves.png", "history.csv", "history.json", "log.jsonl", "metrics.json", "model.safetensors",
+    "report.html", "tokenizer.json", "tokenizer_config.json", "tokens",
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def test_without_the_library_there_is_one_sentence(checkpoint, tmp_path, monkeyp
     monkeypatch.setattr(child, "find_spec", lambda name: None)
     argv = ["--model", str(checkpoint()), "--output", str(tmp_path / "T.aimodel")]
     assert main(argv) == 2
-    said = 'error: Core AI needs Apple\'s package coreai-core: pip install "mlx-finbert[coreai]"\n'
+    said = 'error: Core AI needs Apple\'s package coreai-core: pip install ".[coreai]"\n'
     assert capsys.readouterr().err == said
     assert not (tmp_path / "T.aimodel").exists()
 
