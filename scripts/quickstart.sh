@@ -19,8 +19,8 @@ install_encoder
 
 # A run writes metrics.json at its end: without it, an earlier run was interrupted.
 if [ ! -e "$MODEL/metrics.json" ]; then
-    "$PYTHON" -m mlx_finbert.train --model minilm --data sample --max-train-rows 3000 \
-        --num-train-epochs 2 --output-dir "$MODEL" --overwrite --save-epochs 0
+    "$PYTHON" -m mlx_finbert.train --model minilm --data sample --num-train-epochs 2 \
+        --output-dir "$MODEL" --overwrite --save-epochs 0
 fi
 echo
 if [ ! "$APP/export.json" -nt "$MODEL/metrics.json" ]; then
