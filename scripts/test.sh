@@ -24,9 +24,9 @@ ulimit -S -n 256
 "$PYTHON" -m ruff format --check .
 "$PYTHON" -m mypy -p mlx_finbert
 case "${1-}" in
-"") set -- -m "not slow and not bench" ;;
+"") set -- -m "not slow and not bench and not campaign" ;;
 --quick)
-    set -- -m "not slow and not bench" -k "not linux_cpu" tests/test_packaging.py \
+    set -- -m "not slow and not bench and not campaign" -k "not linux_cpu" tests/test_packaging.py \
         tests/{backend,checkpoints,cli,data,evaluation,models,pretraining,training} "${@:2}"
     ;;
 esac

@@ -20,7 +20,10 @@ from readers import READERS
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.atomic import flush, write_bytes
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits are those of Linux")
+pytestmark = [
+    pytest.mark.campaign,
+    pytest.mark.skipif(sys.platform != "linux", reason="limits are those of Linux"),
+]
 
 RUN = Path(__file__).parents[2] / "scripts" / "campaign" / "run.py"
 
@@ -191,6 +194,7 @@ MATERIALS = sorted({r.material for r in READERS if not r.is_slow and r.material 
 
 DEEP = "deeply nested JSON"
 PENDING: dict[str, str] = {
+    "train": "kills whose cause is not known yet",
     "FiQA": DEEP,
     "checksums.json": DEEP,
     "manifest of predict": DEEP,

@@ -55,7 +55,7 @@ def test_distil(real_data, checkpoint, tmp_path, monkeypatch):
     assert alone.model == distilled.model == student.output
     assert (teacher.teacher, alone.teacher) == (None, None)
     assert distilled.distill_temperature == 3.0
-    assert teacher.learning_rate == 1e-4 and alone.learning_rate == 2e-4
+    assert teacher.learning_rate is None and alone.learning_rate == 2e-4
     # All of PhraseBank was offered; what is in a part of the run was left out.
     log = (output / "distilled" / "seed-0" / "metrics.json").read_text()
     assert "of validation or test rows" in log

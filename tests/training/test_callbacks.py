@@ -20,7 +20,7 @@ def test_the_bar_shows_loss_accuracy_speed_and_memory(monkeypatch):
     progress.on_step(
         StepMetrics(
             epoch=1, step=4, learning_rate=1e-3, loss=0.5, accuracy=0.75, step_loss=0.4,
-            grad_norm=2.0, num_tokens=3000,
+            step_accuracy=0.75, grad_norm=2.0, num_tokens=3000,
         )
     )  # fmt: skip
     assert progress.bar.postfix == "loss 0.500, acc 0.750, 1,500 tok/s, 1.5 GB"

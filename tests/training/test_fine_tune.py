@@ -254,7 +254,7 @@ def test_a_result_prints_short_and_is_a_table_in_a_notebook(checkpoint, table, t
 def test_the_signature_shows_the_settings():
     shown = inspect.signature(mlx_finbert.fine_tune).parameters
     assert [*shown][:3] == ["model", "data", "callbacks"]
-    assert shown["epochs"].default == 4
+    assert shown["num_train_epochs"].default == 4
     assert shown["learning_rate"].default is None
     assert "settings" not in shown
     assert "json" not in inspect.signature(mlx_finbert.evaluate_classifier).parameters
