@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mlx_finbert.errors import InputError, shown
+from mlx_finbert.errors import InputError, is_encodable, shown
 from mlx_finbert.files.yaml_text import read_yaml
 from mlx_finbert.flag_names import name_meant, nearest
 
@@ -106,6 +106,21 @@ def refuse_without(settings: Any, names: Sequence[str], other: str, given: bool)
     for field in dataclasses.fields(settings):
         if field.name in names and not given and getattr(settings, field.name) != field.default:
             raise InputError(f"`{field.name}` has no effect without {other}")
+
+
+def require_encodable(settings: Any) -> None:
+    """Refuse texts that cannot be written as UTF-8.
+
+    Args:
+        settings: A dataclass.
+
+    Raises:
+        InputError: Names the field.
+    """
+    for option in dataclasses.fields(settings):
+        value = getattr(settings, option.name)
+        right = not isinstance(value, str) or is_encodable(value)
+        require(right, option.name, repr(value), "it must not contain half a character")
 
 
 def require_types(settings: Any) -> None:

@@ -1,12 +1,12 @@
 """The options of an export to Core AI, also flags of `python -m mlx_finbert.convert.to_coreai`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from mlx_finbert.convert.coreai.form import Form, shipped
 from mlx_finbert.convert.coreml.options import ExportOptions
-from mlx_finbert.errors import InputError, is_encodable
-from mlx_finbert.settings import require, require_types, setting
+from mlx_finbert.errors import InputError
+from mlx_finbert.settings import require, require_encodable, require_types, setting
 
 REFUSED = {
     "int4": "Apple's library computes wrong sums from 4-bit weights, without an error",
@@ -41,10 +41,7 @@ class AssetOptions:
 
     def __post_init__(self) -> None:
         require_types(self)
-        for option in fields(self):
-            value = getattr(self, option.name)
-            right = not isinstance(value, str) or is_encodable(value)
-            require(right, option.name, repr(value), "it must not contain half a character")
+        require_encodable(self)
         if self.compress in REFUSED:
             raise InputError(f"`compress` is {self.compress}: {REFUSED[self.compress]}; use int8")
         require(self.compress in (None, "int8"), "compress", self.compress, "it must be int8")

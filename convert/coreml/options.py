@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from mlx_finbert.errors import InputError, is_encodable
-from mlx_finbert.settings import require, require_types, setting
+from mlx_finbert.errors import InputError
+from mlx_finbert.settings import require, require_encodable, require_types, setting
 
 DEFAULT_LENGTHS = (32, 64, 128)
 """In Financial PhraseBank (allagree, uncased BERT), 50% of the sentences have at most 28 tokens,
@@ -72,10 +72,7 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         require_types(self)
-        for option in fields(self):
-            value = getattr(self, option.name)
-            right = not isinstance(value, str) or is_encodable(value)
-            require(right, option.name, repr(value), "it must not contain half a character")
+        require_encodable(self)
         require(self.batch >= 1, "batch", self.batch, "at least 1")
         if self.batch > 1 and self.outputs == "classifier":
             raise InputError(

@@ -66,8 +66,8 @@ def write_export_json(folder: Path, report: ExportReport) -> None:
 
 def file_hashes(folder: Path) -> dict[str, str]:
     """The SHA-256 of each file next to the packages."""
-    beside = [folder / name for name in SIDE_FILES if (folder / name).is_file()]
-    return {file.name: file_sha256(file) for file in beside}
+    files = [folder / name for name in SIDE_FILES if (folder / name).is_file()]
+    return {file.name: file_sha256(file) for file in files}
 
 
 def versions(*names: str) -> dict[str, str]:

@@ -35,10 +35,9 @@ from mlx_finbert.checkpoints.into_model import (
 from mlx_finbert.checkpoints.key_names import rename
 from mlx_finbert.checkpoints.save import new_model, write_json, write_safetensors
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
-from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.errors import QUOTE_LENGTH, InputError, first_line
 from mlx_finbert.files.paths import local_path
 from mlx_finbert.models import Classifier, build
-from mlx_finbert.models.config_fields import SHOWN
 from mlx_finbert.models.lora import LoraConfig, adapter_parameters, add_lora, has_lora
 from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.settings import require_types
@@ -193,7 +192,8 @@ def read_adapter_config(folder: Path) -> Adapted:
             raise TypeError(f"config is a {type(adapted.config).__name__}, not an object")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"{path} was not written by mlx-finbert, or is damaged: {first_line(error)[:SHOWN]};"
+            f"{path} was not written by mlx-finbert, or is damaged:"
+            f" {first_line(error)[:QUOTE_LENGTH]};"
             " adapters of other tools cannot be read"
         ) from None
     return adapted

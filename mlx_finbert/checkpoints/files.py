@@ -11,11 +11,10 @@ from safetensors import SafetensorError, deserialize, safe_open
 from mlx_finbert.checkpoints.folder_layouts import WEIGHT_NAMES, explain_missing
 from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES
 from mlx_finbert.checkpoints.torch_bin import read_torch_file
-from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.errors import QUOTE_LENGTH, InputError, first_line
 from mlx_finbert.files.formats import SAFETENSORS, TEXT, require_format
 from mlx_finbert.files.json_text import read_json_object
 from mlx_finbert.models import FAMILIES
-from mlx_finbert.models.config_fields import SHOWN
 
 Weights = dict[str, mx.array]
 
@@ -58,7 +57,9 @@ def refuse_other_quantization(config: dict[str, Any], folder: Path) -> None:
     """
     found = config.get("quantization_config")
     if found and found != config.get("quantization"):
-        tool = str(found.get("quant_method", found) if isinstance(found, dict) else found)[:SHOWN]
+        tool = str(found.get("quant_method", found) if isinstance(found, dict) else found)[
+            :QUOTE_LENGTH
+        ]
         raise InputError(
             f"{folder} was quantized by another tool (config.json, quantization_config: {tool});"
             " use the checkpoint from before quantization"

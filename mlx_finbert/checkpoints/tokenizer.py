@@ -15,12 +15,12 @@ from mlx_finbert.checkpoints.vocabulary_check import (
     warn_of_other_vocabulary,
 )
 from mlx_finbert.data.tokens import SPECIAL
-from mlx_finbert.errors import InputError, first_line
+from mlx_finbert.errors import QUOTE_LENGTH, InputError, first_line
 from mlx_finbert.files.formats import require_text_files
 from mlx_finbert.files.json_text import read_json
 from mlx_finbert.models import Classifier, ClassifierArgs
 from mlx_finbert.models.config import SHORTEST
-from mlx_finbert.models.config_fields import SHOWN, quoted
+from mlx_finbert.models.config_fields import quoted
 from mlx_finbert.models.masked_lm import MaskedLM
 
 VOCAB = "vocab.txt"
@@ -116,7 +116,7 @@ def require_trial(folder: Path, tokenizer: Tokenizer) -> None:
         # tokenizers raises bare Exceptions.
         raise InputError(
             f"{folder}: the tokenizer cannot read a word that its vocabulary lacks"
-            f" ({first_line(error)[:SHOWN]}); download its files again"
+            f" ({first_line(error)[:QUOTE_LENGTH]}); download its files again"
         ) from None
     if len(empty) != SPECIAL or [with_word[0], with_word[-1]] != empty:
         raise InputError(

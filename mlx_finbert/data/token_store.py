@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from mlx_finbert.data.corpus import PARTS, Corpus, Digest, PartName, Text
+from mlx_finbert.data.tokens import unknown_notes
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.json_text import parse_json, read_json_object
 
@@ -30,9 +31,6 @@ IDS, STARTS, OFFSETS = "ids.bin", "starts.bin", "offsets.bin"
 
 FORMAT = 1
 """Number of the form of the files."""
-
-UNKNOWN_SHARE = 0.02
-"""Warn about more unknown tokens than this: the tokenizer is often that of another model."""
 
 TOLD = 10_000_000
 """Tokens between two notes on how far the work is."""
@@ -195,12 +193,7 @@ def notes_on_tokens(corpus: Corpus, counts: Mapping[PartName, Counts]) -> list[s
     if empty := sum(count.empty for count in counts.values()):
         notes.append(f"{corpus.texts.name}: {empty:,} texts have no tokens and are skipped")
     for part, count in counts.items():
-        if count.unknown > UNKNOWN_SHARE * max(1, count.tokens):
-            notes.append(
-                f"{part} texts: {count.unknown / count.tokens:.0%} of the tokens are unknown to the"
-                " vocabulary: check that the tokenizer belongs to this model and that its"
-                " lower-casing is right"
-            )
+        notes += unknown_notes(count.unknown / max(1, count.tokens), f"{part} texts")
     return notes
 
 

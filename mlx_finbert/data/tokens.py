@@ -175,3 +175,22 @@ def window_starts(length: int, room: int, overlap: int) -> list[int]:
     """Return the starts of windows of `room` tokens in a text of `length` tokens."""
     last = max(length - room, 0)
     return [*range(0, last, room - overlap), last]
+
+
+UNKNOWN_SHARE = 0.02
+"""Warn about more unknown tokens than this: the tokenizer is often that of another model."""
+
+
+def unknown_notes(share: float, name: str) -> list[str]:
+    """Return a warning if too many tokens are unknown.
+
+    Args:
+        share: Share of the tokens that are unknown to the vocabulary.
+        name: What was tokenized, for the message.
+    """
+    if share <= UNKNOWN_SHARE:
+        return []
+    return [
+        f"{name}: {share:.0%} of the tokens are unknown to the vocabulary: check that the"
+        " tokenizer belongs to this model and that its lower-casing is right"
+    ]

@@ -4,14 +4,12 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from mlx_finbert.errors import InputError, is_encodable
+from mlx_finbert.errors import InputError, is_encodable, shown
 
 MOST_LABELS = 2**16
 """The most outputs of a head."""
 LARGEST = 2**31 - 1
 """The largest size: MLX's shapes have 32 bits."""
-SHOWN = 200
-"""The most characters of a value that a message quotes."""
 
 SIZES = {
     "vocab_size", "type_vocab_size", "max_position_embeddings",
@@ -68,8 +66,7 @@ def _range_of(key: str) -> tuple[float, float, str]:
 
 def quoted(value: Any) -> str:
     """The repr of a value, cut after 200 characters."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return shown(repr(value))
 
 
 def texts_of(config: dict[str, Any], key: str) -> list[str]:

@@ -27,7 +27,6 @@ from mlx_finbert.training.checkpoints import find_checkpoint
 from mlx_finbert.training.integrations import check_services, reporters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import require_shared
-from mlx_finbert.training.prolonging import nothing_left_note
 from mlx_finbert.training.resumed_settings import completed
 from mlx_finbert.training.run import start_of, train
 from mlx_finbert.training.state import RunState
@@ -104,9 +103,6 @@ def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> Pretr
         folder.defaults = {field.name: field.default for field in fields(settings)}
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
-            log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
-            if nothing_left := nothing_left_note(trainer, path):
-                log.info(nothing_left)
         progress = PretrainProgress(settings.epochs_of(len(trainer.train_loader)))
         if is_first:
             folder.require_space(trainer)

@@ -15,7 +15,7 @@ from mlx_finbert.checkpoints.load import load_with_report, require_plain
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data import LabelledTexts, Splits
 from mlx_finbert.data.loader import Loader
-from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize, tokenize_in
+from mlx_finbert.data.tokens import Tokens, checked_max_length, tokenize, tokenize_in, unknown_notes
 from mlx_finbert.distillation.lesson import Lesson
 from mlx_finbert.errors import InputError
 from mlx_finbert.labels import match_labels, require_all_labels
@@ -36,9 +36,6 @@ from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary, trim
 from mlx_finbert.training.validation import ClassifierValidation
 
 log = logging.getLogger(__name__)
-
-UNKNOWN_SHARE = 0.02
-"""Warn about more unknown tokens than this: the tokenizer is often that of another model."""
 
 
 @dataclass
@@ -191,13 +188,7 @@ def token_notes(tokens: Tokens, name: str, max_length: int, unk_token_id: int) -
             f"{name}: {tokens.truncated:,} of {len(tokens):,} rows have more than {max_length}"
             " tokens and were cut"
         )
-    unknown = float(np.mean(tokens.ids == unk_token_id))
-    if unknown > UNKNOWN_SHARE:
-        notes.append(
-            f"{name}: {unknown:.0%} of the tokens are unknown to the vocabulary: check that the"
-            " tokenizer belongs to this model and that its lower-casing is right"
-        )
-    return notes
+    return notes + unknown_notes(float(np.mean(tokens.ids == unk_token_id)), name)
 
 
 def make_trainer(

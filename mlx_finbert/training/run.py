@@ -32,7 +32,6 @@ from mlx_finbert.training.finish import finish
 from mlx_finbert.training.integrations import check_services, reporters
 from mlx_finbert.training.output_dir import check_output, claimed_folder
 from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer, width_of
-from mlx_finbert.training.prolonging import nothing_left_note
 from mlx_finbert.training.result import Result
 from mlx_finbert.training.resumed_settings import completed
 from mlx_finbert.training.run_folder import RunFolder
@@ -115,9 +114,6 @@ def run(
         folder.teacher_sha256 = lesson.teacher_sha256 if lesson else None
         if checkpoint:
             folder.go_on_from(checkpoint, trainer)
-            log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
-            if nothing_left := nothing_left_note(trainer, path):
-                log.info(nothing_left)
         progress = Progress(settings.epochs_of(len(loaders.train)))
         if is_first:
             folder.require_space(trainer)

@@ -1,6 +1,7 @@
 """The files that every kind of run writes: its best model, checkpoints and history."""
 
 import json
+import logging
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
@@ -33,9 +34,12 @@ from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.config import FolderSettings
 from mlx_finbert.training.integrations import LOG
 from mlx_finbert.training.output_dir import BEST, FILES, REPORTS
+from mlx_finbert.training.prolonging import nothing_left_note
 from mlx_finbert.training.state import Record, RunState
 from mlx_finbert.training.step import StepState
 from mlx_finbert.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -89,7 +93,7 @@ class RunFiles(Callback, ABC):
         return [*REPORTS, *([CHECKPOINTS] if self.is_new else [])]
 
     def go_on_from(self, checkpoint: Checkpoint, trainer: Trainer) -> None:
-        """Restore the run from a checkpoint.
+        """Restore the run from a checkpoint, and say so.
 
         Raises:
             InputError: if the data, the teacher or the base model of adapters differs from the
@@ -102,6 +106,9 @@ class RunFiles(Callback, ABC):
         trainer.run_state.best = self._best_that_is_here(trainer.run_state)
         self.history = list(trainer.run_state.history)
         self.is_new = False
+        log.info(f"resuming after step {trainer.run_state.step:,} from {checkpoint.path}")
+        if nothing_left := nothing_left_note(trainer, self.path):
+            log.info(nothing_left)
 
     def _best_that_is_here(self, state: RunState) -> Record | None:
         """The evaluation of the folder's weights; it may be later than the checkpoint."""

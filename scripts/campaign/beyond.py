@@ -8,7 +8,7 @@
   kills the same, and the progress bar has rows a second and the time left
 - `soak` trains `--count` times in one process: memory after the last within 10% of that after the
   20th, no more open files, no more threads
-- `threads` has 8 threads predict with one model, and trains two models beside a thread that
+- `threads` has 8 threads predict with one model, and trains two models while a thread
   predicts: the results are those of one thread
 
 The status is 1 if one of these does not hold. Needs Linux.

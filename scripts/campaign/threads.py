@@ -41,7 +41,7 @@ def threads(root: Path) -> tuple[str, list[str]]:
     lines, wrong = [], []
     for told, unequal in (
         (f"{THREADS} threads, one model, {ROUNDS} times", _at_once(predict, right)),
-        ("two trainings beside a thread that predicts", _beside(predict, train, right)),
+        ("two trainings while a thread predicts", _during_predictions(predict, train, right)),
     ):
         lines.append(f"{told}: {unequal or 'as in one thread'}")
         wrong += [f"{told}: {unequal}"] if unequal else []
@@ -60,7 +60,7 @@ def _at_once(predict: Callable[[int], np.ndarray], right: Sequence[np.ndarray]) 
         return _told([pool.submit(rounds, number) for number in range(THREADS)])
 
 
-def _beside(
+def _during_predictions(
     predict: Callable[[int], np.ndarray],
     train: Callable[[str, int], bytes],
     right: Sequence[np.ndarray],
@@ -78,7 +78,7 @@ def _beside(
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(until_the_end)
         try:
-            trained = [train(f"beside-{seed}", seed) for seed in (0, 1)]
+            trained = [train(f"during-{seed}", seed) for seed in (0, 1)]
         finally:
             ended.set()
         unequal = _told([other])

@@ -250,7 +250,7 @@ def stored(entries: Iterable[tuple[str, bytes]], method: int = zipfile.ZIP_STORE
 
 
 def strange_tensor(content: bytes, random: Random) -> Mutant:
-    """Add one strange tensor to the right ones, or put it in the place of one."""
+    """Add one strange tensor to the right ones, or replace one with it."""
     values = tensors_of_zip(content)
     name, tensor = random.choice([*STRANGE.items()])
     key = random.choice([*values, "extra"])
