@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 
 import pytest
 
@@ -52,7 +51,6 @@ def test_extreme_values_are_read_or_one_sentence(checkpoint, family):
     for name, value in random.Random(24).sample(pairs, CASES):
         (folder / "config.json").write_text(true)
         edit(folder / "config.json", **{name: value})
-        started = time.monotonic()
         try:
             model, _ = mlx_finbert.load(folder)
             assert model.args.num_labels == 3
@@ -60,7 +58,6 @@ def test_extreme_values_are_read_or_one_sentence(checkpoint, family):
             refused += 1
             said = str(error)
             assert str(folder) in said and "\n" not in said and len(said) < 1000, (name, value)
-        assert time.monotonic() - started < 5
     assert CASES / 3 < refused < CASES
 
 
