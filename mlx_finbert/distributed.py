@@ -6,10 +6,13 @@ Each process has a rank, counted from 0. A process without a launcher is a group
 """
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import mlx.core as mx
+import numpy as np
 
 from mlx_finbert.errors import InputError, first_line
 
@@ -47,6 +50,24 @@ def require_same(group: mx.distributed.Group, fingerprint: str, what: str) -> No
     own = mx.array([int(fingerprint[:7], 16)])
     if mx.any(mx.distributed.all_gather(own, group=group) != own).item():
         raise InputError(f"{what} differ between the processes: give all of them the same files")
+
+
+def path_of_first(group: mx.distributed.Group, path: Path | None) -> Path:
+    """Return the first process's path in all processes: in the others as an absolute one.
+
+    Args:
+        group: All processes.
+        path: The path in the first process, None in the others.
+    """
+    if path and group.size() == 1:
+        return path
+    own = np.frombuffer(os.fsencode(path.absolute()) if path else b"", np.uint8)
+    (length,) = np.array(mx.distributed.all_sum(mx.array([len(own)]), group=group))
+    # The others add zeros.
+    letters = np.zeros(length, np.int32)
+    letters[: len(own)] = own
+    shared = np.array(mx.distributed.all_sum(mx.array(letters), group=group))
+    return path or Path(os.fsdecode(shared.astype(np.uint8).tobytes()))
 
 
 @contextmanager

@@ -63,7 +63,6 @@ class ColumnSettings(ReadingSettings):
     drop_bad_rows: bool = setting(
         False, "skip rows that cannot be used and report how many, instead of stopping"
     )
-
     data_revision: str | None = setting(
         None, "branch, tag or commit of a data set on the hub (default: its main branch)"
     )

@@ -62,7 +62,7 @@ def body(folder: PretrainFolder, title: str, figures: dict[str, Any]) -> str:
         measured(figures),
         f"The weights are from epoch {figures['epoch']:g}, step {figures['step']:,}.",
         "\n".join(f"- `{name}`: {what}" for name, what in FILES.items()),
-        usage(str(folder.path)),
+        usage(title),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -1,10 +1,11 @@
 """The settings of `python -m mlx_finbert.pretrain`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mlx_finbert.data.corpus import Corpus
 from mlx_finbert.data.flags import ReadingSettings
+from mlx_finbert.data.sources import split_variant
 from mlx_finbert.data.sources.columns import Columns
 from mlx_finbert.data.sources.plain_texts import plain_texts
 from mlx_finbert.data.tokens import checked_max_length
@@ -40,6 +41,11 @@ class CorpusSettings(ReadingSettings):
     drop_bad_rows: bool = setting(
         False, "skip rows that cannot be read and report how many, instead of stopping"
     )
+    data_revision: str | None = setting(
+        None,
+        "branch, tag or commit of --data on the hub, and of --validation-data if it is of the same"
+        " data set (default: its main branch)",
+    )
     validation_data: str | None = setting(
         None, "texts to measure the model on, as for --data; overrides --validation-ratio"
     )
@@ -60,10 +66,13 @@ class CorpusSettings(ReadingSettings):
             encoding=self.encoding,
             delimiter=self.delimiter,
             header=self.header,
+            revision=self.data_revision,
         )
         texts = plain_texts(self.data, columns)
         if self.validation_data is None:
             return Corpus(texts, ratio=self.validation_ratio, seed=seed)
+        if split_variant(self.validation_data)[0] != split_variant(self.data)[0]:
+            columns = replace(columns, revision=None)
         return Corpus(texts, plain_texts(self.validation_data, columns, "validation_data"))
 
 

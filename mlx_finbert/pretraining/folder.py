@@ -1,5 +1,6 @@
 """The output folder of a pretraining run."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from mlx_finbert.checkpoints.masked_lm import write_masked_lm
 from mlx_finbert.models.masked_lm import MaskedLM
 from mlx_finbert.pretraining.config import PretrainSettings
 from mlx_finbert.training.checkpoints import Checkpoint
+from mlx_finbert.training.output_dir import TOKENS
 from mlx_finbert.training.run_files import RunFiles
 
 
@@ -20,6 +22,9 @@ class PretrainFolder(RunFiles):
     def write_weights(self, folder: Path) -> None:
         """Write the model without its tokenizer into a new folder."""
         write_masked_lm(self.model, folder)
+
+    def caches(self) -> Collection[str]:
+        return [TOKENS]
 
     def other_rows(self, checkpoint: Checkpoint) -> str:
         return other_texts(checkpoint.path, self.settings)

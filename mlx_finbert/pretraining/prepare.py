@@ -10,10 +10,12 @@ from mlx_finbert.checkpoints.masked_lm import load_masked_lm
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data.masked_loader import MaskedLoader
 from mlx_finbert.data.masking import Masking
+from mlx_finbert.data.tokens import SPECIAL
 from mlx_finbert.models.masked_lm import MaskedLM
 from mlx_finbert.models.parameters import trainable_parameters
 from mlx_finbert.pretraining.config import PretrainSettings
 from mlx_finbert.pretraining.texts import Rows
+from mlx_finbert.training.batch_memory import require_masked_batch_fits, rows_at_once
 from mlx_finbert.training.masked_lm import MaskedLMLoss, MaskedLMValidation
 from mlx_finbert.training.optimizer import make_groups
 from mlx_finbert.training.prepare import freeze_schedule_of
@@ -37,6 +39,49 @@ def load_model(settings: PretrainSettings) -> tuple[MaskedLM, Tokenizer]:
     return model, tokenizer
 
 
+def require_full_batch_fits(
+    settings: PretrainSettings,
+    model: MaskedLM,
+    tokenizer: Tokenizer,
+    length: int,
+    processes: mx.distributed.Group,
+) -> None:
+    """Refuse a batch that cannot fit in memory, before the texts are tokenized.
+
+    They are taken to fill it with rows of `length` tokens, or of one word with `line_by_line`.
+
+    Raises:
+        InputError: names a batch size that fits.
+    """
+    least = SPECIAL + 1 if settings.line_by_line else length
+    require_fits(settings, settings.batch_size, least, model, tokenizer, processes)
+
+
+def require_fits(
+    settings: PretrainSettings,
+    rows: int,
+    length: int,
+    model: MaskedLM,
+    tokenizer: Tokenizer,
+    processes: mx.distributed.Group,
+) -> None:
+    """Refuse batches of these rows, of this many tokens each, that cannot fit in memory."""
+    require_masked_batch_fits(
+        rows,
+        length,
+        masking_of(settings, tokenizer),
+        settings.batch_size,
+        processes.size(),
+        model,
+        settings.freeze_layers,
+    )
+
+
+def masking_of(settings: PretrainSettings, tokenizer: Tokenizer) -> Masking:
+    """The masking that the settings choose."""
+    return Masking.of(tokenizer, settings.mask_probability, settings.whole_words)
+
+
 def make_trainer(
     settings: PretrainSettings,
     model: MaskedLM,
@@ -45,7 +90,10 @@ def make_trainer(
     processes: mx.distributed.Group,
 ) -> Trainer:
     """Build the loaders and the trainer."""
-    masking = Masking.of(tokenizer, settings.mask_probability, settings.whole_words)
+    masking = masking_of(settings, tokenizer)
+    lengths = rows.train.lengths
+    of_batch = rows_at_once(lengths, settings.batch_size)
+    require_fits(settings, of_batch, int(lengths.mean()), model, tokenizer, processes)
     share = {"rank": processes.rank(), "ranks": processes.size(), "multiple": pad_multiple()}
     train = MaskedLoader(
         rows.train,

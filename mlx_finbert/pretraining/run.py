@@ -9,26 +9,20 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlx_finbert.backend.process import prefer_memory
 from mlx_finbert.checkpoints.files import RUN_CONFIG
 from mlx_finbert.checkpoints.training_run import is_pretraining
-from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
+from mlx_finbert.distributed import require_same
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.paths import local_path
 from mlx_finbert.pretraining.config import PretrainSettings
 from mlx_finbert.pretraining.finish import finish
 from mlx_finbert.pretraining.folder import PretrainFolder
-from mlx_finbert.pretraining.prepare import load_model, make_trainer
+from mlx_finbert.pretraining.prepare import load_model, make_trainer, require_full_batch_fits
 from mlx_finbert.pretraining.progress import PretrainProgress, perplexity
 from mlx_finbert.pretraining.texts import notes_on, rows_for
 from mlx_finbert.settings import read_config_file
 from mlx_finbert.training.callbacks import Callback
-from mlx_finbert.training.checkpoints import find_checkpoint
-from mlx_finbert.training.integrations import check_services, reporters
-from mlx_finbert.training.output_dir import check_output, claimed_folder
-from mlx_finbert.training.prepare import require_shared
+from mlx_finbert.training.frame import checkpoint_to_resume, framed
 from mlx_finbert.training.resumed_settings import completed
-from mlx_finbert.training.run import start_of, train
 from mlx_finbert.training.state import RunState
 
 log = logging.getLogger(__name__)
@@ -69,31 +63,15 @@ def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> Pretr
     Raises:
         InputError: for invalid input, before a model is written.
     """
-    if settings.gradient_checkpointing:
-        prefer_memory()
-    given = settings.resume_from_checkpoint
-    checkpoint = find_checkpoint(local_path(given)) if given else None
-    check_output(settings)
+    checkpoint = checkpoint_to_resume(settings)
     corpus = settings.corpus()
-    remedy = (
-        "start the run again, with `resume_from_checkpoint` to continue from its last checkpoint"
-    )
-    with guarded(remedy), ExitStack() as held:
-        processes = ranks()
-        is_first = processes.rank() == 0
-        require_shared(settings.batch_size, processes)
-        resumed = checkpoint.run_folder if checkpoint else None
-        path = held.enter_context(claimed_folder(settings, resumed, is_first))
-        if is_first:
-            check_services(settings.report_to or [])
-        else:
-            held.enter_context(quiet())
+    with framed(settings, checkpoint) as frame, ExitStack() as held:
+        path, processes = frame.folder, frame.processes
         mx.random.seed(settings.seed)
         model, tokenizer = load_model(settings)
         length = settings.length(min(tokenizer.model_max_length, model.args.max_length))
-        rows = held.enter_context(
-            rows_for(settings, corpus, tokenizer, length, path, checkpoint, processes)
-        )
+        require_full_batch_fits(settings, model, tokenizer, length, processes)
+        rows = held.enter_context(rows_for(settings, corpus, tokenizer, length, frame))
         for note in notes_on(rows):
             log.info(note)
         digest = rows.stores.digest
@@ -101,20 +79,11 @@ def run(settings: PretrainSettings, callbacks: Sequence[Callback] = ()) -> Pretr
         trainer = make_trainer(settings, model, tokenizer, rows, processes)
         folder = PretrainFolder(path, settings, model, tokenizer, digest)
         folder.defaults = {field.name: field.default for field in fields(settings)}
-        if checkpoint:
-            folder.go_on_from(checkpoint, trainer)
         progress = PretrainProgress(settings.epochs_of(len(trainer.train_loader)))
-        if is_first:
-            folder.require_space(trainer)
-            services = reporters(settings.report_to or [], path)
-            trainer.callbacks = [progress, folder, *callbacks, *services]
-        require_same(processes, start_of(trainer, settings), "the settings or the weights")
-        end = train(trainer, settings)
-        if is_first:
+        end = frame.train(trainer, folder, progress, callbacks)
+        if frame.is_first:
             finish(end, trainer, folder, rows, progress)
-        if end != "failed":
-            # mlx.launch stops all processes when one exits, so the others wait for the first.
-            barrier(processes)
+        frame.leave(end)
     return PretrainResult(path, end, trainer.run_state)
 
 

@@ -9,17 +9,23 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import mlx.core as mx
-
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data.corpus import Corpus
 from mlx_finbert.data.token_rows import JoinedRows, LineRows
-from mlx_finbert.data.token_store import FOLDER, Stores, digest_of, make_stores, read_stores
+from mlx_finbert.data.token_store import (
+    ABOUT,
+    FOLDER,
+    Stores,
+    digest_of,
+    make_stores,
+    read_stores,
+)
 from mlx_finbert.distributed import barrier
 from mlx_finbert.errors import InputError
 from mlx_finbert.pretraining.config import PretrainSettings
 from mlx_finbert.pretraining.folder import other_texts
 from mlx_finbert.training.checkpoints import Checkpoint
+from mlx_finbert.training.frame import Frame
 from mlx_finbert.training.integrations import LOG
 
 log = logging.getLogger(__name__)
@@ -42,9 +48,7 @@ def rows_for(
     corpus: Corpus,
     tokenizer: Tokenizer,
     length: int,
-    folder: Path,
-    checkpoint: Checkpoint | None,
-    processes: mx.distributed.Group,
+    frame: Frame,
 ) -> Iterator[Rows]:
     """Make or reuse the tokens of a run, and cut them to rows.
 
@@ -53,25 +57,23 @@ def rows_for(
         corpus: the texts.
         tokenizer: the tokenizer.
         length: the tokens of a row, or the most of them.
-        folder: the folder of the run, in which only the first process writes.
-        checkpoint: what the run goes on from, if anything.
-        processes: all processes of the run; the first makes its tokens before the others look.
+        frame: the run; its first process makes the tokens, which the others wait for and read.
 
     Raises:
         InputError: if there is no row, or the texts are not those of the run to resume. After this
             and any later InputError, a folder in which no training has begun is left as it was.
     """
-    stores = None
-    if processes.rank() == 0:
-        stores = own_stores(settings, corpus, tokenizer, folder, checkpoint)
-    if processes.size() > 1:
-        barrier(processes)
+    stores, folder = None, frame.folder
+    if frame.is_first:
+        stores = own_stores(settings, corpus, tokenizer, folder, frame.checkpoint)
+    if frame.processes.size() > 1:
+        barrier(frame.processes)
     stores = stores or shared_stores(corpus, tokenizer, folder)
     try:
         yield rows_of(stores, tokenizer, settings, length)
     except InputError:
         # Nothing has been trained: the command is given again, perhaps with another folder.
-        if processes.rank() == 0 and not (folder / LOG).exists():
+        if frame.is_first and not (folder / LOG).exists():
             shutil.rmtree(folder / FOLDER, ignore_errors=True)
         raise
 
@@ -86,9 +88,15 @@ def own_stores(
     """The stores in a run's folder, made if they are missing or of other texts.
 
     Raises:
-        InputError: if the texts are not those of the run to resume, whose stores then stay.
+        InputError: if the texts are not those of the run to resume, whose stores then stay, or the
+            folder has something else of their name.
     """
     found = read_stores(folder)
+    if (folder / FOLDER).exists() and not (folder / FOLDER / ABOUT).is_file():
+        raise InputError(
+            f"`output_dir={folder}` holds {FOLDER}, which is not of a pretraining, and whose name"
+            " the tokens need: name another folder, or move it"
+        )
     if found or checkpoint:
         digest = digest_of(corpus, tokenizer)
         if checkpoint and checkpoint.state["fingerprint"] != digest:
@@ -103,8 +111,8 @@ def own_stores(
 def shared_stores(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> Stores:
     """The stores for a process that is not the first, and writes nothing into the run's folder.
 
-    They are those of the first process, if its folder can be read here, and otherwise made in a
-    temporary folder.
+    They are those of the first process. On another computer, which cannot read its folder, they
+    are made in a temporary one.
     """
     found = read_stores(folder)
     if found and found.digest == digest_of(corpus, tokenizer):

@@ -9,6 +9,9 @@ from typing import Protocol
 from mlx_finbert.checkpoints.adapters import require_other_folder
 from mlx_finbert.checkpoints.files import MODEL_FILES
 from mlx_finbert.data.sources.at_hand import IN_MEMORY
+from mlx_finbert.data.token_store import ABOUT
+from mlx_finbert.data.token_store import FOLDER as TOKENS_FOLDER
+from mlx_finbert.distillation.logits import PATTERN as TEACHER_LOGITS
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish
 from mlx_finbert.files.folder_lock import FolderInUse, claimed
@@ -41,6 +44,13 @@ FILES = (
 """All files that a run writes, or removes because they belong to an earlier model."""
 
 
+TOKENS = f"{TOKENS_FOLDER}/{ABOUT}"
+"""What tells the tokens of a pretraining from a folder of the user's with that name."""
+
+CACHES = (TOKENS, TEACHER_LOGITS)
+"""What a run computes once and reads again when it is resumed or overwritten, by patterns."""
+
+
 class RunSettings(Protocol):
     """What a folder needs of the settings of a run."""
 
@@ -67,25 +77,17 @@ def check_output(settings: RunSettings) -> None:
 
 
 @contextmanager
-def claimed_folder(
-    settings: RunSettings, resumed: Path | None = None, is_first: bool = True
-) -> Iterator[Path]:
-    """Lock the output folder against other commands.
-
-    Only the first process does this; the others write nothing.
+def claimed_folder(settings: RunSettings, resumed: Path | None = None) -> Iterator[Path]:
+    """Lock the output folder against other commands; for the process that writes into it.
 
     Args:
         settings: settings of the run; without an `output_dir`, a new folder is chosen.
         resumed: the folder of the run to resume, if any.
-        is_first: whether this is the first of several processes.
 
     Raises:
         FolderInUse: if another process uses the folder; names that process.
         InputError: if the folder already holds a run.
     """
-    if not is_first:
-        yield Path(settings.output_dir or ".")
-        return
     with ExitStack() as held:
         if resumed:
             folder = held.enter_context(claimed(resumed, "stop it first"))

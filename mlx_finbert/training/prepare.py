@@ -100,7 +100,6 @@ def make_loaders(
 
     The thread tokenizes the test rows in the background, as they are needed only after training.
     """
-    require_shared(settings.batch_size, processes)
     ids = match_labels(splits.train.label_names, model.args.labels)
     require_all_labels(splits.train.label_names, model.args.labels)
     max_length = checked_max_length(

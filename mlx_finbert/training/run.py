@@ -3,15 +3,12 @@
 import hashlib
 import logging
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 
-from mlx_finbert.backend.interface import first_step_note
-from mlx_finbert.backend.process import prefer_memory
 from mlx_finbert.checkpoints.files import RUN_CONFIG, SEEN_TEXTS
 from mlx_finbert.checkpoints.training_run import TrainingRun, is_pretraining
 from mlx_finbert.data import LabelledTexts, Splits
@@ -19,25 +16,18 @@ from mlx_finbert.data.flags import with_earlier_split
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.distillation.lesson import lesson_of
 from mlx_finbert.distillation.unlabelled import read_unlabelled, with_unlabelled
-from mlx_finbert.distributed import barrier, guarded, quiet, ranks, require_same
+from mlx_finbert.distributed import require_same
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.paths import local_path
-from mlx_finbert.models.parameters import named_parameters, weights_sha256
 from mlx_finbert.prefetch import background
 from mlx_finbert.settings import read_config_file
 from mlx_finbert.training.callbacks import Callback, Progress
-from mlx_finbert.training.checkpoints import find_checkpoint
-from mlx_finbert.training.config import FittingSettings, TrainSettings
+from mlx_finbert.training.config import TrainSettings
 from mlx_finbert.training.finish import finish
-from mlx_finbert.training.integrations import check_services, reporters
-from mlx_finbert.training.output_dir import check_output, claimed_folder
+from mlx_finbert.training.frame import checkpoint_to_resume, framed
 from mlx_finbert.training.prepare import load_model, make_loaders, make_trainer, width_of
 from mlx_finbert.training.result import Result
 from mlx_finbert.training.resumed_settings import completed
 from mlx_finbert.training.run_folder import RunFolder
-from mlx_finbert.training.state import RunEnd
-from mlx_finbert.training.step import StepFailed
-from mlx_finbert.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -79,25 +69,13 @@ def run(
     Raises:
         InputError: for invalid input, before anything is written.
     """
-    if settings.gradient_checkpointing:
-        prefer_memory()
-    given = settings.resume_from_checkpoint
-    checkpoint = find_checkpoint(local_path(given)) if given else None
-    check_output(settings)
+    checkpoint = checkpoint_to_resume(settings)
     if splits is None:
         drawn = settings.draw(settings.load_texts() if texts is None else texts)
         base = TrainingRun.of(settings.model, settings.revision)
         splits = rows_of(settings, drawn, base, unlabelled)
-    remedy = "start the run again, from its last checkpoint with `resume_from_checkpoint`"
-    with guarded(remedy), background() as thread, ExitStack() as held:
-        processes = ranks()
-        is_first = processes.rank() == 0
-        resumed = checkpoint.run_folder if checkpoint else None
-        path = held.enter_context(claimed_folder(settings, resumed, is_first))
-        if is_first:
-            check_services(settings.report_to or [])
-        else:
-            held.enter_context(quiet())
+    with background() as thread, framed(settings, checkpoint) as frame:
+        path, processes = frame.folder, frame.processes
         for note in splits.notes:
             log.info(note)
         mx.random.seed(settings.seed)
@@ -112,24 +90,15 @@ def run(
         folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen, vocabulary)
         folder.defaults = settings.defaults_for(width_of(model), is_fresh)
         folder.teacher_sha256 = lesson.teacher_sha256 if lesson else None
-        if checkpoint:
-            folder.go_on_from(checkpoint, trainer)
         progress = Progress(settings.epochs_of(len(loaders.train)))
-        if is_first:
-            folder.require_space(trainer)
-            services = reporters(settings.report_to or [], path)
-            trainer.callbacks = [progress, folder, *callbacks, *services]
-        require_same(processes, start_of(trainer, settings), "the settings or the weights")
-        end = train(trainer, settings)
+        end = frame.train(trainer, folder, progress, callbacks)
         if vocabulary:
             vocabulary.restore()
             folder.vocabulary = None
         result = Result(path, end, trainer.run_state)
-        if is_first:
+        if frame.is_first:
             result = finish(end, trainer, folder, loaders, splits, progress)
-        if end != "failed":
-            # mlx.launch stops all processes when one exits, so the others wait for the first.
-            barrier(processes)
+        frame.leave(end)
     return result
 
 
@@ -185,33 +154,6 @@ def fingerprint_of(*loaders: Loader) -> str:
         for array in (loader.tokens.ids, loader.tokens.offsets, loader.label_ids):
             digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def start_of(trainer: Trainer, settings: FittingSettings) -> str:
-    """A hash of the settings, the step and the weights, which must agree in all processes."""
-    own = {"output_dir", "overwrite", "resume_from_checkpoint"}
-    shared = {name: value for name, value in asdict(settings).items() if name not in own}
-    digest = hashlib.sha256(repr((shared, trainer.run_state.step)).encode())
-    if trainer.step.processes.size() > 1:
-        digest.update(weights_sha256(named_parameters(trainer.step.model)).encode())
-    return digest.hexdigest()
-
-
-def train(trainer: Trainer, settings: FittingSettings) -> RunEnd:
-    """Run the training loop and its callbacks; return how it ended."""
-    total = trainer.args.total_steps
-    log.info(f"{total:,} steps of {trainer.train_loader.update_size} rows; {first_step_note()}")
-    for callback in trainer.callbacks:
-        callback.on_start(asdict(settings), total, trainer.run_state.step)
-    end = RunEnd.FAILED
-    try:
-        end = trainer.train()
-    except StepFailed as error:
-        log.error("%s", error)
-    finally:
-        for callback in trainer.callbacks:
-            callback.on_end(end)
-    return end
 
 
 def complete(given: dict[str, Any]) -> TrainSettings:

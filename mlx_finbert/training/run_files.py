@@ -33,7 +33,7 @@ from mlx_finbert.training.checkpoints import (
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.config import FolderSettings
 from mlx_finbert.training.integrations import LOG
-from mlx_finbert.training.output_dir import BEST, FILES, REPORTS
+from mlx_finbert.training.output_dir import BEST, CACHES, FILES, REPORTS
 from mlx_finbert.training.prolonging import nothing_left_note
 from mlx_finbert.training.state import Record, RunState
 from mlx_finbert.training.step import StepState
@@ -90,7 +90,17 @@ class RunFiles(Callback, ABC):
 
     def outdated(self) -> Collection[str]:
         """Paths in the folder that a new best model makes outdated."""
-        return [*REPORTS, *([CHECKPOINTS] if self.is_new else [])]
+        return [*REPORTS, *([CHECKPOINTS, *self.unused_caches()] if self.is_new else [])]
+
+    @abstractmethod
+    def caches(self) -> Collection[str]:
+        """The patterns of `CACHES` that this run uses; it has made sure that they are its own."""
+
+    def unused_caches(self) -> list[str]:
+        """What an earlier run in the folder has cached and this one cannot use."""
+        unused = (pattern for pattern in CACHES if pattern not in self.caches())
+        found = (path for pattern in unused for path in self.path.glob(pattern))
+        return [path.relative_to(self.path).parts[0] for path in found]
 
     def go_on_from(self, checkpoint: Checkpoint, trainer: Trainer) -> None:
         """Restore the run from a checkpoint, and say so.
@@ -178,7 +188,7 @@ class RunFiles(Callback, ABC):
         """Write a checkpoint and remove old ones."""
         if self.is_new:
             # No evaluation has replaced the earlier run's files yet, so remove them here.
-            with replacing(self.path, {*FILES, CHECKPOINTS} - {LOG}):
+            with replacing(self.path, {*FILES, CHECKPOINTS, *self.unused_caches()} - {LOG}):
                 pass
             self.is_new = False
         step, best = state["run_state"]["step"], state["run_state"]["best"]

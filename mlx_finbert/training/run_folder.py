@@ -17,6 +17,7 @@ from mlx_finbert.models.parameters import Arrays, named_parameters, trainable_pa
 from mlx_finbert.training.checkpoints import FOLDER as CHECKPOINTS
 from mlx_finbert.training.checkpoints import UNCALIBRATED_HEAD, Checkpoint, checkpoints_of
 from mlx_finbert.training.config import TrainSettings
+from mlx_finbert.training.output_dir import TEACHER_LOGITS
 from mlx_finbert.training.run_files import RunFiles
 from mlx_finbert.training.trimmed_vocabulary import TrimmedVocabulary
 
@@ -51,6 +52,9 @@ class RunFolder(RunFiles):
     def identity(self) -> dict[str, str]:
         teacher = {"teacher_sha256": self.teacher_sha256} if self.teacher_sha256 else {}
         return super().identity() | teacher
+
+    def caches(self) -> Collection[str]:
+        return [TEACHER_LOGITS] if self.teacher_sha256 else []
 
     def require_same(self, checkpoint: Checkpoint) -> None:
         """Refuse a checkpoint of a run on other rows or with another teacher."""

@@ -57,29 +57,31 @@ def test_two_processes_are_one(checkpoint, news, tmp_path, form):
     assert files[0] == files[1]
 
 
-ELSEWHERE = """
-import os, sys, tempfile
-os.chdir(os.environ["PLACE"])
-tempfile.tempdir = os.environ["TEMPORARY"]
+ONE_TOKENIZES = """
+import os, sys
+import mlx_finbert
+from mlx_finbert.distributed import ranks
 from mlx_finbert.pretrain import main
+from mlx_finbert.pretraining import texts
+
+os.chdir(os.environ["PLACE"])
+if ranks().rank() == 1:
+    os.mkdir("elsewhere")
+    os.chdir("elsewhere")
+    texts.make_stores = None
 sys.exit(main(sys.argv[1:]))
 """
 
 
 @pytest.mark.slow
-def test_a_folder_that_the_first_process_chose(checkpoint, news, tmp_path):
-    """The second process cannot know it, and makes its tokens elsewhere."""
-    argv = arguments(checkpoint(), news)
-    place = tmp_path / "place"
+def test_a_folder_that_the_first_process_chose_has_the_tokens_of_all(checkpoint, news, tmp_path):
+    place, script = tmp_path / "place", tmp_path / "program.py"
     place.mkdir()
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    script = tmp_path / "program.py"
-    script.write_text(ELSEWHERE)
-    result = launched(argv, [str(script)], PLACE=str(place), TEMPORARY=str(temporary))
+    script.write_text(ONE_TOKENIZES)
+    result = launched(arguments(checkpoint(), news), [str(script)], PLACE=str(place))
     assert result.returncode == 0, result.stdout + result.stderr
-    assert [path.name for path in place.iterdir()] == ["runs"]
-    assert not list(temporary.iterdir())
+    assert sorted(path.name for path in place.iterdir()) == ["elsewhere", "runs"]
+    assert not list((place / "elsewhere").iterdir())
 
 
 OTHER = """
@@ -112,7 +114,7 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(
     class Three:
         rank, size = (lambda self: 0), (lambda self: 3)
 
-    monkeypatch.setattr("mlx_finbert.pretraining.run.ranks", Three)
+    monkeypatch.setattr("mlx_finbert.training.frame.ranks", Three)
     out = tmp_path / "out"
     assert main(arguments(checkpoint(), news, "--output-dir", str(out))) == 2
     assert "--batch-size is 8: must be a multiple of the 3 processes" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from math import exp
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from mlx_finbert.pretrain import main
 from mlx_finbert.pretraining.config import PretrainSettings
 from mlx_finbert.pretraining.folder import PretrainFolder
 from mlx_finbert.pretraining.run import run
+from mlx_finbert.training import batch_memory
+from mlx_finbert.training.batch_memory import least_masked_memory
 from mlx_finbert.training.callbacks import Callback
 from mlx_finbert.training.checkpoints import checkpoints_of
 from mlx_finbert.training.masked_lm import MaskedLMValidation
@@ -88,7 +91,8 @@ def test_the_card_is_that_of_a_masked_language_model(checkpoint, news, tmp_path)
     folder = run(settings(checkpoint(), news, tmp_path / "out")).folder
     _, header, text = (folder / "README.md").read_text().split("---\n", 2)
     assert yaml.safe_load(header)["pipeline_tag"] == "fill-mask"
-    assert str(news) not in text and "news.txt" in text
+    assert "news.txt" in text and 'mlx_finbert.fine_tune("out", data)' in text
+    assert str(tmp_path) not in text
     best = json.loads((folder / "best.json").read_text())
     assert f"{best['val_loss']:.4f} | {exp(best['val_loss']):.2f}" in text
 
@@ -209,6 +213,53 @@ def test_a_folder_that_holds_a_run_needs_overwrite(checkpoint, news, tmp_path):
     with pytest.raises(InputError, match="`overwrite=True`"):
         run(settings(model, news, out))
     assert run(settings(model, news, out, overwrite=True, seed=1)).end == "finished"
+
+
+def test_an_overwritten_run_leaves_the_tokens_that_still_fit_alone(checkpoint, news, tmp_path):
+    model = checkpoint()
+    out = run(settings(model, news, tmp_path / "out")).folder
+    ids = out / "tokens" / "train" / "ids.bin"
+    tokens, stamp = ids.read_bytes(), ids.stat().st_ino
+    (out / "teacher_logits-0.safetensors").write_bytes(b"of a fine-tuning")
+    run(settings(model, news, out, overwrite=True, seed=0, learning_rate=1e-3))
+    assert ids.stat().st_ino == stamp
+    assert not list(out.glob("teacher_logits*"))
+    news.write_text(news.read_text().replace("rose", "fell"))
+    run(settings(model, news, out, overwrite=True))
+    assert ids.read_bytes() != tokens
+
+
+def test_a_folder_of_the_users_named_tokens_stays(checkpoint, news, tmp_path):
+    own = tmp_path / "out" / "tokens" / "mine.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    with pytest.raises(InputError, match="holds tokens, which is not of a pretraining"):
+        run(settings(checkpoint(), news, tmp_path / "out", overwrite=True))
+    assert own.read_text() == "mine"
+
+
+@pytest.mark.parametrize("form", [[], ["--line-by-line"]])
+def test_a_batch_that_no_machine_can_hold_is_refused_before_the_texts_are_read(
+    checkpoint, news, tmp_path, form, capsys
+):
+    out = tmp_path / "out"
+    argv = ["--model", str(checkpoint()), "--data", str(news), "--output-dir", str(out), *form]
+    assert main([*argv, "--max-length", "16", "--batch-size", "1000000000"]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: --batch-size is 1,000,000,000: a batch would take more than")
+    assert said.err.count("\n") == 1 and "--gradient-accumulation-steps" in said.err
+    assert "tokenizing" not in said.out and not out.exists()
+
+
+def test_a_batch_of_lines_is_measured_by_their_tokens(checkpoint, news, tmp_path, monkeypatch):
+    model = checkpoint()
+    rows = settings(model, news, tmp_path / "out", line_by_line=True, batch_size=64)
+    # Enough for 64 lines of one word.
+    memory = least_masked_memory(64 * 3, 64, load_masked_lm(model)[0], 0)
+    sizes = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": memory}
+    monkeypatch.setattr(batch_memory, "os", SimpleNamespace(sysconf=sizes.get))
+    with pytest.raises(InputError, match="`batch_size` is 64: a batch would take more than"):
+        run(rows)
 
 
 def test_a_run_that_diverges_keeps_the_best(checkpoint, news, tmp_path, monkeypatch):

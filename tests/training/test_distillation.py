@@ -70,6 +70,9 @@ def test_the_logits_are_computed_once_and_kept(student, teacher, table, tmp_path
     assert run(student, teacher, table, out, "--overwrite", "--distill-weight", "0.9") == 0
     assert f"are those in {path}" in capsys.readouterr().out
     assert path.stat().st_mtime_ns == stamp
+    flags = ["--model", str(student), "--data", str(table), "--output-dir", str(out), "--overwrite"]
+    assert main([*flags, *FLAGS]) == 0
+    assert not list(out.glob("teacher_logits*"))
 
 
 def test_the_logits_are_those_of_the_teacher_in_the_students_order(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 import pytest
 import yaml
@@ -21,7 +22,9 @@ from mlx_finbert.files import folder_commit
 from mlx_finbert.files.folder_lock import LOCK, claimed
 from mlx_finbert.predict import main as predict
 from mlx_finbert.train import main
+from mlx_finbert.training.checkpoints import checkpoints_of
 from mlx_finbert.training.output_dir import REPORTS
+from mlx_finbert.training.run_folder import RunFolder
 
 
 class Killed(BaseException):
@@ -184,3 +187,34 @@ def test_no_file_is_replaced_or_removed_unasked(command, tmp_path, capsys, name)
         assert program(argv) == 2
         assert f"{out} holds {name} already: name another folder" in capsys.readouterr().err
     assert (out / name).read_text() == "mine" and len(list(out.iterdir())) == 1
+
+
+@pytest.mark.parametrize("first", ["evaluation", "checkpoint"])
+def test_what_only_an_earlier_run_used_is_removed(command, tmp_path, monkeypatch, first):
+    """The tokens of a pretraining and the logits of a teacher, with the first file of the run."""
+    run = tmp_path / "run"
+    (run / "tokens").mkdir(parents=True)
+    (run / "tokens" / "store.json").write_text("{}")
+    (run / "teacher_logits-0.safetensors").write_bytes(b"")
+    (run / "own.txt").write_text("mine")
+
+    def die(*arguments):
+        raise Killed
+
+    if first == "checkpoint":
+        monkeypatch.setattr(RunFolder, "on_evaluation", die)
+    new = command(run, "--max-steps", "2", "--save-steps", "1", "--eval-steps", "2")
+    with pytest.raises(Killed) if first == "checkpoint" else nullcontext():
+        assert main(new) == 0
+    assert (run / "config.json").exists() == (first == "evaluation")
+    assert checkpoints_of(run)
+    names = {path.name for path in run.iterdir()}
+    assert "own.txt" in names and not names & {"tokens", "teacher_logits-0.safetensors"}
+
+
+def test_a_folder_of_the_users_named_tokens_stays(command, tmp_path):
+    own = tmp_path / "run" / "tokens" / "mine.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    assert main(command(tmp_path / "run", "--max-steps", "1")) == 0
+    assert own.read_text() == "mine"

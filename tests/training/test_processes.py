@@ -189,6 +189,6 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(
     class Three:
         rank, size = (lambda self: 0), (lambda self: 3)
 
-    monkeypatch.setattr("mlx_finbert.training.run.ranks", Three)
+    monkeypatch.setattr("mlx_finbert.training.frame.ranks", Three)
     assert main(arguments(checkpoint(), tmp_path / "out")) == 2
     assert "--batch-size is 8: must be a multiple of the 3 processes" in capsys.readouterr().err

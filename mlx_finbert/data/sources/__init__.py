@@ -17,7 +17,7 @@ SAMPLE = Path(__file__).parents[1] / "sample.csv"
 SAMPLE_LICENCE = "CC0 1.0"
 
 
-def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
+def load_texts(spec: str, columns: Columns | None = None, parameter: str = "data") -> LabelledTexts:
     """Load labelled texts by name or path.
 
     Args:
@@ -27,27 +27,33 @@ def load_texts(spec: str, columns: Columns | None = None) -> LabelledTexts:
             file, compressed or not, or of a folder with one such file, or its shards, per split;
             or the id of a data set on the hub (`ID[:CONFIG]`).
         columns: The column settings for files and hub data sets.
+        parameter: The caller's parameter for the data, for messages.
 
     Raises:
         InputError: If the data cannot be read; names the file, row and column, or the parameter.
     """
     columns = columns or Columns()
-    refuse_recorded(spec)
+    refuse_recorded(spec, parameter)
     path, variant = split_variant(spec)
     if path in NAMED:
         own = ["label_map"] if path == "sample" else ["label_map", "revision"]
-        columns.require_unused(path, own)
+        columns.require_unused(path, own, parameter)
         if variant and path != "financial_phrasebank":
-            raise InputError(f"`data={spec}`: only Financial PhraseBank has variants")
-        return _mapped(NAMED[path](variant, columns.revision), columns)
+            raise only_phrasebank(spec, parameter)
+        return _mapped(NAMED[path](variant, columns.revision, parameter), columns)
     if local_path(path).exists():
         if columns.revision is not None:
-            raise InputError(f"`data_revision` has no effect on `data={spec}`: remove it")
-        return _from_path(local_path(path), variant, columns)
+            raise InputError(f"`data_revision` has no effect on `{parameter}={spec}`: remove it")
+        return _from_path(local_path(path), variant, columns, parameter)
     if looks_like_a_path(path):
-        raise InputError(f"`data={path}`: there is no such file or folder")
-    columns.require_unused(path, hub.HUB_COLUMNS)
-    return hub.load_hub(path, variant, columns)
+        raise InputError(f"`{parameter}={path}`: there is no such file or folder")
+    columns.require_unused(path, hub.HUB_COLUMNS, parameter)
+    return hub.load_hub(path, variant, columns, parameter=parameter)
+
+
+def only_phrasebank(spec: str, parameter: str) -> InputError:
+    """The error for a variant of data that has none."""
+    return InputError(f"`{parameter}={spec}`: only Financial PhraseBank has variants")
 
 
 def looks_like_a_path(spec: str) -> bool:
@@ -68,13 +74,14 @@ def _sample() -> LabelledTexts:
 
 
 NAMED = {
-    "sample": lambda _, revision: _sample(),
-    "financial_phrasebank": lambda level, revision: phrasebank.load_phrasebank(
-        phrasebank.download(revision), level
+    "sample": lambda _, *more: _sample(),
+    "financial_phrasebank": lambda level, *more: phrasebank.load_phrasebank(
+        phrasebank.download(*more), level
     ),
-    "imdb": lambda _, revision: imdb.load_imdb_from_hub(revision),
-    "fiqa": lambda _, revision: fiqa.load_fiqa_from_hub(revision),
+    "imdb": lambda _, *more: imdb.load_imdb_from_hub(*more),
+    "fiqa": lambda _, *more: fiqa.load_fiqa_from_hub(*more),
 }
+"""Loads by a name, given the variant, the revision on the hub and the caller's parameter."""
 
 
 def split_variant(spec: str) -> tuple[str, str | None]:
@@ -115,23 +122,23 @@ def is_same_data(one: str, other: str) -> bool:
     return variant == other_variant and a.exists() and b.exists() and a.samefile(b)
 
 
-def _from_path(path: Path, variant: str | None, columns: Columns) -> LabelledTexts:
+def _from_path(path: Path, variant: str | None, columns: Columns, parameter: str) -> LabelledTexts:
     if phrasebank.is_phrasebank(path):
-        columns.require_unused(str(path), ["label_map"])
+        columns.require_unused(str(path), ["label_map"], parameter)
         return _mapped(phrasebank.load_phrasebank(path, variant), columns)
     if variant is not None:
-        raise InputError(f"`data={path}:{variant}`: only Financial PhraseBank has variants")
+        raise only_phrasebank(f"{path}:{variant}", parameter)
     if not path.is_dir():
         return files.load_file(path, columns)
     for belongs, load in ((imdb.is_acl_imdb, imdb.load_acl_imdb), (fiqa.is_fiqa, fiqa.load_fiqa)):
         if belongs(path):
-            columns.require_unused(str(path), ["label_map"])
+            columns.require_unused(str(path), ["label_map"], parameter)
             return _mapped(load(path), columns)
     if "train" in folders.split_files(path, columns.options):
-        columns.require_unused(str(path), (*hub.HUB_COLUMNS, *OF_FORMS))
+        columns.require_unused(str(path), (*hub.HUB_COLUMNS, *OF_FORMS), parameter)
         return files.load_folder(path, columns)
     raise InputError(
-        f"`data={path}`: the folder is not one of Financial PhraseBank, aclImdb or FiQA, and has no"
-        " train.csv (.tsv, .jsonl, .parquet, or shards such as train-00000-of-00002.parquet);"
-        " to read a single table, give its file"
+        f"`{parameter}={path}`: the folder is not one of Financial PhraseBank, aclImdb or FiQA, and"
+        " has no train.csv (.tsv, .jsonl, .parquet, or shards such as"
+        " train-00000-of-00002.parquet); to read a single table, give its file"
     )

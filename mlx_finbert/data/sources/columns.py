@@ -55,15 +55,23 @@ class Columns:
         columns = {PARAMETERS[name]: getattr(self, name) for name in ("text", "label", "split")}
         return {parameter: name for parameter, name in columns.items() if name}
 
-    def require_unused(self, source: str, used: Collection[str] = ()) -> None:
-        """Refuse a parameter that the source does not use."""
+    def require_unused(
+        self, source: str, used: Collection[str] = (), parameter: str = "data"
+    ) -> None:
+        """Refuse a field that a source does not use.
+
+        Args:
+            source: The source's name, for messages.
+            used: The fields that it uses.
+            parameter: The caller's parameter for the source, for messages.
+        """
         for field in fields(self):
             # Earlier versions recorded their default encoding with a run.
             usual = (field.default, "utf-8") if field.name == "encoding" else (field.default,)
             if field.name not in used and getattr(self, field.name) not in usual:
                 is_off = getattr(self, field.name) is False
                 given = PARAMETERS[field.name] + "=False" * is_off
-                raise InputError(f"`{given}` has no effect on `data={source}`: remove it")
+                raise InputError(f"`{given}` has no effect on `{parameter}={source}`: remove it")
 
 
 def stored_names(features: Mapping[str, Any], column: str) -> list[str] | None:

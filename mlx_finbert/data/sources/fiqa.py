@@ -34,9 +34,9 @@ def load_fiqa(path: Path) -> LabelledTexts:
     return from_scores(chain.from_iterable(scores_in(path / name) for name in FILES), str(path))
 
 
-def load_fiqa_from_hub(revision: str | None = None) -> LabelledTexts:
+def load_fiqa_from_hub(revision: str | None = None, parameter: str = "data") -> LabelledTexts:
     """Load the scored sentences from all splits; some sentences occur in several."""
-    found = open_dataset(HUB_REPOSITORY, None, revision)
+    found = open_dataset(HUB_REPOSITORY, None, revision, parameter)
     rows = (row for part in found.values() for row in part)
     pairs = ((row["sentence"], score_of(row["score"], HUB_REPOSITORY)) for row in rows)
     return from_scores(pairs, HUB_REPOSITORY)

@@ -12,13 +12,17 @@ HUB_COLUMNS = "text", "label", "label_names", "label_map", "drop_bad_rows", "rev
 
 
 def load_hub(
-    repo_id: str, config: str | None, columns: Columns, licence: str = ""
+    repo_id: str,
+    config: str | None,
+    columns: Columns,
+    licence: str = "",
+    parameter: str = "data",
 ) -> LabelledTexts:
     """Load a data set with a column of texts and a column of labels, and keep its splits.
 
     Names of a `ClassLabel` column are used. See `load_parts` for splits that are left out.
     """
-    found = open_dataset(repo_id, config, columns.revision)
+    found = open_dataset(repo_id, config, columns.revision, parameter)
     parts = {name: part_of_table(rows) for name, rows in found.items()}
     return load_parts(parts, repo_id, columns, licence)
 

@@ -35,10 +35,10 @@ def load_acl_imdb(path: Path) -> LabelledTexts:
     return rows.labelled(str(path), Naming(LABELS), licence=LICENCE)
 
 
-def load_imdb_from_hub(revision: str | None = None) -> LabelledTexts:
+def load_imdb_from_hub(revision: str | None = None, parameter: str = "data") -> LabelledTexts:
     """Load IMDB as published by Stanford's NLP group."""
     columns = Columns(label_names=LABELS, revision=revision)
-    return load_hub(HUB_REPOSITORY, None, columns, LICENCE)
+    return load_hub(HUB_REPOSITORY, None, columns, LICENCE, parameter)
 
 
 def _text(file: Path) -> str:

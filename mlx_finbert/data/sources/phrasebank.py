@@ -110,8 +110,8 @@ def _take_band(
     raise InputError(f"{path} has no sentence {pair[0]!r} labelled {pair[1]}")
 
 
-def download(revision: str | None = None) -> Path:
-    """Download the archive from the hub, or find it in the cache."""
+def download(revision: str | None = None, parameter: str = "data") -> Path:
+    """Download the archive from the hub, or find it in the cache; `parameter` is for messages."""
     from huggingface_hub import hf_hub_download
 
     try:
@@ -122,7 +122,7 @@ def download(revision: str | None = None) -> Path:
         raise InputError(
             "Financial PhraseBank could not be downloaded from the hub: download"
             f" https://huggingface.co/datasets/{HUB_REPOSITORY}/resolve/main/{HUB_FILE}"
-            " and give the file's path as `data`"
+            f" and give the file's path as `{parameter}`"
         ) from error
 
 

@@ -13,6 +13,7 @@ from mlx_finbert.data.sources import (
     imdb,
     load_texts,
     looks_like_a_path,
+    only_phrasebank,
     phrasebank,
     split_variant,
 )
@@ -33,6 +34,7 @@ MEASURED = ("validation", "test")
 """Splits that are not read, so that a classifier can be measured on them later."""
 
 OF_TABLES = ("text", "drop_bad_rows")
+OF_HUB = (*OF_TABLES, "revision")
 
 Value = tuple[Any, Callable[[], str]]
 """The value of a row's text column, or an exception, and a function that names its place."""
@@ -103,30 +105,29 @@ def plain_texts(spec: str, columns: Columns | None = None, parameter: str = "dat
             file, or of a folder of such files; a name or path that `load_texts` knows; the id of a
             data set on the hub (`ID[:CONFIG]`). Of a source with splits, those for validation and
             testing are not read.
-        columns: The column with the texts, and the format of the files.
+        columns: The column with the texts, the format of the files, and the revision on the hub.
         parameter: The parameter that gave the spec, for messages.
 
     Raises:
         InputError: If there is no such data; names the parameter.
     """
     columns = columns or Columns()
-    refuse_recorded(spec)
+    refuse_recorded(spec, parameter)
     word, variant = split_variant(spec)
     path = local_path(word)
     if word == "imdb":
-        columns.require_unused(word)
+        columns.require_unused(word, ["revision"], parameter)
         return _from_hub(imdb.HUB_REPOSITORY, variant, columns, parameter)
     if word in NAMED or (path.exists() and (phrasebank.is_phrasebank(path) or _is_fiqa(path))):
-        columns.require_unused(word)
-        return _labelled(spec)
+        return _labelled(spec, columns, parameter)
     if path.exists():
         if variant is not None:
-            raise InputError(f"`{parameter}={spec}`: only Financial PhraseBank has variants")
-        columns.require_unused(word, (*OF_TABLES, *OF_FORMS))
+            raise only_phrasebank(spec, parameter)
+        columns.require_unused(word, (*OF_TABLES, *OF_FORMS), parameter)
         return _from_path(path, columns, parameter)
     if looks_like_a_path(word):
         raise InputError(f"`{parameter}={word}`: there is no such file or folder")
-    columns.require_unused(word, OF_TABLES)
+    columns.require_unused(word, OF_HUB, parameter)
     return _from_hub(word, variant, columns, parameter)
 
 
@@ -134,9 +135,9 @@ def _is_fiqa(path: Path) -> bool:
     return path.is_dir() and fiqa.is_fiqa(path)
 
 
-def _labelled(spec: str) -> PlainTexts:
+def _labelled(spec: str, columns: Columns, parameter: str) -> PlainTexts:
     """A source of `load_texts`, which is small: its training texts."""
-    data = load_texts(spec)
+    data = load_texts(spec, columns, parameter)
     texts = [
         text
         for i, text in enumerate(data.texts)

@@ -6,7 +6,7 @@ import json
 import datasets
 import pytest
 
-from mlx_finbert.data.sources import load_texts
+from mlx_finbert.data.sources import fiqa, load_texts
 from mlx_finbert.data.sources.columns import Columns
 from mlx_finbert.data.sources.plain_texts import plain_texts
 from mlx_finbert.errors import InputError
@@ -168,3 +168,42 @@ def test_a_folder_without_texts_is_refused(folder):
     (folder / "picture.png").write_bytes(b"x")
     with pytest.raises(InputError, match="no file with one of the endings"):
         plain_texts(str(folder))
+
+
+def test_a_revision_reaches_the_hub(monkeypatch):
+    asked = []
+
+    def load_dataset(name, config, revision):
+        asked.append((name, revision))
+        return {
+            "train": datasets.Dataset.from_dict({"text": ["a"], "sentence": ["b"], "score": [1]})
+        }
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    for name in ("someone/news", "imdb", "fiqa"):
+        assert list(plain_texts(name, Columns(revision="v2")))
+    assert asked == [
+        ("someone/news", "v2"),
+        ("stanfordnlp/imdb", "v2"),
+        (fiqa.HUB_REPOSITORY, "v2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "columns", "said"),
+    [
+        ("sample", {"revision": "v2"}, "`data_revision` has no effect on `validation_data=sample`"),
+        ("{}", {"revision": "v2"}, "`data_revision` has no effect on `validation_data="),
+        ("imdb", {"delimiter": ";"}, "`delimiter` has no effect on `validation_data=imdb`"),
+        ("a/b", {"delimiter": ";"}, "`delimiter` has no effect on `validation_data=a/b`"),
+        ("{}:x", {}, "`validation_data=.*: only Financial PhraseBank has variants"),
+        ("fiqa:x", {}, "`validation_data=fiqa:x`: only Financial PhraseBank has variants"),
+        ("texts in memory (sha256 0)", {}, "another place with `validation_data`"),
+        ("{}.txt", {}, "`validation_data=.*: there is no such file or folder"),
+    ],
+)
+def test_messages_name_the_setting_of_the_texts(folder, spec, columns, said):
+    path = folder / "news.csv"
+    path.write_text("text\na\n")
+    with pytest.raises(InputError, match=said):
+        plain_texts(spec.format(path), Columns(**columns), "validation_data")
