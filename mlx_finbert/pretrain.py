@@ -20,12 +20,14 @@ they may be larger than memory.
 @command
 def main(argv: list[str] | None = None) -> int:
     # These import MLX, for which `command` has prepared the process.
+    from mlx_finbert.distributed import ranks
     from mlx_finbert.pretraining.config import PretrainSettings
     from mlx_finbert.pretraining.run import complete, run
 
     given = parse_values(PretrainSettings, "mlx_finbert.pretrain", DESCRIPTION, argv)
     result = run(complete(given))
-    print(result)
+    if ranks().rank() == 0:
+        print(result)
     return {"finished": 0, "stopped early": 0, "interrupted": 130}.get(result.end, 1)
 
 

@@ -1,5 +1,7 @@
 """`--add-tokens`: words that a pretraining run adds to the vocabulary."""
 
+import json
+
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 import mlx_finbert
 from mlx_finbert.checkpoints.add_tokens import add_tokens
 from mlx_finbert.checkpoints.masked_lm import load_masked_lm
+from mlx_finbert.convert.to_coreml import main as to_coreml
 from mlx_finbert.pretrain import main
 from mlx_finbert.training.checkpoints import FOLDER
 
@@ -76,6 +79,22 @@ def test_a_classifier_goes_on_from_them(flags, tmp_path):
     rows = tokenizer(["net ebitda rose"], return_tensors="np")["input_ids"]
     assert rows.max() >= len(tokenizer) - 2
     assert np.isfinite(np.array(model(mx.array(rows), mx.ones(rows.shape, mx.int32)))).all()
+
+
+@pytest.mark.slow
+def test_an_app_has_them(flags, tmp_path):
+    """In the metadata of the packages, which the Swift tokenizer reads, and in its golden texts."""
+    assert main(flags) == 0
+    model, tokenizer = mlx_finbert.load(tmp_path / "run", labels=["down", "up"])
+    mlx_finbert.save(model, tokenizer, tmp_path / "classifier")
+    app = tmp_path / "app"
+    argv = ["--model", str(tmp_path / "classifier"), "--output", str(app / "T.mlpackage")]
+    assert to_coreml(argv) == 0
+    golden = json.loads((app / "golden.json").read_text())["texts"]
+    ids = tokenizer.convert_tokens_to_ids(["ebitda", "write-down"])
+    assert set(ids) <= {token for text in golden for token in text["input_ids"]}
+    models = list(app.glob("*.mlpackage/Data/com.apple.CoreML/model.mlmodel"))
+    assert models and all(b"write-down" in path.read_bytes() for path in models)
 
 
 def test_a_missing_file_is_named(flags, tmp_path, capsys):

@@ -45,7 +45,7 @@ def test_two_processes_are_one(checkpoint, news, tmp_path, form):
     assert main(argv[0]) == 0
     result = launched(argv[1])
     assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.count("steps of 16 rows") == 1
+    assert result.stdout.count("steps of 16 rows") == result.stdout.count("held out: loss") == 1
     one, two = (json.loads((out / "history.json").read_text()) for out in outputs.values())
     assert len(one) == len(two) == 3
     for ours, theirs in zip(one, two, strict=True):
