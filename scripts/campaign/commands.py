@@ -185,7 +185,8 @@ def labels_of_package(folder: Path) -> str:
     from mlx_finbert.convert.packages import verify_package
     from mlx_finbert.convert.settings import VerifySettings
 
-    package, model = folder / "new" / "Small.mlpackage", folder / "model"
+    # A package of one length has it in its name.
+    package, model = folder / "new" / "Small-8.mlpackage", folder / "model"
     report = verify_package(VerifySettings(package=str(package), model=str(model)))
     return str(report.passed)
 
