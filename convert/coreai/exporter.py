@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from mlx_finbert.checkpoints.files import ADAPTER_CONFIG
@@ -33,8 +34,9 @@ def export(
     lengths = options.as_core_ml().lengths_for(tokenizer.model_max_length, model.args.max_length)
     description = describe_asset(model, tokenizer, options, lengths, source)
     with claimed(path.parent, "choose another folder for `output`") as folder:
-        finish(folder)
-        refuse_existing(folder, path.name, options.overwrite)
+        # An export that was killed among its moves is only now complete: nobody has seen it.
+        unseen = finish(folder)
+        refuse_existing(folder, path.name, options.overwrite, unseen)
         with replacing(folder) as part:
             write_app_files(part, description, tokenizer)
             log.info(f"building {path.name}")
@@ -57,8 +59,11 @@ def export(
     return report
 
 
-def refuse_existing(folder: Path, name: str, overwrite: bool) -> None:
-    """Refuse to replace files without `overwrite`, or to mix the files of two exports."""
+def refuse_existing(folder: Path, name: str, overwrite: bool, unseen: Collection[str] = ()) -> None:
+    """Refuse to replace files without `overwrite`, or to mix the files of two exports.
+
+    Files with a name in `unseen` may be replaced in any case.
+    """
     if any((folder / other).exists() for other in ("config.json", ADAPTER_CONFIG)):
         raise InputError(f"`output`: {folder} holds a model: choose another folder")
     for found in sorted([*folder.glob("*.mlpackage"), *folder.glob(f"*{SUFFIX}")]):
@@ -68,7 +73,7 @@ def refuse_existing(folder: Path, name: str, overwrite: bool) -> None:
                 " replace: choose another folder"
             )
     for other in (name, *SIDE_FILES):
-        if (folder / other).exists() and not overwrite:
+        if (folder / other).exists() and not overwrite and other not in unseen:
             raise InputError(
                 f"`output`: {folder / other} exists: choose another folder, or add `overwrite=True`"
             )

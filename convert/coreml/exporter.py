@@ -4,9 +4,7 @@ import itertools
 import logging
 import re
 import shutil
-import tempfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from mlx_finbert.convert.coreml.side_files import (
     write_app_files,
     write_export_json,
 )
+from mlx_finbert.convert.coreml.temporary_files import temporary_files_in
 from mlx_finbert.convert.coreml.validation import validate
 from mlx_finbert.convert.coreml.verification import Verifier
 from mlx_finbert.convert.coreml.vocabulary import (
@@ -49,9 +48,6 @@ SUFFIX = ".mlpackage"
 BYTES = {"fp32": 4, "fp16": 2, "int8": 1, "palette6": 0.75, "palette4": 0.5}
 """The size of a weight, by precision or compression."""
 
-TEMPORARY = ".temporary"
-"""The folder of coremltools' temporary files, while an export is written."""
-
 Lengths = list[int]
 
 
@@ -74,8 +70,9 @@ def export(
         if rows is not None:
             # Refuse unknown labels now, not after minutes of work.
             rows.ids_in(model.args.labels)
-        require_space(folder, size_of_export(description, names), "output", "the packages")
-        with replacing(folder) as part, temporary_files_in(part):
+        needed = size_of_export(description, names)
+        require_space(folder, needed, "output", "the packages")
+        with replacing(folder) as part, temporary_files_in(part, needed):
             write_app_files(part, description, tokenizer)
             for name, own in names.items():
                 log.info(f"building {name}")
@@ -202,23 +199,6 @@ def size_of_export(description: Description, names: dict[str, Lengths]) -> int:
     # Functions are written one by one before they are merged.
     copies = len(description.lengths) + 2 if options.multifunction else len(names) + 1
     return round(weights * each * copies)
-
-
-@contextmanager
-def temporary_files_in(folder: Path) -> Iterator[None]:
-    """Let coremltools write its temporary files next to the export instead of to TMPDIR.
-
-    They are as large as the model, so they belong on the disk whose space is checked, and what a
-    killed export leaves of them is removed by the next one.
-    """
-    before, own = tempfile.tempdir, folder / TEMPORARY
-    own.mkdir()
-    tempfile.tempdir = str(own)
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-        shutil.rmtree(own, ignore_errors=True)
 
 
 def write_package(path: Path, description: Description) -> None:

@@ -6,12 +6,13 @@ from mlx_finbert.backend import check_backend
 from mlx_finbert.backend.linux_cpu.process import (
     compute_side_by_side,
     keep_freed_memory,
+    kernel_problem,
     prefer_memory,
     require_folder_of_kernels,
     use_fast_blas,
 )
 
-__all__ = ["hold_memory", "prefer_memory", "prepare_process", "use_fast_blas"]
+__all__ = ["hold_memory", "kernel_problem", "prefer_memory", "prepare_process", "use_fast_blas"]
 
 
 def prepare_process() -> None:

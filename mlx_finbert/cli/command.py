@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any, TextIO
 
-from mlx_finbert.backend.process import prepare_process
+from mlx_finbert.backend.process import kernel_problem, prepare_process
 from mlx_finbert.cli.messages import printed_messages, told
 from mlx_finbert.errors import InputError
 from mlx_finbert.interrupt import ended_as_by_ctrl_c
@@ -50,6 +50,11 @@ def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
         name = error.filename2 or error.filename
         where = f"{name}: " if name else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        if (problem := kernel_problem(error)) is None:
+            raise
+        print(f"error: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -14,7 +14,7 @@ from mlx_finbert.checkpoints.save import write_safetensors
 from mlx_finbert.distillation.teacher import Teacher
 from mlx_finbert.distributed import require_same
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import replaced
+from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.inference.logits import Forward, require_finite
 
 log = logging.getLogger(__name__)
@@ -88,14 +88,9 @@ def read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
 
 def write(path: Path, logits: np.ndarray) -> None:
     """Write logits to a file, and remove those of another teacher or of other texts."""
-    with replaced(path) as part:
-        # MLX adds an ending to a name without it.
-        named = part.with_name(f"{part.name}.safetensors")
-        write_safetensors({LOGITS: mx.array(logits)}, named)
-        named.rename(part)
-    for other in path.parent.glob(PATTERN):
-        if other != path:
-            other.unlink()
+    others = [other.name for other in path.parent.glob(PATTERN)]
+    with replacing(path.parent, others) as part:
+        write_safetensors({LOGITS: mx.array(logits)}, part / path.name)
 
 
 def is_anywhere(found: np.ndarray | None, processes: mx.distributed.Group) -> bool:

@@ -104,14 +104,19 @@ def failures_named(path: Path, part: Path | None = None) -> Iterator[None]:
             if part and isinstance(named, str | Path) and Path(named).is_relative_to(part):
                 setattr(error, name, str(path / Path(named).relative_to(part)))
         if part and part.exists():
-            tell_space(error, part, f"more than {size_text(size_of(part))}")
+            size = size_of(part)
+            tell_space(error, part, f"more than {size_text(size)}" if size else "more space")
         raise
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a whole file atomically."""
     with replaced(path) as part:
-        part.write_bytes(data)
+        try:
+            part.write_bytes(data)
+        except OSError as error:
+            tell_space(error, part, size_text(len(data)))
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

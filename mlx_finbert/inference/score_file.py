@@ -1,6 +1,7 @@
 """Scores a file in constant memory: writes its columns and the predictions next to them."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
@@ -24,6 +25,15 @@ from mlx_finbert.inference.predictor import Predictor
 from mlx_finbert.inference.scored_rows import ScoredRow, scored_texts, text_columns
 from mlx_finbert.inference.table import Table, check_target
 from mlx_finbert.prefetch import ahead
+
+NUMBER = len("0.123456")
+"""The characters of a number; labels take about as many."""
+
+
+def size_in_part(columns: Iterable[str]) -> int:
+    """Return the bytes of a row of a part, which is JSON with the names of the columns."""
+    row = ScoredRow(dict.fromkeys(columns, "." * (NUMBER - 2)))
+    return len(json.dumps(vars(row)) + "\n")
 
 
 @dataclass
@@ -112,9 +122,10 @@ class Job:
         """
         if self.target.suffix.lower() == PARQUET:
             return
-        # The parts, and the output with the source's rows, in which a number takes 8 characters.
-        scores = parts.rows * 8 * len(self.writer.added)
-        needed = 2 * scores + size_of(self.table.path) - size_of(parts.folder)
+        added = self.writer.added
+        # Of the output's columns, those of the source take what they take there.
+        needed = parts.rows * (size_in_part(added) + NUMBER * len(added))
+        needed += size_of(self.table.path) - size_of(parts.folder)
         require_space(self.target.parent, needed, "output", "the scored rows and their parts")
 
     def score(self, parts: Parts, rank: int, size: int) -> None:

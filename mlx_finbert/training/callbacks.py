@@ -12,7 +12,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlx_finbert.files.atomic import write_text
+from mlx_finbert.files.atomic import failures_named, write_text
 from mlx_finbert.files.json_text import parse_json
 from mlx_finbert.inference.progress_bar import progress_bar
 from mlx_finbert.training.state import Record, StepMetrics
@@ -95,8 +95,9 @@ class JsonLines(Callback):
     def write(self, event: str, figures: dict[str, Any]) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"event": event, "time": now, "step": self.step} | finite(figures)
-        self.file.write(json.dumps(line, default=str) + "\n")
-        self.file.flush()
+        with failures_named(self.path, self.path):
+            self.file.write(json.dumps(line, default=str) + "\n")
+            self.file.flush()
 
 
 def lines_until(path: Path, step: int) -> list[str]:

@@ -70,6 +70,9 @@ class Guarded(Callback):
         try:
             self.reporter.on_start(settings, total_steps, resumed_at)
         except Exception as error:
+            if isinstance(error, OSError) and error.filename:
+                # It names the file and, for a full disk, what is needed.
+                raise
             raise InputError(f"{self.name} cannot be started: {first_line(error)}") from error
 
     def on_step(self, figures: StepMetrics) -> None:

@@ -9,6 +9,7 @@ import mlx.nn as nn
 import numpy as np
 
 from mlx_finbert.backend.interface import compile_update, compiled_value_and_grad, squared_norm
+from mlx_finbert.backend.process import kernel_problem
 from mlx_finbert.data.loader import Batch, Update
 from mlx_finbert.distributed import BACKENDS
 from mlx_finbert.errors import first_line
@@ -34,12 +35,13 @@ class StepFailed(Exception):
 def named(number: int, update: Update, outcome: str) -> Iterator[None]:
     """Turn exceptions inside the block into `StepFailed`.
 
-    A lost connection to another process is raised unchanged, for `distributed.guarded`.
+    A lost connection to another process is raised unchanged, for `distributed.guarded`, and so is
+    a kernel that could not be built, whose remedy the commands tell.
     """
     try:
         yield
     except (RuntimeError, ValueError, IndexError) as error:
-        if str(error).startswith(BACKENDS):
+        if str(error).startswith(BACKENDS) or kernel_problem(error):
             raise
         rows = ", ".join(map(str, update.numbers[:8]))
         more = ", ..." if len(update.rows) > 8 else ""

@@ -2,14 +2,14 @@
 
     python scripts/campaign/beyond.py rows [--count 1000000]
     python scripts/campaign/beyond.py soak [--count 200]
-    python scripts/campaign/beyond.py threads
+    python scripts/campaign/beyond.py threads [--count 20]
 
 - `rows` scores 10,000 and `--count` rows: memory must be the same within 5%, the output after three
   kills the same, and the progress bar has rows a second and the time left
 - `soak` trains `--count` times in one process: memory after the last within 10% of that after the
   20th, no more open files, no more threads
-- `threads` has 8 threads predict with one model, and trains two models while a thread
-  predicts: the results are those of one thread
+- `threads` has 8 threads predict with one model, `--count` times each, and trains two models while
+  a thread predicts: the results are those of one thread
 
 The status is 1 if one of these does not hold. Needs Linux.
 """
@@ -37,7 +37,7 @@ from many_rows import many_rows
 from soak import soak
 from threads import threads
 
-COUNTS = {"rows": 1_000_000, "soak": 200, "threads": 0}
+COUNTS = {"rows": 1_000_000, "soak": 200, "threads": 20}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", choices=COUNTS, help="what to run")
-    parser.add_argument("--count", type=int, metavar="N", help="rows or trainings")
+    parser.add_argument("--count", type=int, metavar="N", help="rows, trainings or predictions")
     arguments = parser.parse_args(argv)
     count = arguments.count or COUNTS[arguments.name]
     with tempfile.TemporaryDirectory(prefix="campaign-") as folder:
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         runs = {
             "rows": lambda: many_rows(count, root),
             "soak": lambda: soak(count, root),
-            "threads": lambda: threads(root),
+            "threads": lambda: threads(count, root),
         }
         told, faults = runs[arguments.name]()
     print(told)

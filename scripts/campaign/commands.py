@@ -76,6 +76,19 @@ def fuse(folder: Path) -> None:
     fuse_adapters(FuseSettings(model=str(folder), output=str(folder / "out")))
 
 
+def shrink(folder: Path) -> None:
+    from mlx_finbert.convert.fewer_layers import shrink
+    from mlx_finbert.convert.settings import ShrinkSettings
+
+    shrink(ShrinkSettings(model=str(folder / "start"), output=str(folder / "small")))
+
+
+def evaluate(folder: Path) -> None:
+    import mlx_finbert
+
+    mlx_finbert.evaluate_classifier(folder / "out", output=str(folder / "measured"))
+
+
 def predict(folder: Path, **more: Any) -> None:
     from mlx_finbert.inference.config import PredictSettings
     from mlx_finbert.inference.run import run
@@ -135,6 +148,23 @@ def resume_again(folder: Path) -> None:
     mlx_finbert.fine_tune(resume_from_checkpoint=str(folder / "out"))
 
 
+def pretrain(folder: Path, **more: Any) -> None:
+    from mlx_finbert.pretraining.run import complete, run
+
+    given = more or {
+        "model": str(folder / "start"), "data": str(folder / "news.csv"),
+        "output_dir": str(folder / "new"), "overwrite": True, "num_train_epochs": 2,
+        "batch_size": 8, "max_length": 16, "save_steps": 3,
+    }  # fmt: skip
+    run(complete(given))
+
+
+def pretrain_again(folder: Path) -> None:
+    new = folder / "new"
+    has_checkpoint = any((new / "checkpoints").glob("step-*"))
+    pretrain(folder, **{"resume_from_checkpoint": str(new)} if has_checkpoint else {})
+
+
 def to_coreml(folder: Path) -> None:
     import mlx_finbert
 
@@ -142,18 +172,39 @@ def to_coreml(folder: Path) -> None:
     mlx_finbert.export_coreml(folder / "model", target, lengths=[8])
 
 
+def to_coreai(folder: Path) -> None:
+    from mlx_finbert.convert.assets import export_asset
+    from mlx_finbert.convert.settings import ToCoreaiSettings
+
+    target, model = folder / "new" / "Small.aimodel", folder / "model"
+    export_asset(ToCoreaiSettings(model=str(model), output=str(target), lengths=[8]))
+
+
 def labels_of_package(folder: Path) -> str:
     """What a package computes for rows of 8 tokens; its other files as they are."""
     from mlx_finbert.convert.packages import verify_package
     from mlx_finbert.convert.settings import VerifySettings
 
-    package, model = folder / "new" / "Small.mlpackage", folder / "model"
+    # A package of one length has it in its name.
+    package, model = folder / "new" / "Small-8.mlpackage", folder / "model"
     report = verify_package(VerifySettings(package=str(package), model=str(model)))
     return str(report.passed)
 
 
+def folder_at(name: str) -> Callable[[Path], str]:
+    """The hash of every file of a subfolder."""
+
+    def result(folder: Path) -> str:
+        files = sorted(p for p in (folder / name).rglob("*") if p.is_file())
+        return files_in(*(str(file.relative_to(folder)) for file in files))(folder)
+
+    return result
+
+
 RUN_RESULTS = "history.csv", "model.safetensors", "seen_texts.tsv", "metrics.json"
 LORA_RESULTS = "history.csv", "adapters.safetensors", "seen_texts.tsv", "metrics.json"
+PRETRAINED = "history.csv", "model.safetensors", "metrics.json", "tokens/store.json"
+MEASURED = "measured/metrics.json", "measured/predictions.csv", "measured/report.html"
 
 
 def of_run(name: str, files: tuple[str, ...] = RUN_RESULTS) -> Callable[[Path], str]:
@@ -167,6 +218,8 @@ COMMANDS = {
         Command("save", "run", save, model_in("start"), whole=model_in("start")),
         Command("to_mlx", "torch_zip", to_mlx, model_in("out")),
         Command("fuse", "adapters", fuse, model_in("out")),
+        Command("shrink", "run", shrink, model_in("small")),
+        Command("evaluate", "run", evaluate, files_in(*MEASURED)),
         Command("predict", "scoring", predict, files_in("scored.csv")),
         Command(
             "predict --sentences",
@@ -179,6 +232,8 @@ COMMANDS = {
             "train --lora-rank", "run", train_lora, of_run("new", LORA_RESULTS), train_lora_again
         ),
         Command("train --resume-from-checkpoint", "run", resume, of_run("out"), resume_again),
+        Command("pretrain", "run", pretrain, of_run("new", PRETRAINED), pretrain_again),
+        Command("to_coreai", "package", to_coreai, folder_at("new/Small.aimodel"), is_slow=True),
         Command("to_coreml", "package", to_coreml, labels_of_package, is_slow=True),
     )
 }

@@ -10,11 +10,14 @@ import numpy as np
 from materials import SHORT_RUN, csv_of, model, rows
 
 THREADS = 8
-ROUNDS = 20
 
 
-def threads(root: Path) -> tuple[str, list[str]]:
+def threads(rounds: int, root: Path) -> tuple[str, list[str]]:
     """Compare what threads compute with what one thread computes.
+
+    Args:
+        rounds: how often each thread predicts.
+        root: an empty folder.
 
     Returns:
         A line for each comparison, and what is wrong.
@@ -40,7 +43,7 @@ def threads(root: Path) -> tuple[str, list[str]]:
     right = [predict(number) for number in range(THREADS)]
     lines, wrong = [], []
     for told, unequal in (
-        (f"{THREADS} threads, one model, {ROUNDS} times", _at_once(predict, right)),
+        (f"{THREADS} threads, one model, {rounds} times", _at_once(predict, right, rounds)),
         ("two trainings while a thread predicts", _during_predictions(predict, train, right)),
     ):
         lines.append(f"{told}: {unequal or 'as in one thread'}")
@@ -48,16 +51,16 @@ def threads(root: Path) -> tuple[str, list[str]]:
     return "\n".join(lines), wrong
 
 
-def _at_once(predict: Callable[[int], np.ndarray], right: Sequence[np.ndarray]) -> str:
+def _at_once(predict: Callable[[int], np.ndarray], right: Sequence[np.ndarray], rounds: int) -> str:
     """Predict in all threads, which start together."""
     together = threading.Barrier(THREADS)
 
-    def rounds(number: int) -> int:
+    def unequal(number: int) -> int:
         together.wait()
-        return sum(not np.array_equal(predict(number), right[number]) for _ in range(ROUNDS))
+        return sum(not np.array_equal(predict(number), right[number]) for _ in range(rounds))
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return _told([pool.submit(rounds, number) for number in range(THREADS)])
+        return _told([pool.submit(unequal, number) for number in range(THREADS)])
 
 
 def _during_predictions(

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from mlx_finbert.backend import VARIABLE
-from mlx_finbert.backend.process import prepare_process
+from mlx_finbert.backend.process import kernel_problem, prepare_process
+from mlx_finbert.cli.command import command
 from mlx_finbert.errors import InputError
 
 REPORT = """
@@ -70,3 +71,36 @@ def test_a_temporary_folder_that_cannot_be_written_is_named_with_the_remedy(
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(InputError, match=r"mlx \(Permission denied\)"):
         prepare_process()
+
+
+FAILED_BUILD = (
+    "[Compile::eval_cpu] Failed to compile function Df4: Failed to execute command with return"
+    ' code 1: "g++ -O3 "/t/mlx/a.cpp" 2>&1", the output is: '
+)
+
+
+@pytest.mark.parametrize(
+    "output, problem",
+    [
+        (
+            "/t/a.cpp:1: fatal error: error closing /t/a.s: No space left on device\ncompilation",
+            "error closing /t/a.s: No space left on device",
+        ),
+        ("sh: 1: g++: not found\n", "sh: 1: g++: not found"),
+    ],
+)
+def test_a_kernel_that_cannot_be_built_is_one_sentence(output, problem, monkeypatch, capsys):
+    @command
+    def fail(argv):
+        raise RuntimeError(FAILED_BUILD + output)
+
+    monkeypatch.setenv("TMPDIR", "/t")
+    monkeypatch.setattr("mlx_finbert.cli.command.prepare_process", lambda: None)
+    assert fail() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    start = "error: MLX cannot write the kernels that it builds to /t/mlx"
+    assert line.startswith(f"{start} ({problem}): set TMPDIR to a folder")
+
+
+def test_other_errors_are_no_failed_builds():
+    assert kernel_problem(RuntimeError("[matmul] shapes do not fit")) is None

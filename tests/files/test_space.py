@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import mlx.core as mx
 import pytest
@@ -11,7 +12,7 @@ from mlx_finbert.checkpoints.save import write_safetensors
 from mlx_finbert.convert.to_coreml import main as to_coreml
 from mlx_finbert.convert.to_mlx import main as to_mlx
 from mlx_finbert.errors import InputError
-from mlx_finbert.files.atomic import replaced
+from mlx_finbert.files.atomic import replaced, write_bytes
 from mlx_finbert.files.folder_commit import replacing
 from mlx_finbert.files.space import free_bytes, require_space, size_of, size_text
 from mlx_finbert.predict import main as predict
@@ -67,6 +68,23 @@ def test_a_file_that_does_not_fit_is_named_with_what_it_needs(tmp_path, free_spa
         f"{FULL}: it needs more than 2.0 MB, and the disk has 0 bytes free"
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_which_nothing_fits_needs_more_space(tmp_path, free_space):
+    free_space(0)
+    with pytest.raises(OSError) as caught, replaced(tmp_path / "a.csv"):
+        raise_full()
+    assert caught.value.filename == str(tmp_path / "a.csv")
+    assert caught.value.strerror == f"{FULL}: it needs more space, and the disk has 0 bytes free"
+
+
+def test_content_that_does_not_fit_is_told_with_its_size(tmp_path, free_space, monkeypatch):
+    free_space(0)
+    monkeypatch.setattr(Path, "write_bytes", lambda path, data: raise_full())
+    with pytest.raises(OSError) as caught:
+        write_bytes(tmp_path / "a.html", bytes(2_000_000))
+    assert caught.value.filename == str(tmp_path / "a.html")
+    assert caught.value.strerror == f"{FULL}: it needs 2.0 MB, and the disk has 0 bytes free"
 
 
 def test_a_file_in_a_new_folder_that_does_not_fit_is_named_by_its_place(tmp_path, free_space):

@@ -8,7 +8,14 @@ import pytest
 import mlx_finbert
 from mlx_finbert.inference import Document, Predictor
 from mlx_finbert.inference import score_file as scoring
-from mlx_finbert.inference.scored_rows import scale_positions, sentiment_scores
+from mlx_finbert.inference.parts import Parts
+from mlx_finbert.inference.score_file import size_in_part
+from mlx_finbert.inference.scored_rows import (
+    scale_positions,
+    scored_texts,
+    sentiment_scores,
+    text_columns,
+)
 from mlx_finbert.predict import main
 
 FIVE = ["very negative", "negative", "neutral", "positive", "very positive"]
@@ -112,3 +119,12 @@ def test_a_mixed_label_makes_every_score_go(checkpoint, tmp_path, capsys, by_sen
     files = ["--input", str(tmp_path / "in.txt"), "--output", str(tmp_path / "out.jsonl")]
     assert main([*flags, *files]) == 0
     assert "no score: the labels negative" in capsys.readouterr().out
+
+
+def test_the_size_of_a_part_is_foreseen(tmp_path):
+    labels = ["negative", "neutral", "positive"]
+    probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], 1000)
+    part = Parts(tmp_path, 1000, {})
+    part.write(0, scored_texts(["a text"] * 1000, probabilities, labels), 0)
+    foreseen = 1000 * size_in_part(text_columns(labels))
+    assert 0.95 < foreseen / part.path(0).stat().st_size < 1.05

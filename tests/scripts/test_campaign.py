@@ -194,7 +194,6 @@ MATERIALS = sorted({r.material for r in READERS if not r.is_slow and r.material 
 
 DEEP = "deeply nested JSON"
 PENDING: dict[str, str] = {
-    "train": "kills whose cause is not known yet",
     "FiQA": DEEP,
     "checksums.json": DEEP,
     "manifest of predict": DEEP,
@@ -211,7 +210,7 @@ PENDING: dict[str, str] = {
     "PhraseBank, zip": "damaged entries",
     "JSON Lines": "a sentence that quotes a whole value",
 }
-"""Readers and commands that have failures still, each with the reason."""
+"""Readers that have failures still, each with the reason."""
 
 
 @pytest.mark.slow
@@ -227,6 +226,4 @@ def test_damaged_files(material):
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["save", "predict", "train"])
 def test_killed_commands(command):
-    if command in PENDING:
-        pytest.skip(PENDING[command])
     assert campaign("--kills", str(KILLS), "--only", command) == []

@@ -1,8 +1,10 @@
 """Reporting to the log file, TensorBoard and Weights & Biases."""
 
 import json
+import resource
 import sys
 import types
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 
@@ -179,6 +181,39 @@ def test_a_reporter_that_fails_is_left_out_with_one_sentence(caplog):
 def test_a_reporter_that_cannot_start_is_an_error():
     with pytest.raises(InputError, match="`report_to=x` cannot be started: no network"):
         tell(Guarded("`report_to=x`", Faulty("on_start"), 1), 1, 2)
+
+
+@contextmanager
+def files_of_at_most(size):
+    """Let no file get longer, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_at_the_start_names_the_log_and_what_it_needs(tmp_path):
+    path = tmp_path / "log.jsonl"
+    (log,) = reporters([], tmp_path)
+    with files_of_at_most(6), pytest.raises(OSError) as caught:
+        log.on_start(SETTINGS, 40, 0)
+    assert caught.value.filename == str(path)
+    assert "File too large: it needs more than 6 bytes" in caught.value.strerror
+
+
+def test_a_full_disk_in_the_middle_ends_the_log_but_not_the_run(tmp_path, caplog):
+    path = tmp_path / "log.jsonl"
+    (log,) = reporters([], tmp_path)
+    log.on_start(SETTINGS, 40, 0)
+    with files_of_at_most(path.stat().st_size):
+        log.on_step(step(1))
+        log.on_step(step(2))
+    (message,) = caplog.messages
+    assert message.startswith("log.jsonl failed and is now disabled: ")
+    assert message.endswith(repr(str(path)))
+    assert "it needs more than" in message
 
 
 def test_services_are_told_of_every_nth_step(fake_services, tmp_path):

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from mlx_finbert.backend import is_plain
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, shown
 
 NOT_FOUND = (
     "MLX's CPU backend will use its slow built-in BLAS: install a fast one with"
@@ -49,6 +49,9 @@ M_ARENA_MAX = -8
 
 NEVER = -1
 """Value of M_TRIM_THRESHOLD that disables trimming; see mallopt(3)."""
+
+FAILED_BUILD = "[Compile::eval_cpu] Failed to compile"
+"""The beginning of MLX's error where the compiler fails."""
 
 BFS_MAX_WIDTH = "400"
 """Instead of MLX's default of 20, with which it schedules the parts of a batch one by one."""
@@ -154,17 +157,38 @@ def require_folder_of_kernels() -> None:
     """
     if "MLX_DISABLE_COMPILE" in os.environ:
         return
-    # The order of C++'s std::filesystem::temp_directory_path.
-    names = "TMPDIR", "TMP", "TEMP", "TEMPDIR"
-    place = Path(next((os.environ[name] for name in names if os.environ.get(name)), "/tmp"))
-    kernels = place / "mlx"
+    kernels = folder_of_kernels()
     try:
         kernels.mkdir(exist_ok=True)
         problem = None if os.access(kernels, os.W_OK) else os.strerror(errno.EACCES)
     except OSError as error:
         problem = error.strerror
     if problem:
-        raise InputError(
-            f"MLX cannot write the kernels that it builds to {kernels} ({problem}): set TMPDIR to a"
-            " folder that can be written, or MLX_DISABLE_COMPILE=1, which is slower"
-        )
+        raise InputError(no_kernels(problem))
+
+
+def folder_of_kernels() -> Path:
+    """Return the folder in which MLX builds kernels."""
+    # The order of C++'s std::filesystem::temp_directory_path.
+    names = "TMPDIR", "TMP", "TEMP", "TEMPDIR"
+    return Path(next((os.environ[name] for name in names if os.environ.get(name)), "/tmp")) / "mlx"
+
+
+def kernel_problem(error: Exception) -> str | None:
+    """Describe MLX's error where a kernel could not be built, as on a full disk; None for others.
+
+    MLX's own message quotes the whole call of the compiler.
+    """
+    if FAILED_BUILD not in (told := str(error)):
+        return None
+    said = told.partition("the output is: ")[2] or told
+    return no_kernels((said.partition("error: ")[2] or said).strip().partition("\n")[0])
+
+
+def no_kernels(problem: str) -> str:
+    """Say that kernels cannot be written, and what helps."""
+    return (
+        f"MLX cannot write the kernels that it builds to {folder_of_kernels()} ({shown(problem)}):"
+        " set TMPDIR to a folder that can be written and has a few megabytes free, or"
+        " MLX_DISABLE_COMPILE=1, which is slower"
+    )

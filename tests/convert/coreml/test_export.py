@@ -1,10 +1,14 @@
 """Exports of small models: their forms, and what is refused."""
 
 import dataclasses
+import errno
+import gc
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 
 import mlx.core as mx
 import numpy as np
@@ -295,6 +299,49 @@ def test_an_interrupted_export_leaves_nothing(classifier, tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         export(model, tokenizer, tmp_path / "app" / "T.mlpackage", ExportOptions(lengths=[LENGTH]))
     assert not (tmp_path / "app").exists()
+
+
+def full_python_file(*_, **__):
+    """Run out of space as Python reports it, with a file open that removes itself."""
+    file = tempfile.NamedTemporaryFile()  # noqa: SIM115
+    file.write(b"part of the program")
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def full_native_file(*_, **__):
+    raise RuntimeError("filesystem error: cannot copy: Input/output error [/a/b.mlmodel] [/a/c]")
+
+
+@pytest.mark.parametrize(
+    "convert, words",
+    [
+        (full_python_file, r"No space left on device: it needs more than [\d.]+ KB, and the disk"),
+        (full_native_file, r"its [\d.]+ KB cannot be written: .*: Input/output error$"),
+    ],
+)
+def test_a_disk_that_coremltools_fills_is_told_by_name(
+    classifier, tmp_path, monkeypatch, convert, words
+):
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    monkeypatch.setattr("mlx_finbert.convert.coreml.package.ct.convert", convert)
+    target = tmp_path / "app" / "T.mlpackage"
+    with pytest.raises(OSError) as caught:
+        export(*classifier("bert"), target, ExportOptions(lengths=[LENGTH]))
+    assert caught.value.filename == str(target.parent)
+    assert re.match(words, caught.value.strerror)
+    del caught
+    gc.collect()
+    assert not unraisable and not target.parent.exists()
+
+
+def test_other_errors_of_coremltools_stay(classifier, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("no such operation")
+
+    monkeypatch.setattr("mlx_finbert.convert.coreml.package.ct.convert", fail)
+    with pytest.raises(RuntimeError, match="no such operation"):
+        export(*classifier("bert"), tmp_path / "T.mlpackage", ExportOptions(lengths=[LENGTH]))
 
 
 @pytest.mark.parametrize("moves", [0, 3])
