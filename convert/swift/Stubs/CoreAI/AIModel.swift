@@ -1,6 +1,7 @@
 // The part of Core AI that the package uses, for systems without it. Declarations follow Apple's
-// documentation; only `InferenceFunction` and `AIModel` are said to be Sendable there. Apple's runtime
-// runs the model, in a process of Python: see Stubs/Evaluator.
+// documentation, where only `AIModel` and `InferenceFunction` are said to be Sendable. Code must
+// also compile where arrays and outputs are: SENDABLE_MODEL makes them so. Apple's runtime runs the
+// model, in a process of Python: see Stubs/Evaluator.
 import Evaluator
 import Foundation
 

@@ -1,8 +1,8 @@
 import Foundation
 
-/// A connection to the Python server that runs saved models for the stand-ins of Core ML and Core AI,
-/// on a Unix socket whose path is in `MODEL_EVALUATOR`: a line of JSON there, a line of JSON back. Each
-/// model has its own, on which threads wait for each other.
+/// A connection to the Python server that runs saved models, on a Unix socket whose path is in
+/// `MODEL_EVALUATOR`: a line of JSON there, a line of JSON back. Each model has its own, on which
+/// threads wait for each other.
 public final class Evaluator: @unchecked Sendable {
     private let socket: FileHandle
     private var unread = Data()

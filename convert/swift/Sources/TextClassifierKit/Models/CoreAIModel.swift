@@ -35,32 +35,36 @@
             var found: [[Double]] = []
             for row in rows {
                 let ids = padded(row, to: length, with: paddingID)
-                let mask = mask(of: row, to: length)
-                do {
-                    found.append(try checked(try await function.probabilities(of: ids, mask)))
-                } catch let error as TextClassifierError {
-                    throw error
-                } catch let error as CancellationError {
-                    throw error
-                } catch {
-                    throw TextClassifierError.failedPrediction(reason: error.localizedDescription)
-                }
+                found.append(try checked(await run(function, ids, mask(of: row, to: length))))
             }
             return found
         }
 
-        private func function(for length: Int) throws -> InferenceFunction {
-            if let function = functions[length] { return function }
-            let name = functionName(length)
+        private func run(
+            _ function: InferenceFunction, _ ids: [Int32], _ mask: [Int32]
+        ) async throws -> [Double] {
             do {
-                guard let function = try model.loadFunction(named: name) else {
-                    throw TextClassifierError.unreadableModel(
-                        url, reason: "it has no function \(name)")
-                }
-                functions[length] = function
-                return function
-            } catch let error as TextClassifierError {
+                return try await function.probabilities(of: ids, mask)
+            } catch let error as CancellationError {
                 throw error
+            } catch {
+                throw TextClassifierError.failedPrediction(reason: error.localizedDescription)
+            }
+        }
+
+        private func function(for length: Int) throws -> InferenceFunction {
+            let name = functionName(length)
+            guard let function = try functions[length] ?? loaded(name) else {
+                throw TextClassifierError.unreadableModel(
+                    url, reason: "it has no function \(name)")
+            }
+            functions[length] = function
+            return function
+        }
+
+        private func loaded(_ name: String) throws -> InferenceFunction? {
+            do {
+                return try model.loadFunction(named: name)
             } catch {
                 throw TextClassifierError.unreadableModel(url, reason: error.localizedDescription)
             }
