@@ -12,6 +12,7 @@ from mlx_finbert.convert.coreml.side_files import (
     missing_side_files,
     record_faults,
 )
+from mlx_finbert.convert.coreml.swift_package import SwiftPackage
 from mlx_finbert.convert.packages import require_lengths
 from mlx_finbert.convert.settings import ToCoreaiSettings, VerifySettings
 from mlx_finbert.files.folder_commit import finish
@@ -25,12 +26,16 @@ def export_asset(settings: ToCoreaiSettings) -> AssetReport:
         InputError: if the model or the output cannot be used, or Apple's library is missing.
     """
     require_core_ai()
+    package = SwiftPackage.checked(settings.swift_package, settings.output, settings.overwrite)
     model, tokenizer = settings.load_model()
     require_plain(model, settings.model)
     # Only the folder's name: a shipped file must not contain paths of this machine.
     source = local_path(settings.model)
     name = source.resolve().name if source.is_dir() else settings.model
-    return export(model, tokenizer, settings.output, settings, source=name)
+    report = export(model, tokenizer, settings.output, settings, source=name)
+    if package and report.passed:
+        package.write(report)
+    return report
 
 
 def verify_asset(settings: VerifySettings) -> AssetReport:

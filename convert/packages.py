@@ -39,12 +39,7 @@ def export_model(settings: ToCoremlSettings, texts: LabelledTexts | None = None)
     Raises:
         InputError: if the model, the data or the output cannot be used.
     """
-    package = None
-    if settings.swift_package is not None:
-        # Refused now, not after minutes of work.
-        package = SwiftPackage.checked(
-            settings.swift_package, settings.output, overwrite=settings.overwrite
-        )
+    package = SwiftPackage.checked(settings.swift_package, settings.output, settings.overwrite)
     if settings.validate is None:
         (model, tokenizer), rows = settings.load_model(), None
     else:
@@ -57,7 +52,6 @@ def export_model(settings: ToCoremlSettings, texts: LabelledTexts | None = None)
     report = export(model, tokenizer, settings.output, settings, source=name, rows=rows)
     if package and report.passed:
         package.write(report)
-        report.next_steps = package.next_steps(report)
     return report
 
 

@@ -73,6 +73,16 @@ class ShrinkSettings:
         require_given(type(self), vars(self))
 
 
+def swift_package_folder() -> Any:
+    """The setting for the Swift package of an export."""
+    return setting(
+        None,
+        "also write a Swift package with the models, a classifier for them and a sample app to this"
+        " folder, to drag into Xcode",
+        metavar="DIR",
+    )
+
+
 @dataclass(kw_only=True)
 class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
     """Output and validation."""
@@ -80,12 +90,7 @@ class ToCoremlSettings(ColumnSettings, ExportOptions, TrainedModelSettings):
     output: str = required(
         "NAME.mlpackage to write", "give the package to write, NAME.mlpackage", metavar="PATH"
     )
-    swift_package: str | None = setting(
-        None,
-        "also write a Swift package with the models, a classifier for them and a sample app to this"
-        " folder, to drag into Xcode",
-        metavar="DIR",
-    )
+    swift_package: str | None = swift_package_folder()
     validate: str | None = setting(
         None,
         "measure the accuracy on this data, given as for train's --data; without a value, on the"
@@ -119,6 +124,7 @@ class ToCoreaiSettings(AssetOptions, TrainedModelSettings):
     output: str = required(
         "NAME.aimodel to write", "give the asset to write, NAME.aimodel", metavar="PATH"
     )
+    swift_package: str | None = swift_package_folder()
 
     def __post_init__(self) -> None:
         TrainedModelSettings.__post_init__(self)

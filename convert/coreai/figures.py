@@ -8,6 +8,7 @@ import numpy as np
 
 from mlx_finbert.convert.coreai.options import AssetOptions
 from mlx_finbert.convert.coreml.figures import EXACT_TOLERANCE, SHOWN_FAULTS
+from mlx_finbert.convert.coreml.swift_package import ASSET_SYSTEMS
 from mlx_finbert.labels import are_generic
 
 STORED_TOLERANCE = {"fp32": EXACT_TOLERANCE, "fp16": 1e-2, "int8": 3e-2}
@@ -79,6 +80,8 @@ class AssetReport:
     faults: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     """Files that an export writes next to the asset and that were not there to check."""
+    next_steps: str = ""
+    """What to do with a Swift package of the export."""
 
     @property
     def stored(self) -> str:
@@ -93,6 +96,21 @@ class AssetReport:
     @property
     def path(self) -> Path:
         return self.folder / self.name
+
+    @property
+    def paths(self) -> list[Path]:
+        """The path, as reports of several models have them."""
+        return [self.path]
+
+    @property
+    def row_lengths(self) -> list[int]:
+        """Lengths of the functions' rows."""
+        return self.lengths
+
+    @property
+    def systems(self) -> tuple[str, str]:
+        """The oldest macOS and iOS that run the asset."""
+        return ASSET_SYSTEMS
 
     def __str__(self) -> str:
         form = [self.options.precision, *filter(None, [self.options.compress])]
@@ -112,6 +130,7 @@ class AssetReport:
             lines.append(f"  and {more} more faults")
         if self.missing:
             lines.append(f"missing next to the asset, so not checked: {', '.join(self.missing)}")
+        lines += [self.next_steps] if self.next_steps else []
         if self.passed:
             return "\n".join([*lines, "not run on a device's own compute units", "verified"])
         return "\n".join([*lines, "NOT verified: see the faults above"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from mlx_finbert.convert.coreml.figures import PackageReport, verdict
 from mlx_finbert.convert.coreml.metadata import Description
 from mlx_finbert.convert.coreml.options import MULTIFUNCTION_TARGETS, CompleteOptions
+from mlx_finbert.convert.coreml.swift_package import SYSTEMS
 from mlx_finbert.convert.coreml.validation import Validation
 from mlx_finbert.convert.coreml.vocabulary import padding_notice, shared_padding
 from mlx_finbert.labels import are_generic
@@ -69,6 +70,16 @@ class ExportReport:
     def paths(self) -> list[Path]:
         """Paths of the packages."""
         return [self.folder / package.name for package in self.packages]
+
+    @property
+    def row_lengths(self) -> list[int]:
+        """Lengths of the packages' rows."""
+        return self.options.lengths
+
+    @property
+    def systems(self) -> tuple[str, str]:
+        """The oldest macOS and iOS that run the packages."""
+        return SYSTEMS[self.options.target]
 
     def __str__(self) -> str:
         options = self.options

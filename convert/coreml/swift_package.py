@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import Protocol
 
 from mlx_finbert.convert.coreml.golden import NAME as GOLDEN
-from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import LOCK, claimed
@@ -20,8 +20,8 @@ SWIFT = Path(__file__).resolve().parents[1] / "swift"
 RESOURCES = Path("Sources", "TextClassifierKit", "Resources")
 """The folder in a package that takes the models."""
 
-MARK = "// Written by mlx_finbert.convert.to_coreml."
-"""The line of Package.swift by which a later export knows the folder."""
+MARK = "// Written by mlx_finbert.convert."
+"""The beginning of the line of Package.swift by which a later export knows the folder."""
 
 SYSTEMS = {
     "iOS16": ("13.0", "16.0"),
@@ -30,6 +30,9 @@ SYSTEMS = {
     "iOS26": ("26.0", "26.0"),
 }
 """The oldest macOS and iOS of each --target."""
+
+ASSET_SYSTEMS = ("27.0", "27.0")
+"""The oldest macOS and iOS with Core AI."""
 
 APP_SYSTEMS = ("14.0", "17.0")
 """The oldest macOS and iOS that the sample app runs on."""
@@ -40,10 +43,55 @@ OF_XCODE = shutil.ignore_patterns(".*", "xcuserdata", "project.xcworkspace")
 TEMPLATES = ("Package.swift", "README.md", "Tests/GoldenTests/GoldenTests.swift")
 """Files in which `$name` and others stand for what an export is."""
 
+KINDS = {
+    ".mlpackage": {
+        "command": "to_coreml",
+        "xcode": "16",
+        "handling": """\
+The models are in the package as they are, since `swift build` cannot compile them. The library
+compiles each at its first use and keeps the result in Application Support. To have Xcode do that
+while it builds, drag the `.mlpackage` folders out of `Resources` into your app's target, delete
+their lines in `Package.swift`, and write `in: .main` instead of `in: .textClassifierKit`.""",
+    },
+    ".aimodel": {
+        "command": "to_coreai",
+        "xcode": "27",
+        "handling": """\
+The asset is in the package as it is. The system specializes it for the device when the library
+first loads it, and keeps the result. The Simulator has no Core AI: run the app on a device or a
+Mac. No asset of mlx-finbert has run on a device yet, so press **Check** first, as below.""",
+    },
+}
+"""What the page and the manifest of a package say of its models, by their suffix."""
+
 USE = """\
 import TextClassifierKit
 let classifier = try await TextClassifier(named: {name}, in: .textClassifierKit)
 let result = try await classifier.classify("Orders rose 12 %.")"""
+
+
+class Exported(Protocol):
+    """The report of an export that passed its verification."""
+
+    folder: Path
+    labels: list[str]
+    next_steps: str
+
+    @property
+    def paths(self) -> list[Path]:
+        """Paths of the models."""
+
+    @property
+    def row_lengths(self) -> list[int]:
+        """Lengths of the models' rows."""
+
+    @property
+    def bytes(self) -> int:
+        """Size of all models together."""
+
+    @property
+    def systems(self) -> tuple[str, str]:
+        """The oldest macOS and iOS that run them."""
 
 
 @dataclass
@@ -56,17 +104,22 @@ class SwiftPackage:
     overwrite: bool
 
     @classmethod
-    def checked(cls, folder: str, output: str, overwrite: bool) -> "SwiftPackage":
-        """Check that a folder can become the package of an export.
+    def checked(cls, folder: str | None, output: str, overwrite: bool) -> "SwiftPackage | None":
+        """Check that a folder can become the package of an export, before minutes of work.
 
         Args:
             folder: the value of `swift_package`.
-            output: the value of `output`, NAME.mlpackage.
+            output: the value of `output`.
             overwrite: whether an earlier package may be replaced.
+
+        Returns:
+            The package to write, or None without a folder.
 
         Raises:
             InputError: if the folder holds anything else.
         """
+        if folder is None:
+            return None
         path = local_path(output)
         package = cls(local_path(folder), path.stem, overwrite)
         if path.parent.resolve().is_relative_to(package.folder.resolve()):
@@ -94,11 +147,11 @@ class SwiftPackage:
                 " `overwrite=True`"
             )
 
-    def write(self, report: ExportReport) -> None:
+    def write(self, report: Exported) -> None:
         """Write the package of a finished export; the same export gives the same bytes.
 
         Args:
-            report: of packages that passed their verification.
+            report: of models that passed their verification; gets what to do next.
 
         Raises:
             InputError: if the folder has been filled meanwhile.
@@ -112,10 +165,12 @@ class SwiftPackage:
                     (part / name).parent.mkdir(parents=True, exist_ok=True)
                     (part / name).write_text(text, encoding="utf-8")
                 _raise_app_systems(part, report)
+        report.next_steps = self._next_steps(report)
 
-    def _own_files(self, report: ExportReport) -> Iterator[tuple[str, str]]:
+    def _own_files(self, report: Exported) -> Iterator[tuple[str, str]]:
         """The files that tell the export's name, models and systems."""
-        macos, ios = SYSTEMS[report.options.target]
+        macos, ios = report.systems
+        suffix = report.paths[0].suffix
         models = [path.name for path in report.paths]
         resources = [*models, GOLDEN]
         values = {
@@ -126,18 +181,19 @@ class SwiftPackage:
             "macos": macos,
             "ios": ios,
             "labels": ", ".join(f"`{label}`" for label in report.labels),
-            "length": str(max(report.options.lengths)),
+            "length": str(max(report.row_lengths)),
+            "suffix": suffix,
             "models": ", ".join(f"`{name}`" for name in models),
             "megabytes": f"{report.bytes / 1e6:.1f}",
             "resources": "\n".join(
                 f"                .copy({swift_string(f'Resources/{name}')})," for name in resources
             ),
-        }
+        } | KINDS[suffix]
         for name in TEMPLATES:
             template = (SWIFT / "Export" / name).read_text(encoding="utf-8")
             yield name, Template(template).substitute(values)
 
-    def next_steps(self, report: ExportReport) -> str:
+    def _next_steps(self, report: Exported) -> str:
         """What a developer does with the package, for the end of the export."""
         lines = USE.format(name=swift_string(self.name)).splitlines()
         use = "\n".join(f"    {line}" for line in lines)
@@ -175,17 +231,17 @@ def _copy_sources(part: Path) -> None:
     shutil.copyfile(SWIFT / "Export" / "gitignore", part / ".gitignore")
 
 
-def _copy_models(part: Path, report: ExportReport) -> None:
+def _copy_models(part: Path, report: Exported) -> None:
     for path in report.paths:
         shutil.copytree(path, part / RESOURCES / path.name)
     shutil.copyfile(report.folder / GOLDEN, part / RESOURCES / GOLDEN)
 
 
-def _raise_app_systems(part: Path, report: ExportReport) -> None:
+def _raise_app_systems(part: Path, report: Exported) -> None:
     """Let the sample app ask for a system that the models run on."""
     project = part / "App" / "TextClassifierSample.xcodeproj" / "project.pbxproj"
     text = project.read_text(encoding="utf-8")
     names = ("MACOSX_DEPLOYMENT_TARGET", "IPHONEOS_DEPLOYMENT_TARGET")
-    for name, own, asked in zip(names, APP_SYSTEMS, SYSTEMS[report.options.target], strict=True):
+    for name, own, asked in zip(names, APP_SYSTEMS, report.systems, strict=True):
         text = text.replace(f"{name} = {own};", f"{name} = {max(own, asked, key=float)};")
     project.write_text(text, encoding="utf-8")

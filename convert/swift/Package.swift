@@ -21,7 +21,10 @@ let package = Package(
 #if os(Linux)
 // Stand-ins for Apple's frameworks, and tools for the Python tests. An export leaves them out.
 package.targets += [
-    .target(name: "CoreML", path: "Stubs/CoreML", swiftSettings: [.swiftLanguageMode(.v5)]),
+    .target(name: "Evaluator", path: "Stubs/Evaluator"),
+    .target(
+        name: "CoreML", dependencies: ["Evaluator"], path: "Stubs/CoreML",
+        swiftSettings: [.swiftLanguageMode(.v5)]),
     .target(name: "CryptoKit", path: "Stubs/CryptoKit"),
     .target(name: "AppIntents", path: "Stubs/AppIntents"),
     .target(name: "AppKit", path: "Stubs/AppKit"),
@@ -38,5 +41,13 @@ package.targets += [
 ]
 for target in package.targets where target.name.hasPrefix("TextClassifierKit") {
     target.dependencies += ["CoreML", "CryptoKit"]
+}
+// Systems before macOS 27 do not have it: a test builds the package without.
+if Context.environment["WITHOUT_CORE_AI"] == nil {
+    package.targets.append(
+        .target(name: "CoreAI", dependencies: ["Evaluator"], path: "Stubs/CoreAI"))
+    for target in package.targets where target.name.hasPrefix("TextClassifierKit") {
+        target.dependencies.append("CoreAI")
+    }
 }
 #endif

@@ -1,5 +1,5 @@
 // swift-tools-version: 6.0
-// Written by mlx_finbert.convert.to_coreml.
+// Written by mlx_finbert.convert.$command.
 import PackageDescription
 
 let package = Package(

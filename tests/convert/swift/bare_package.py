@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from contextlib import contextmanager
 
-from core_ml_server import CoreMLServer
+from model_server import ModelServer
 from swift_tools import PACKAGE, SCRIPT, require_swift, swift
 
 IS_LINUX = platform.system() == "Linux"
@@ -19,9 +19,13 @@ import PackageDescription
 let v5: [SwiftSetting] = [.swiftLanguageMode(.v5)]
 let package = Package(
     name: "StandIns",
-    products: [.library(name: "StandIns", type: .dynamic, targets: ["CoreML", "CryptoKit"])],
+    products: [
+        .library(name: "StandIns", type: .dynamic, targets: ["CoreAI", "CoreML", "CryptoKit"])
+    ],
     targets: [
-        .target(name: "CoreML", path: "CoreML", swiftSettings: v5),
+        .target(name: "Evaluator", path: "Evaluator"),
+        .target(name: "CoreAI", dependencies: ["Evaluator"], path: "CoreAI"),
+        .target(name: "CoreML", dependencies: ["Evaluator"], path: "CoreML", swiftSettings: v5),
         .target(name: "CryptoKit", path: "CryptoKit"),
     ]
 )
@@ -36,7 +40,7 @@ def flags_of_stand_ins(package):
     if not IS_LINUX:
         return []
     folder = package / ".build" / "stand-ins"
-    for name in ("CoreML", "CryptoKit"):
+    for name in ("Evaluator", "CoreAI", "CoreML", "CryptoKit"):
         shutil.copytree(PACKAGE / "Stubs" / name, folder / name)
     (folder / "Package.swift").write_text(STAND_INS)
     done = swift("build", "-Xlinker", "--allow-shlib-undefined", package=folder)
@@ -65,9 +69,9 @@ def core_ml(package):
     # Inside the package, as the toolchain's root has no other folder of this system.
     tempfile.tempdir = str(package / ".build")
     try:
-        with CoreMLServer() as server:
+        with ModelServer() as server:
             yield {
-                "CORE_ML_EVALUATOR": server.environment["CORE_ML_EVALUATOR"],
+                "MODEL_EVALUATOR": server.environment["MODEL_EVALUATOR"],
                 "XDG_DATA_HOME": str(package / ".build" / "data"),
             }
     finally:

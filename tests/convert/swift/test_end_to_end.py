@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from core_ml_server import CoreMLServer
+from end_to_end import classify, models, play, right_classification, right_report
+from model_server import ModelServer
 from small_packages import export_as, read_json
 from swift_tools import SCRIPT, build, require_swift, run
 
@@ -20,7 +21,6 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.tokenizer import random_texts
 from mlx_finbert.inference.documents import read_documents
 from mlx_finbert.inference.predictor import Predictor
-from mlx_finbert.inference.scored_rows import sentiment_scores
 from mlx_finbert.models import Classifier
 
 LENGTHS = [12, 32]
@@ -49,7 +49,7 @@ def forms():
 
 @pytest.fixture
 def core_ml():
-    with CoreMLServer() as server:
+    with ModelServer() as server:
         yield server
 
 
@@ -88,24 +88,6 @@ def exported(classifier, made, tmp_path, monkeypatch):
     return make
 
 
-def packages(folder):
-    return sorted(folder.glob("*.mlpackage"))
-
-
-def play(scenario, folder, core_ml, value=None):
-    """Run a scenario over a folder's packages; return its lines of JSON."""
-    arguments = build("scenarios"), scenario, *packages(folder)
-    out = run(*arguments, input=json.dumps(value).encode(), env=core_ml.environment)
-    return [json.loads(line) for line in out.splitlines()]
-
-
-def classify(core_ml, folder, *arguments, **more):
-    """The command line target over a folder's packages; returns its lines of JSON."""
-    models = [part for path in packages(folder) for part in ("--model", path)]
-    out = run(build("classify"), *models, *arguments, env=core_ml.environment, **more)
-    return [json.loads(line) for line in out.splitlines()]
-
-
 @pytest.mark.parametrize(("family", "layout", "stored", "outputs"), forms())
 def test_golden_texts(exported, core_ml, family, layout, stored, outputs):
     """By two tasks at once, which share the models, and by the report of the Check button."""
@@ -120,20 +102,7 @@ def test_golden_texts(exported, core_ml, family, layout, stored, outputs):
         for text, found in zip(texts, results, strict=True):
             right_classification(text, found, golden)
     (report,) = classify(core_ml, folder, "--check", folder / "golden.json")
-    assert report["texts"] == len(texts)
-    assert report["wrongIDs"] == report["wrongLabels"] == []
-    assert 0 < report["largestError"] <= report["tolerance"] == golden["tolerance"]
-    assert set(report["milliseconds"]) == {str(length) for length in LENGTHS}
-
-
-def right_classification(text, found, golden):
-    labels = golden["labels"]
-    assert text["is_tie"] or found["label"] == text["label"]
-    assert found["tokens"] == len(text["input_ids"])
-    assert set(found["probabilities"]) == set(labels)
-    values = np.array([[found["probabilities"][label] for label in labels]])
-    assert np.abs(values - text["probabilities"]).max() <= golden["tolerance"]
-    assert found["score"] == pytest.approx(sentiment_scores(values, labels)[0])
+    right_report(report, golden)
 
 
 TEXTS = [
@@ -279,7 +248,7 @@ def specification(package):
 
 
 def remove_metadata(folder, key):
-    for package in packages(folder):
+    for package in models(folder):
         change(
             package, lambda spec: spec.description.metadata.userDefined.pop(f"mlx_finbert.{key}")
         )
@@ -304,7 +273,7 @@ def rename_probabilities(folder):
                     output.name = "p"
         block.outputs[:] = ["p" if name == "probabilities" else name for name in block.outputs]
 
-    for package in packages(folder):
+    for package in models(folder):
         change(package, edit)
 
 
@@ -387,6 +356,6 @@ def test_whole_packages_give_no_error(exported, core_ml):
 
 def test_a_function_that_is_missing(exported, core_ml):
     folder = exported(multifunction=True, target="iOS18").folder
-    (package,) = packages(folder)
+    (package,) = models(folder)
     change(package, lambda spec: spec.mlProgram.functions.pop("length_12"))
     assert play("error", folder, core_ml)[0]["error"].startswith("unreadableModel(")

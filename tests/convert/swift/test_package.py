@@ -13,6 +13,7 @@ from bare_package import core_ml, flags_of_stand_ins, swift_without_network
 from swift_tools import PACKAGE, ROOT
 
 from mlx_finbert.convert.coreml.swift_package import OF_XCODE, SYSTEMS, swift_string
+from mlx_finbert.convert.to_coreai import main as to_coreai
 from mlx_finbert.convert.to_coreml import main as to_coreml
 
 pytestmark = pytest.mark.usefixtures("few_texts")
@@ -92,11 +93,18 @@ def test_nothing_outside_is_named(package, tmp_path):
     assert not re.search(r"Stubs|Tools|os\(Linux\)|\.package\(|unsafeFlags", manifest)
 
 
-@pytest.fixture
-def package_nearby(package):
+@pytest.fixture(params=["mlpackage", "aimodel"])
+def package_nearby(request, model, tmp_path):
     """A package whose path is short: the name of a socket in it has at most 107 bytes."""
+    made, output = tmp_path / "News", tmp_path / "app" / f"{NAME}.{request.param}"
+    if request.param == "aimodel":
+        pytest.importorskip("coreai", reason='needs pip install ".[coreai]"')
+        argv = ["--model", str(model), "--output", str(output), "--swift-package", str(made)]
+        assert to_coreai([*argv, "--lengths", "7,9", "--precision", "fp32"]) == 0
+    else:
+        assert export(model, output, made) == 0
     with tempfile.TemporaryDirectory(prefix="bare-") as place:
-        yield Path(shutil.move(package, place))
+        yield Path(shutil.move(made, place))
 
 
 @pytest.mark.slow

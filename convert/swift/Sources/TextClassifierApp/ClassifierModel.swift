@@ -82,7 +82,7 @@ public enum AppError: LocalizedError, Equatable {
     public var errorDescription: String? {
         switch self {
         case .noModel:
-            "The app holds no model: add the packages of an export, or drop their folder here."
+            "The app holds no model: add the models of an export, or drop their folder here."
         case .noGolden: "There is no golden.json next to the model: add that of its export."
         }
     }
@@ -174,7 +174,8 @@ extension ClassifierModel {
         if let first = tables.first { await table.open(first) }
         let isUnknown = tables.isEmpty && found.isEmpty && !files.isEmpty
         notice =
-            isUnknown ? "Drop a CSV file, .mlpackage folders, or the folder of an export." : nil
+            isUnknown
+            ? "Drop a CSV file, .mlpackage or .aimodel folders, or the folder of an export." : nil
     }
 
     /// Classifies the rows of the table.

@@ -1,16 +1,16 @@
 import Foundation
 import TextClassifierKit
 
-/// A classifier that the app can load: the packages of one export.
+/// A classifier that the app can load: the models of one export.
 public struct ModelChoice: Identifiable, Hashable, Sendable {
     /// The export's name: `FinBERT` for `FinBERT-32.mlpackage` and `FinBERT-64.mlpackage`.
     public let name: String
-    /// Its packages, compiled by Xcode or not: one for each length, or one for all.
+    /// Its packages, compiled by Xcode or not: one for each length, or one for all. Or its asset.
     public let models: [URL]
     /// The export's golden.json, for the check.
     public let golden: URL?
 
-    /// The place of the first package.
+    /// The place of the first model.
     public var id: URL { models.first ?? URL(fileURLWithPath: name) }
 
     /// Makes a choice.
@@ -27,25 +27,29 @@ public struct ModelChoice: Identifiable, Hashable, Sendable {
         return found(among: files ?? [])
     }
 
-    /// The exports among files, by name. Where a model is there twice, the one that Xcode has
-    /// compiled is taken.
+    /// The exports among files, by name. Where a package is there twice, the one that Xcode has
+    /// compiled is taken. An asset of Core AI is a choice of its own.
     static func found(among files: [URL]) -> [ModelChoice] {
-        var models: [String: URL] = [:]
-        for file in files where isModel(file) {
+        var packages: [String: URL] = [:]
+        for file in files where isModel(file) && ModelKind(of: file) != .asset {
             let stem = file.deletingPathExtension().lastPathComponent
-            if models[stem]?.pathExtension != "mlmodelc" { models[stem] = file }
+            if packages[stem].flatMap(ModelKind.init(of:)) != .compiled { packages[stem] = file }
         }
         let golden = files.first { $0.lastPathComponent == "golden.json" }
-        return Dictionary(grouping: models.keys, by: exportName).sorted { $0.key < $1.key }.map {
-            name, stems in
+        let exports = Dictionary(grouping: packages.keys, by: exportName).map { name, stems in
             ModelChoice(
-                name: name, models: stems.sorted().compactMap { models[$0] }, golden: golden)
+                name: name, models: stems.sorted().compactMap { packages[$0] }, golden: golden)
         }
+        let taken = Set(exports.map(\.name))
+        let assets = files.filter { ModelKind(of: $0) == .asset }.map { file in
+            let stem = file.deletingPathExtension().lastPathComponent
+            let name = taken.contains(stem) ? "\(stem) (Core AI)" : stem
+            return ModelChoice(name: name, models: [file], golden: golden)
+        }
+        return (exports + assets).sorted { $0.name < $1.name }
     }
 
-    static func isModel(_ file: URL) -> Bool {
-        ["mlmodelc", "mlpackage"].contains(file.pathExtension)
-    }
+    static func isModel(_ file: URL) -> Bool { ModelKind(of: file) != nil }
 
     /// The exports in the app itself, and those in the package.
     public static var bundled: [ModelChoice] {

@@ -1,8 +1,11 @@
 @preconcurrency import CoreML
 
 /// The processors that may run a model.
+///
+/// Of two processors, Core AI is told to prefer the second, and may still use others. It keeps to
+/// `cpuOnly`, as Core ML keeps to each.
 public enum ComputeUnits: String, Sendable, Hashable, Codable, CaseIterable {
-    /// CPU, GPU and Neural Engine, as Core ML chooses.
+    /// CPU, GPU and Neural Engine, as the system chooses.
     case all
     /// CPU and Neural Engine: leaves the GPU to the app.
     case cpuAndNeuralEngine

@@ -7,14 +7,15 @@ import Foundation
 ///     print(result.label, result.probabilities)
 ///
 /// Labels, rules and vocabulary are in the models' own metadata; there are no other files to add.
-/// A model is loaded when a text first needs it, once, and runs one prediction at a time.
+/// A model is loaded when a text first needs it, once. Core ML makes one prediction of a model at a
+/// time; Core AI also runs those of several tasks together.
 public actor TextClassifier {
     /// How models are loaded and run.
     public struct Options: Sendable {
         /// The processors that may run the models. `prepare()` moves on to others where results are
         /// wrong on these.
         public var computeUnits: ComputeUnits
-        /// The most texts of one call to Core ML, between which a task can be cancelled.
+        /// The most texts that are computed together, between which a task can be cancelled.
         public var batchSize: Int
         /// The texts that `prepare()` checks; nil for golden.json next to the first model, if any.
         public var golden: Golden?
@@ -54,28 +55,30 @@ public actor TextClassifier {
     ///
     /// - Parameters:
     ///   - models: all models of one export, compiled (`.mlmodelc`) or not (`.mlpackage`): one for
-    ///     each length, or one for all.
+    ///     each length, or one for all. Or its asset for Core AI (`.aimodel`).
     ///   - options: how to load and run them.
     public init(models: [URL], options: Options = Options()) async throws {
-        let compiled = CompiledModels(folder: options.compiledModels)
-        let set = try await ModelSet(models, by: compiled, on: options.computeUnits)
+        let loader = ModelLoader(compiledModels: options.compiledModels)
+        let set = try await ModelSet(models, by: loader, on: options.computeUnits)
         labels = set.metadata.labels
         lengths = set.sources.keys.sorted()
         tokenizer = try set.metadata.tokenizer()
         labelSet = LabelSet(set.metadata.labels)
         golden = options.golden
         first = set.first
-        store = ModelStore(set, by: compiled, on: options.computeUnits)
+        store = ModelStore(set, by: loader, on: options.computeUnits)
         computeUnits = options.computeUnits
         batchSize = max(options.batchSize, 1)
     }
 
     /// Opens the models of a bundle: `NAME` or, for each length, `NAME-32`, `NAME-64` and so on.
+    /// Models of Core ML are preferred to an asset of Core AI.
     public init(
         named name: String, in bundle: Bundle = .main, options: Options = Options()
     ) async throws {
-        for kind in ["mlmodelc", "mlpackage"] {
-            let urls = bundle.urls(forResourcesWithExtension: kind, subdirectory: nil) ?? []
+        for kind in ModelKind.allCases {
+            let urls =
+                bundle.urls(forResourcesWithExtension: kind.rawValue, subdirectory: nil) ?? []
             let found = urls.map { $0 as URL }.filter { url in
                 let rest = url.deletingPathExtension().lastPathComponent.dropFirst(name.count)
                 let isOf = url.lastPathComponent.hasPrefix(name)

@@ -8,8 +8,10 @@ public enum TextClassifierError: Error, Equatable, Sendable {
     case noModel(named: String)
     /// There is nothing at this URL.
     case missingFile(URL)
-    /// Core ML cannot load the model: it is damaged, or made for a newer system.
+    /// The system cannot load the model: it is damaged, or made for a newer system.
     case unreadableModel(URL, reason: String)
+    /// The model is an asset of Core AI, which this system or this build of the app does not have.
+    case needsCoreAI(URL)
     /// The model's metadata have no value for this key: it is not an export of mlx-finbert.
     case missingMetadata(key: String)
     /// The value of this key in the model's metadata cannot be read.
@@ -28,7 +30,7 @@ public enum TextClassifierError: Error, Equatable, Sendable {
     case missingOutput(String)
     /// A package with several functions needs macOS 15 or iOS 18.
     case functionsNeedNewerSystem
-    /// Core ML cannot run the model.
+    /// The system cannot run the model.
     case failedPrediction(reason: String)
     /// A probability is not a number.
     case notFinite
@@ -48,13 +50,17 @@ extension TextClassifierError: LocalizedError {
         case .noModels:
             "The list of models is empty: give at least one."
         case .noModel(let name):
-            "The bundle has no model \(name).mlmodelc or \(name)-LENGTH.mlmodelc: add the"
-                + " exported packages to the target."
+            "The bundle has no model \(name).mlmodelc, \(name)-LENGTH.mlmodelc or"
+                + " \(name).aimodel: add the exported models to the target."
         case .missingFile(let url):
             "There is no model at \(url.path): export it again, or correct the path."
         case .unreadableModel(let url, let reason):
             "\(url.lastPathComponent) cannot be loaded (\(reason)): export it again, for this"
                 + " system or an older one."
+        case .needsCoreAI(let url):
+            "\(url.lastPathComponent) needs Core AI, which apps have that are built with Xcode 27"
+                + " and run on macOS 27 or iOS 27, outside of the Simulator: run the app there, or"
+                + " export the model to an .mlpackage."
         case .missingMetadata(let key):
             "The model's metadata lack \(key): export it with mlx-finbert."
         case .unreadableMetadata(let key):
@@ -76,7 +82,7 @@ extension TextClassifierError: LocalizedError {
             "A package with all lengths as functions needs macOS 15 or iOS 18: export it for an"
                 + " older system, such as --target iOS16."
         case .failedPrediction(let reason):
-            "Core ML cannot run the model (\(reason)): try other compute units."
+            "The model cannot be run (\(reason)): try other compute units."
         case .notFinite:
             "A probability is not a number: try other compute units, or export the model with"
                 + " --precision fp32."

@@ -6,10 +6,11 @@ struct Arguments {
     static let usage = """
         usage: classify --model MODEL [--model MODEL ...] [options] [text ...]
 
-        Classify texts with exported Core ML models, and write one line of JSON for each. Without
-        texts, classify the lines of standard input.
+        Classify texts with exported models, and write one line of JSON for each. Without texts,
+        classify the lines of standard input.
 
-          --model MODEL          an .mlpackage or .mlmodelc; give all lengths of the export
+          --model MODEL          an .mlpackage or .mlmodelc, give all lengths of the export; or an
+                                 .aimodel
           --compute-units UNITS  \(ComputeUnits.allCases.map(\.rawValue).joined(separator: ", "))
           --windows              read long texts whole, in windows
           --sentences            classify each sentence of a text, and summarize them
@@ -41,7 +42,7 @@ struct Arguments {
             default: texts.append(argument)
             }
         }
-        if models.isEmpty { throw UsageError("--model is missing: give an .mlpackage") }
+        if models.isEmpty { throw UsageError("--model is missing: give an .mlpackage or .aimodel") }
     }
 
     private static func file(of flag: String, in rest: inout ArraySlice<String>) throws -> URL {

@@ -1,8 +1,9 @@
 // The part of Core ML that the package uses, for systems without it. Declarations follow Apple's
-// SDK, so that code that compiles here compiles there. Python runs the model: see Evaluator.swift.
+// SDK, so that code that compiles here compiles there. Python runs the model: see Stubs/Evaluator.
 //
 // Today's SDK does not declare MLModel as Sendable. Code must also compile where it is:
 // SENDABLE_MODEL makes it so.
+import Evaluator
 import Foundation
 
 public enum MLComputeUnits: Int, Sendable {

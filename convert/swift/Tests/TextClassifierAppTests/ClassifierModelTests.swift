@@ -145,7 +145,7 @@ private actor Loads {
     @Test func packagesAndTablesAreTakenToo() async throws {
         let folder = try Folder()
         let files = [
-            try folder.makeFolder("X.mlpackage"),
+            try folder.makeFolder("X.aimodel"),
             try folder.write("text\nOrders rose.\n", to: "n.CSV"),
         ]
         let model = model()
@@ -169,6 +169,14 @@ private actor Loads {
         let found = ModelChoice.found(among: names.map { URL(fileURLWithPath: "/\($0)") })
         #expect(found.map(\.name) == ["A", "B", "x-y", "z-"])
         #expect(found[0].models.map(\.lastPathComponent) == ["A-32.mlmodelc", "A-64.mlpackage"])
+    }
+
+    @Test func anAssetIsAChoiceOfItsOwn() {
+        let names = ["A-64.mlpackage", "A-32.mlpackage", "A.aimodel", "B-2.aimodel"]
+        let found = ModelChoice.found(among: names.map { URL(fileURLWithPath: "/\($0)") })
+        #expect(found.map(\.name) == ["A", "A (Core AI)", "B-2"])
+        #expect(found.map(\.models.count) == [2, 1, 1])
+        #expect(found[1].models[0].lastPathComponent == "A.aimodel")
     }
 
     // MARK: - Check

@@ -9,8 +9,16 @@ import Testing
         let found = try ModelMetadata(metadata)
         #expect(found.labels == ["positive", "negative"])
         #expect(found.lengths == [8, 32])
-        #expect(found.batch == 1 && found.hasFunctions && !found.hasShapes)
+        #expect(found.batch == 1 && found.hasFunctions && !found.takesAllLengths && !found.isAsset)
         #expect(try found.tokenizer().encode("A, b").inputIDs == [2, 4, 1, 5, 3])
+    }
+
+    @Test func anAssetTakesAllItsLengths() throws {
+        var values = metadata
+        values["mlx_finbert.options"] = #"{"format": "aimodel", "precision": "fp16"}"#
+        let found = try ModelMetadata(values)
+        #expect(found.isAsset && found.takesAllLengths && !found.hasFunctions)
+        #expect(found.lengths == [8, 32] && found.batch == 1)
     }
 
     @Test("A missing key is named", arguments: ["labels", "lengths", "options"])
@@ -27,7 +35,8 @@ import Testing
         arguments: [
             ("labels", "[]"), ("labels", "positive"), ("labels", "[1]"),
             ("lengths", "[2]"), ("lengths", "[]"),
-            ("lengths", "32"), ("options", "{}"),
+            ("lengths", "32"), ("options", "{}"), ("options", "[]"),
+            ("options", "{\"format\": \"of tomorrow\"}"),
             ("options", "{\"batch\": 0, \"multifunction\": false, \"shapes\": \"fixed\"}"),
         ])
     func unreadable(name: String, value: String) {

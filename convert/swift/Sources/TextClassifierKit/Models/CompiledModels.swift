@@ -2,7 +2,7 @@
 import CryptoKit
 import Foundation
 
-/// Loads models, and keeps the compiled form of packages.
+/// Loads models of Core ML, and keeps the compiled form of packages.
 ///
 /// Xcode compiles the packages in an app. Those that an app downloads are compiled at run time,
 /// which can take seconds: the result is kept under the package's hash, until loading it fails.
@@ -16,32 +16,25 @@ actor CompiledModels {
     }
 
     /// Loads a compiled model, or compiles a package first.
-    func load(_ source: ModelSource, on computeUnits: ComputeUnits) async throws -> LoadedModel {
+    func load(_ source: ModelSource, on computeUnits: ComputeUnits) async throws -> CoreMLModel {
         let configuration = ModelConfiguration(
             computeUnits: computeUnits, function: source.function)
-        do {
-            guard source.url.pathExtension != "mlmodelc" else {
-                return try await LoadedModel(compiled: source.url, configuration: configuration)
-            }
-            return try await load(package: source.url, configuration)
-        } catch let error as TextClassifierError {
-            throw error
-        } catch {
-            throw TextClassifierError.unreadableModel(
-                source.url, reason: error.localizedDescription)
+        guard ModelKind(of: source.url) != .compiled else {
+            return try await CoreMLModel(compiled: source.url, configuration: configuration)
         }
+        return try await load(package: source.url, configuration)
     }
 
     private func load(
         package: URL, _ configuration: ModelConfiguration
-    ) async throws -> LoadedModel {
+    ) async throws -> CoreMLModel {
         let model = try await compiledModel(of: package)
         do {
-            return try await LoadedModel(compiled: model.url, configuration: configuration)
+            return try await CoreMLModel(compiled: model.url, configuration: configuration)
         } catch where model.isFromEarlier && !(error is TextClassifierError) {
             // A newer system may refuse what an older one compiled.
             let new = try await compiledModel(of: package, insteadOf: model)
-            return try await LoadedModel(compiled: new.url, configuration: configuration)
+            return try await CoreMLModel(compiled: new.url, configuration: configuration)
         }
     }
 

@@ -1,103 +1,49 @@
-@preconcurrency import CoreML
-import Foundation
-
-/// A model in memory, which makes one prediction at a time.
-actor LoadedModel {
-    nonisolated let metadata: ModelMetadata
+/// A model in memory, of Core ML or of Core AI.
+protocol LoadedModel: Sendable {
+    var metadata: ModelMetadata { get }
     /// The length of its rows, or the default one of several.
-    nonisolated let length: Int
-    private let model: MLModel
-    /// Whether the mask is an input; otherwise the model derives it from the padding.
-    private let takesMask: Bool
-
-    /// - Throws: any error of Core ML, and `TextClassifierError` for a model without the metadata
-    ///   or inputs of an export.
-    init(compiled url: URL, configuration: ModelConfiguration) async throws {
-        let model = try await MLModel.load(
-            contentsOf: url, configuration: configuration.forCoreML())
-        let description = model.modelDescription
-        let values = description.metadata[.creatorDefinedKey] as? [String: String]
-        let metadata = try ModelMetadata(values ?? [:])
-        let inputs = description.inputDescriptionsByName
-        guard let shape = inputs["input_ids"]?.multiArrayConstraint?.shape.map(\.intValue),
-            shape.count == 2, shape[0] == metadata.batch, metadata.lengths.contains(shape[1])
-        else { throw TextClassifierError.missingInput("input_ids") }
-        self.metadata = metadata
-        self.model = model
-        length = shape[1]
-        takesMask = inputs["attention_mask"] != nil
-    }
-
-    /// Whether it takes rows of this length.
-    nonisolated func takes(_ length: Int) -> Bool {
-        metadata.hasShapes ? metadata.lengths.contains(length) : length == self.length
-    }
+    var length: Int { get }
 
     /// The probabilities of rows, in the order of the labels.
     ///
     /// - Parameters:
     ///   - rows: token ids, at most `length` in a row.
     ///   - length: one of the model's lengths.
-    func probabilities(of rows: [[Int32]], length: Int, paddingID: Int32) throws -> [[Double]] {
-        let batch = metadata.batch
-        let starts = Array(stride(from: 0, to: rows.count, by: batch))
-        let inputs = try starts.map { start in
-            try input(rows[start..<min(start + batch, rows.count)], length, paddingID)
-        }
-        let outputs = try predictions(inputs)
-        return try zip(starts, outputs).flatMap { start, output in
-            try (0..<min(batch, rows.count - start)).map { try probabilities(in: output, row: $0) }
-        }
+    func probabilities(
+        of rows: [[Int32]], length: Int, paddingID: Int32
+    ) async throws -> [[Double]]
+}
+
+extension LoadedModel {
+    /// Whether it takes rows of this length.
+    func takes(_ length: Int) -> Bool {
+        metadata.takesAllLengths ? metadata.lengths.contains(length) : length == self.length
     }
 
-    /// The input of one prediction; it is filled up by repeating its first row.
-    private func input(
-        _ rows: ArraySlice<[Int32]>, _ length: Int, _ paddingID: Int32
-    ) throws -> any MLFeatureProvider {
-        let missing = metadata.batch - rows.count
-        let filled = Array(rows) + Array(repeating: rows.first ?? [], count: missing)
-        let shape = [metadata.batch, length]
-        let ids = filled.flatMap { padded($0, to: length, with: paddingID) }
-        var features = ["input_ids": MLMultiArray(MLShapedArray(scalars: ids, shape: shape))]
-        if takesMask {
-            let mask = filled.flatMap { row in
-                padded([Int32](repeating: 1, count: row.count), to: length, with: 0)
-            }
-            features["attention_mask"] = MLMultiArray(MLShapedArray(scalars: mask, shape: shape))
-        }
-        return try MLDictionaryFeatureProvider(dictionary: features)
-    }
-
-    private func predictions(_ inputs: [any MLFeatureProvider]) throws -> [any MLFeatureProvider] {
-        do {
-            let outputs = try model.predictions(fromBatch: MLArrayBatchProvider(array: inputs))
-            return (0..<outputs.count).map(outputs.features)
-        } catch {
-            throw TextClassifierError.failedPrediction(reason: error.localizedDescription)
-        }
-    }
-
-    /// The probabilities of a row, from a classifier's dictionary or from an array.
-    private func probabilities(in output: any MLFeatureProvider, row: Int) throws -> [Double] {
-        let name = "probabilities"
-        let feature = output.featureValue(for: name)
-        var found: [Double?] = []
-        if let array = feature?.multiArrayValue {
-            if array.shape.map(\.intValue) == [metadata.batch, metadata.labels.count] {
-                found = metadata.labels.indices.map { array[[row, $0] as [NSNumber]].doubleValue }
-            }
-        } else if let values = feature?.dictionaryValue as? [String: NSNumber] {
-            found = metadata.labels.map { values[$0]?.doubleValue }
-        }
+    /// The probabilities of a row, as far as the model has given them.
+    ///
+    /// - Throws: where a label has none, or one that is not a number.
+    func checked(_ found: [Double?]) throws -> [Double] {
         let probabilities = found.compactMap { $0 }
         guard probabilities.count == metadata.labels.count else {
-            throw TextClassifierError.missingOutput(name)
+            throw TextClassifierError.missingOutput(probabilitiesName)
         }
         guard probabilities.allSatisfy(\.isFinite) else { throw TextClassifierError.notFinite }
         return probabilities
     }
 }
 
-private func padded(_ row: [Int32], to length: Int, with value: Int32) -> [Int32] {
+// The names of inputs and outputs in every export.
+let idsName = "input_ids"
+let maskName = "attention_mask"
+let probabilitiesName = "probabilities"
+
+/// A row of this length, filled up with a value.
+func padded(_ row: [Int32], to length: Int, with value: Int32) -> [Int32] {
     row + [Int32](repeating: value, count: max(length - row.count, 0))
+}
+
+/// 1 for each token of a row, and 0 for its padding.
+func mask(of row: [Int32], to length: Int) -> [Int32] {
+    padded([Int32](repeating: 1, count: row.count), to: length, with: 0)
 }

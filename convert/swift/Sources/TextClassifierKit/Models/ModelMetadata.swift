@@ -8,10 +8,12 @@ struct ModelMetadata: Sendable {
     let lengths: [Int]
     /// The rows of one prediction.
     let batch: Int
-    /// Whether each length is a function of its own.
+    /// Whether each length is a function that is loaded as a model of its own.
     let hasFunctions: Bool
-    /// Whether one input takes all lengths.
-    let hasShapes: Bool
+    /// Whether the model, loaded once, takes all lengths: by one input, or as an asset.
+    let takesAllLengths: Bool
+    /// Whether it is an asset of Core AI.
+    let isAsset: Bool
 
     init(_ values: [String: String]) throws {
         self.values = values
@@ -22,12 +24,17 @@ struct ModelMetadata: Sendable {
             json.elements { $0.integer.flatMap { $0 > 2 ? $0 : nil } }
                 .flatMap { $0.isEmpty ? nil : $0.sorted() }
         }
-        (batch, hasFunctions, hasShapes) = try Self.value("options", in: values) { json in
-            guard let batch = json["batch"]?.integer, batch > 0,
-                let hasFunctions = json["multifunction"]?.flag, let shapes = json["shapes"]?.text
-            else { return nil }
-            return (batch, hasFunctions, shapes == "enumerated")
+        let options = try Self.value("options", in: values) { $0 }
+        isAsset = options["format"]?.text == ModelKind.asset.rawValue
+        guard !isAsset else {
+            (batch, hasFunctions, takesAllLengths) = (1, false, true)
+            return
         }
+        guard let batch = options["batch"]?.integer, batch > 0,
+            let hasFunctions = options["multifunction"]?.flag, let shapes = options["shapes"]?.text
+        else { throw TextClassifierError.unreadableMetadata(key: Self.key("options")) }
+        (self.batch, self.hasFunctions) = (batch, hasFunctions)
+        takesAllLengths = shapes == "enumerated"
     }
 
     /// The first key by which this is another export than `other`.
@@ -46,7 +53,7 @@ struct ModelMetadata: Sendable {
         }
     }
 
-    private static func key(_ name: String) -> String { "mlx_finbert.\(name)" }
+    static func key(_ name: String) -> String { "mlx_finbert.\(name)" }
 
     private static func value<Value>(
         _ name: String, in values: [String: String], _ read: (JSON) -> Value?

@@ -7,10 +7,10 @@ struct ModelSet: Sendable {
     /// The file of that model.
     let first: URL
     let sources: [Int: ModelSource]
-    let loaded: [ModelSource: LoadedModel]
+    let loaded: [ModelSource: any LoadedModel]
 
     /// Loads one model, and all if their names do not tell their lengths.
-    init(_ urls: [URL], by models: CompiledModels, on computeUnits: ComputeUnits) async throws {
+    init(_ urls: [URL], by models: ModelLoader, on computeUnits: ComputeUnits) async throws {
         if let url = urls.first(where: { !FileManager.default.fileExists(atPath: $0.path) }) {
             throw TextClassifierError.missingFile(url)
         }
@@ -20,7 +20,7 @@ struct ModelSet: Sendable {
         }
         let model = try await models.load(ModelSource(url: first), on: computeUnits)
         var sources = Self.sources(of: model, at: first)
-        var loaded = [Self.source(of: model, at: first): model]
+        var loaded: [ModelSource: any LoadedModel] = [Self.source(of: model, at: first): model]
         if let named, sources.count == 1, named[model.length] == first {
             sources = named.mapValues { ModelSource(url: $0) }
         } else {
@@ -54,19 +54,22 @@ struct ModelSet: Sendable {
     }
 
     /// Where each length of a model is.
-    private static func sources(of model: LoadedModel, at url: URL) -> [Int: ModelSource] {
+    private static func sources(of model: any LoadedModel, at url: URL) -> [Int: ModelSource] {
         let metadata = model.metadata
-        guard metadata.hasFunctions || metadata.hasShapes else {
+        guard metadata.hasFunctions || metadata.takesAllLengths else {
             return [model.length: ModelSource(url: url)]
         }
         return metadata.lengths.reduce(into: [:]) { sources, length in
             sources[length] = ModelSource(
-                url: url, function: metadata.hasFunctions ? "length_\(length)" : nil)
+                url: url, function: metadata.hasFunctions ? functionName(length) : nil)
         }
     }
 
     /// Where a loaded model itself is.
-    private static func source(of model: LoadedModel, at url: URL) -> ModelSource {
+    private static func source(of model: any LoadedModel, at url: URL) -> ModelSource {
         sources(of: model, at: url)[model.length] ?? ModelSource(url: url)
     }
 }
+
+/// The name of the function for rows of a length.
+func functionName(_ length: Int) -> String { "length_\(length)" }

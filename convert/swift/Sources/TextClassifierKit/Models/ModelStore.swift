@@ -1,8 +1,8 @@
 /// The models of one export; each is loaded once, when it is first needed.
 actor ModelStore {
     private let set: ModelSet
-    private let models: CompiledModels
-    private var loading: [Key: Task<LoadedModel, any Error>] = [:]
+    private let models: ModelLoader
+    private var loading: [Key: Task<any LoadedModel, any Error>] = [:]
 
     private struct Key: Hashable {
         let source: ModelSource
@@ -10,7 +10,7 @@ actor ModelStore {
     }
 
     /// - Parameter computeUnits: those on which the loaded models of the set run.
-    init(_ set: ModelSet, by models: CompiledModels, on computeUnits: ComputeUnits) {
+    init(_ set: ModelSet, by models: ModelLoader, on computeUnits: ComputeUnits) {
         self.set = set
         self.models = models
         for (source, model) in set.loaded {
@@ -19,7 +19,7 @@ actor ModelStore {
     }
 
     /// The model for rows of a length; one that could not be loaded is tried again.
-    func model(_ length: Int, on computeUnits: ComputeUnits) async throws -> LoadedModel {
+    func model(_ length: Int, on computeUnits: ComputeUnits) async throws -> any LoadedModel {
         guard let source = set.sources[length] else {
             throw TextClassifierError.missingLength(length)
         }

@@ -1,27 +1,30 @@
 import Foundation
 
-/// A connection to the Python server that runs saved packages, on a Unix socket whose path is in
-/// `CORE_ML_EVALUATOR`: a line of JSON there, a line of JSON back. Each model has its own.
-final class Evaluator {
+/// A connection to the Python server that runs saved models, on a Unix socket whose path is in
+/// `MODEL_EVALUATOR`: a line of JSON there, a line of JSON back. Each model has its own, on which
+/// threads wait for each other.
+public final class Evaluator: @unchecked Sendable {
     private let socket: FileHandle
     private var unread = Data()
+    private let lock = NSLock()
 
-    init() throws {
-        guard let path = ProcessInfo.processInfo.environment["CORE_ML_EVALUATOR"] else {
-            throw MLModelError(
-                errorDescription: "CORE_ML_EVALUATOR is not set: it names the evaluator's socket")
+    public init() throws {
+        guard let path = ProcessInfo.processInfo.environment["MODEL_EVALUATOR"] else {
+            throw EvaluatorError("MODEL_EVALUATOR is not set: it names the evaluator's socket")
         }
         socket = FileHandle(fileDescriptor: try connected(to: path), closeOnDealloc: true)
     }
 
     /// - Throws: the server's error, where it answers with one.
-    func answer(to question: [String: Any]) throws -> [String: Any] {
+    public func answer(to question: [String: Any]) throws -> [String: Any] {
+        lock.lock()
+        defer { lock.unlock() }
         let line = try JSONSerialization.data(withJSONObject: question)
         try socket.write(contentsOf: line + Data([10]))
         let answer = try JSONSerialization.jsonObject(with: nextLine())
         let values = answer as? [String: Any] ?? [:]
         if let message = values["error"] as? String {
-            throw MLModelError(errorDescription: message)
+            throw EvaluatorError(message)
         }
         return values
     }
@@ -34,7 +37,7 @@ final class Evaluator {
             }
             // `read(upToCount:)` would wait for as many bytes.
             let data = socket.availableData
-            if data.isEmpty { throw MLModelError(errorDescription: "the evaluator has ended") }
+            if data.isEmpty { throw EvaluatorError("the evaluator has ended") }
             unread += data
         }
     }
@@ -53,7 +56,13 @@ private func connected(to path: String) throws -> Int32 {
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
     }
     guard fits, descriptor >= 0, result == 0 else {
-        throw MLModelError(errorDescription: "the evaluator does not answer at \(path)")
+        throw EvaluatorError("the evaluator does not answer at \(path)")
     }
     return descriptor
+}
+
+/// What the server said, or why it cannot be asked.
+public struct EvaluatorError: LocalizedError {
+    public let errorDescription: String?
+    init(_ sentence: String) { errorDescription = sentence }
 }
