@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ FEW = 10_000
 MORE_MEMORY = 1.05
 KILLS = 3
 
-PROGRESS = re.compile(r"\d+%.*\d+/\d+ \[[\d:]+<[\d:?]+, +[\d.?k]+(row/s|s/row)")
+PROGRESS = re.compile(r"\d+%[^\r\n]*\d+/\d+ \[[\d:]+<[\d:?]+, +[\d.?k]+(row/s|s/row)")
 """A bar with rows, the time that is left and rows a second."""
 
 
@@ -102,10 +103,9 @@ def kill_once(root: Path, count: int, target: Path, number: int) -> bool:
 def progress(root: Path, count: int, target: Path) -> str:
     """Score the rest in a terminal; return the last line of the bar that has all figures."""
     terminal, end = pty.openpty()
+    termios.tcsetwinsize(end, (24, 100))  # no bar fits a new terminal, which has no width
     environment = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
-    process = subprocess.Popen(
-        argv(root, count, target), stdout=end, stderr=end, env=environment | {"COLUMNS": "100"}
-    )
+    process = subprocess.Popen(argv(root, count, target), stdout=end, stderr=end, env=environment)
     os.close(end)
     said = b""
     # Reading ends in an error when the process has closed the terminal.
