@@ -30,10 +30,10 @@ def short_quotes(message: str) -> str:
     return LONG_QUOTE.sub(lambda found: f"{found[0][: QUOTE_LENGTH + 1]}...{found[0][0]}", message)
 
 
-def shown(value: object) -> str:
+def shown(value: object, length: int = QUOTE_LENGTH) -> str:
     """Return a value for a message, cut to its first characters."""
     text = str(value)
-    return text if len(text) <= QUOTE_LENGTH else f"{text[:QUOTE_LENGTH]}..."
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def first_line(error: BaseException) -> str:

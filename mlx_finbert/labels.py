@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from mlx_finbert.errors import InputError, is_encodable
+from mlx_finbert.errors import shown as shortened
 
 SYNONYMS = {
     "positive": {"positive", "pos", "bullish"},
@@ -20,6 +21,8 @@ NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)(e[+-]\d+)?", flags=re.AS
 PART = r'\s*("(?:[^"]|"")*"|[^,="]*)\s*'
 LABELS_SHOWN = 10
 """The most labels that a message lists."""
+LABEL_LENGTH = 50
+"""The most characters of each label in a list."""
 
 MAP_ENTRY = re.compile(rf"{PART}={PART}(?:,|$)")
 
@@ -77,12 +80,14 @@ def label_map_of(labels: Sequence[str], names: Sequence[str] = ()) -> str:
     """Return an example value for these labels: `label_map="1=NAME,2=NAME"`.
 
     Args:
-        labels: The values; the first ten are shown.
+        labels: The values; of the first ten, those that are not very long are shown.
         names: A name for each label, or none at all.
     """
     pairs = zip(labels, names or ["NAME"] * len(labels), strict=True)
     entries = [f"{_quoted(label)}={_quoted(name)}" for label, name in pairs]
-    listed = entries[:LABELS_SHOWN] + ["..."] * (len(entries) > LABELS_SHOWN)
+    # A label that is cut would name another value.
+    listed = [entry for entry in entries[:LABELS_SHOWN] if len(entry) <= 2 * LABEL_LENGTH]
+    listed += ["..."] * (len(entries) > len(listed))
     return f'`label_map="{",".join(listed)}"`'
 
 
@@ -90,7 +95,7 @@ def shown(labels: Iterable[str]) -> str:
     """List the first ten labels and the number of the others: `buy, hold and 3 more`."""
     labels = list(labels)
     more = f" and {len(labels) - LABELS_SHOWN} more" if labels[LABELS_SHOWN:] else ""
-    return ", ".join(labels[:LABELS_SHOWN]) + more
+    return ", ".join(shortened(label, LABEL_LENGTH) for label in labels[:LABELS_SHOWN]) + more
 
 
 def _unquoted(part: str) -> str:
@@ -123,10 +128,10 @@ def check_names(labels: Sequence[str]) -> None:
             )
     names = [canonical(label) for label in labels]
     if "" in names:
-        raise InputError(f"a label name is empty: {list(labels)}")
+        raise InputError(f"a label name is empty: {shown(labels)}")
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"the label {name!r} occurs twice in {', '.join(labels)}")
+            raise InputError(f"the label {name!r} occurs twice in {shown(labels)}")
 
 
 def match_labels(data_labels: Sequence[str], model_labels: Sequence[str]) -> np.ndarray:
@@ -172,5 +177,5 @@ def require_all_labels(data_labels: Sequence[str], model_labels: Sequence[str]) 
         raise InputError(
             f"the data has no rows with the model's label {shown(lacking)}: train a new head for"
             " the data's labels with `new_head=True`, or keep the model's labels with"
-            f" `labels={','.join(model_labels)}`"
+            f" `labels={shortened(','.join(model_labels))}`"
         )

@@ -11,6 +11,7 @@ from mlx_finbert.labels import (
     match_labels,
     read_label_map,
     require_all_labels,
+    shown,
 )
 
 PHRASEBANK = ["negative", "neutral", "positive"]
@@ -90,3 +91,12 @@ def test_the_map_that_a_message_shows_can_be_typed():
         ["sh", "-c", f"printf %s {typed}"], capture_output=True, text=True
     ).stdout
     assert read_label_map(value) == dict(zip(map(map_key, labels), names, strict=True))
+
+
+def test_a_list_of_labels_is_short():
+    long = "x" * 99_999
+    assert shown(["buy", long]) == f"buy, {'x' * 50}..."
+    assert label_map_of(["buy", long, "sell"]) == '`label_map="buy=NAME,sell=NAME,..."`'
+    with pytest.raises(InputError) as error:
+        match_labels([long, "a"], [f"{long}{i}" for i in range(20)])
+    assert len(str(error.value)) < 2_000

@@ -35,7 +35,7 @@ from mlx_finbert.checkpoints.into_model import (
 from mlx_finbert.checkpoints.key_names import rename
 from mlx_finbert.checkpoints.save import new_model, write_json, write_safetensors
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
-from mlx_finbert.errors import QUOTE_LENGTH, InputError, first_line
+from mlx_finbert.errors import QUOTE_LENGTH, InputError, first_line, shown
 from mlx_finbert.files.paths import local_path
 from mlx_finbert.models import Classifier, build
 from mlx_finbert.models.lora import LoraConfig, adapter_parameters, add_lora, has_lora
@@ -251,11 +251,13 @@ def load_adapters(model: Classifier, folder: str | Path) -> None:
         if name not in found:
             raise InputError(f"{path}: the tensor {name} is missing")
         if name not in expected:
-            raise InputError(f"{path}: the tensor {name} has no place in the model's adapters")
+            raise InputError(
+                f"{path}: the tensor {shown(name)} has no place in the model's adapters"
+            )
         if found[name].shape != expected[name].shape or not is_floating(found[name]):
             raise InputError(
-                f"{path}: the tensor {name} is {found[name].dtype} {found[name].shape}, but the"
-                f" model's is {expected[name].dtype} {expected[name].shape}"
+                f"{path}: the tensor {name} is {found[name].dtype} {shown(found[name].shape)},"
+                f" but the model's is {expected[name].dtype} {expected[name].shape}"
             )
     require_finite(found, f"{path}: ")
     weights = [(name, value.astype(expected[name].dtype)) for name, value in found.items()]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.checkpoints.files import Weights
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, shown
 from mlx_finbert.models import family_of
 
 GENERAL = "config.json: "
@@ -56,8 +56,8 @@ def require_fit(config: dict[str, Any], weights: Weights, source: Path) -> None:
     own = (prefix, *model_class.head, *model_class.pretraining)
     if not found and (others := sorted(name for name in weights if not name.startswith(own))):
         raise InputError(
-            f"{source}: the tensor {others[0]} has no place in {model_class.__name__}; config.json"
-            " and weights are of different models"
+            f"{source}: the tensor {shown(others[0])} has no place in {model_class.__name__};"
+            " config.json and weights are of different models"
         )
     if getattr(args, key) > found:
         raise InputError(

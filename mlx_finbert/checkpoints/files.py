@@ -11,7 +11,7 @@ from safetensors import SafetensorError, deserialize, safe_open
 from mlx_finbert.checkpoints.folder_layouts import WEIGHT_NAMES, explain_missing
 from mlx_finbert.checkpoints.tokenizer import TOKENIZER_FILES
 from mlx_finbert.checkpoints.torch_bin import read_torch_file
-from mlx_finbert.errors import QUOTE_LENGTH, InputError, first_line
+from mlx_finbert.errors import QUOTE_LENGTH, InputError, first_line, shown
 from mlx_finbert.files.formats import SAFETENSORS, TEXT, require_format
 from mlx_finbert.files.json_text import read_json_object
 from mlx_finbert.models import FAMILIES
@@ -151,7 +151,7 @@ def read_safetensors(path: Path) -> Weights:
         for key, dtype in dtypes.items():
             if dtype not in NUMPY_DTYPES:
                 raise InputError(
-                    f"{path}: the tensor {key} has the unsupported dtype {dtype}; use the"
+                    f"{path}: the tensor {shown(key)} has the unsupported dtype {dtype}; use the"
                     " checkpoint in float32, float16 or bfloat16"
                 )
         if "F64" in dtypes.values():

@@ -11,7 +11,7 @@ from mlx.utils import tree_unflatten
 from mlx_finbert.checkpoints.config_fit import GENERAL
 from mlx_finbert.checkpoints.files import Weights
 from mlx_finbert.checkpoints.key_names import is_leftover, other_tool
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, shown
 from mlx_finbert.models import Classifier, family_of
 from mlx_finbert.models.masked_lm import MaskedLM
 from mlx_finbert.models.parameters import named_parameters
@@ -90,7 +90,7 @@ def check_tensor(key: str, value: mx.array, wanted: mx.array, where: Path) -> No
         )
     if value.shape != wanted.shape:
         raise InputError(
-            f"{where}: the tensor {key} has shape {value.shape} in the checkpoint, but"
+            f"{where}: the tensor {key} has shape {shown(value.shape)} in the checkpoint, but"
             f" {wanted.shape} is expected from config.json and the labels"
         )
 
@@ -126,10 +126,10 @@ def explained(keys: list[str], model: Classifier | MaskedLM, source: Path) -> li
     """Return the tensors that the model does not need; refuse any that is not a known leftover."""
     for key in keys:
         if said := other_tool(key):
-            raise InputError(f"{source}: the tensor {key} {said}")
+            raise InputError(f"{source}: the tensor {shown(key)} {said}")
         if not is_leftover(key, type(model)):
             raise InputError(
-                f"{source}: the tensor {key} has no place in {type(model).__name__};"
+                f"{source}: the tensor {shown(key)} has no place in {type(model).__name__};"
                 " config.json and weights are of different models"
             )
     return keys

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_finbert.checkpoints.files import Weights
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, shown
 from mlx_finbert.models import Classifier, family_of
 from mlx_finbert.models.masked_lm import MaskedLM
 
@@ -58,8 +58,8 @@ def rename(
         within = name.startswith(outer) or is_leftover(name, model_class)
         if not within and not encoder_alone:
             raise InputError(
-                f"{source}: the tensor {key} is not under {outer!r}, where the encoder is; rename"
-                f" all tensors as in {model_class.__name__}, or use the encoder alone"
+                f"{source}: the tensor {shown(key)} is not under {outer!r}, where the encoder is;"
+                f" rename all tensors as in {model_class.__name__}, or use the encoder alone"
                 " (`new_head=True`)"
             )
         name = name.removeprefix(outer)
@@ -68,7 +68,9 @@ def rename(
         if name.startswith(("embeddings.", "encoder.", "transformer.", "pooler.")):
             name = model_class.prefix + name
         if name in renamed:
-            raise InputError(f"{source} has the tensor {name} twice, once as {key}; remove one")
+            raise InputError(
+                f"{source} has the tensor {shown(name)} twice, once as {shown(key)}; remove one"
+            )
         renamed[name] = weights[key]
     return renamed
 

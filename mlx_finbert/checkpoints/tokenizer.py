@@ -76,6 +76,8 @@ def load_tokenizer(folder: Path, model: Classifier | MaskedLM) -> Tokenizer:
     tokenizer = _from_files(folder, args)
     if tokenizer.pad_token_id is None:
         raise InputError(f"{folder}: the tokenizer has no padding token; use the model's own files")
+    # Before any text is tokenized, which compares its length with the maximum.
+    max_length = min(own_max_length(folder, tokenizer), args.max_length)
     require_trial(folder, tokenizer)
     if by_lines:
         require_special_tokens(folder / VOCAB, tokenizer)
@@ -85,7 +87,7 @@ def load_tokenizer(folder: Path, model: Classifier | MaskedLM) -> Tokenizer:
     if wanted is BYTE_PAIRS:
         require_merges(folder, tokenizer)
     warn_of_casing(folder, tokenizer)
-    tokenizer.model_max_length = min(own_max_length(folder, tokenizer), args.max_length)
+    tokenizer.model_max_length = max_length
     return tokenizer
 
 

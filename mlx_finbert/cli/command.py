@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from mlx_finbert.backend.process import kernel_problem, prepare_process
 from mlx_finbert.cli.messages import printed_messages, told
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.paths import require_locale
 from mlx_finbert.interrupt import ended_as_by_ctrl_c
 
 
@@ -40,6 +41,7 @@ def status_of(main: Callable[..., int | None], argv: list[str] | None) -> int:
     """Run the command and return its status; print an exception as one sentence."""
     try:
         with ended_as_by_ctrl_c():
+            require_locale(sys.argv[1:] if argv is None else argv)
             prepare_process()
             return main(argv) or 0
     except InputError as error:

@@ -11,6 +11,7 @@ from mlx_finbert.data.label_values import (
     refuse_quantities,
 )
 from mlx_finbert.errors import InputError
+from mlx_finbert.errors import shown as shortened
 from mlx_finbert.labels import canonical, check_names, label_map_of, map_key, shown
 
 SENTIMENT_ORDER = ["negative", "neutral", "positive"]
@@ -36,7 +37,7 @@ class Naming:
             if known and canonical(name) not in known:
                 raise InputError(
                     f"`label_map` gives the name {name!r}, which is not one of"
-                    f" `labels={','.join(names)}`"
+                    f" `labels={shortened(','.join(names))}`"
                 )
 
     def knows(self, label: str) -> bool:
@@ -132,13 +133,14 @@ def by_names(
         return {v: of_canonical[canonical(v)] for v in values if v not in unnamed}
     integers = sorted(int(value) for value in values if is_integer(value))
     within = range(len(names))
+    given = f"`labels={shortened(','.join(names))}`"
     if not integers:
         first = next(iter(values))
         why = f"no value is one of {shown(names)} (the first is {first!r}): correct `labels`, or"
     elif 0 not in integers:
-        why = f"`labels={','.join(names)}` names integers from 0 up, and no row has 0:"
+        why = f"{given} names integers from 0 up, and no row has 0:"
     elif not set(integers) <= set(within) and not set(within) <= set(integers):
-        why = f"`labels={','.join(names)}` names only the integers from 0 to {len(names) - 1}:"
+        why = f"{given} names only the integers from 0 to {len(names) - 1}:"
     else:
         return {str(i): names[i] for i in integers if i in within}
     raise InputError(
@@ -204,10 +206,11 @@ def naming_notes(
     notes = []
     for name, found in zip(names, spellings.values(), strict=True):
         if not found:
-            notes.append(f"{where}: no row is labelled {name!r}")
+            notes.append(f"{where}: no row is labelled {shortened(repr(name))}")
         elif len(found) > 1 and not naming.mapping:
-            said = " and ".join(map(repr, found))
+            said = " and ".join(shortened(repr(value)) for value in found)
             notes.append(
-                f"{where}: {said} count as one label, {name!r}; use `label_map` to separate them"
+                f"{where}: {said} count as one label, {shortened(repr(name))}; use `label_map` to"
+                " separate them"
             )
     return notes

@@ -1,9 +1,11 @@
 """Paths that users give, and names that can only be meant as paths."""
 
 import os
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, is_encodable
 
 NAME_BYTES = 255
 """The longest name of a file on the usual file systems."""
@@ -15,11 +17,39 @@ def local_path(name: str | Path) -> Path:
     As in a shell, a name such as `~$news.csv` stays as it is if there is no such user.
 
     Raises:
-        InputError: For a name that no file can have.
+        InputError: For a name that no file can have, or that MLX and tokenizers cannot open.
     """
     if "\0" in str(name):
         raise InputError(f"{str(name)!r} is not a path: it holds a null character")
-    return Path(os.path.expanduser(name))
+    require_locale([str(name)])
+    if not is_encodable(str(name)):
+        raise InputError(f"{str(name)!r} is not a path in UTF-8: rename the file or folder")
+    path = Path(os.path.expanduser(name))
+    if any(len(os.fsencode(part)) > NAME_BYTES for part in path.parts):
+        raise InputError(
+            f"{str(name)!r} is not a path: a name in it is longer than {NAME_BYTES} bytes"
+        )
+    return path
+
+
+def require_locale(words: Iterable[str]) -> None:
+    """Refuse words with characters that a locale without UTF-8 lacks.
+
+    Its Python passes on the bytes of an argument as halves of surrogate pairs, and opens no file
+    whose name has other characters.
+
+    Raises:
+        InputError: Names the word and the remedy.
+    """
+    encoding = sys.getfilesystemencoding()
+    for word in words if encoding != "utf-8" else ():
+        try:
+            word.encode(encoding)
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{word!r} has characters that the encoding of this locale ({encoding}) lacks:"
+                " set PYTHONUTF8=1"
+            ) from None
 
 
 def is_plainly_local(name: str) -> bool:
@@ -42,5 +72,6 @@ def require_room(path: Path, parameter: str, more: int = 0) -> None:
     over = len(os.fsencode(path.name)) + more - NAME_BYTES
     if over > 0:
         raise InputError(
-            f"`{parameter}`: the file name {path.name[:40]}... is {over} bytes too long: shorten it"
+            f"`{parameter}`: the file name {path.name[:40]}... is {over}"
+            f" byte{'s' * (over > 1)} too long: shorten it"
         )

@@ -34,7 +34,9 @@ def read_yaml(path: Path) -> dict[Any, Any]:
                 f"{path} is larger than {MOST_BYTES >> 20} MiB: give a file of settings"
             )
         found = parse_yaml(data.decode("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     except YamlFault as fault:
         raise InputError(f"{path} is {fault}; correct the file") from None

@@ -111,10 +111,16 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-def require_finite(found: np.ndarray) -> None:
-    """Refuse logits or probabilities that are NaN or infinite."""
+def require_finite(found: np.ndarray, source: str = "") -> None:
+    """Refuse logits or probabilities that are NaN or infinite.
+
+    Args:
+        found: the logits or probabilities.
+        source: the folder that the model was loaded from, if it is known.
+    """
     if not np.isfinite(found).all():
+        model = f"the model from {source}" if source else "the model"
         raise InputError(
-            "the model's logits are not finite (NaN or infinite): its weights are damaged; use an"
-            " earlier checkpoint"
+            f"the logits of {model} are not finite (NaN or infinite): its weights are damaged;"
+            " use an earlier checkpoint"
         )

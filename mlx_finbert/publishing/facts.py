@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from mlx_finbert.checkpoints.files import ADAPTER_WEIGHTS, read_json
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, shown
 from mlx_finbert.files.atomic import file_sha256, write_text
 
 FACTS = "card.json"
@@ -100,10 +100,10 @@ def read_facts(folder: Path) -> tuple[CardFacts | None, str | None]:
         readme, weights = str(found.pop("readme_sha256")), str(found.pop("weights_sha256"))
         measured = [Measured(**values) for values in found.pop("measured")]
         facts = CardFacts(**found, measured=measured)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
-            f"{path} is damaged ({error}): resume the run, which writes it again, or remove it to"
-            " leave out what it records"
+            f"{path} is damaged ({shown(error)}): resume the run, which writes it again, or remove"
+            " it to leave out what it records"
         ) from None
     if weights != weights_sha256(folder):
         raise InputError(

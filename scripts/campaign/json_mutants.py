@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import partial
 from random import Random
 from typing import Any
@@ -61,7 +62,8 @@ def replaced_value(found: Any, path: tuple[Any, ...], random: Random) -> tuple[A
     """Put an odd value into a place; return the document, what was done, and the raw text."""
     kinds = [*ODD, *RAW_VALUES]
     kind = random.choice(kinds)
-    parent_of(found, path)[path[-1]] = ODD.get(kind, RAW)
+    # A copy, as later changes may put values into it.
+    parent_of(found, path)[path[-1]] = deepcopy(ODD.get(kind, RAW))
     return found, f"{path[-1]} is {kind}", RAW_VALUES.get(kind, "")
 
 

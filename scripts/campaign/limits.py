@@ -1,5 +1,6 @@
 """The memory and the time that a case may take. Linux counts both for a process exactly."""
 
+import ctypes
 import resource
 import signal
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ class Peak:
     """The memory that this process takes in addition, at its peak, from this object's making."""
 
     def __init__(self) -> None:
+        # Freed memory that the process keeps would be used again without being counted.
+        ctypes.CDLL(None).malloc_trim(0)
         # 5 sets the peak back to what is resident now; see proc_pid_clear_refs(5).
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")

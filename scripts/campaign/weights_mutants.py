@@ -70,12 +70,14 @@ def numbers(content: bytes, random: Random) -> Mutant:
     """Set some of the numbers to an extreme."""
     header, data = header_of(content)
     name, value = random.choice([*EXTREMES.items()])
-    values = np.frombuffer(data, "<f4").copy()
+    whole = len(data) // 4 * 4
+    values = np.frombuffer(data[:whole], "<f4").copy()
     if random.random() < 0.3:
         values[:] = value
     else:
         values[random.randrange(len(values))] = value
-    return Mutant(safetensors_of(json.dumps(header).encode(), values.tobytes()), f"{name} inside")
+    changed = values.tobytes() + data[whole:]
+    return Mutant(safetensors_of(json.dumps(header).encode(), changed), f"{name} inside")
 
 
 EXTREMES = {

@@ -113,7 +113,7 @@ def test_the_sizes_of_true_checkpoints_fit(checkpoint):
 def test_a_maximum_length_that_is_none(checkpoint, value):
     folder = checkpoint()
     edit(folder / "tokenizer_config.json", model_max_length=value)
-    with pytest.raises(InputError) as error:
+    with pytest.raises(InputError, match="model_max_length = ") as error:
         mlx_finbert.load(folder)
     require_sentence(error, folder)
 

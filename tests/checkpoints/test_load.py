@@ -278,6 +278,16 @@ def test_damaged_folders_give_one_sentence(checkpoint, tmp_path):
         r"word_embeddings.weight.* has shape \(2, 15\)",
         put(bert__embeddings__word_embeddings__weight=mx.zeros((2, 15))),
     )
+    broken(
+        "long",
+        r"layer.7.x{100,200}\.\.\. has no place",
+        put(**{f"bert__encoder__layer__7__{'x' * 9_999}": mx.zeros(3)}),
+    )
+    broken(
+        "sizes",
+        r"word_embeddings.weight.* has shape \(1, .{150,200}\.\.\. in the checkpoint",
+        put(bert__embeddings__word_embeddings__weight=mx.zeros([1] * 999)),
+    )
     broken("h", "layer.7.x has no place", put(bert__encoder__layer__7__x=mx.zeros(3)))
     broken("i", "so that 'more' has no row", lambda f: (f / "vocab.txt").open("a").write("more\n"))
     broken(

@@ -145,6 +145,17 @@ def test_what_has_no_place_in_the_encoding_is_escaped(encoding, told):
     assert done.returncode == 0 and done.stdout.decode("utf-8") == f"{told}\n"
 
 
+def test_a_locale_without_the_characters_of_an_argument():
+    done = subprocess.run(
+        [sys.executable, "-m", "mlx_finbert.predict", "--model", "modèle", "rose"],
+        capture_output=True, text=True, env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0"},
+    )  # fmt: skip
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    # macOS decodes file names as UTF-8 in every locale.
+    if sys.platform == "linux":
+        assert done.stderr.startswith("error: 'mod") and "set PYTHONUTF8=1" in done.stderr
+
+
 def test_the_streams_are_put_back(capsys):
     before = sys.stdout, sys.stderr
 

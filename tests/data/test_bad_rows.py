@@ -92,3 +92,14 @@ def test_a_source_without_the_flag_does_not_advise_it():
 def test_the_label_of_a_row_left_out_is_no_class():
     data = RawRows(["a", "", "b"], ["x", "tpyo", "y"]).labelled("news.csv", drop_bad_rows=True)
     assert data.label_names == ["x", "y"]
+
+
+@pytest.mark.parametrize("text", [["x" * 100] * 999, {"x" * 9_999: 1}, 10**3_000])
+def test_of_a_value_that_is_not_a_text_the_beginning_is_quoted(tmp_path, text):
+    path = tmp_path / "news.jsonl"
+    path.write_text(json.dumps({"text": text, "label": "positive"}))
+    with pytest.raises(
+        InputError, match=r"the text is empty or not a text \(.{200}\.\.\.\)"
+    ) as found:
+        load_texts(str(path))
+    assert len(str(found.value)) < 1_000

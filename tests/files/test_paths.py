@@ -1,6 +1,7 @@
 """Paths that users give."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from mlx_finbert.convert.coreml.exporter import package_names
 from mlx_finbert.data.sources import load_texts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluate import main as evaluate
-from mlx_finbert.files.paths import is_plainly_local, local_path, require_room
+from mlx_finbert.files.paths import is_plainly_local, local_path, require_locale, require_room
 from mlx_finbert.inference.table import check_target
 from mlx_finbert.predict import main as predict
 from mlx_finbert.train import main as train
@@ -92,9 +93,30 @@ def test_names_that_are_too_long_are_refused_before_the_work(tmp_path, letter):
     longest = letter * (251 // size) + "." * (251 % size) + ".csv"
     require_room(tmp_path / longest, "output")
     (tmp_path / longest).touch()
-    with pytest.raises(InputError, match=r"`output`: the file name .* is 1 bytes too long"):
+    with pytest.raises(InputError, match=r"`output`: the file name .* is 1 byte too long"):
         require_room(tmp_path / f"{longest}v", "output")
     with pytest.raises(InputError, match=r"`output`: .* is 6 bytes too long: shorten it"):
         check_target("output", tmp_path / longest, {})
     with pytest.raises(InputError, match=r"`output`: .* bytes too long: shorten it"):
         package_names(tmp_path / ("a" * 240 + ".mlpackage"), [7], None)
+
+
+def test_a_name_that_the_libraries_cannot_open_is_refused():
+    with pytest.raises(InputError, match="is not a path in UTF-8: rename"):
+        mlx_finbert.load("a\udcff")
+    with pytest.raises(InputError, match="a name in it is longer than 255 bytes"):
+        local_path("x/" + "ö" * 128)
+    assert local_path("ö" * 127 + "/" + "x" * 255)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "word", "refused"),
+    [("utf-8", "a\udcff", False), ("ascii", "ö", True), ("ascii", "o", False),
+     ("ascii", "\udcc3\udcb6", True), ("iso8859-1", "ö", False), ("iso8859-1", "ł", True)],
+)  # fmt: skip
+def test_what_a_locale_lacks_is_refused(encoding, word, refused, monkeypatch):
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: encoding)
+    if not refused:
+        return require_locale(["a", word])
+    with pytest.raises(InputError, match=rf"this locale \({encoding}\) lacks: set PYTHONUTF8=1"):
+        require_locale(["a", word])

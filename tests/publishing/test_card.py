@@ -144,7 +144,16 @@ def test_a_run_in_the_current_folder_has_its_name(tmp_path, monkeypatch):
     assert ModelCard((tmp_path / "README.md").read_text()).data.model_name == tmp_path.name
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"readme_sha256": "", "measured": [1]}'])
+TOO_LARGE = '{"split": "test", "figures": {"accuracy": 1' + "0" * 400 + "}}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{", "[]", "{}", '{"readme_sha256": "", "measured": [1]}',
+        f'{{"readme_sha256": "", "weights_sha256": "", "measured": [{TOO_LARGE}]}}',
+    ],
+)  # fmt: skip
 def test_a_damaged_record_is_refused(tmp_path, content):
     (tmp_path / FACTS).write_text(content)
     with pytest.raises(InputError, match=FACTS):

@@ -66,7 +66,7 @@ def score_of(value: Any, where: object) -> float:
         InputError: if it is not a number from -1 to 1; names the source.
     """
     try:
-        score = float(value)
+        score = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         score = math.nan
     if not -1 <= score <= 1:
