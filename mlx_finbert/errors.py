@@ -36,6 +36,11 @@ def shown(value: object, length: int = QUOTE_LENGTH) -> str:
     return text if len(text) <= length else f"{text[:length]}..."
 
 
+def quoted(value: object) -> str:
+    """Return the repr of a value for a message, cut to its first characters."""
+    return shown(repr(value))
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an exception's message, or its repr if the message is empty."""
     lines = str(error).strip().splitlines()

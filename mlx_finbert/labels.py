@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from mlx_finbert.errors import InputError, is_encodable
+from mlx_finbert.errors import InputError, is_encodable, quoted
 from mlx_finbert.errors import shown as shortened
 
 SYNONYMS = {
@@ -59,11 +59,11 @@ def read_label_map(text: str) -> dict[str, str]:
         value, name = (_unquoted(part) for part in entry.groups()) if entry else ("", "")
         if not entry or not value or not name:
             raise InputError(
-                f"`label_map` is {text!r}, which cannot be parsed at {text[at:]!r}: write"
+                f"`label_map` is {quoted(text)}, which cannot be parsed at {text[at:]!r}: write"
                 ' "-1=negative,0=neutral,1=positive", and put names with , or = in double quotes'
             )
         if mapping.setdefault(map_key(value), name) != name:
-            raise InputError(f"`label_map` gives {value!r} two names: keep one")
+            raise InputError(f"`label_map` gives {quoted(value)} two names: keep one")
         at = entry.end()
     if not mapping:
         raise InputError('`label_map` is empty: write "-1=negative,0=neutral,1=positive"')
@@ -124,14 +124,14 @@ def check_names(labels: Sequence[str]) -> None:
     for label in labels:
         if not is_encodable(label):
             raise InputError(
-                f"the label {label!r} contains half of a surrogate pair: write it again"
+                f"the label {quoted(label)} contains half of a surrogate pair: write it again"
             )
     names = [canonical(label) for label in labels]
     if "" in names:
         raise InputError(f"a label name is empty: {shown(labels)}")
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"the label {name!r} occurs twice in {shown(labels)}")
+            raise InputError(f"the label {quoted(name)} occurs twice in {shown(labels)}")
 
 
 def match_labels(data_labels: Sequence[str], model_labels: Sequence[str]) -> np.ndarray:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mlx_finbert.errors import InputError, is_encodable, shown
+from mlx_finbert.errors import InputError, is_encodable, quoted, shown
 from mlx_finbert.files.yaml_text import read_yaml
 from mlx_finbert.flag_names import name_meant, nearest
 
@@ -74,7 +74,7 @@ def chosen(value: Any, choices: Sequence[str], where: str) -> Any:
         return value
     near = nearest(str(value), choices, cutoff=0.5)
     meant = f"; did you mean {near}?" if near else ""
-    raise InputError(f"{where} is {value!r}, not one of {', '.join(choices)}{meant}")
+    raise InputError(f"{where} is {quoted(value)}, not one of {', '.join(choices)}{meant}")
 
 
 def require(condition: bool, name: str, value: object, rule: str) -> None:
@@ -176,12 +176,12 @@ def read_config_file(
                 continue
             meant = name_meant(name, fields)
             advice = f"; did you mean {meant!r}?" if meant else ""
-            raise InputError(f"{path}: there is no setting {key!r}{advice}")
+            raise InputError(f"{path}: there is no setting {quoted(key)}{advice}")
         if value is None and is_required(fields[name]):
             # `model:` without a value counts as missing.
             continue
         if name in values:
-            raise InputError(f"{path} gives the setting {name} twice: leave out {key!r}")
+            raise InputError(f"{path} gives the setting {name} twice: leave out {quoted(key)}")
         values[name] = _from_yaml(value, hints[name], f"{path}: {key}")
     return values
 
@@ -217,7 +217,7 @@ def _from_yaml(value: Any, hint: Any, where: str) -> Any:
         try:
             return [item(str(part).strip()) for part in parts]
         except ValueError:
-            raise InputError(f"{where} is {value!r}, not {kind_of(hint)}") from None
+            raise InputError(f"{where} is {quoted(value)}, not {kind_of(hint)}") from None
     # YAML 1.1 reads 1e-5 as text, because it has no dot.
     container = isinstance(value, list | dict | types.NoneType)
     right = isinstance(value, bool) == (hint is bool) and not container
@@ -227,4 +227,4 @@ def _from_yaml(value: Any, hint: Any, where: str) -> Any:
             return converted
     except (TypeError, ValueError, OverflowError):
         pass
-    raise InputError(f"{where} is {value!r}, not {kind_of(hint)}") from None
+    raise InputError(f"{where} is {quoted(value)}, not {kind_of(hint)}") from None

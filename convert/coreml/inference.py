@@ -9,6 +9,7 @@ import numpy as np
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.operations import EvaluationError
 from mlx_finbert.data.tokens import tokenize
+from mlx_finbert.errors import quoted
 
 ORDINARY = "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn a year earlier."
 """A clear case: compression errors are many times larger if a model is undecided."""
@@ -135,5 +136,7 @@ class Inference:
             raise EvaluationError(f"its probabilities are for {sorted(found)}")
         label = outputs.get("label")
         if label not in found or found[label] < max(found.values()):
-            raise EvaluationError(f"its label is {label!r}, but its probabilities are {found}")
+            raise EvaluationError(
+                f"its label is {quoted(label)}, but its probabilities are {found}"
+            )
         return np.array([[found[label] for label in self.labels]], np.float32)

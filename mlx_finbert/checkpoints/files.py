@@ -25,6 +25,9 @@ NUMPY_DTYPES = {
 }  # fmt: skip
 """Safetensors dtypes that can be read, and numpy's dtype for their bytes."""
 
+MAX_AXES = 64
+"""The most axes that NumPy's arrays have; converting an MLX array of more ends the process."""
+
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapters.safetensors"
 RUN_CONFIG = "config.yaml"
@@ -147,12 +150,19 @@ def read_safetensors(path: Path) -> Weights:
     require_format(path, SAFETENSORS)
     try:
         with safe_open(path, "numpy") as file:
-            dtypes = {key: file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118
+            tensors = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118
+            dtypes = {key: tensor.get_dtype() for key, tensor in tensors.items()}
+            axes = {key: len(tensor.get_shape()) for key, tensor in tensors.items()}
         for key, dtype in dtypes.items():
             if dtype not in NUMPY_DTYPES:
                 raise InputError(
                     f"{path}: the tensor {shown(key)} has the unsupported dtype {dtype}; use the"
                     " checkpoint in float32, float16 or bfloat16"
+                )
+            if axes[key] > MAX_AXES:
+                raise InputError(
+                    f"{path} is damaged: the tensor {shown(key)} has {axes[key]:,} axes; download it"
+                    " again"
                 )
         if "F64" in dtypes.values():
             return {name: array_of(**tensor) for name, tensor in deserialize(path.read_bytes())}

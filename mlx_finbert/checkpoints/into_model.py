@@ -11,7 +11,7 @@ from mlx.utils import tree_unflatten
 from mlx_finbert.checkpoints.config_fit import GENERAL
 from mlx_finbert.checkpoints.files import Weights
 from mlx_finbert.checkpoints.key_names import is_leftover, other_tool
-from mlx_finbert.errors import InputError, shown
+from mlx_finbert.errors import InputError, quoted, shown
 from mlx_finbert.models import Classifier, family_of
 from mlx_finbert.models.masked_lm import MaskedLM
 from mlx_finbert.models.parameters import named_parameters
@@ -186,7 +186,7 @@ def recorded_temperature(config: dict[str, Any], path: Path) -> float:
         return 1.0
     if type(value) not in (int, float) or not 0 < value <= float_info.max:
         raise InputError(
-            f"{path}: calibration_temperature is {value!r}, not a finite number above 0; remove"
-            " the key to use the model uncalibrated"
+            f"{path}: calibration_temperature is {quoted(value)}, not a finite number above 0;"
+            " remove the key to use the model uncalibrated"
         )
     return float(value)

@@ -24,7 +24,7 @@ from mlx_finbert.checkpoints.into_model import (
 )
 from mlx_finbert.checkpoints.key_names import rename
 from mlx_finbert.checkpoints.tokenizer import Tokenizer, load_tokenizer
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, quoted
 from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.models import Classifier, build, family_of
 from mlx_finbert.models.config import HeadOptions, id2label_of
@@ -226,5 +226,5 @@ def as_dtype(dtype: str | mx.Dtype | None) -> mx.Dtype | None:
     if dtype is None or isinstance(dtype, mx.Dtype):
         return dtype
     if dtype not in DTYPES:
-        raise InputError(f"dtype is {dtype!r}; use one of {', '.join(DTYPES)}")
+        raise InputError(f"dtype is {quoted(dtype)}; use one of {', '.join(DTYPES)}")
     return DTYPES[dtype]

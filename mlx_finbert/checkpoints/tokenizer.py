@@ -15,12 +15,11 @@ from mlx_finbert.checkpoints.vocabulary_check import (
     warn_of_other_vocabulary,
 )
 from mlx_finbert.data.tokens import SPECIAL
-from mlx_finbert.errors import QUOTE_LENGTH, InputError, first_line
+from mlx_finbert.errors import QUOTE_LENGTH, InputError, first_line, quoted
 from mlx_finbert.files.formats import require_text_files
 from mlx_finbert.files.json_text import read_json
 from mlx_finbert.models import Classifier, ClassifierArgs
 from mlx_finbert.models.config import SHORTEST
-from mlx_finbert.models.config_fields import quoted
 from mlx_finbert.models.masked_lm import MaskedLM
 
 VOCAB = "vocab.txt"

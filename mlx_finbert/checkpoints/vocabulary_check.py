@@ -19,10 +19,9 @@ from mlx_finbert.checkpoints.vocabulary_fit import (
     is_trained,
     misfit_of,
 )
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, quoted
 from mlx_finbert.files.json_text import json_of, read_json_object
 from mlx_finbert.models import Classifier
-from mlx_finbert.models.config_fields import quoted
 from mlx_finbert.models.masked_lm import MaskedLM
 
 log = logging.getLogger(__name__)

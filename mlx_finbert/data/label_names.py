@@ -10,7 +10,7 @@ from mlx_finbert.data.label_values import (
     lists_of_labels,
     refuse_quantities,
 )
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, quoted
 from mlx_finbert.errors import shown as shortened
 from mlx_finbert.labels import canonical, check_names, label_map_of, map_key, shown
 
@@ -36,7 +36,7 @@ class Naming:
         for name in (self.mapping or {}).values():
             if known and canonical(name) not in known:
                 raise InputError(
-                    f"`label_map` gives the name {name!r}, which is not one of"
+                    f"`label_map` gives the name {quoted(name)}, which is not one of"
                     f" `labels={shortened(','.join(names))}`"
                 )
 
@@ -76,14 +76,14 @@ def name_rows(
     if lists and not bad.drop:
         value = next(value for value in first_row if value in lists)
         raise InputError(
-            f"{first_row[value]}: {value!r} is a list of labels, but a classifier needs one class"
-            f" per row: keep one label in each row, choose another `label_column`{bad.or_drop}"
+            f"{first_row[value]}: {quoted(value)} is a list of labels, but a classifier needs one"
+            f" class per row: keep one label in each, choose another `label_column`{bad.or_drop}"
         )
     first_row = {value: row for value, row in first_row.items() if value not in lists}
     named = name_values(first_row, naming, f"{bad.name}, {column}") if first_row else {}
     for i, value in values.items():
         if value in lists:
-            bad.add(i, f", {column}: {value!r} is a list of labels")
+            bad.add(i, f", {column}: {quoted(value)} is a list of labels")
         elif value not in named:
             bad.add(i, f", {column}: {unnamed_clause(value, naming)}")
     return named
@@ -136,7 +136,8 @@ def by_names(
     given = f"`labels={shortened(','.join(names))}`"
     if not integers:
         first = next(iter(values))
-        why = f"no value is one of {shown(names)} (the first is {first!r}): correct `labels`, or"
+        known = shown(names)
+        why = f"no value is one of {known} (the first is {quoted(first)}): correct `labels`, or"
     elif 0 not in integers:
         why = f"{given} names integers from 0 up, and no row has 0:"
     elif not set(integers) <= set(within) and not set(within) <= set(integers):
@@ -160,10 +161,12 @@ def example_map(values: Iterable[str], names: Sequence[str] = ()) -> str:
 def unnamed_clause(value: str, naming: Naming) -> str:
     """Describe the fault of a label that has no name while others have one."""
     if naming.mapping:
-        return f"the label {value!r} is not in `label_map`"
+        return f"the label {quoted(value)} is not in `label_map`"
     if naming.names:
-        return f"the label {value!r} is not one of {shown(naming.names)} (`labels`, `label_map`)"
-    return f"the label {value!r} is a number among names (name it with `label_map`)"
+        return (
+            f"the label {quoted(value)} is not one of {shown(naming.names)} (`labels`, `label_map`)"
+        )
+    return f"the label {quoted(value)} is a number among names (name it with `label_map`)"
 
 
 def ordered(values: Iterable[str], named: Mapping[str, str], naming: Naming) -> list[str]:

@@ -10,7 +10,7 @@ from mlx_finbert.data.bad_rows import BadRows
 from mlx_finbert.data.label_names import Naming, name_rows, naming_notes, ordered
 from mlx_finbert.data.label_values import UNLABELLED, label_text, unlabelled_notes, without_label
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, split_of
-from mlx_finbert.errors import InputError, shown
+from mlx_finbert.errors import InputError, quoted, shown
 from mlx_finbert.labels import canonical, check_names
 
 AS_FOUND = Naming()
@@ -118,9 +118,9 @@ class RawRows:
                 bad.add(i, f", column {columns[0]!r}: {fault}")
             elif splits and splits[i] is None:
                 known = ", ".join(SPLIT_SPELLINGS)
-                bad.add(i, f": the split {self.splits[i]!r} is not one of {known}")
+                bad.add(i, f": the split {quoted(self.splits[i])} is not one of {known}")
             elif value is None:
-                fault = f"{self.labels[i]!r} is not a label: neither a name nor a number"
+                fault = f"{quoted(self.labels[i])} is not a label: neither a name nor a number"
                 bad.add(i, f", column {columns[1]!r}: {fault}")
             else:
                 usable[i] = value

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlx_finbert.data.tables.records import require_column
 from mlx_finbert.data.texts import LabelledTexts
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, quoted
 
 PARAMETER = "split_by_column"
 YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}")
@@ -96,7 +96,7 @@ def place(data: LabelledTexts, row: int, column: str) -> str:
 
 def fault_of(value: Any) -> str:
     """Describe a value that is neither a date nor a number, and the remedy."""
-    found = f"is {value!r}" if value is not None and str(value).strip() else "is empty"
+    found = f"is {quoted(value)}" if value is not None and str(value).strip() else "is empty"
     return (
         f"{found}, which is neither an ISO date or time (2026-11-27, 2026-11-27T21:07:00) nor a"
         f" number: correct or remove the row, or choose another `{PARAMETER}`"

@@ -13,7 +13,7 @@ from mlx_finbert.data.tables.records import Record, require_column
 from mlx_finbert.data.tables.text_files import TEXT, TextLines
 from mlx_finbert.data.text_hashes import text_hash
 from mlx_finbert.data.texts import LabelledTexts
-from mlx_finbert.errors import InputError, is_encodable
+from mlx_finbert.errors import InputError, is_encodable, quoted
 from mlx_finbert.files.paths import local_path
 
 
@@ -58,7 +58,9 @@ def text_of(record: Record, where: str, column: str, parameter: str) -> str:
         raise InputError(f"{where}: {record.fault}")
     text: Any = require_column(record.values, column, where, parameter)
     if not isinstance(text, str | None) or not is_encodable(text or ""):
-        raise InputError(f"{where}, column {column!r}: {text!r} is not a text of valid characters")
+        raise InputError(
+            f"{where}, column {column!r}: {quoted(text)} is not a text of valid characters"
+        )
     return text or ""
 
 

@@ -20,7 +20,7 @@ from mlx_finbert.data.tables.records import (
 )
 from mlx_finbert.data.tables.text_files import ReadOptions
 from mlx_finbert.data.tables.writers import ENDINGS, TableWriter
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, quoted
 from mlx_finbert.files.paths import require_room
 from mlx_finbert.inference.parts import SUFFIX as PARTS
 from mlx_finbert.inference.parts import in_parts
@@ -114,8 +114,8 @@ class Table:
             text, self.num_lacking, self.lacking = None, self.num_lacking + 1, self.lacking or error
         if not isinstance(text, str | None):
             raise InputError(
-                f"{where}, column {self.text_column!r}: {text!r} is not a text; choose another"
-                " `text_column`"
+                f"{where}, column {self.text_column!r}: {quoted(text)} is not a text; choose"
+                " another `text_column`"
             )
         if taken := [column for column in added if column in row]:
             raise InputError(

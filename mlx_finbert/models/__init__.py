@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, quoted
 from mlx_finbert.models.bert import BertArgs, BertForSequenceClassification
 from mlx_finbert.models.config import ClassifierArgs
-from mlx_finbert.models.config_fields import quoted
 from mlx_finbert.models.distilbert import DistilBertArgs, DistilBertForSequenceClassification
 from mlx_finbert.models.roberta import RobertaArgs, RobertaForSequenceClassification
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self, get_args, get_type_hints
 
 import mlx.nn as nn
 
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, quoted
 from mlx_finbert.labels import are_generic, canonical, check_names, generic_labels
-from mlx_finbert.models.config_fields import checked, names_by_id, number_of_labels, quoted
+from mlx_finbert.models.config_fields import checked, names_by_id, number_of_labels
 
 # The tanh approximation (Hendrycks and Gimpel 2016) has two names in use.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from mlx_finbert.errors import InputError, is_encodable, shown
+from mlx_finbert.errors import InputError, is_encodable, quoted
 
 MOST_LABELS = 2**16
 """The most outputs of a head."""
@@ -62,11 +62,6 @@ def _range_of(key: str) -> tuple[float, float, str]:
     if key == "pad_token_id":
         return 0, LARGEST, "the number of a token, from 0"
     return 0, 100, "a number from 0 to 100"
-
-
-def quoted(value: Any) -> str:
-    """The repr of a value, cut after 200 characters."""
-    return shown(repr(value))
 
 
 def texts_of(config: dict[str, Any], key: str) -> list[str]:

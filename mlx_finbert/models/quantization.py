@@ -12,9 +12,8 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_unflatten
 
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, quoted
 from mlx_finbert.models import Classifier
-from mlx_finbert.models.config_fields import quoted
 from mlx_finbert.settings import require
 
 BITS = (8, 4)

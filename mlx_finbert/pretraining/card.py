@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlx_finbert.data.sources import hub_id
 from mlx_finbert.pretraining.folder import PretrainFolder
-from mlx_finbert.publishing.card import quoted, text_of_card
+from mlx_finbert.publishing.card import python_text, text_of_card
 from mlx_finbert.publishing.markdown import code, escaped, table
 from mlx_finbert.publishing.private import public_data, public_model
 from mlx_finbert.training.card_facts import base_model
@@ -77,8 +77,8 @@ def measured(figures: dict[str, Any]) -> str:
 
 def usage(place: str) -> str:
     """How to go on from the model."""
-    call = code(f"transformers.AutoModelForMaskedLM.from_pretrained({quoted(place)})")
-    fine_tune = f"mlx_finbert.fine_tune({quoted(place)}, data)"
+    call = code(f"transformers.AutoModelForMaskedLM.from_pretrained({python_text(place)})")
+    fine_tune = f"mlx_finbert.fine_tune({python_text(place)}, data)"
     return (
         f"To make a classifier of it:\n\n```python\nimport mlx_finbert\n\nresult = {fine_tune}\n```"
         f"\n\nThe model is a Hugging Face checkpoint: {call} opens it too."

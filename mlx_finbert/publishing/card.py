@@ -212,7 +212,7 @@ def example(place: str) -> str:
             "```python",
             "import mlx_finbert",
             "",
-            f"model, tokenizer = mlx_finbert.load({quoted(place)})",
+            f"model, tokenizer = mlx_finbert.load({python_text(place)})",
             f'mlx_finbert.predict_proba(model, tokenizer, ["{EXAMPLE}"])',
             "```",
         ]
@@ -230,7 +230,7 @@ def usage(facts: CardFacts, place: str) -> str:
     if facts.is_quantized:
         said = "The weights are quantized in MLX's format, which `transformers` does not open."
     elif not facts.is_adapters:
-        call = code(f'transformers.pipeline("text-classification", {quoted(place)})')
+        call = code(f'transformers.pipeline("text-classification", {python_text(place)})')
         said = f"The model is a Hugging Face checkpoint: {call} opens it too."
     if facts.temperature != 1:
         said += (
@@ -248,6 +248,6 @@ def licence(facts: CardFacts) -> str:
     return f"Licence of the training data: {escaped(facts.data_licence or 'unknown')}."
 
 
-def quoted(text: str) -> str:
+def python_text(text: str) -> str:
     """A string of Python in double quotes."""
     return json.dumps(one_line(text), ensure_ascii=False)

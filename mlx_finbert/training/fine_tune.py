@@ -14,7 +14,7 @@ from mlx_finbert.data.sources.at_hand import (
 )
 from mlx_finbert.data.texts import LabelledTexts, require_trainable
 from mlx_finbert.data.values import values_of
-from mlx_finbert.errors import InputError, is_encodable
+from mlx_finbert.errors import InputError, is_encodable, quoted
 from mlx_finbert.keywords import from_keywords, takes_settings
 from mlx_finbert.training.callbacks import Callback
 from mlx_finbert.training.config import TrainSettings
@@ -89,7 +89,9 @@ def unlabelled_texts(texts: Any) -> list[str]:
     found = ["" if text is None else text for text in values_of(texts, "unlabelled")]
     for number, text in enumerate(found):
         if not isinstance(text, str) or not is_encodable(text):
-            raise InputError(f"unlabelled[{number}] is {text!r}, not a string of valid characters")
+            raise InputError(
+                f"unlabelled[{number}] is {quoted(text)}, not a string of valid characters"
+            )
     return found
 
 

@@ -75,7 +75,7 @@ PARTS = {
     "parts of predict": ("part-00000.jsonl", JSON_LINES),
     "manifest of predict": ("manifest.json", JSON),
 }
-PACKAGE = "out/Small.mlpackage"
+PACKAGE = "out/Small-8.mlpackage"
 OPENED_PACKAGE = {
     "package: Manifest.json": (f"{PACKAGE}/Manifest.json", JSON),
     "package: model": (f"{PACKAGE}/Data/*/model.mlmodel", BYTES),

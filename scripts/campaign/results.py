@@ -169,7 +169,7 @@ def package(folder: Path, file: Path) -> str:
     """Open a Core ML package as `compare` does."""
     from mlx_finbert.convert.package_classifier import PackageClassifier
 
-    found = PackageClassifier.open(str(folder / "out" / "Small.mlpackage"))
+    found = PackageClassifier.open(str(folder / "out" / "Small-8.mlpackage"))
     ids = found.tokenizer(TEXTS[0])
     return sha256([found.labels, sorted(found.functions), repr(ids)])
 
@@ -180,7 +180,7 @@ def verified_package(folder: Path, file: Path) -> str:
     from mlx_finbert.convert.settings import VerifySettings
     from mlx_finbert.errors import InputError
 
-    where = str(folder / "out" / "Small.mlpackage")
+    where = str(folder / "out" / "Small-8.mlpackage")
     report = verify_package(VerifySettings(package=where, model=str(folder / "model")))
     if not report.passed:
         raise InputError(f"{where} failed its verification")

@@ -56,6 +56,14 @@ def test_every_dtype_beside_float64(tmp_path):
         assert found[name].astype(mx.float32).tolist() == tensor.float().tolist()
 
 
+def test_a_tensor_of_more_axes_than_numpy_has(tmp_path):
+    path = write(tmp_path / "w.safetensors", entry("F32", [1] * 64, 4), b"8888")
+    assert read_safetensors(path)["w"].ndim == 64
+    path = write(tmp_path / "w.safetensors", entry("F32", [1] * 65, 4), b"8888")
+    with pytest.raises(InputError, match="is damaged: the tensor w has 65 axes; download it"):
+        read_safetensors(path)
+
+
 @pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2"])
 def test_a_dtype_that_mlx_has_not(tmp_path, dtype):
     path = write(tmp_path / "w.safetensors", entry(dtype, [2], 2), b"88")

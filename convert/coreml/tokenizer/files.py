@@ -9,7 +9,7 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreml.golden import DAMAGED
 from mlx_finbert.convert.coreml.inference import NO_CUT, Row, token_rows
 from mlx_finbert.convert.coreml.vocabulary import Vocabulary
-from mlx_finbert.errors import first_line
+from mlx_finbert.errors import first_line, quoted
 from mlx_finbert.files.json_text import json_of, read_json
 
 WHOLE = "tokenizer.json"
@@ -117,8 +117,8 @@ def _config_faults(file: Path, wanted: Mapping[str, Any]) -> Iterator[str]:
     for name, value in wanted.items():
         if found[name] != value:
             yield (
-                f"{CONFIG} next to the package is not the model's: its {name} is {found[name]!r},"
-                f" not {value!r}"
+                f"{CONFIG} next to the package is not the model's: its {name} is"
+                f" {quoted(found[name])}, not {quoted(value)}"
             )
 
 

@@ -24,7 +24,7 @@ from mlx_finbert.data.tables import ENDINGS, LINES, open_table
 from mlx_finbert.data.tables.records import MissingColumnError, missing_column, require_column
 from mlx_finbert.data.tables.text_files import TEXT, TextLines
 from mlx_finbert.data.texts import split_of
-from mlx_finbert.errors import InputError
+from mlx_finbert.errors import InputError, quoted
 from mlx_finbert.files.paths import local_path
 
 ROWS = 1024
@@ -74,7 +74,9 @@ class PlainTexts:
 
     def _skip(self, value: Any, where: Callable[[], str]) -> None:
         fault = (
-            str(value) if isinstance(value, InputError) else f"{where()}: not a text ({value!r})"
+            str(value)
+            if isinstance(value, InputError)
+            else f"{where()}: not a text ({quoted(value)})"
         )
         if not self.drop_bad_rows:
             if isinstance(value, MissingColumnError):
