@@ -50,7 +50,7 @@ BYTES = {"fp32": 4, "fp16": 2, "int8": 1, "palette6": 0.75, "palette4": 0.5}
 """The size of a weight, by precision or compression."""
 
 TEMPORARY = ".temporary"
-"""The folder of coremltools' temporary files, while an export is written."""
+"""The folder of temporary files, while an export is written."""
 
 Lengths = list[int]
 
@@ -152,7 +152,8 @@ def refuse_existing(
                 f"`output`: {folder / name} exists: choose another folder, or add `overwrite=True`"
             )
     earlier = re.compile(re.escape(path.stem) + r"(-\d+)?" + re.escape(SUFFIX))
-    kept = [p for p in folder.glob(f"*{SUFFIX}") if earlier.fullmatch(p.name)]
+    kept = sorted(folder.glob("*.aimodel"))
+    kept += [p for p in folder.glob(f"*{SUFFIX}") if earlier.fullmatch(p.name)]
     own_files = description.vocabulary.files
     kept += [folder / n for n in BYTE_PAIR_FILES if n not in own_files and (folder / n).exists()]
     for found in kept:
@@ -206,7 +207,7 @@ def size_of_export(description: Description, names: dict[str, Lengths]) -> int:
 
 @contextmanager
 def temporary_files_in(folder: Path) -> Iterator[None]:
-    """Let coremltools write its temporary files next to the export instead of to TMPDIR.
+    """Let a block write its temporary files next to the export instead of to TMPDIR.
 
     They are as large as the model, so they belong on the disk whose space is checked, and what a
     killed export leaves of them is removed by the next one.
