@@ -11,8 +11,9 @@ from mlx_finbert.checkpoints.hub import resolve
 from mlx_finbert.checkpoints.load import load_trained
 from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.errors import InputError
-from mlx_finbert.evaluation.compare import Checkpoint, Measurable
 from mlx_finbert.evaluation.config import is_package
+from mlx_finbert.evaluation.evaluate import Checkpoint
+from mlx_finbert.evaluation.measurable import Measurable
 from mlx_finbert.files.folder_commit import read_whole
 from mlx_finbert.labels import are_generic
 from mlx_finbert.models import Classifier

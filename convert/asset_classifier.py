@@ -16,6 +16,7 @@ from mlx_finbert.convert.coreml.inference import Row, Runner
 from mlx_finbert.convert.coreml.operations import EvaluationError
 from mlx_finbert.convert.package_classifier import PackageClassifier, labels_of
 from mlx_finbert.errors import InputError
+from mlx_finbert.files.folder_commit import finish
 from mlx_finbert.files.paths import local_path
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,10 @@ class AssetClassifier(PackageClassifier):
                 Apple's library is missing.
         """
         require_core_ai()
-        asset = SavedAsset(local_path(name))
+        path = local_path(name)
+        if path.parent.is_dir():
+            finish(path.parent)
+        asset = SavedAsset(path)
         if fault := asset.hash_fault():
             raise InputError(f"{asset.path}: {fault}; export it again")
         options = asset.options()
@@ -45,15 +49,20 @@ class AssetClassifier(PackageClassifier):
         runners = dict.fromkeys(core_ml.lengths, _not_loaded)
         return cls(name, labels, runners, core_ml, asset.metadata, run)
 
+    @property
+    def kind(self) -> str:
+        return "a Core AI asset ({}), run by Apple's runtime"
+
     def logits(self, rows: Sequence[Row]) -> np.ndarray:
         """Compute the logits of N rows of token ids, float32 (N, num_labels)."""
         if self.options.precision == "fp16" and sys.platform != "darwin":
             log.info(
-                f"{self.name}: in half precision a row takes Linux seconds to minutes; an export"
-                " with `precision=fp32` is fast"
+                f"{self.name}: in half precision a row takes Linux seconds to minutes; measure few"
+                " rows with `max_eval_rows`, or an export in fp32, which is fast"
             )
         try:
             with loaded(local_path(self.name)) as asset:
+                asset.require_functions([*self.runners], len(self.labels))
                 self.runners = {n: partial(asset.function, n) for n in self.runners}
                 return super().logits(rows)
         except EvaluationError as error:

@@ -6,6 +6,7 @@ from mlx_finbert.convert.coreai.asset import SavedAsset
 from mlx_finbert.convert.coreai.child import require_core_ai
 from mlx_finbert.convert.coreai.description import describe_asset
 from mlx_finbert.convert.coreai.figures import AssetReport
+from mlx_finbert.convert.coreai.space import require_space_for_twin
 from mlx_finbert.convert.coreai.verification import AssetVerifier
 from mlx_finbert.convert.coreml.side_files import (
     irregular_files,
@@ -55,6 +56,7 @@ def verify_asset(settings: VerifySettings) -> AssetReport:
     lengths = require_lengths(path, options.lengths or [], model.args.max_length)
     # From the asset's own metadata, only its options are trusted.
     description = describe_asset(model, tokenizer, options, lengths, source="")
+    require_space_for_twin(description)
     verifier = AssetVerifier(description, tokenizer)
     report = verifier.verify(asset)
     report.source = settings.model

@@ -73,6 +73,20 @@ class PackageClassifier:
         return self.metadata.get(f"{PREFIX}source_sha256")
 
     @property
+    def notes(self) -> list[str]:
+        """A sentence on its form, on what runs it, and on its longest row."""
+        stored = ", ".join(filter(None, [self.options.precision, self.options.compress]))
+        return [
+            f"{self.name} is {self.kind.format(stored)}; it reads at most"
+            f" {max(self.runners)} tokens of a text"
+        ]
+
+    @property
+    def kind(self) -> str:
+        """What it is, with a place for the form of its weights, and what runs it."""
+        return "a Core ML package ({}), run by our evaluator and not by Core ML"
+
+    @property
     def pad_token_id(self) -> int:
         """The id that fills a row."""
         try:

@@ -4,7 +4,7 @@ import sys
 
 from mlx_finbert.cli.command import command
 from mlx_finbert.cli.flags import parse_values
-from mlx_finbert.cli.messages import print_result
+from mlx_finbert.cli.messages import notes_to_stderr, print_result
 
 DESCRIPTION = """\
 Measure models on the same rows. For each model but the first, print the differences from the first
@@ -30,6 +30,8 @@ def main(argv: list[str] | None = None) -> int:
 
     given = parse_values(CompareSettings, "mlx_finbert.compare", DESCRIPTION, argv)
     settings = complete_comparison(given)
+    if settings.json:
+        notes_to_stderr()
     with torch_hidden():
         from mlx_finbert.convert.any_model import open_models
 

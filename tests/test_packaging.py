@@ -184,7 +184,7 @@ def imports_of(path):
 ORDER = (
     "_version errors files flag_names settings keywords labels interrupt prefetch distributed"
     " models backend data checkpoints cli inference evaluation report publishing distillation"
-    " training pretraining pretrain train evaluate predict push convert compare self_check check"
+    " training pretraining pretrain train predict push convert evaluate compare self_check check"
 ).split()
 # The modules that each room or file must never import.
 FORBIDDEN = {

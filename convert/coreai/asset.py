@@ -69,6 +69,8 @@ class SavedAsset:
             lengths = parse_json(self.metadata[f"{PREFIX}lengths"])
             if told["format"] != "aimodel":
                 raise ValueError(told["format"])
+            if not isinstance(lengths, list) or not lengths:
+                raise ValueError(lengths)
             chosen = {name: told[name] for name in PROGRAM_OPTIONS}
         except (LookupError, TypeError, ValueError):
             raise InputError(

@@ -9,16 +9,21 @@ from mlx_finbert.checkpoints.files import ADAPTER_CONFIG
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreai.asset import SUFFIX, SavedAsset
 from mlx_finbert.convert.coreai.child import ChildError, require_core_ai
-from mlx_finbert.convert.coreai.description import describe_asset
+from mlx_finbert.convert.coreai.description import AssetDescription, describe_asset
 from mlx_finbert.convert.coreai.figures import AssetReport
 from mlx_finbert.convert.coreai.options import AssetOptions
 from mlx_finbert.convert.coreai.record import write_export_json
+from mlx_finbert.convert.coreai.space import size_of_export
 from mlx_finbert.convert.coreai.verification import AssetVerifier, write_asset
 from mlx_finbert.convert.coreml.golden import write_golden
 from mlx_finbert.convert.coreml.side_files import SIDE_FILES, write_app_files
+from mlx_finbert.convert.coreml.temporary_files import temporary_files_in
+from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
 from mlx_finbert.errors import InputError
 from mlx_finbert.files.folder_commit import finish, replacing
 from mlx_finbert.files.folder_lock import claimed
+from mlx_finbert.files.paths import require_room
+from mlx_finbert.files.space import require_space
 from mlx_finbert.models import Classifier
 
 log = logging.getLogger(__name__)
@@ -31,13 +36,16 @@ def export(
     require_core_ai()
     if path.suffix != SUFFIX:
         raise InputError(f"`output={path}` must end in {SUFFIX}: give NAME{SUFFIX}")
+    require_room(path, "output", len(".rejected-99"))
     lengths = options.as_core_ml().lengths_for(tokenizer.model_max_length, model.args.max_length)
     description = describe_asset(model, tokenizer, options, lengths, source)
     with claimed(path.parent, "choose another folder for `output`") as folder:
         # An export that was killed among its moves is only now complete: nobody has seen it.
         unseen = finish(folder)
-        refuse_existing(folder, path.name, options.overwrite, unseen)
-        with replacing(folder) as part:
+        refuse_existing(folder, path.name, description, unseen)
+        needed = size_of_export(description)
+        require_space(folder, needed, "output", "the asset and temporary copies of it")
+        with replacing(folder) as part, temporary_files_in(part, needed):
             write_app_files(part, description, tokenizer)
             log.info(f"building {path.name}")
             try:
@@ -59,10 +67,16 @@ def export(
     return report
 
 
-def refuse_existing(folder: Path, name: str, overwrite: bool, unseen: Collection[str] = ()) -> None:
+def refuse_existing(
+    folder: Path, name: str, description: AssetDescription, unseen: Collection[str] = ()
+) -> None:
     """Refuse to replace files without `overwrite`, or to mix the files of two exports.
 
-    Files with a name in `unseen` may be replaced in any case.
+    Args:
+        folder: the folder of the asset.
+        name: the asset's name.
+        description: the export.
+        unseen: names of files that may be replaced in any case.
     """
     if any((folder / other).exists() for other in ("config.json", ADAPTER_CONFIG)):
         raise InputError(f"`output`: {folder} holds a model: choose another folder")
@@ -73,9 +87,16 @@ def refuse_existing(folder: Path, name: str, overwrite: bool, unseen: Collection
                 " replace: choose another folder"
             )
     for other in (name, *SIDE_FILES):
-        if (folder / other).exists() and not overwrite and other not in unseen:
+        may = description.asset.overwrite or other in unseen
+        if (folder / other).exists() and not may:
             raise InputError(
                 f"`output`: {folder / other} exists: choose another folder, or add `overwrite=True`"
+            )
+    for other in set(BYTE_PAIR_FILES) - set(description.vocabulary.files):
+        if (folder / other).exists():
+            raise InputError(
+                f"`output`: {folder / other} is from an earlier export, which this one does not"
+                " replace: remove it, or choose another folder"
             )
 
 

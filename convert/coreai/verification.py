@@ -5,6 +5,7 @@ float32 twice, on the model's weights and on the stored values, over all golden 
 itself computes one short row, and its weights are read back.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import numpy as np
 
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.convert.coreai.asset import SUFFIX, SavedAsset
-from mlx_finbert.convert.coreai.child import Child, ChildError
+from mlx_finbert.convert.coreai.child import Child, ChildError, temporary_folder
 from mlx_finbert.convert.coreai.description import AssetDescription
 from mlx_finbert.convert.coreai.figures import AssetFigures, AssetReport, tolerance_faults
 from mlx_finbert.convert.coreai.form import Form, exact, stored_twin
@@ -33,6 +34,7 @@ from mlx_finbert.convert.coreml.inference import (
 from mlx_finbert.convert.coreml.operations import EvaluationError
 from mlx_finbert.convert.coreml.structure import metadata_faults, side_file_faults
 from mlx_finbert.convert.coreml.tokenizer.check import TokenizerCheck
+from mlx_finbert.files.space import require_space, size_of, size_text, tell_space
 
 COMPARED_ROWS = 3
 """Rows that run in every function, the shortest golden texts."""
@@ -43,10 +45,16 @@ def write_asset(path: Path, description: AssetDescription, form: Form) -> None:
 
     Raises:
         ChildError: if Apple's library fails.
+        OSError: if the disk is full or cannot be written; names the path.
     """
     with Child() as child:
         network, lengths = description.reference.network, description.lengths
-        child("author", network, lengths, form, path, description.told())
+        try:
+            child("author", network, lengths, form, path, description.told())
+        except ChildError as error:
+            if error.errno is None:
+                raise
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
 
 
 class LoadedAsset:
@@ -55,6 +63,26 @@ class LoadedAsset:
     def __init__(self, child: Child, path: Path) -> None:
         self._child = child
         self.signatures: dict[str, list[str]] = child("load", path)
+
+    def require_functions(self, lengths: Sequence[int], labels: int) -> None:
+        """Check the functions, their inputs and their outputs.
+
+        Args:
+            lengths: tokens of a row, of each function.
+            labels: the number of labels.
+
+        Raises:
+            EvaluationError: if they are not those of an export.
+        """
+        expected = {
+            function_name(length): [
+                *(f"{name}: Int32 1 × {length}" for name in ("input_ids", "attention_mask")),
+                *(f"{name}: Float32 1 × {labels}" for name in ("logits", "probabilities")),
+            ]
+            for length in lengths
+        }
+        if self.signatures != expected:
+            raise EvaluationError(f"its functions are {self.signatures}, not {expected}")
 
     def function(self, length: int) -> Runner:
         """A callable that runs the function for rows of this length."""
@@ -75,7 +103,10 @@ def loaded(path: Path) -> Iterator[LoadedAsset]:
 
     Raises:
         EvaluationError: if Apple's runtime cannot load it.
+        InputError: if the disk of temporary files is full.
     """
+    # The runtime writes what it makes of the asset there, and crashes if it cannot.
+    require_space(temporary_folder(), size_of(path), "TMPDIR", "temporary files")
     with Child() as child:
         try:
             asset = LoadedAsset(child, path.resolve())
@@ -167,26 +198,23 @@ class AssetVerifier:
     @contextmanager
     def _twin(self, form: Form) -> Iterator[LoadedAsset]:
         """Write the same program in another form, and load it."""
-        with tempfile.TemporaryDirectory(prefix="mlx-finbert-") as folder:
+        with tempfile.TemporaryDirectory(prefix="mlx-finbert-", dir=temporary_folder()) as folder:
             path = Path(folder) / f"twin{SUFFIX}"
-            write_asset(path, self.description, form)
+            try:
+                write_asset(path, self.description, form)
+            except OSError as error:
+                tell_space(error, path.parent, f"more than {size_text(size_of(path.parent))}")
+                raise
             with loaded(path) as twin:
                 yield twin
 
     def _signature_faults(self, asset: LoadedAsset) -> list[str]:
         """Find functions, inputs and outputs that are not the export's."""
-        count = len(self.reference.labels)
-        expected = {
-            function_name(length): [
-                *(f"{name}: Int32 1 × {length}" for name in ("input_ids", "attention_mask")),
-                *(f"{name}: Float32 1 × {count}" for name in ("logits", "probabilities")),
-            ]
-            for length in self.lengths
-        }
-        found = asset.signatures
-        if found == expected:
-            return []
-        return [f"its functions are {found}, not {expected}"]
+        try:
+            asset.require_functions(self.lengths, len(self.reference.labels))
+        except EvaluationError as error:
+            return [str(error)]
+        return []
 
     def _outcome(self, asset: LoadedAsset, rows: Sequence[Row]) -> Outcome:
         """Run each row, ordered by length, in the shortest function that holds it."""

@@ -125,10 +125,12 @@ async def serve(tasks: BinaryIO, results: BinaryIO) -> None:
                 task, arguments = pickle.load(tasks)
             except EOFError:
                 return
+            answer: tuple[bool, Any]
             try:
                 answer = True, await getattr(worker, task)(*arguments)
             except Exception as error:
-                answer = False, " ".join((str(error).strip() or repr(error)).splitlines()[:1])
+                said = " ".join((str(error).strip() or repr(error)).splitlines()[:1])
+                answer = False, (said, getattr(error, "errno", None))
             pickle.dump(answer, results, protocol=5)
             results.flush()
 

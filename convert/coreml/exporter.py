@@ -149,7 +149,8 @@ def refuse_existing(
                 f"`output`: {folder / name} exists: choose another folder, or add `overwrite=True`"
             )
     earlier = re.compile(re.escape(path.stem) + r"(-\d+)?" + re.escape(SUFFIX))
-    kept = [p for p in folder.glob(f"*{SUFFIX}") if earlier.fullmatch(p.name)]
+    kept = sorted(folder.glob("*.aimodel"))
+    kept += [p for p in folder.glob(f"*{SUFFIX}") if earlier.fullmatch(p.name)]
     own_files = description.vocabulary.files
     kept += [folder / n for n in BYTE_PAIR_FILES if n not in own_files and (folder / n).exists()]
     for found in kept:

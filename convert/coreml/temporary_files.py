@@ -1,4 +1,4 @@
-"""coremltools' temporary files: where they are, and what is told of them on a full disk."""
+"""Temporary files of an export: where they are, and what is told of them on a full disk."""
 
 import shutil
 import tempfile
@@ -17,7 +17,7 @@ FAILED_WRITES = "filesystem error", "MIL StorageWriter"
 
 @contextmanager
 def temporary_files_in(folder: Path, needed: int) -> Iterator[None]:
-    """Let coremltools write its temporary files next to the export instead of to TMPDIR.
+    """Let Apple's libraries write their temporary files next to the export instead of to TMPDIR.
 
     They are as large as the model, so they belong on the disk whose space is checked, and what a
     killed export leaves of them is removed by the next one.

@@ -161,8 +161,8 @@ def read_safetensors(path: Path) -> Weights:
                 )
             if axes[key] > MAX_AXES:
                 raise InputError(
-                    f"{path} is damaged: the tensor {shown(key)} has {axes[key]:,} axes; download it"
-                    " again"
+                    f"{path} is damaged: the tensor {shown(key)} has {axes[key]:,} axes; download"
+                    " it again"
                 )
         if "F64" in dtypes.values():
             return {name: array_of(**tensor) for name, tensor in deserialize(path.read_bytes())}

@@ -2,71 +2,18 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from mlx_finbert.checkpoints.tokenizer import Tokenizer
-from mlx_finbert.checkpoints.training_run import TrainingRun
-from mlx_finbert.data import LabelledTexts
-from mlx_finbert.data.tokens import checked_max_length
 from mlx_finbert.evaluation.comparison import Comparison, Difference, figures_of
 from mlx_finbert.evaluation.config import CompareSettings
 from mlx_finbert.evaluation.differing_rows import DifferenceFile, predicted_names
-from mlx_finbert.evaluation.evaluate import Evaluation, evaluate
+from mlx_finbert.evaluation.evaluate import Evaluation
+from mlx_finbert.evaluation.measurable import Measurable
 from mlx_finbert.evaluation.paired import Answers, difference_intervals, drawn_figures
 from mlx_finbert.evaluation.shared_rows import SharedRows, load_shared_rows
 from mlx_finbert.files.folder_lock import claimed_file
 from mlx_finbert.files.paths import local_path
-from mlx_finbert.models import Classifier
-
-
-class Measurable(Protocol):
-    """A model that can be compared: a checkpoint in MLX, or a package of another format."""
-
-    @property
-    def name(self) -> str:
-        """The user's name for the model."""
-
-    @property
-    def labels(self) -> list[str]:
-        """The labels, in the order of the logits."""
-
-    @property
-    def run(self) -> TrainingRun:
-        """The training run of the model."""
-
-    def check(self, rows: LabelledTexts, max_length: int | None) -> None:
-        """Refuse rows with a label that the model lacks, and a length that it cannot have."""
-
-    def measure(self, rows: LabelledTexts, batch_size: int, max_length: int | None) -> Evaluation:
-        """Measure the model; labels are matched by name."""
-
-
-@dataclass
-class Checkpoint:
-    """A classifier in MLX, with its tokenizer and its training run."""
-
-    name: str
-    model: Classifier
-    tokenizer: Tokenizer
-    run: TrainingRun
-
-    @property
-    def labels(self) -> list[str]:
-        return self.model.args.labels
-
-    def check(self, rows: LabelledTexts, max_length: int | None) -> None:
-        rows.ids_in(self.labels)
-        args = self.model.args
-        checked_max_length(max_length, self.tokenizer.model_max_length, args.max_length)
-
-    def measure(self, rows: LabelledTexts, batch_size: int, max_length: int | None) -> Evaluation:
-        """Measure the model with `evaluate`."""
-        return evaluate(
-            self.model, self.tokenizer, rows, batch_size, max_length, self.name, show_progress=True
-        )
 
 
 def run(settings: CompareSettings, models: Sequence[Measurable]) -> Comparison:

@@ -12,7 +12,7 @@ from mlx_finbert.data.sources import is_same_data, load_texts
 from mlx_finbert.data.texts import LabelledTexts
 from mlx_finbert.errors import InputError
 from mlx_finbert.evaluation.measured_rows import RowsWanted, Split
-from mlx_finbert.settings import refuse_without, require, setting
+from mlx_finbert.settings import refuse_without, require, required, setting
 
 AS_TRAINED = "(default: as in the model's training run, otherwise train's default)"
 
@@ -70,6 +70,11 @@ class RowSettings(ColumnSettings):
 class EvaluateSettings(RowSettings, ModelSettings):
     """Output."""
 
+    model: str = required(
+        "folder or hub id of a fine-tuned model, folder of adapters, Core ML package, or Core AI"
+        " asset",
+        "name a folder or a hub id of a fine-tuned model, a Core ML package or a Core AI asset",
+    )
     output: str | None = setting(
         None,
         "folder to write: predictions, mistakes, figures and the page that shows them",
@@ -83,15 +88,27 @@ class EvaluateSettings(RowSettings, ModelSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_rows()
+        of_checkpoints = ["revision", "model_labels", "batch_size"]
+        refuse_without(self, of_checkpoints, "a checkpoint as `model`", not is_package(self.model))
         refuse_without(self, ["overwrite"], "`output`", self.output is not None)
 
 
 def complete(given: dict[str, Any]) -> EvaluateSettings:
     """Make settings from the given values; the model's run says how to read its own data.
 
+    A package records no run.
+
     Raises:
         InputError: for values out of range, or if neither the values nor the run name any data.
     """
+    if is_package(given.get("model") or ""):
+        settings = EvaluateSettings(**given)
+        if not settings.data:
+            raise InputError(
+                f"{settings.model} does not record what data its model was trained on; give the"
+                " data to measure with `data`"
+            )
+        return settings
     return EvaluateSettings(**with_own_data(given, EvaluateSettings, "data"))
 
 

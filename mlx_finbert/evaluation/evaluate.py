@@ -7,11 +7,13 @@ import numpy as np
 
 from mlx_finbert.backend.interface import pad_multiple
 from mlx_finbert.checkpoints.tokenizer import Tokenizer
+from mlx_finbert.checkpoints.training_run import TrainingRun
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import checked_max_length, tokenize
 from mlx_finbert.evaluation.calibration import expected_calibration_error
 from mlx_finbert.evaluation.config import EvaluateSettings, complete
+from mlx_finbert.evaluation.measurable import Measurable
 from mlx_finbert.evaluation.measured_rows import MeasuredRows, load_rows
 from mlx_finbert.evaluation.metrics import Metrics, bootstrap_intervals, measure, plain
 from mlx_finbert.evaluation.notebook import figures_html, labels_html
@@ -110,12 +112,43 @@ class Evaluation:
         return "\n\n".join(filter(None, map("\n".join, blocks)))
 
 
-def run(settings: EvaluateSettings, texts: LabelledTexts | None = None) -> Evaluation:
+@dataclass
+class Checkpoint:
+    """A classifier in MLX, with its tokenizer and its training run."""
+
+    name: str
+    model: Classifier
+    tokenizer: Tokenizer
+    run: TrainingRun
+    notes: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> list[str]:
+        return self.model.args.labels
+
+    def check(self, rows: LabelledTexts, max_length: int | None) -> None:
+        rows.ids_in(self.labels)
+        args = self.model.args
+        checked_max_length(max_length, self.tokenizer.model_max_length, args.max_length)
+
+    def measure(self, rows: LabelledTexts, batch_size: int, max_length: int | None) -> Evaluation:
+        """Measure the model with `evaluate`."""
+        return evaluate(
+            self.model, self.tokenizer, rows, batch_size, max_length, self.name, show_progress=True
+        )
+
+
+def run(
+    settings: EvaluateSettings,
+    texts: LabelledTexts | None = None,
+    model: Measurable | None = None,
+) -> Evaluation:
     """Evaluate as the settings say.
 
     Args:
         settings: the settings.
         texts: the texts of `settings.data`; loaded if not given.
+        model: the model that the settings name; loaded as a checkpoint if not given.
 
     Raises:
         InputError: if the data or the model cannot be used, or their labels do not match.
@@ -127,18 +160,14 @@ def run(settings: EvaluateSettings, texts: LabelledTexts | None = None) -> Evalu
             if (value := getattr(settings, field.name)) != field.default
         }
         settings = complete(given)
-    model, tokenizer, training_run = settings.load_with_run()
+    if model is None:
+        model = Checkpoint(settings.model, *settings.load_with_run())
     load_texts = settings.load_texts if texts is None else lambda: texts
-    measured = load_rows(load_texts, settings.rows_wanted(), training_run)
-    evaluation = evaluate(
-        model,
-        tokenizer,
-        measured.rows,
-        settings.batch_size,
-        settings.max_length,
-        name=settings.model,
-        show_progress=True,
-    )
+    measured = load_rows(load_texts, settings.rows_wanted(), model.run)
+    rows = replace(measured.rows, notes=[*model.notes, *measured.rows.notes])
+    # Refuse now what would fail after minutes of work.
+    model.check(rows, settings.max_length)
+    evaluation = model.measure(rows, settings.batch_size, settings.max_length)
     return replace(evaluation, measured=measured)
 
 

@@ -16,7 +16,7 @@ from mlx_finbert.compare import main
 from mlx_finbert.data import LabelledTexts
 from mlx_finbert.data.text_hashes import SeenTexts
 from mlx_finbert.evaluate import main as evaluate
-from mlx_finbert.evaluation import compare
+from mlx_finbert.evaluation import evaluate as measuring
 from mlx_finbert.models.quantization import Quantization, quantize
 
 LABELS = ["negative", "neutral", "positive"]
@@ -243,8 +243,8 @@ def test_ctrl_c_ends_without_a_result(models, table, tmp_path, monkeypatch, caps
     def interrupted(*argv, **more):
         return replace(measure(*argv, **more), rows_in_all=100)
 
-    measure = compare.evaluate
-    monkeypatch.setattr(compare, "evaluate", interrupted)
+    measure = measuring.evaluate
+    monkeypatch.setattr(measuring, "evaluate", interrupted)
     target = tmp_path / "differ.csv"
     argv = [models("a", 1), models("b", 2), "--data", table, "--output", target]
     assert main([*map(str, argv)]) == 130
@@ -254,7 +254,7 @@ def test_ctrl_c_ends_without_a_result(models, table, tmp_path, monkeypatch, caps
 def test_a_length_that_one_model_lacks_is_refused_before_the_work(
     models, table, monkeypatch, capsys
 ):
-    monkeypatch.setattr(compare, "evaluate", None)
+    monkeypatch.setattr(measuring, "evaluate", None)
     folders = [models("a", 1), models("b", 2, max_position_embeddings=20)]
     assert main([*map(str, folders), "--data", str(table), "--max-length", "30"]) == 2
     assert "max-length is 30: from 3 to 20" in capsys.readouterr().err.replace("_", "-")
