@@ -75,13 +75,12 @@ PARTS = {
     "parts of predict": ("part-00000.jsonl", JSON_LINES),
     "manifest of predict": ("manifest.json", JSON),
 }
-PACKAGE = "out/Small-8.mlpackage"
 OPENED_PACKAGE = {
-    "package: Manifest.json": (f"{PACKAGE}/Manifest.json", JSON),
-    "package: model": (f"{PACKAGE}/Data/*/model.mlmodel", BYTES),
+    "package: Manifest.json": (f"{results.PACKAGE}/Manifest.json", JSON),
+    "package: model": (f"{results.PACKAGE}/Data/*/model.mlmodel", BYTES),
 }
 VERIFIED_PACKAGE = {
-    "package: weights": (f"{PACKAGE}/Data/*/*/weight.bin", BYTES),
+    "package: weights": (f"{results.PACKAGE}/Data/*/*/weight.bin", BYTES),
     "golden.json": ("out/golden.json", JSON),
     "export.json": ("out/export.json", JSON),
 }
@@ -128,6 +127,6 @@ READERS = (
         "logits", results.teacher_logits, {"teacher's logits": ("*.safetensors", SAFETENSORS)}
     ),
     *readers("package", results.package, OPENED_PACKAGE),
-    *readers("package", results.verified_package, VERIFIED_PACKAGE, is_slow=True),
+    *readers("package", results.package_with_side_files, VERIFIED_PACKAGE),
 )
 """In the order of the table."""

@@ -13,6 +13,7 @@ import numpy as np
 from materials import TEXTS
 from outcomes import Silent
 
+PACKAGE = "out/Small-8.mlpackage"
 SHORTEST = 3
 """Tokens of the shortest row that holds any of a text."""
 
@@ -169,21 +170,25 @@ def package(folder: Path, file: Path) -> str:
     """Open a Core ML package as `compare` does."""
     from mlx_finbert.convert.package_classifier import PackageClassifier
 
-    found = PackageClassifier.open(str(folder / "out" / "Small-8.mlpackage"))
+    found = PackageClassifier.open(str(folder / PACKAGE))
     ids = found.tokenizer(TEXTS[0])
     return sha256([found.labels, sorted(found.runners), repr(ids)])
 
 
-def verified_package(folder: Path, file: Path) -> str:
-    """Verify a Core ML package against its model; damage is a fault in the report."""
-    from mlx_finbert.convert.packages import verify_package
-    from mlx_finbert.convert.settings import VerifySettings
+def package_with_side_files(folder: Path, file: Path) -> str:
+    """Compare a package with golden.json and export.json next to it, as `verify` does."""
+    import mlx_finbert
+    from mlx_finbert.convert.coreml.exporter import describe_export
+    from mlx_finbert.convert.coreml.saved import SavedPackage
+    from mlx_finbert.convert.coreml.side_files import record_faults
+    from mlx_finbert.convert.packages import options_of
     from mlx_finbert.errors import InputError
 
-    where = str(folder / "out" / "Small-8.mlpackage")
-    report = verify_package(VerifySettings(package=where, model=str(folder / "model")))
-    if not report.passed:
-        raise InputError(f"{where} failed its verification")
+    package = SavedPackage(folder / PACKAGE)
+    model, tokenizer = mlx_finbert.load(folder / "model")
+    description = describe_export(model, tokenizer, options_of(package), [8], source="")
+    if faults := [*record_faults(package, description, tokenizer, largest_error=0.0)]:
+        raise InputError(f"{package.path}: {faults[0]}")
     return "passed"
 
 
