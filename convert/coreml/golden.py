@@ -14,6 +14,7 @@ from mlx_finbert.convert.coreml.figures import margin_of, tolerance_of
 from mlx_finbert.convert.coreml.golden_texts import golden_texts
 from mlx_finbert.convert.coreml.inference import shortest_holding, token_rows
 from mlx_finbert.convert.coreml.metadata import Description
+from mlx_finbert.errors import shown
 from mlx_finbert.files.json_text import read_json
 
 NAME = "golden.json"
@@ -141,7 +142,7 @@ def golden_faults(
 def _head_faults(told: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
     for key, value in expected.items():
         if key != "texts" and told.get(key) != value:
-            yield f"its {key} is {told.get(key)}, not {value}"
+            yield f"its {key} is {shown(told.get(key))}, not {value}"
     if expected["lengths"] != sorted(set(expected["lengths"])):
         yield f"its lengths {expected['lengths']} are not ascending"
 

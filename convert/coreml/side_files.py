@@ -16,6 +16,7 @@ from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.tokenizer.files import CONFIG, WHOLE, tokenizer_files
 from mlx_finbert.convert.coreml.validation import Validation
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
+from mlx_finbert.errors import shown
 from mlx_finbert.files.atomic import file_sha256
 from mlx_finbert.files.json_text import read_json
 
@@ -134,7 +135,7 @@ def _record_faults(
 ) -> Iterator[str]:
     for key, right in _facts(description).items():
         if told[key] != right:
-            yield f"its entry {key} is {told[key]}, not {right}"
+            yield f"its entry {key} is {shown(told[key])}, not {right}"
     entry = told["packages"].get(package.path.name)
     if entry is None:
         yield f"it does not list {package.path.name}"
@@ -144,7 +145,7 @@ def _record_faults(
         if hashes.get(name) != listed.get(name):
             yield f"{name} of the package does not match its SHA-256"
     if entry["bytes"] != package.bytes:
-        yield f"the package has {package.bytes:,} bytes, not {entry['bytes']:,}"
+        yield f"the package has {package.bytes:,} bytes, not {shown(entry['bytes'])}"
     for name, digest in told["files"].items():
         # An app may need fewer files, so a missing file is not a fault.
         if (folder / name).is_file() and file_sha256(folder / name) != digest:

@@ -13,6 +13,7 @@ from mlx_finbert.convert.coreml.options import NUMPY_DTYPES, CompleteOptions
 from mlx_finbert.convert.coreml.package import LABEL, PROBABILITIES, function_name
 from mlx_finbert.convert.coreml.saved import Function, Operation, SavedPackage
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
+from mlx_finbert.errors import shown
 
 SPECIFICATION_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9, "iOS26": 10}
 """Versions of Core ML's format, by the system that introduced them (`AvailableTarget`)."""
@@ -58,7 +59,7 @@ def _interface_faults(package: SavedPackage, description: Description) -> Iterat
     several = description.options.multifunction
     names = {function_name(n) for n in description.lengths} if several else {"main"}
     if set(package.functions) != names:
-        yield f"its functions are {sorted(package.functions)}, not {sorted(names)}"
+        yield f"its functions are {shown(sorted(package.functions))}, not {sorted(names)}"
         return
     told = package.spec.description
     if several:
@@ -75,13 +76,13 @@ def _interface_faults(package: SavedPackage, description: Description) -> Iterat
         part = parts[name]
         predicted = part.predictedFeatureName, part.predictedProbabilitiesName
         if predicted != ((LABEL, PROBABILITIES) if classifier else ("", "")):
-            yield f"the description of {name} has the predicted outputs {predicted}"
+            yield f"the description of {name} has the predicted outputs {shown(predicted)}"
         found, wanted = described(part), interface(function, description.lengths)
         if found != wanted:
-            yield f"the description of {name} is {found}, but the program has {wanted}"
+            yield f"the description of {name} is {shown(found)}, but the program has {wanted}"
         opset = OPSETS[description.options.target]
         if function.opset != opset:
-            yield f"the function {name} uses {function.opset}, not {opset}"
+            yield f"the function {name} uses {shown(function.opset)}, not {opset}"
 
 
 def described(part: Any) -> list[str]:

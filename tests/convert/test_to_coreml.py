@@ -328,6 +328,7 @@ def test_golden_texts_are_held_against_the_model(folder, tmp_path, capsys, chang
             "is from another export: its entry labels is ['a']",
         ),
         (lambda told: told.update(source_sha256="0"), "its entry source_sha256 is 0"),
+        (lambda told: told.update(source_sha256="x" * 999), f"is {'x' * 200}..., not "),
         (lambda told: told["options"].update(layout="plain"), "its entry options is"),
         (lambda told: told["packages"].pop("T-9.mlpackage"), "it does not list T-9.mlpackage"),
         (
