@@ -11,7 +11,7 @@ from mlx_finbert.files.space import size_of, size_text, tell_space
 
 TEMPORARY = ".temporary"
 """The folder of the files, while an export is written."""
-FAILED_WRITES = "filesystem error", "MIL StorageWriter"
+FAILED_WRITES = "filesystem error", "MIL StorageWriter", "MIL FileWriter"
 """Words of coremltools' errors where a file cannot be written, as on a full disk."""
 
 

@@ -312,9 +312,14 @@ def full_native_file(*_, **__):
     raise RuntimeError("filesystem error: cannot copy: Input/output error [/a/b.mlmodel] [/a/c]")
 
 
+def full_weight_file(*_, **__):
+    raise RuntimeError("[MIL FileWriter]: Unknown error occurred while writing data to the file.")
+
+
 @pytest.mark.parametrize(
     "convert, words",
     [
+        (full_weight_file, r"its [\d.]+ KB cannot be written: .*while writing data to the file.$"),
         (full_python_file, r"No space left on device: it needs more than [\d.]+ KB, and the disk"),
         (full_native_file, r"its [\d.]+ KB cannot be written: .*: Input/output error$"),
     ],
