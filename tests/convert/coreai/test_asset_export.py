@@ -90,6 +90,15 @@ def test_what_verify_and_compare_say(checkpoint, tmp_path, capsys):
     found = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert np.abs(found - expected).max() < 1e-5
 
+    metadata = package / "metadata.json"
+    true = metadata.read_text()
+    told_labels = true.replace('\\"negative\\", \\"neutral\\"', '\\"neutral\\", \\"negative\\"')
+    assert told_labels != true
+    metadata.write_text(told_labels)
+    assert verify(told) == 1
+    assert "the metadata mlx_finbert.labels is not the model's" in capsys.readouterr().out
+    metadata.write_text(true)
+
     program = (package / "main.mlirb").read_bytes()
     for change in (truncated, foreign, flipped):
         (package / "main.mlirb").write_bytes(change(program))
