@@ -12,12 +12,14 @@ pytest.importorskip("coreai", reason='needs pip install "mlx-finbert[coreai]"')
 import mlx_finbert
 from mlx_finbert.convert.any_model import open_models
 from mlx_finbert.convert.coreai import AssetOptions, export
+from mlx_finbert.convert.coreml import golden_texts
 from mlx_finbert.convert.to_coreai import main as to_coreai
 from mlx_finbert.convert.verify import main as verify
 from mlx_finbert.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("few_texts")
 
+ALL_TEXTS = golden_texts.GOLDEN_TEXTS
 LENGTHS = [7, 13]
 
 
@@ -92,9 +94,10 @@ def test_what_verify_and_compare_say(checkpoint, tmp_path, capsys):
 
     metadata = package / "metadata.json"
     true = metadata.read_text()
-    told_labels = true.replace('\\"negative\\", \\"neutral\\"', '\\"neutral\\", \\"negative\\"')
-    assert told_labels != true
-    metadata.write_text(told_labels)
+    permuted = json.loads(true)
+    custom = permuted["creatorDefinedMetadata"]
+    custom["mlx_finbert.labels"] = json.dumps(json.loads(custom["mlx_finbert.labels"])[::-1])
+    metadata.write_text(json.dumps(permuted))
     assert verify(told) == 1
     assert "the metadata mlx_finbert.labels is not the model's" in capsys.readouterr().out
     metadata.write_text(true)
@@ -117,7 +120,9 @@ def test_what_verify_and_compare_say(checkpoint, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_three_lengths_of_a_real_encoder_share_their_weights(minilm, tmp_path):
+def test_three_lengths_of_a_real_encoder_share_their_weights(minilm, tmp_path, monkeypatch):
+    """Over all golden texts."""
+    monkeypatch.setattr(golden_texts, "GOLDEN_TEXTS", ALL_TEXTS)
     model, tokenizer = mlx_finbert.load(minilm, labels=["negative", "neutral", "positive"])
     sizes = []
     for lengths in ([32], [32, 64, 128]):
@@ -125,5 +130,6 @@ def test_three_lengths_of_a_real_encoder_share_their_weights(minilm, tmp_path):
         folder = tmp_path / f"{len(lengths)}"
         report = export(model, tokenizer, folder / "T.aimodel", options)
         assert report.passed, str(report)
+        assert report.figures.run_rows == report.figures.golden_texts > 70
         sizes.append(report.bytes)
     assert sizes[1] <= 1.02 * sizes[0]
