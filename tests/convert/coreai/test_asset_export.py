@@ -35,7 +35,10 @@ def test_each_family_is_the_model_over_the_golden_texts(classifier, tmp_path, fa
     assert report.passed, str(report)
     assert report.figures.exact_error < 1e-6 and report.figures.golden_texts > 10
     assert report.figures.run_rows == report.figures.golden_texts
-    told = json.loads((tmp_path / "app" / "T.aimodel" / "metadata.json").read_text())
+    asset = tmp_path / "app" / "T.aimodel"
+    # Words of the declarations of Apple's attention and layer norm.
+    assert all(word in (asset / "main.mlirb").read_bytes() for word in (b"is_causal", b"axes"))
+    told = json.loads((asset / "metadata.json").read_text())
     custom = told["creatorDefinedMetadata"]
     assert json.loads(custom["mlx_finbert.labels"]) == ["negative", "neutral", "positive"]
     assert json.loads(custom["mlx_finbert.lengths"]) == LENGTHS
