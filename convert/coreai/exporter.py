@@ -92,8 +92,8 @@ def refuse_existing(
             raise InputError(
                 f"`output`: {folder / other} exists: choose another folder, or add `overwrite=True`"
             )
-    for other in set(BYTE_PAIR_FILES) - set(description.vocabulary.files):
-        if (folder / other).exists():
+    for other in BYTE_PAIR_FILES:
+        if other not in description.vocabulary.files and (folder / other).exists():
             raise InputError(
                 f"`output`: {folder / other} is from an earlier export, which this one does not"
                 " replace: remove it, or choose another folder"

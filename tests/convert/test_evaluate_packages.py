@@ -1,4 +1,4 @@
-"""Core ML packages and Core AI assets in `evaluate`."""
+"""Core ML packages and Core AI assets in `evaluate` and `compare`."""
 
 import json
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mlx_finbert
+from mlx_finbert.compare import main as compare
 from mlx_finbert.convert import coreai, coreml
 from mlx_finbert.convert.coreai import child
 from mlx_finbert.errors import InputError
@@ -71,6 +72,12 @@ def test_the_figures_are_the_models_and_say_what_was_measured(
     assert exported["accuracy"] == own["accuracy"]
     assert exported["notes"][0] == f"{package} is {kind}; it reads at most 13 tokens of a text"
     assert "could not be checked whether" in exported["notes"][1]
+
+    both = [str(folder), package, "--data", table, "--max-length", "13", "--json"]
+    assert compare(both) == 0
+    (difference,) = json.loads(capsys.readouterr().out)["differences"]
+    assert difference["model"] == package and difference["rows_with_another_label"] == 0
+    assert difference["loss"] == pytest.approx(0, abs=1e-5)
 
     output = tmp_path / "evaluation"
     assert main(["--model", package, "--data", table, "--output", str(output)]) == 0

@@ -44,8 +44,8 @@ def test_both_formats_hold_the_same_weights(bench, monkeypatch, capsys):
     package, asset = json.loads(run(bench, monkeypatch, capsys, *flags, "--json"))
     assert [package["case"], asset["case"]] == ["plain-fp32", "core-ai"]
     assert 0 < asset["written"] < asset["seconds"]
-    # Two processes, each of which has loaded numpy.
-    assert asset["peak_mb"] > 60
+    # Both processes, each of which has loaded NumPy; the peak of this one only grows.
+    assert asset["peak_mb"] > package["peak_mb"] + 30
     assert asset["operations"]["broadcasting_batch_matmul"] > 5
     said = bench.table([package, asset]).splitlines()
     ratio = asset["seconds"] / package["seconds"]

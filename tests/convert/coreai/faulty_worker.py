@@ -15,6 +15,7 @@ from coreai.authoring import (
 from coreai.authoring.constant import constant
 
 from mlx_finbert.convert.coreai import composites, graph, operations, worker
+from mlx_finbert.convert.coreai.operations import permuted
 
 
 def mask_of(number):
@@ -28,6 +29,40 @@ def inverted_mask():
 
 def no_mask():
     graph.Program.mask = lambda program, mask: broadcasting_equal(mask, mask)
+
+
+def mask_on_the_query_axis():
+    true = composites.Composites._declare_attention
+
+    def declare(form, queries, length):
+        where, on_queries = composites.broadcasting_where, queries == length
+        # The last layer has one query, which such a mask would not fit.
+        composites.broadcasting_where = lambda mask, *values: where(
+            permuted(mask, 0, 1, 3, 2) if on_queries else mask, *values
+        )
+        try:
+            return true(form, queries, length)
+        finally:
+            composites.broadcasting_where = where
+
+    composites.Composites._declare_attention = declare
+
+
+def weights_transposed():
+    """Attention weights for keys by queries."""
+    true = composites.Composites._declare_attention
+
+    def declare(form, queries, length):
+        made, is_square = composites.softmax, queries == length
+        composites.softmax = lambda x, axis: (
+            permuted(made(x, axis), 0, 1, 3, 2) if is_square else made(x, axis)
+        )
+        try:
+            return true(form, queries, length)
+        finally:
+            composites.softmax = made
+
+    composites.Composites._declare_attention = declare
 
 
 def softmax_over_the_queries():
@@ -75,6 +110,26 @@ def second_token_for_the_first():
 def outputs_swapped():
     true = graph.Program.outputs
     graph.Program.outputs = lambda program, *inputs: true(program, *inputs)[::-1]
+
+
+def square_weights_transposed():
+    true = graph.stored
+
+    def stored(value):
+        is_square = isinstance(value, np.ndarray) and value.shape[0] == value.shape[-1]
+        return true(np.ascontiguousarray(value.T) if is_square else value)
+
+    graph.stored = stored
+
+
+def other_positions_in_one_function():
+    true = graph.Program.positions
+
+    def positions(program):
+        found = true(program)
+        return found if program.length == 7 else np.ascontiguousarray(found[:, ::-1])
+
+    graph.Program.positions = positions
 
 
 def weights_not_transposed():

@@ -12,12 +12,14 @@ pytest.importorskip("coreai", reason='needs pip install "mlx-finbert[coreai]"')
 import mlx_finbert
 from mlx_finbert.convert.any_model import open_models
 from mlx_finbert.convert.coreai import AssetOptions, export
+from mlx_finbert.convert.coreml import golden_texts
 from mlx_finbert.convert.to_coreai import main as to_coreai
 from mlx_finbert.convert.verify import main as verify
 from mlx_finbert.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("few_texts")
 
+ALL_TEXTS = golden_texts.GOLDEN_TEXTS
 LENGTHS = [7, 13]
 
 
@@ -33,7 +35,10 @@ def test_each_family_is_the_model_over_the_golden_texts(classifier, tmp_path, fa
     assert report.passed, str(report)
     assert report.figures.exact_error < 1e-6 and report.figures.golden_texts > 10
     assert report.figures.run_rows == report.figures.golden_texts
-    told = json.loads((tmp_path / "app" / "T.aimodel" / "metadata.json").read_text())
+    asset = tmp_path / "app" / "T.aimodel"
+    # Words of the declarations of Apple's attention and layer norm.
+    assert all(word in (asset / "main.mlirb").read_bytes() for word in (b"is_causal", b"axes"))
+    told = json.loads((asset / "metadata.json").read_text())
     custom = told["creatorDefinedMetadata"]
     assert json.loads(custom["mlx_finbert.labels"]) == ["negative", "neutral", "positive"]
     assert json.loads(custom["mlx_finbert.lengths"]) == LENGTHS
@@ -90,6 +95,16 @@ def test_what_verify_and_compare_say(checkpoint, tmp_path, capsys):
     found = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert np.abs(found - expected).max() < 1e-5
 
+    metadata = package / "metadata.json"
+    true = metadata.read_text()
+    permuted = json.loads(true)
+    custom = permuted["creatorDefinedMetadata"]
+    custom["mlx_finbert.labels"] = json.dumps(json.loads(custom["mlx_finbert.labels"])[::-1])
+    metadata.write_text(json.dumps(permuted))
+    assert verify(told) == 1
+    assert "the metadata mlx_finbert.labels is not the model's" in capsys.readouterr().out
+    metadata.write_text(true)
+
     program = (package / "main.mlirb").read_bytes()
     for change in (truncated, foreign, flipped):
         (package / "main.mlirb").write_bytes(change(program))
@@ -108,7 +123,9 @@ def test_what_verify_and_compare_say(checkpoint, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_three_lengths_of_a_real_encoder_share_their_weights(minilm, tmp_path):
+def test_three_lengths_of_a_real_encoder_share_their_weights(minilm, tmp_path, monkeypatch):
+    """Over all golden texts."""
+    monkeypatch.setattr(golden_texts, "GOLDEN_TEXTS", ALL_TEXTS)
     model, tokenizer = mlx_finbert.load(minilm, labels=["negative", "neutral", "positive"])
     sizes = []
     for lengths in ([32], [32, 64, 128]):
@@ -116,5 +133,6 @@ def test_three_lengths_of_a_real_encoder_share_their_weights(minilm, tmp_path):
         folder = tmp_path / f"{len(lengths)}"
         report = export(model, tokenizer, folder / "T.aimodel", options)
         assert report.passed, str(report)
+        assert report.figures.run_rows == report.figures.golden_texts > 70
         sizes.append(report.bytes)
     assert sizes[1] <= 1.02 * sizes[0]

@@ -17,7 +17,9 @@ OPTIONS = AssetOptions(lengths=[7, 13], precision="fp32")
 IN_THE_PROGRAM = {
     "inverted_mask": EXACT,
     "no_mask": "in float32, with other padding, a probability is off",
+    "mask_on_the_query_axis": EXACT,
     "softmax_over_the_queries": EXACT,
+    "weights_transposed": EXACT,
     "heads_not_put_back": EXACT,
     "keys_of_other_heads": EXACT,
     "gelu_variant": EXACT,
@@ -25,6 +27,8 @@ IN_THE_PROGRAM = {
     "layer_norm_eps": EXACT,
     "second_token_for_the_first": EXACT,
     "outputs_swapped": EXACT,
+    "square_weights_transposed": EXACT,
+    "other_positions_in_one_function": "in float32, between the functions, a probability is off",
 }
 
 
@@ -93,6 +97,13 @@ def test_a_fault_in_the_description_is_caught(classifier, tmp_path, monkeypatch,
         return found
 
     monkeypatch.setattr(reference, "describe", describe)
+    found = faults_of(classifier, tmp_path)
+    assert any(EXACT in fault for fault in found), found
+
+
+def test_the_other_token_type_is_caught(classifier, tmp_path, monkeypatch):
+    true = network._array
+    monkeypatch.setattr(network, "_array", lambda x: true(x)[::-1] if x.shape[0] == 2 else true(x))
     found = faults_of(classifier, tmp_path)
     assert any(EXACT in fault for fault in found), found
 

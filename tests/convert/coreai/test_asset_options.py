@@ -3,7 +3,6 @@
 import pytest
 
 from mlx_finbert.convert.coreai import AssetOptions, child, export
-from mlx_finbert.convert.coreai.exporter import refuse_existing
 from mlx_finbert.convert.coreai.form import in_int8, shipped
 from mlx_finbert.convert.to_coreai import main
 from mlx_finbert.errors import InputError
@@ -49,10 +48,3 @@ def test_steps_of_8_bits(precision):
     assert found.values.dtype == np.int8 and found.steps.shape == (1, 8)
     error = np.abs(found.values * found.steps.astype(np.float32) - matrix)
     assert (error <= 0.57 * np.abs(matrix).max(axis=0) / 127 + 1e-8).all()
-
-
-def test_only_the_files_of_a_killed_export_are_replaced_unasked(tmp_path):
-    (tmp_path / "T.aimodel").mkdir()
-    refuse_existing(tmp_path, "T.aimodel", overwrite=False, unseen=["T.aimodel"])
-    with pytest.raises(InputError, match=r"T\.aimodel exists: choose another folder"):
-        refuse_existing(tmp_path, "T.aimodel", overwrite=False)

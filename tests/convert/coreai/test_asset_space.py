@@ -1,15 +1,18 @@
 """Disks that are full or cannot be written, in exports to Core AI and their verification."""
 
+import asyncio
 import errno
 import os
+import pickle
 import resource
 import tempfile
+from io import BytesIO
 
 import pytest
 
 pytest.importorskip("coreai", reason='needs pip install "mlx-finbert[coreai]"')
 
-from mlx_finbert.convert.coreai import AssetOptions, export, verification
+from mlx_finbert.convert.coreai import AssetOptions, export, verification, worker
 from mlx_finbert.convert.coreai.child import Child, ChildError, temporary_folder
 from mlx_finbert.convert.to_coreai import main as to_coreai
 from mlx_finbert.convert.verify import main as verify
@@ -115,12 +118,18 @@ def test_without_a_folder_for_temporary_files_there_is_one_sentence(monkeypatch)
         temporary_folder()
 
 
-def test_a_folder_that_cannot_be_written_is_named(classifier, tmp_path, monkeypatch):
-    """The child says which error of the system it was."""
-    with Child() as child, pytest.raises(ChildError) as caught:
-        child("load", tmp_path / "none" / "T.aimodel")
-    assert caught.value.errno in (None, errno.ENOENT)
+def test_the_child_tells_which_error_of_the_system_it_was(monkeypatch):
+    async def load(_, path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
 
+    monkeypatch.setattr(worker.Worker, "load", load)
+    tasks, results = BytesIO(pickle.dumps(("load", ("T.aimodel",)))), BytesIO()
+    asyncio.run(worker.serve(tasks, results))
+    said = f"[Errno {errno.EROFS}] {os.strerror(errno.EROFS)}: 'T.aimodel'"
+    assert pickle.loads(results.getvalue()) == (False, (said, errno.EROFS))
+
+
+def test_a_folder_that_cannot_be_written_is_named(classifier, tmp_path, monkeypatch):
     def refuse(child, *arguments):
         raise ChildError("[Errno 30] Read-only file system: 'main.mlirb'", errno.EROFS)
 

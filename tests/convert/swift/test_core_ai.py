@@ -196,5 +196,5 @@ def test_without_core_ai_an_asset_is_answered_with_a_sentence(exported):
     command = [SCRIPT, "exec", scratch / "debug" / "classify", "--model", asset, "Profit rose."]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.startswith("classify: T.aimodel needs Core AI, which apps have that are")
+    assert done.stderr.startswith("classify: T.aimodel needs Core AI: build the app with Xcode 27")
     assert done.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The folder that `to_coreml --swift-package` writes."""
+"""The folder that `--swift-package` writes."""
 
 import hashlib
 import json

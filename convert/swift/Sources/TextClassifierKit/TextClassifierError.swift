@@ -58,9 +58,8 @@ extension TextClassifierError: LocalizedError {
             "\(url.lastPathComponent) cannot be loaded (\(reason)): export it again, for this"
                 + " system or an older one."
         case .needsCoreAI(let url):
-            "\(url.lastPathComponent) needs Core AI, which apps have that are built with Xcode 27"
-                + " and run on macOS 27 or iOS 27, outside of the Simulator: run the app there, or"
-                + " export the model to an .mlpackage."
+            "\(url.lastPathComponent) needs Core AI: build the app with Xcode 27 and run it on"
+                + " macOS 27 or iOS 27, not in the Simulator, or export the model to an .mlpackage."
         case .missingMetadata(let key):
             "The model's metadata lack \(key): export it with mlx-finbert."
         case .unreadableMetadata(let key):

@@ -41,7 +41,7 @@ import Testing
     @Test func withoutCoreAITheSentenceNamesTheRemedy() {
         let error = TextClassifierError.needsCoreAI(URL(fileURLWithPath: "/app/FinBERT.aimodel"))
         let sentence = error.localizedDescription
-        #expect(sentence.hasPrefix("FinBERT.aimodel needs Core AI, "))
+        #expect(sentence.hasPrefix("FinBERT.aimodel needs Core AI: build the app "))
         #expect(sentence.hasSuffix("or export the model to an .mlpackage."))
     }
 
