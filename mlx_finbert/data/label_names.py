@@ -209,11 +209,11 @@ def naming_notes(
     notes = []
     for name, found in zip(names, spellings.values(), strict=True):
         if not found:
-            notes.append(f"{where}: no row is labelled {shortened(repr(name))}")
+            notes.append(f"{where}: no row is labelled {quoted(name)}")
         elif len(found) > 1 and not naming.mapping:
-            said = " and ".join(shortened(repr(value)) for value in found)
+            said = " and ".join(quoted(value) for value in found)
             notes.append(
-                f"{where}: {said} count as one label, {shortened(repr(name))}; use `label_map` to"
+                f"{where}: {said} count as one label, {quoted(name)}; use `label_map` to"
                 " separate them"
             )
     return notes

@@ -10,7 +10,7 @@ from mlx_finbert.data.bad_rows import BadRows
 from mlx_finbert.data.label_names import Naming, name_rows, naming_notes, ordered
 from mlx_finbert.data.label_values import UNLABELLED, label_text, unlabelled_notes, without_label
 from mlx_finbert.data.texts import SPLIT_SPELLINGS, LabelledTexts, split_of
-from mlx_finbert.errors import InputError, quoted, shown
+from mlx_finbert.errors import InputError, quoted
 from mlx_finbert.labels import canonical, check_names
 
 AS_FOUND = Naming()
@@ -114,7 +114,7 @@ class RawRows:
         for i in np.flatnonzero(~missing).tolist():
             text, value = self.texts[i], values[i]
             if not isinstance(text, str) or not text.strip():
-                fault = f"the text is empty or not a text ({shown(repr(text))})"
+                fault = f"the text is empty or not a text ({quoted(text)})"
                 bad.add(i, f", column {columns[0]!r}: {fault}")
             elif splits and splits[i] is None:
                 known = ", ".join(SPLIT_SPELLINGS)

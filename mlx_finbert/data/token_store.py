@@ -66,6 +66,13 @@ class TokenStore:
         """The number of tokens, separators included."""
         return len(self.ids)
 
+    def is_whole(self) -> bool:
+        """Whether the counts, the form of the ids and the files agree."""
+        texts, length = len(self.offsets) - 1, len(self)
+        counted = type(self.counts.texts) is type(self.counts.tokens) is int
+        counted = counted and (self.counts.texts, self.counts.tokens) == (texts, length - texts)
+        return bool(counted and self.ids.dtype.kind == "u" and self.offsets[-1] == length)
+
     def tokens(self, start: int, stop: int) -> np.ndarray:
         """Return ids as int32 (stop - start,)."""
         return self.ids[start:stop].astype(np.int32)
@@ -207,7 +214,9 @@ def read_stores(folder: Path) -> Stores | None:
             return None
         counts = {name: Counts(**about["parts"][name]) for name in PARTS}
         train, validation = (TokenStore(root / n, counts[n], about["dtype"]) for n in PARTS)
-        return Stores(train, validation, about["digest"], about["notes"])
+        if not (train.is_whole() and validation.is_whole()):
+            return None
+        return Stores(train, validation, about["digest"], [str(note) for note in about["notes"]])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

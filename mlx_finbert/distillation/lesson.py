@@ -1,5 +1,6 @@
 """What a run learns from its teacher."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def lesson_of(
     tokenizer: Tokenizer,
     folder: Path,
     processes: mx.distributed.Group,
+    check: Callable[[str], None],
 ) -> Lesson | None:
     """Open the teacher that the settings name and compute its logits; None without a teacher.
 
@@ -45,6 +47,8 @@ def lesson_of(
         tokenizer: the student's.
         folder: the folder of the run, which keeps the logits.
         processes: the processes of the run.
+        check: takes the teacher's hash, and refuses another one than that of the run to resume,
+            before the teacher reads the texts.
 
     Raises:
         InputError: if the teacher cannot be used.
@@ -57,5 +61,6 @@ def lesson_of(
     if hidden != "none":
         require_comparable(teacher, model, tokenizer, rows.texts, loader.tokens, hidden)
     sha256 = teacher.sha256
+    check(sha256)
     logits = teacher_logits(teacher, sha256, rows.texts, folder, processes)
     return Lesson(logits, sha256, None if hidden == "none" else teacher.model)

@@ -11,7 +11,7 @@ from mlx_finbert.checkpoints.tokenizer import Tokenizer
 from mlx_finbert.data.loader import Loader
 from mlx_finbert.data.tokens import SPECIAL, Windows, checked_max_length, cut_into_windows, tokenize
 from mlx_finbert.data.values import values_of
-from mlx_finbert.errors import InputError, is_encodable, shown
+from mlx_finbert.errors import InputError, is_encodable, quoted
 from mlx_finbert.inference.logits import Forward, require_finite, softmax
 from mlx_finbert.models import Classifier
 
@@ -32,7 +32,7 @@ def strings_of(texts: Any) -> list[str]:
     texts = texts if isinstance(texts, list) else values_of(texts, "texts")
     for i, text in enumerate(texts):
         if not isinstance(text, str) or not is_encodable(text):
-            raise InputError(f"texts[{i}] is {shown(repr(text))}, not a string of valid characters")
+            raise InputError(f"texts[{i}] is {quoted(text)}, not a string of valid characters")
     return texts
 
 

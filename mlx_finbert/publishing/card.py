@@ -45,10 +45,10 @@ def write_card(folder: Path, facts: CardFacts, place: Path) -> None:
     Args:
         folder: where to write.
         facts: those of the run.
-        place: the run's folder, for the title and the commands.
+        place: the run's folder, which the card names without its place on this machine.
     """
     title = place.absolute().name or facts.model_type
-    card = text_of_card(header(facts, title), body(facts, title, str(place), FILES))
+    card = text_of_card(header(facts, title), body(facts, title, title, FILES))
     write_text(folder / "README.md", card)
     write_facts(folder, facts, card, place)
 

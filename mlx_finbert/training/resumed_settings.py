@@ -17,6 +17,9 @@ Settings = TypeVar("Settings", bound=FolderSettings)
 MOVABLE = ("data", "model", "validation_data", "add_tokens", "teacher", "unlabelled")
 """Paths that may have changed since; their contents are compared later."""
 
+REVISIONS = {"data": "data_revision", "model": "revision"}
+"""Settings that may have changed too: a recorded one is that of the recorded place."""
+
 
 def completed(
     settings_class: type[Settings], given: dict[str, Any], recorded: Callable[[Path], dict]
@@ -39,7 +42,7 @@ def completed(
         "output_dir": str(checkpoint.run_folder),
         "resume_from_checkpoint": str(checkpoint.path),
     }
-    values |= {name: given.pop(name) for name in MOVABLE if name in given}
+    values |= moved(given, values)
     settings = settings_class(**values)
     longer = f", and let the run finish; {how_to_prolong(checkpoint.run_folder)}"
     for field in fields(settings_class):
@@ -52,3 +55,14 @@ def completed(
                 f" cannot be changed; leave it out{longer if field.name in LENGTH else ''}"
             )
     return settings
+
+
+def moved(given: dict[str, Any], recorded: dict[str, Any]) -> dict[str, Any]:
+    """Take the paths and their revisions from the given values, as they are to be now."""
+    elsewhere = {
+        revision: None
+        for place, revision in REVISIONS.items()
+        if place in given and given[place] != recorded.get(place)
+    }
+    names = (*MOVABLE, *REVISIONS.values())
+    return elsewhere | {name: given.pop(name) for name in names if name in given}

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +85,16 @@ def run(
         loaders = make_loaders(settings, splits, model, tokenizer, processes, thread)
         fingerprint = fingerprint_of(loaders.train, loaders.validation)
         require_same(processes, fingerprint, f"`data={settings.data}`: the rows or their tokens")
-        rows, loader = splits.learned, loaders.train
-        lesson = lesson_of(settings, rows, loader, model, tokenizer, path, processes)
-        trainer, vocabulary = make_trainer(settings, model, loaders, processes, lesson)
-        folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen, vocabulary)
+        folder = RunFolder(path, settings, model, tokenizer, fingerprint, splits.seen)
         folder.defaults = settings.defaults_for(width_of(model), is_fresh)
-        folder.teacher_sha256 = lesson.teacher_sha256 if lesson else None
+        taught_by = partial(folder.taught_by, checkpoint=checkpoint)
+        rows, loader = splits.learned, loaders.train
+        lesson = lesson_of(settings, rows, loader, model, tokenizer, path, processes, taught_by)
+        trainer, folder.vocabulary = make_trainer(settings, model, loaders, processes, lesson)
         progress = Progress(settings.epochs_of(len(loaders.train)))
         end = frame.train(trainer, folder, progress, callbacks)
-        if vocabulary:
-            vocabulary.restore()
+        if folder.vocabulary:
+            folder.vocabulary.restore()
             folder.vocabulary = None
         result = Result(path, end, trainer.run_state)
         if frame.is_first:

@@ -56,6 +56,12 @@ class RunFolder(RunFiles):
     def caches(self) -> Collection[str]:
         return [TEACHER_LOGITS] if self.teacher_sha256 else []
 
+    def taught_by(self, teacher_sha256: str, checkpoint: Checkpoint | None) -> None:
+        """Note the hash of the teacher; refuse another one than a checkpoint's, or other rows."""
+        self.teacher_sha256 = teacher_sha256
+        if checkpoint:
+            self.require_same(checkpoint)
+
     def require_same(self, checkpoint: Checkpoint) -> None:
         """Refuse a checkpoint of a run on other rows or with another teacher."""
         super().require_same(checkpoint)

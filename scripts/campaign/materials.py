@@ -229,6 +229,19 @@ def logits(folder: Path) -> None:
     write(folder / "teacher_logits-1.safetensors", np.ones((4, 3), np.float32))
 
 
+def tokens(folder: Path) -> None:
+    """The tokens of a pretraining."""
+    import mlx_finbert
+    from mlx_finbert.data.corpus import Corpus
+    from mlx_finbert.data.sources.plain_texts import plain_texts
+    from mlx_finbert.data.token_store import make_stores
+
+    model(folder)
+    (folder / "news.csv").write_bytes(csv_of(30))
+    _, tokenizer = mlx_finbert.load(folder)
+    make_stores(Corpus(plain_texts(str(folder / "news.csv")), ratio=0.2), tokenizer, folder)
+
+
 def package(folder: Path) -> None:
     """An export to Core ML for rows of 8 tokens, and its model."""
     import mlx_finbert
@@ -243,7 +256,7 @@ MATERIALS: dict[str, Make] = {
     make.__name__: make
     for make in (
         model, scoring, vocabulary_model, byte_pairs, shards, torch_zip, torch_legacy,
-        adapters, tables, phrasebank, fiqa, settings, run, parts, logits, package,
+        adapters, tables, phrasebank, fiqa, settings, run, parts, logits, tokens, package,
     )
 }  # fmt: skip
 """Functions that fill an empty folder, by name."""

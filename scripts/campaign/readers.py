@@ -126,6 +126,7 @@ READERS = (
     *readers(
         "logits", results.teacher_logits, {"teacher's logits": ("*.safetensors", SAFETENSORS)}
     ),
+    *readers("tokens", results.token_stores, {"tokens of pretrain": ("tokens/store.json", JSON)}),
     *readers("package", results.package, OPENED_PACKAGE),
     *readers("package", results.package_with_side_files, VERIFIED_PACKAGE),
 )

@@ -166,6 +166,19 @@ def teacher_logits(folder: Path, file: Path) -> str:
     return sha256(None if found is None else found.tolist())
 
 
+def token_stores(folder: Path, file: Path) -> str:
+    """Read the tokens of a pretraining as its rows; None has them made again."""
+    from mlx_finbert.data.token_rows import JoinedRows
+    from mlx_finbert.data.token_store import read_stores
+    from mlx_finbert.pretraining.texts import Rows, notes_on
+
+    if (found := read_stores(folder)) is None:
+        return sha256(None)
+    parts = [JoinedRows(part, 16, (2, 3)) for part in (found.train, found.validation)]
+    ids = [[part[row].tolist() for row in range(len(part))] for part in parts]
+    return sha256([found.digest, notes_on(Rows(*parts, found)), ids])
+
+
 def package(folder: Path, file: Path) -> str:
     """Open a Core ML package as `compare` does."""
     from mlx_finbert.convert.package_classifier import PackageClassifier

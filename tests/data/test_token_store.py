@@ -190,6 +190,35 @@ def test_a_store_is_read_back_or_is_not_there(tiny, file, tmp_path):
     assert read_stores(folder) is None
 
 
+def damage(about, name):
+    counts = about["parts"]["train"]
+    match name:
+        case "dtype":
+            about["dtype"] = "<i2"
+        case "width":
+            about["dtype"] = "u1"
+        case "notes":
+            about["notes"] = None
+        case "digest":
+            del about["digest"]
+        case "count":
+            counts["tokens"] += 1
+        case _:
+            counts["texts"] = {"text": "4", "number": 4.0, "list": [4]}[name]
+
+
+@pytest.mark.parametrize(
+    "name", ["dtype", "width", "notes", "digest", "count", "text", "number", "list"]
+)
+def test_a_store_whose_description_does_not_fit_is_not_there(tiny, file, tmp_path, name):
+    stores_of(tiny[1], file, tmp_path)
+    path = tmp_path / "tokens/store.json"
+    about = json.loads(path.read_text())
+    damage(about, name)
+    path.write_text(json.dumps(about))
+    assert read_stores(tmp_path) is None
+
+
 def test_a_failure_leaves_the_earlier_store(tiny, file, tmp_path):
     folder = tmp_path / "run"
     made = stores_of(tiny[1], file, folder)

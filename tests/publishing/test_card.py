@@ -133,6 +133,7 @@ def test_a_run_records_what_its_card_says(tmp_path):
     text = (tmp_path / "README.md").read_text()
     assert read_facts(tmp_path) == (FACTS_OF_A_RUN, sha256(text))
     assert ModelCard(text).data.model_name == tmp_path.name
+    assert f'load("{tmp_path.name}")' in text and str(tmp_path.parent) not in text
     (tmp_path / "model.safetensors").write_bytes(b"other weights")
     with pytest.raises(InputError, match="of an earlier model than the weights"):
         read_facts(tmp_path)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import COMMANDS
 from copies import in_a_copy, judged
 from json_mutants import JSON
 from kills import Changes
@@ -232,6 +233,6 @@ def test_damaged_files(material):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["save", "predict", "train"])
+@pytest.mark.parametrize("command", [c.name for c in COMMANDS.values() if not c.is_slow])
 def test_killed_commands(command):
     assert campaign("--kills", str(KILLS), "--only", command) == []

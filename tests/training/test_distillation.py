@@ -252,8 +252,14 @@ def test_another_teacher_does_not_go_on(student, teacher, checkpoint, table, tmp
     assert main(["--resume-from-checkpoint", first, "--teacher", str(moved)]) == 0
     capsys.readouterr()
     other = checkpoint(name="other", num_hidden_layers=3)
+    (logits,) = out.glob("teacher_logits*")
     assert main(["--resume-from-checkpoint", str(out), "--teacher", str(other)]) == 2
     assert f"{other} is not the teacher of this run" in capsys.readouterr().err
+    assert [*out.glob("teacher_logits*")] == [logits]
+    table.write_text(table.read_text().replace("rose", "fell"))
+    assert main(["--resume-from-checkpoint", str(out), "--teacher", str(moved)]) == 2
+    assert "is not what this run was trained on" in capsys.readouterr().err
+    assert [*out.glob("teacher_logits*")] == [logits]
 
 
 def test_a_trimmed_vocabulary_changes_nothing(student, teacher, table, tmp_path, monkeypatch):

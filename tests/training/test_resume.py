@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+import yaml
 
 from mlx_finbert.data import load_texts
 from mlx_finbert.data.flags import SplitSettings
@@ -23,7 +24,9 @@ from mlx_finbert.training.checkpoints import (
     find_checkpoint,
     rotate,
     step_of,
+    write_checksums,
 )
+from mlx_finbert.training.run import complete
 from mlx_finbert.training.state import Record
 
 ARGUMENTS = [
@@ -330,6 +333,21 @@ def test_data_that_lies_elsewhere_now(finished, table, tmp_path, monkeypatch):
     monkeypatch.chdir(finished / "checkpoints")
     last = checkpoints_of(finished)[-1].name
     assert main(["--resume-from-checkpoint", last, "--data", str(moved)]) == 0
+
+
+def test_data_that_was_on_the_hub_under_a_revision(finished, table, tmp_path):
+    last = checkpoints_of(finished)[-1]
+    config = yaml.safe_load((last / "config.yaml").read_text())
+    on_the_hub = config | {"data": "me/news", "data_revision": "v2", "revision": "v3"}
+    (last / "config.yaml").write_text(yaml.safe_dump(on_the_hub))
+    write_checksums(last, [path for path in last.iterdir() if path.name != "checksums.json"])
+    resume = {"resume_from_checkpoint": str(finished)}
+    same = complete(resume | {"data": "me/news"})
+    assert (same.data_revision, same.revision) == ("v2", "v3")
+    assert complete(resume | {"data_revision": "v4"}).data_revision == "v4"
+    elsewhere = complete(resume | {"data": "you/news", "data_revision": "v4", "model": "you/bert"})
+    assert (elsewhere.data_revision, elsewhere.revision) == ("v4", None)
+    assert main(["--resume-from-checkpoint", str(finished), "--data", str(table)]) == 0
 
 
 def test_places_without_checkpoints(finished, tmp_path, capsys):

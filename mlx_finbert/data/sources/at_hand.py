@@ -41,15 +41,15 @@ def load_at_hand(data: Any, columns: Columns, parameter: str = "data") -> Labell
         InputError: If the data cannot be read; names the row and column, or the parameter.
     """
     if isinstance(data, LabelledTexts):
-        columns.require_unused(IN_MEMORY)
+        columns.require_unused(IN_MEMORY, parameter=parameter)
         return data
     if isinstance(data, tuple) and len(data) == 2:
-        columns.require_unused(IN_MEMORY, OF_PAIRS)
+        columns.require_unused(IN_MEMORY, OF_PAIRS, parameter)
         return load_parts({WHOLE: part_of_pair(*data, parameter)}, IN_MEMORY, columns)
     if not isinstance(data, Mapping) or columns.text in data:
-        columns.require_unused(IN_MEMORY, OF_TABLES)
+        columns.require_unused(IN_MEMORY, OF_TABLES, parameter)
         return load_parts({WHOLE: part_of_table(data, parameter)}, IN_MEMORY, columns)
-    columns.require_unused(IN_MEMORY, [name for name in OF_TABLES if name != "split"])
+    columns.require_unused(IN_MEMORY, [name for name in OF_TABLES if name != "split"], parameter)
     if any(not is_table(table) and not isinstance(table, Mapping) for table in data.values()):
         raise InputError(
             f"`{parameter}` has neither the column {columns.text!r} nor a table for each split; it"
