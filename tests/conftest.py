@@ -3,6 +3,10 @@
 
 import json
 import os
+import signal
+
+# `nohup` leaves it ignored, and every process that a test starts would ignore it too.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Read by MLX at import: without it an M5 or a CUDA device multiplies float32 in TF32.
 os.environ["MLX_ENABLE_TF32"] = "0"
@@ -21,7 +25,6 @@ prepare_process()  # before MLX is imported
 import mlx_finbert
 
 import resource
-import signal
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path

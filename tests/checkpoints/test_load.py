@@ -285,7 +285,7 @@ def test_damaged_folders_give_one_sentence(checkpoint, tmp_path):
     )
     broken(
         "sizes",
-        r"word_embeddings.weight.* has shape \(1, .{150,200}\.\.\. in the checkpoint",
+        r"is damaged: the tensor bert\.embeddings\.word_embeddings\.weight has 999 axes",
         put(bert__embeddings__word_embeddings__weight=mx.zeros([1] * 999)),
     )
     broken("h", "layer.7.x has no place", put(bert__encoder__layer__7__x=mx.zeros(3)))

@@ -59,9 +59,11 @@ ROOMS = {
     "settings": (
         evaluate,
         [],
-        "--model is missing: name a folder or a hub id of a fine-tuned model",
+        "--model is missing: name a folder or a hub id of a fine-tuned model, a Core ML package"
+        " or a Core AI asset",
         lambda: EvaluateSettings(model=""),
-        "`model` is missing: name a folder or a hub id of a fine-tuned model",
+        "`model` is missing: name a folder or a hub id of a fine-tuned model, a Core ML package"
+        " or a Core AI asset",
     ),
     "labels": (
         train,

@@ -297,5 +297,5 @@ def test_a_model_with_one_output_or_broken_weights_is_refused(checkpoint, tmp_pa
     assert "a regression model" in capsys.readouterr().err
     model, tokenizer = mlx_finbert.load(checkpoint())
     model.classifier.weight = model.classifier.weight * float("nan")
-    with pytest.raises(InputError, match=r"the model from .*model are not finite"):
+    with pytest.raises(InputError, match=r"logits of the model from .*tiny are not finite"):
         mlx_finbert.predict_proba(model, tokenizer, ["profit"])

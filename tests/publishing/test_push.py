@@ -155,8 +155,8 @@ def test_the_figures_are_those_of_the_run(trained, hub):
 def test_nothing_private_leaves(trained, hub):
     """Neither a path of this machine nor a text of the data is in any file, pictures included."""
     assert main([str(trained), "me/news"]) == 0
-    recorded = {name: (trained / name).read_text() for name in ("config.yaml", "README.md")}
-    assert all(str(trained.parent) in text for text in recorded.values())
+    assert str(trained.parent) in (trained / "config.yaml").read_text()
+    assert str(trained.parent) not in (trained / "README.md").read_text()
     for name, content in hub.files.items():
         for private in (str(trained.parent), "secret", str(Path.home()), "/tmp/"):
             assert private.encode() not in content, (name, private)

@@ -32,7 +32,7 @@ def test_adapters_are_trained_saved_used_and_fused(checkpoint, tmp_path, more, c
     argv = ["--model", str(base), "--output-dir", str(out), *FLAGS, *more]
     assert main(argv) == 0
     assert not (out / "model.safetensors").exists()
-    assert f"convert.fuse --model {out} --output DIR" in (out / "README.md").read_text()
+    assert f"convert.fuse --model {out.name} --output DIR" in (out / "README.md").read_text()
     model, tokenizer = mlx_finbert.load(out)
     before, _ = mlx_finbert.load(base)
     linear = model.encoder.layer[1].attention.self.query

@@ -4,7 +4,7 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer
 from tokenizers_under_test import (
@@ -87,7 +87,12 @@ def test_any_added_tokens_in_any_text(make, added, text):
         metadata = metadata_of(tokenizer)
     except ValueError:
         return  # Two of them are the same once normalized: refused.
-    expected = tokenizer(text)["input_ids"]
+    try:
+        expected = tokenizer(text)["input_ids"]
+    except BaseException as error:
+        # What tokenizers raises where Rust panics, as for the added token " " with lstrip.
+        assume(type(error).__name__ != "PanicException")
+        raise
     assert RebuiltTokenizer(metadata)(text) == expected
 
 
