@@ -14,6 +14,9 @@ SCRIPT = ROOT / "scripts" / "swift.sh"
 NO_SWIFT = 77
 """Exit status of the script where Swift is not available."""
 
+CRASH = "Program crashed", '"swift-build"'
+"""What SwiftPM 6.0.3 says of its own death, seen once in some hundred builds on Linux."""
+
 STATIC = ["--static-swift-stdlib"] if platform.system() == "Linux" else []
 """With it a binary also runs outside the toolchain's folder."""
 
@@ -26,7 +29,10 @@ def swift(*arguments, package=PACKAGE, **more):
     """
     require_swift()
     command = [SCRIPT, *map(str, arguments), "--package-path", str(package)]
-    return subprocess.run(command, capture_output=True, text=True, **more)
+    done = subprocess.run(command, capture_output=True, text=True, **more)
+    if done.returncode and all(words in done.stdout + done.stderr for words in CRASH):
+        done = subprocess.run(command, capture_output=True, text=True, **more)
+    return done
 
 
 @cache
