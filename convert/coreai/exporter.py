@@ -1,6 +1,5 @@
 """Exports an MLX classifier to a verified Core AI asset."""
 
-import itertools
 import logging
 from collections.abc import Collection
 from pathlib import Path
@@ -16,7 +15,7 @@ from mlx_finbert.convert.coreai.record import write_export_json
 from mlx_finbert.convert.coreai.space import size_of_export
 from mlx_finbert.convert.coreai.verification import AssetVerifier, write_asset
 from mlx_finbert.convert.coreml.golden import write_golden
-from mlx_finbert.convert.coreml.side_files import SIDE_FILES, write_app_files
+from mlx_finbert.convert.coreml.side_files import SIDE_FILES, set_aside, write_app_files
 from mlx_finbert.convert.coreml.temporary_files import temporary_files_in
 from mlx_finbert.convert.coreml.vocabulary import BYTE_PAIR_FILES
 from mlx_finbert.errors import InputError
@@ -104,10 +103,4 @@ def reject(part: Path, report: AssetReport) -> None:
     """Rename the asset to `.rejected`, next to earlier rejected ones."""
     for name in SIDE_FILES:
         (part / name).unlink(missing_ok=True)
-    aside = f"{report.name}.rejected"
-    for i in itertools.count(2):
-        if not (report.folder / aside).exists():
-            break
-        aside = f"{report.name}.rejected-{i}"
-    (part / report.name).rename(part / aside)
-    report.name = aside
+    report.name = set_aside(part, report.name, report.folder)

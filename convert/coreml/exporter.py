@@ -1,6 +1,5 @@
 """Exports an MLX classifier to verified Core ML packages."""
 
-import itertools
 import logging
 import re
 import shutil
@@ -21,6 +20,7 @@ from mlx_finbert.convert.coreml.report import ExportReport
 from mlx_finbert.convert.coreml.saved import SavedPackage
 from mlx_finbert.convert.coreml.side_files import (
     SIDE_FILES,
+    set_aside,
     write_app_files,
     write_export_json,
 )
@@ -229,10 +229,4 @@ def reject(part: Path, report: ExportReport) -> None:
     for name in SIDE_FILES:
         (part / name).unlink(missing_ok=True)
     for package in report.packages:
-        aside = f"{package.name}.rejected"
-        for i in itertools.count(2):
-            if not (report.folder / aside).exists():
-                break
-            aside = f"{package.name}.rejected-{i}"
-        (part / package.name).rename(part / aside)
-        package.name = aside
+        package.name = set_aside(part, package.name, report.folder)

@@ -1,5 +1,6 @@
 """The files next to the packages: for the app, and a record of the export."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -39,6 +40,17 @@ def write_app_files(folder: Path, description: Description, tokenizer: Tokenizer
     files = description.app_files() | tokenizer_files(vocabulary, tokenizer, max_length)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8", newline="")
+
+
+def set_aside(part: Path, name: str, folder: Path) -> str:
+    """Rename a rejected export to a name that is free in the folder it goes to; return the name."""
+    aside = f"{name}.rejected"
+    for i in itertools.count(2):
+        if not (folder / aside).exists():
+            break
+        aside = f"{name}.rejected-{i}"
+    (part / name).rename(part / aside)
+    return aside
 
 
 def write_export_json(folder: Path, report: ExportReport) -> None:
